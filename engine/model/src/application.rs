@@ -1,0 +1,507 @@
+//! `Application` (`sluice.dev/v1alpha1`): what a user writes and what the engine answers.
+//!
+//! Argo CD's field names wherever the concept is the same. The CRD is generated from these types
+//! (`sluice crds`), so their documentation is what `kubectl explain application` shows.
+
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::health::HealthStatus;
+
+/// Annotation: refresh at once; any value. Removed when seen. The value `hard` forgets every cache first.
+pub const REFRESH_ANNOTATION: &str = "sluice.dev/refresh";
+/// Annotation: a requested operation, [`OperationRequest`] as JSON. Removed when taken up.
+pub const OPERATION_ANNOTATION: &str = "sluice.dev/operation";
+/// Annotation: the digest of the plan that a person approves.
+pub const APPROVED_PLAN_ANNOTATION: &str = "sluice.dev/approved-plan";
+/// Finalizer: deletes what the application owns before the Application goes.
+pub const PRUNE_FINALIZER: &str = "sluice.dev/prune";
+/// The field manager of everything the engine writes.
+pub const FIELD_MANAGER: &str = "sluice";
+
+/// A path in a Git repository whose manifests are kept running in a cluster.
+#[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "sluice.dev",
+    version = "v1alpha1",
+    kind = "Application",
+    namespaced,
+    status = "ApplicationStatus",
+    shortname = "slapp",
+    category = "sluice",
+    derive = "PartialEq",
+    printcolumn = r#"{"name":"SYNC","type":"string","jsonPath":".status.sync.status"}"#,
+    printcolumn = r#"{"name":"HEALTH","type":"string","jsonPath":".status.health.status"}"#,
+    printcolumn = r#"{"name":"REVISION","type":"string","jsonPath":".status.sync.revision"}"#,
+    printcolumn = r#"{"name":"AGE","type":"date","jsonPath":".metadata.creationTimestamp"}"#
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ApplicationSpec {
+    /// Where the manifests are.
+    pub source: Source,
+    /// Whose signatures are needed. Nothing is verified where this is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<Verification>,
+    /// Where the objects go.
+    #[serde(default)]
+    pub destination: Destination,
+    /// When and how syncs happen. Without `automated`, only when asked.
+    #[serde(default)]
+    pub sync_policy: SyncPolicy,
+    /// Which plugins decide, with their settings. Without this, the standard ones and those of the plugin directory.
+    #[serde(default)]
+    pub policies: Policies,
+    /// What becomes of the objects when the Application is deleted.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+}
+
+/// A folder of a Git repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Source {
+    /// `https://`, `http://`, `ssh://`, `user@host:path` or `file://`.
+    #[serde(rename = "repoURL")]
+    pub repo_url: String,
+    /// Branch, tag or commit; `HEAD` by default.
+    #[serde(default = "head")]
+    pub target_revision: String,
+    /// Folder within the repository; its root by default.
+    #[serde(default)]
+    pub path: String,
+    /// How a folder of plain manifests is read.
+    #[serde(default)]
+    pub directory: Directory,
+    /// Secret in the Application's namespace with `username` and `password`, or `sshPrivateKey`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<LocalName>,
+}
+
+fn head() -> String {
+    "HEAD".to_owned()
+}
+
+/// Which files of a folder are manifests.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Directory {
+    /// Read the folders below it too.
+    #[serde(default)]
+    pub recurse: bool,
+    /// Only files that match this glob, relative to the path, e.g. `*.yaml` or `{a,b}/**`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub include: String,
+    /// No files that match this glob; stronger than `include`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub exclude: String,
+}
+
+/// Names an object in the Application's namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LocalName {
+    /// Its name.
+    pub name: String,
+}
+
+/// How commits prove where they come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Verification {
+    /// How much of the history must be signed.
+    pub mode: VerificationMode,
+    /// The keys that are trusted.
+    #[serde(default)]
+    pub keyrings: Vec<KeyringRef>,
+}
+
+/// How much of the history must be signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum VerificationMode {
+    /// Nothing.
+    None,
+    /// The newest commit.
+    Head,
+    /// Every commit reachable from the new revision and not from the last trusted one. The first revision that is
+    /// synced must be signed itself and starts the trust.
+    Chain,
+}
+
+/// Where public keys are read from: one of the two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KeyringRef {
+    /// ConfigMap in the Application's namespace; every value of it is a keyring, armoured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_map: Option<LocalName>,
+    /// File or folder as the engine sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+}
+
+/// Which cluster and namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Destination {
+    /// Cluster by name. Only `in-cluster`, the engine's own, for now.
+    #[serde(default = "in_cluster")]
+    pub name: String,
+    /// Namespace of namespaced objects that name none; the Application's own by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+impl Default for Destination {
+    fn default() -> Self {
+        Self { name: in_cluster(), namespace: None }
+    }
+}
+
+fn in_cluster() -> String {
+    "in-cluster".to_owned()
+}
+
+/// When and how syncs happen.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SyncPolicy {
+    /// Sync without being asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub automated: Option<Automated>,
+    /// How a failed sync is tried again.
+    #[serde(default)]
+    pub retry: Retry,
+    /// Options for the sync policies, e.g. `CreateNamespace=true`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sync_options: Vec<String>,
+}
+
+/// What is done without being asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Automated {
+    /// Delete what Git no longer has, as far as the prune policies let it.
+    #[serde(default)]
+    pub prune: bool,
+    /// Undo changes made in the cluster.
+    #[serde(default)]
+    pub self_heal: bool,
+    /// Let a revision without any manifest count as desired state.
+    #[serde(default)]
+    pub allow_empty: bool,
+}
+
+/// How a failed sync is tried again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Retry {
+    /// How often at most; the same revision and spec are left alone after that.
+    #[serde(default = "retry_limit")]
+    pub limit: u32,
+    /// How long to wait in between.
+    #[serde(default)]
+    pub backoff: Backoff,
+}
+
+fn retry_limit() -> u32 {
+    5
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { limit: retry_limit(), backoff: Backoff::default() }
+    }
+}
+
+/// A growing wait.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Backoff {
+    /// The first wait, e.g. `5s`.
+    #[serde(default = "backoff_duration")]
+    pub duration: String,
+    /// By what it grows each time.
+    #[serde(default = "backoff_factor")]
+    pub factor: u32,
+    /// The longest wait, e.g. `3m`.
+    #[serde(default = "backoff_max")]
+    pub max_duration: String,
+}
+
+fn backoff_duration() -> String {
+    "5s".to_owned()
+}
+
+fn backoff_factor() -> u32 {
+    2
+}
+
+fn backoff_max() -> String {
+    "3m".to_owned()
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { duration: backoff_duration(), factor: backoff_factor(), max_duration: backoff_max() }
+    }
+}
+
+/// Which plugins answer which question. An empty list means: the standard ones, then those of the plugin directory.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Policies {
+    /// World `health-check`. The most specific claim is asked first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub health: Vec<PolicyRef>,
+    /// World `prune-policy`. The most cautious verdict wins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prune: Vec<PolicyRef>,
+    /// World `sync-policy`. Later ones override earlier ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sync: Vec<PolicyRef>,
+}
+
+/// One plugin and its settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PolicyRef {
+    /// Name of the plugin: its file's name without the extension.
+    pub plugin: String,
+    /// Handed to the plugin's `configure`.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[schemars(schema_with = "any_object")]
+    pub settings: Map<String, Value>,
+}
+
+fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
+}
+
+/// What becomes of the objects when the Application is deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// They stay, without an owner.
+    #[default]
+    Orphan,
+    /// They are deleted, as far as the prune policies let them.
+    Prune,
+}
+
+/// A request by a person, in [`OPERATION_ANNOTATION`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OperationRequest {
+    /// Tells this request from others; shown in the status.
+    pub id: String,
+    /// The revision to sync; the target revision where missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Delete what Git no longer has, as far as the prune policies let it.
+    #[serde(default)]
+    pub prune: bool,
+    /// Who asks, for the history.
+    #[serde(default)]
+    pub requested_by: String,
+}
+
+/// What the engine knows of an Application.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApplicationStatus {
+    /// The generation of the spec that this is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Is the cluster as Git wants it?
+    #[serde(default)]
+    pub sync: SyncState,
+    /// Does it work?
+    #[serde(default)]
+    pub health: HealthState,
+    /// `SourceReady`, `Verified`, `Rendered`, `Synced`, `Healthy`, `PluginsReady`: type, status, reason, message.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// What was verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<VerificationState>,
+    /// The operation in progress, or the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationState>,
+    /// What waits for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_approval: Option<PendingApproval>,
+    /// The last revisions that were synced, newest first, at most ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<HistoryEntry>,
+    /// How many objects it owns.
+    #[serde(default)]
+    pub objects: u32,
+    /// The objects that need attention, at most fifty; never all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attention: Vec<ObjectState>,
+}
+
+/// Is the cluster as Git wants it?
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SyncState {
+    /// The answer.
+    #[serde(default)]
+    pub status: SyncStatus,
+    /// The commit that the cluster was last moved to, full object id; empty before the first sync.
+    #[serde(default)]
+    pub revision: String,
+    /// The trusted commit that the cluster is compared with, where it is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
+
+/// Is the cluster as Git wants it?
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum SyncStatus {
+    /// Yes.
+    Synced,
+    /// No.
+    OutOfSync,
+    /// Nobody can tell.
+    #[default]
+    Unknown,
+}
+
+/// Does it work?
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HealthState {
+    /// The worst of its objects.
+    #[serde(default)]
+    pub status: HealthStatus,
+    /// Which object, why, and which plugin says so.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+}
+
+/// Kubernetes' usual condition (KEP-1623).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// What it is about.
+    pub r#type: String,
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// One word: `Succeeded`, or the code and name of what failed.
+    pub reason: String,
+    /// For people: what happened, where, and a hint.
+    pub message: String,
+    /// Since when the status is what it is, RFC 3339.
+    pub last_transition_time: String,
+    /// The generation of the spec that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+}
+
+/// What was verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VerificationState {
+    /// The newest commit all of whose history since the start of trust was verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trusted_revision: Option<String>,
+    /// Fingerprint of who signed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
+    /// The commit that was refused, where one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_revision: Option<String>,
+}
+
+/// How an operation is going.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OperationPhase {
+    /// It is going on.
+    Running,
+    /// All was done.
+    Succeeded,
+    /// Something was refused.
+    Failed,
+}
+
+/// An operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OperationState {
+    /// The request's id, or `auto`.
+    pub id: String,
+    /// How it is going.
+    pub phase: OperationPhase,
+    /// For people: what is waited for, or what failed and what to do.
+    #[serde(default)]
+    pub message: String,
+    /// The commit.
+    pub revision: String,
+    /// The digest of its plan.
+    #[serde(default)]
+    pub plan_digest: String,
+    /// Who asked.
+    pub initiated_by: String,
+    /// RFC 3339.
+    pub started_at: String,
+    /// RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<String>,
+    /// How often this revision was tried again after a failure.
+    #[serde(default)]
+    pub retries: u32,
+}
+
+/// Deletions that wait for `sluice approve`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingApproval {
+    /// What to approve: the digest of the whole plan.
+    pub plan_digest: String,
+    /// How many deletions.
+    pub count: u32,
+    /// The first fifty, with the reason each is held for.
+    pub deletions: Vec<ObjectState>,
+}
+
+/// A finished sync.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryEntry {
+    /// Counts up from 1.
+    pub id: u64,
+    /// The commit, full object id.
+    pub revision: String,
+    /// RFC 3339.
+    pub deployed_at: String,
+    /// Who asked.
+    pub initiated_by: String,
+    /// The digest of its plan.
+    pub plan_digest: String,
+    /// Fingerprint of who signed the commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
+    /// `2 created, 1 configured, 3 deleted`.
+    pub summary: String,
+}
+
+/// An object that needs attention.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectState {
+    /// `Deployment.apps`.
+    pub kind: String,
+    /// None for cluster-scoped objects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Name.
+    pub name: String,
+    /// Why: `OutOfSync`, a health status, `HeldDeletion`, `Kept`, `Failed`.
+    pub state: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+}

@@ -1,0 +1,37 @@
+//! Ownership by ApplySet (KEP-3659): the Application is the parent, every object it owns carries its id.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+
+/// Label on every member; its value is the parent's id.
+pub const PART_OF_LABEL: &str = "applyset.kubernetes.io/part-of";
+/// Label on the parent; its value is its id.
+pub const ID_LABEL: &str = "applyset.kubernetes.io/id";
+/// Label on the parent's CRD.
+pub const IS_PARENT_TYPE_LABEL: &str = "applyset.kubernetes.io/is-parent-type";
+/// Annotation on the parent: who manages the set.
+pub const TOOLING_ANNOTATION: &str = "applyset.kubernetes.io/tooling";
+/// Annotation on the parent: kinds its members may be of, `Deployment.apps,Service`, sorted.
+pub const CONTAINS_ANNOTATION: &str = "applyset.kubernetes.io/contains-group-kinds";
+/// Annotation on the parent: namespaces of members outside the parent's own, sorted.
+pub const NAMESPACES_ANNOTATION: &str = "applyset.kubernetes.io/additional-namespaces";
+/// Value of [`TOOLING_ANNOTATION`].
+pub const TOOLING: &str = concat!("sluice/v", env!("CARGO_PKG_VERSION"));
+
+/// The id of the Application `namespace/name`: `applyset-<base64url(sha256(name.namespace.kind.group))>-v1`.
+pub fn id(namespace: &str, name: &str) -> String {
+    let hash = Sha256::digest(format!("{name}.{namespace}.Application.sluice.dev"));
+    format!("applyset-{}-v1", URL_SAFE_NO_PAD.encode(hash))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn an_id_is_a_valid_label_value() {
+        let id = super::id("shop", "guestbook");
+        assert_eq!(id.len(), "applyset--v1".len() + 43);
+        assert!(id.len() <= 63 && id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)));
+        assert_ne!(id, super::id("shop", "other"));
+    }
+}

@@ -1,0 +1,166 @@
+//! What the policies said: how an object is applied, and whether one may be deleted.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// When in a sync an object is applied. Argo CD's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Phase {
+    /// Before anything else.
+    PreSync,
+    /// With the application itself.
+    Sync,
+    /// After everything is applied and healthy.
+    PostSync,
+    /// Only after a sync has failed.
+    SyncFail,
+    /// Before the application's objects are deleted.
+    PreDelete,
+    /// After the application's objects were deleted.
+    PostDelete,
+    /// Never.
+    Skip,
+}
+
+/// When a hook is cleaned up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum HookCleanup {
+    /// The old one is deleted before the new one is created.
+    BeforeHookCreation,
+    /// Deleted once it has succeeded.
+    HookSucceeded,
+    /// Deleted once it has failed.
+    HookFailed,
+}
+
+/// How an object gets into the cluster.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// Server-side apply.
+    #[default]
+    ServerSideApply,
+    /// Server-side apply that leaves the fields of other managers alone even where they conflict.
+    Merge,
+    /// Created where it is missing, never changed after.
+    CreateOnly,
+    /// The whole object is replaced.
+    Replace,
+    /// Deleted and created again where a field cannot be changed.
+    Recreate,
+    /// Not touched at all.
+    LeaveAlone,
+}
+
+/// Everything the sync policies decided about one object, defaults filled in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SyncDecision {
+    /// True where it is a hook rather than a part of the application.
+    pub hook: bool,
+    /// The hook types as written, e.g. `PreSync`, or Helm's `PostUpgrade`.
+    pub hook_types: Vec<String>,
+    /// Never applied, because it says so.
+    pub skip: bool,
+    /// Not part of the desired state at all, e.g. a Helm hook of a kind we have no use for.
+    pub ignored: bool,
+    /// In which phases it is applied, in their order.
+    pub phases: Vec<Phase>,
+    /// Lower waves first.
+    pub wave: i32,
+    /// When a hook is cleaned up; empty for what is no hook.
+    pub delete_policies: Vec<HookCleanup>,
+    /// How it is applied.
+    pub strategy: Strategy,
+    /// Take fields over from other managers where they conflict.
+    pub force: bool,
+    /// Ask the server to reject unknown and duplicate fields.
+    pub validate: bool,
+    /// Go on where the kind is not known yet.
+    pub skip_dry_run_on_missing_kind: bool,
+    /// Its deletion comes after everything else.
+    pub prune_last: bool,
+    /// RFC 6901 pointers to fields that are neither compared nor applied.
+    pub ignore_fields: Vec<String>,
+    /// The whole operation waits, for this reason.
+    pub hold: Option<String>,
+    /// Which plugin decided each field that is not at its default: `field → plugin`, sorted.
+    pub decided_by: std::collections::BTreeMap<String, String>,
+}
+
+impl Default for SyncDecision {
+    fn default() -> Self {
+        Self {
+            hook: false,
+            hook_types: Vec::new(),
+            skip: false,
+            ignored: false,
+            phases: vec![Phase::Sync],
+            wave: 0,
+            delete_policies: Vec::new(),
+            strategy: Strategy::ServerSideApply,
+            force: false,
+            validate: true,
+            skip_dry_run_on_missing_kind: false,
+            prune_last: false,
+            ignore_fields: Vec::new(),
+            hold: None,
+            decided_by: std::collections::BTreeMap::new(),
+        }
+    }
+}
+
+/// Why deletions are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Occasion {
+    /// Git no longer has them.
+    Sync,
+    /// The Application itself is being deleted.
+    ApplicationDeleted,
+}
+
+/// What happens to the objects that the deleted one owns (Kubernetes' garbage collection).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Propagation {
+    /// Dependents first.
+    #[default]
+    Foreground,
+    /// Dependents after it, by the garbage collector.
+    Background,
+    /// Dependents stay.
+    Orphan,
+}
+
+/// Whether one object may be deleted; later variants are more cautious, and the most cautious of all plugins wins.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "verdict")]
+pub enum PruneVerdict {
+    /// It may go.
+    Delete {
+        /// How its dependents go.
+        propagation: Propagation,
+    },
+    /// It waits for a person to approve this very plan.
+    Hold {
+        /// Why.
+        reason: String,
+    },
+    /// It stays.
+    Keep {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A prune verdict and who gave it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PruneDecision {
+    /// The verdict.
+    #[serde(flatten)]
+    pub verdict: PruneVerdict,
+    /// The plugin whose verdict won; none where the engine decided (no plugin had an opinion, or one failed).
+    pub decided_by: Option<String>,
+}

@@ -1,0 +1,37 @@
+//! How one object's desired and live state differ.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The result of comparing one object.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Difference {
+    /// Live is as desired.
+    Same,
+    /// It is not in the cluster.
+    Missing,
+    /// It is in the cluster but nothing of it was ever applied by us: applying it takes it over.
+    Unowned(Vec<FieldChange>),
+    /// These fields differ.
+    Changed(Vec<FieldChange>),
+}
+
+impl Difference {
+    /// True where the cluster is as Git wants it.
+    pub fn is_same(&self) -> bool {
+        matches!(self, Self::Same)
+    }
+}
+
+/// One field that differs. A Secret's values are masked before they get here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// RFC 6901 pointer; a list entry with a key is shown by it, e.g. `/spec/containers/[name=web]/image`.
+    pub pointer: String,
+    /// As the cluster has it; none where it has nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<Value>,
+    /// As Git wants it; none where the field is to go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired: Option<Value>,
+}

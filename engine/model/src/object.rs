@@ -1,0 +1,263 @@
+//! Kubernetes objects as the engine holds them: JSON, shared, with the few accessors every stage needs.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// API group and kind, the identity of a kind across versions.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct GroupKind {
+    /// API group; empty for the core group.
+    pub group: String,
+    /// Kind, e.g. `Deployment`.
+    pub kind: String,
+}
+
+impl GroupKind {
+    /// Builds one from its two parts.
+    pub fn new(group: impl Into<String>, kind: impl Into<String>) -> Self {
+        Self { group: group.into(), kind: kind.into() }
+    }
+}
+
+/// `Deployment.apps`, `Service`: the form of KEP-3659's `contains-group-kinds`.
+impl fmt::Display for GroupKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.group.is_empty() {
+            true => f.write_str(&self.kind),
+            false => write!(f, "{}.{}", self.kind, self.group),
+        }
+    }
+}
+
+/// Names one object in one cluster.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ObjectRef {
+    /// API group; empty for the core group.
+    pub group: String,
+    /// API version without the group, e.g. `v1`.
+    pub version: String,
+    /// Kind, e.g. `Deployment`.
+    pub kind: String,
+    /// None for cluster-scoped objects, and for namespaced ones before their namespace was settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Name; empty where only `generateName` is given.
+    pub name: String,
+}
+
+impl ObjectRef {
+    /// `apps/v1` or `v1`.
+    pub fn api_version(&self) -> String {
+        match self.group.is_empty() {
+            true => self.version.clone(),
+            false => format!("{}/{}", self.group, self.version),
+        }
+    }
+
+    /// The kind without its version.
+    pub fn group_kind(&self) -> GroupKind {
+        GroupKind::new(&self.group, &self.kind)
+    }
+
+    /// What identifies the object whatever version it is read at: two references with equal keys are one object.
+    pub fn key(&self) -> ObjectKey {
+        ObjectKey { group_kind: self.group_kind(), namespace: self.namespace.clone(), name: self.name.clone() }
+    }
+}
+
+/// `Deployment.apps shop/frontend`, for people.
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.group_kind())?;
+        if let Some(namespace) = &self.namespace {
+            write!(f, "{namespace}/")?;
+        }
+        f.write_str(&self.name)
+    }
+}
+
+/// An [`ObjectRef`] without its version: one object has one key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey {
+    /// Group and kind.
+    pub group_kind: GroupKind,
+    /// None for cluster-scoped objects.
+    pub namespace: Option<String>,
+    /// Name.
+    pub name: String,
+}
+
+/// A Kubernetes object. Cheap to clone; immutable but for [`Object::edit`].
+///
+/// It always has a non-empty `apiVersion` and `kind`; everything else may be missing or of the wrong type, and then
+/// reads as absent.
+#[derive(Clone, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Object(Arc<Value>);
+
+/// What an [`Object`] must have and has not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAnObject {
+    /// Not a map.
+    #[error("not a map")]
+    NotAMap,
+    /// No `apiVersion`, or not a string, or empty.
+    #[error("no `apiVersion`")]
+    ApiVersion,
+    /// No `kind`, or not a string, or empty.
+    #[error("no `kind`")]
+    Kind,
+}
+
+impl Object {
+    /// Takes JSON that has at least `apiVersion` and `kind`.
+    pub fn new(value: Value) -> Result<Self, NotAnObject> {
+        let map = value.as_object().ok_or(NotAnObject::NotAMap)?;
+        let text = |key: &str| map.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+        text("apiVersion").ok_or(NotAnObject::ApiVersion)?;
+        text("kind").ok_or(NotAnObject::Kind)?;
+        Ok(Self(Arc::new(value)))
+    }
+
+    /// The whole object as JSON.
+    pub fn value(&self) -> &Value {
+        &self.0
+    }
+
+    /// The JSON itself, copied only where it is shared.
+    pub fn into_value(self) -> Value {
+        Arc::unwrap_or_clone(self.0)
+    }
+
+    /// A changed copy. `apiVersion` and `kind` must stay.
+    pub fn edit(&self, change: impl FnOnce(&mut Map<String, Value>)) -> Self {
+        let mut value = Value::clone(&self.0);
+        if let Value::Object(map) = &mut value {
+            change(map);
+        }
+        Self(Arc::new(value))
+    }
+
+    fn text(&self, key: &str) -> &str {
+        self.0.get(key).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// `apps/v1`.
+    pub fn api_version(&self) -> &str {
+        self.text("apiVersion")
+    }
+
+    /// `apps`; empty for the core group.
+    pub fn group(&self) -> &str {
+        self.api_version().split_once('/').map_or("", |(group, _)| group)
+    }
+
+    /// `v1`.
+    pub fn version(&self) -> &str {
+        self.api_version().split_once('/').map_or(self.api_version(), |(_, version)| version)
+    }
+
+    /// `Deployment`.
+    pub fn kind(&self) -> &str {
+        self.text("kind")
+    }
+
+    /// Group and kind.
+    pub fn group_kind(&self) -> GroupKind {
+        GroupKind::new(self.group(), self.kind())
+    }
+
+    /// A text of the metadata, e.g. `uid`; none where it is missing, empty or no string.
+    pub fn metadata(&self, field: &str) -> Option<&str> {
+        self.0.get("metadata")?.get(field)?.as_str().filter(|text| !text.is_empty())
+    }
+
+    /// `metadata.name`; empty where there is none.
+    pub fn name(&self) -> &str {
+        self.metadata("name").unwrap_or_default()
+    }
+
+    /// `metadata.namespace`.
+    pub fn namespace(&self) -> Option<&str> {
+        self.metadata("namespace")
+    }
+
+    /// `metadata.annotations[key]`, where it is a string.
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.0.get("metadata")?.get("annotations")?.get(key)?.as_str()
+    }
+
+    /// `metadata.labels[key]`, where it is a string.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.0.get("metadata")?.get("labels")?.get(key)?.as_str()
+    }
+
+    /// True where the API server is deleting it.
+    pub fn is_deleting(&self) -> bool {
+        self.metadata("deletionTimestamp").is_some()
+    }
+
+    /// True for a core `Secret`, whose values must reach no log, report, plan or plugin.
+    pub fn is_secret(&self) -> bool {
+        self.kind() == "Secret" && self.group().is_empty()
+    }
+
+    /// The reference to this object.
+    pub fn reference(&self) -> ObjectRef {
+        ObjectRef {
+            group: self.group().to_owned(),
+            version: self.version().to_owned(),
+            kind: self.kind().to_owned(),
+            namespace: self.namespace().map(str::to_owned),
+            name: self.name().to_owned(),
+        }
+    }
+}
+
+/// Names only: an object may be a Secret, and `{:?}` ends in logs.
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Object({})", self.reference())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn object(value: Value) -> Object {
+        Object::new(value).unwrap()
+    }
+
+    #[test]
+    fn group_and_version_come_from_api_version() {
+        let deployment = object(json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a", "namespace": "n"}}));
+        assert_eq!(deployment.reference().to_string(), "Deployment.apps n/a");
+        assert_eq!(deployment.reference().api_version(), "apps/v1");
+        let service = object(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}}));
+        assert_eq!((service.group(), service.version()), ("", "v1"));
+    }
+
+    #[test]
+    fn wrong_types_read_as_absent() {
+        let odd = object(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": 7, "annotations": {"a": {}}}}));
+        assert_eq!((odd.name(), odd.annotation("a")), ("", None));
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        assert_eq!(Object::new(json!([])), Err(NotAnObject::NotAMap));
+        assert_eq!(Object::new(json!({"kind": "Pod"})), Err(NotAnObject::ApiVersion));
+        assert_eq!(Object::new(json!({"apiVersion": "v1", "kind": ""})), Err(NotAnObject::Kind));
+    }
+
+    #[test]
+    fn debug_never_shows_a_value() {
+        let secret = object(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"k": "aHVudGVyMg=="}}));
+        assert_eq!(format!("{secret:?}"), "Object(Secret s)");
+    }
+}

@@ -1,0 +1,35 @@
+//! What came of the steps of a plan.
+
+use serde::{Deserialize, Serialize};
+
+use crate::object::ObjectRef;
+
+/// What came of one step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    /// The object.
+    pub object: ObjectRef,
+    /// What happened.
+    pub result: StepResult,
+    /// Why, for people; empty where there is nothing to add.
+    pub message: String,
+}
+
+/// What happened to one object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepResult {
+    /// It was created.
+    Created,
+    /// It was changed.
+    Configured,
+    /// The server found nothing to change.
+    Unchanged,
+    /// It was deleted, or its deletion has begun.
+    Deleted,
+    /// The server refused.
+    Failed,
+    /// It was not tried, because something before it failed.
+    NotTried,
+}

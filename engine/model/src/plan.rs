@@ -1,0 +1,173 @@
+//! What will be done, decided before anything is written.
+//!
+//! A [`Plan`] is data: printed, compared, approved by its digest, kept, and executed by `apply`, which makes no choice.
+//! It holds no time and no order that depends on a hash: equal input gives equal bytes and so an equal [`Plan::digest`].
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::decision::{Phase, Propagation, Strategy};
+use crate::difference::FieldChange;
+use crate::manifest::Origin;
+use crate::object::ObjectRef;
+
+/// The version of the plan's form; `apply` refuses any other.
+pub const PLAN_VERSION: &str = "sluice.dev/plan/v1alpha1";
+
+/// An ordered, immutable list of steps for one application and one revision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Plan {
+    /// [`PLAN_VERSION`].
+    pub version: String,
+    /// Whose plan it is.
+    pub application: ApplicationKey,
+    /// The commit it leads to, full object id. Empty where the application is being deleted.
+    pub revision: String,
+    /// Where namespaced objects without a namespace go.
+    pub destination_namespace: String,
+    /// The policies that were asked, `name@sha256:…`, sorted.
+    pub policies: Vec<String>,
+    /// In the order of execution.
+    pub steps: Vec<Step>,
+    /// Deletions that wait for an approval of this plan's digest. In the order they will be done in.
+    pub held: Vec<HeldDeletion>,
+    /// Deletions that a policy refuses, for the report.
+    pub kept: Vec<KeptObject>,
+    /// Reasons why nothing at all may be done now.
+    pub blocked: Vec<Block>,
+    /// How many objects of the desired state are as they should be.
+    pub unchanged: u32,
+}
+
+/// Which application.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplicationKey {
+    /// Namespace of the Application.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// `namespace/name`.
+impl std::fmt::Display for ApplicationKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Step {
+    /// The phase it belongs to. Steps of equal phase and wave form one wave; the next begins when all of one are healthy.
+    pub phase: Phase,
+    /// The wave within the phase.
+    pub wave: i32,
+    /// The object.
+    pub object: ObjectRef,
+    /// What is done.
+    pub action: Action,
+    /// Where the desired object is written; none for deletions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// The fields that change, for people. Secrets masked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<FieldChange>,
+    /// The live object that the plan was made for; `apply` refuses to go on where it is another one by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precondition: Option<Precondition>,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "do")]
+pub enum Action {
+    /// Creates or changes the object.
+    Apply {
+        /// The manifest to send, labels of ownership included. A core Secret's values are masked ([`crate::secret`]):
+        /// whoever applies takes them from the manifests rendered at [`Plan::revision`].
+        manifest: Value,
+        /// How.
+        strategy: Strategy,
+        /// Take fields over from other managers.
+        force: bool,
+        /// Ask the server to reject unknown fields.
+        validate: bool,
+        /// Delete an earlier instance of it first and wait until it is gone (a hook's `BeforeHookCreation`).
+        delete_first: bool,
+    },
+    /// Deletes the object.
+    Delete {
+        /// What happens to its dependents.
+        propagation: Propagation,
+    },
+}
+
+/// The state of the live object that a step was planned for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Precondition {
+    /// `metadata.uid`.
+    pub uid: String,
+    /// `metadata.resourceVersion`; none where only the identity matters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_version: Option<String>,
+}
+
+/// A deletion that waits for approval.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HeldDeletion {
+    /// The deletion, ready to be done.
+    pub step: Step,
+    /// Why it waits.
+    pub reason: String,
+    /// The plugin that holds it; none where the engine does.
+    pub decided_by: Option<String>,
+}
+
+/// An object that Git no longer has and that stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KeptObject {
+    /// The object.
+    pub object: ObjectRef,
+    /// Why it stays.
+    pub reason: String,
+    /// The plugin that keeps it; none where the engine does.
+    pub decided_by: Option<String>,
+}
+
+/// A reason why the whole plan must wait.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Block {
+    /// The object it is about; none where it is about the whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<ObjectRef>,
+    /// Why.
+    pub reason: String,
+    /// The plugin that holds; none where the engine does.
+    pub decided_by: Option<String>,
+}
+
+impl Plan {
+    /// The canonical form: what is digested, printed by `sluice plan -o json` and read by `sluice apply`.
+    pub fn to_json(&self) -> String {
+        // A plan holds no map with keys that are not text and no number that JSON lacks.
+        serde_json::to_string(self).expect("a plan is always JSON")
+    }
+
+    /// `sha256:<hex>` over [`Plan::to_json`]: what an approval binds to.
+    pub fn digest(&self) -> String {
+        format!("sha256:{}", hex::encode(Sha256::digest(self.to_json())))
+    }
+
+    /// True where nothing is to be done, held or blocked.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.held.is_empty() && self.blocked.is_empty()
+    }
+}

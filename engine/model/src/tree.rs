@@ -1,0 +1,32 @@
+//! A revision of a repository and the files of one folder of it, read from Git objects.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// What a name like `main` meant at the moment it was resolved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revision {
+    /// What was asked for: a branch, a tag, a commit, `HEAD`.
+    pub requested: String,
+    /// The commit's full object id, lower-case hex.
+    pub commit: String,
+    /// The root tree of that commit, lower-case hex.
+    pub tree: String,
+    /// The annotated tag that led there, if one did: its full object id.
+    pub tag: Option<String>,
+}
+
+/// The files below one path of one commit. Symbolic links and submodules are named, never followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tree {
+    /// The commit it was read from.
+    pub revision: Revision,
+    /// The folder, relative to the root, without slashes at its ends; empty for the root.
+    pub path: String,
+    /// Content by path relative to the repository's root.
+    pub files: BTreeMap<String, Arc<[u8]>>,
+    /// Symbolic links and submodules below `path`, which are not followed.
+    pub skipped: Vec<String>,
+}
