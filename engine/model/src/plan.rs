@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::decision::{Phase, Propagation, Strategy};
+use crate::decision::{HookCleanup, Phase, Propagation, Strategy};
 use crate::difference::FieldChange;
 use crate::manifest::Origin;
 use crate::object::ObjectRef;
@@ -98,6 +98,9 @@ pub enum Action {
         validate: bool,
         /// Delete an earlier instance of it first and wait until it is gone (a hook's `BeforeHookCreation`).
         delete_first: bool,
+        /// When it is deleted again once it has run; empty for what stays.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        cleanup: Vec<HookCleanup>,
     },
     /// Deletes the object.
     Delete {
