@@ -14,6 +14,62 @@ pub struct SignedObject {
     pub bytes: Vec<u8>,
 }
 
+/// The newest commit and everything between it and the last trusted one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    /// The commit that is asked about. Always there, also when nothing is new.
+    pub head: SignedObject,
+    /// The annotated tag that led to it, where one did.
+    pub tag: Option<SignedObject>,
+    /// Every commit reachable from the head and not from the last trusted one, merges and all their parents, oldest
+    /// first. Without a last trusted commit, the head alone.
+    pub commits: Vec<SignedObject>,
+    /// Parents of those commits that are reachable from the last trusted commit (or, without one, the head's
+    /// parents): where the walk ended, sorted.
+    pub boundary: Vec<String>,
+    /// Whether the last trusted commit is the head or an ancestor of it; true where there is none.
+    pub last_trusted_is_ancestor: bool,
+}
+
+/// Which tree and parents a commit names, read from its exact bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitLinks {
+    /// The root tree.
+    pub tree: String,
+    /// The parents, in order.
+    pub parents: Vec<String>,
+}
+
+impl CommitLinks {
+    /// Reads the lines that Git puts first in every commit: one `tree`, then any number of `parent`. None when they
+    /// are not exactly that, or when another `tree` or `parent` line follows among the headers, so that no two
+    /// readers can disagree about what a commit contains.
+    pub fn read(bytes: &[u8], id_digits: usize) -> Option<Self> {
+        let mut lines = bytes.split(|byte| *byte == b'\n');
+        let tree = object_id(lines.next()?.strip_prefix(b"tree ")?, id_digits)?;
+        let mut parents = Vec::new();
+        let mut in_parents = true;
+        for line in lines {
+            if line.is_empty() {
+                break;
+            }
+            match line.strip_prefix(b"parent ") {
+                Some(parent) if in_parents => parents.push(object_id(parent, id_digits)?),
+                Some(_) => return None,
+                None if line.starts_with(b"tree ") => return None,
+                None => in_parents = false,
+            }
+        }
+        Some(Self { tree, parents })
+    }
+}
+
+fn object_id(text: &[u8], digits: usize) -> Option<String> {
+    let is_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let valid = text.len() == digits && text.iter().all(is_hex);
+    valid.then(|| String::from_utf8_lossy(text).into_owned())
+}
+
 /// Which kind of Git object carries the signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -114,5 +170,52 @@ impl<T> Verified<T> {
     /// Why.
     pub fn evidence(&self) -> &Evidence {
         &self.evidence
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+    fn links(text: &str) -> Option<CommitLinks> {
+        CommitLinks::read(text.as_bytes(), 40)
+    }
+
+    #[test]
+    fn links_are_the_first_lines() {
+        let merge = links(&format!(
+            "tree {A}\nparent {A}\nparent {B}\nauthor x\n\nparent {B}\n"
+        ))
+        .unwrap();
+        assert_eq!(
+            merge,
+            CommitLinks {
+                tree: A.into(),
+                parents: vec![A.into(), B.into()]
+            }
+        );
+        assert_eq!(
+            links(&format!("tree {A}\nauthor x\n\n")).unwrap().parents,
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn anything_ambiguous_is_refused() {
+        for text in [
+            format!("parent {A}\ntree {A}\n\n"),
+            format!("tree {A}\nauthor x\nparent {A}\n\n"),
+            format!("tree {A}\ntree {B}\n\n"),
+            format!("tree {A}\r\n\n"),
+            format!("tree {}\n\n", A.to_uppercase()),
+            format!("tree {}\n\n", &A[1..]),
+            format!("tree {A} \n\n"),
+            String::new(),
+        ] {
+            assert_eq!(links(&text), None, "{text:?}");
+        }
     }
 }

@@ -1,1 +1,22 @@
-//! Placeholder.
+//! Git repositories: fetch, resolve, read trees without a checkout.
+//!
+//! The first stage. [`Repositories`] keeps one bare mirror for each repository URL; [`Repositories::fetch`] brings it up
+//! to date, and what it returns is read through [`Repository`]: names are resolved to commits, folders are read from Git
+//! objects into memory, and the commits since the last trusted one are handed to verify as raw bytes. Nothing is ever
+//! checked out, no hook, filter or configuration of a repository is run or followed, and every object's bytes are hashed
+//! again when they are read.
+//!
+//! All calls block; callers own threads, time and retries.
+//!
+//! Where to start reading: [`Repositories`] to fetch, [`Repository`] to read.
+#![forbid(unsafe_code)]
+
+mod access;
+mod error;
+mod repositories;
+mod repository;
+
+pub use access::{Access, Cancel, Credentials, Secret};
+pub use error::{SourceError, codes};
+pub use repositories::{Fetched, Repositories};
+pub use repository::{Repository, TreeLimits};

@@ -1,0 +1,273 @@
+//! What can go wrong with a repository.
+
+use std::error::Error as StdError;
+use std::path::PathBuf;
+
+use sluice_model::{Coded, ErrorCode};
+use thiserror::Error;
+
+type Cause = Box<dyn StdError + Send + Sync>;
+
+/// What can go wrong with a repository. URLs in it carry no credentials.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// The URL cannot be used.
+    #[error("repository URL `{url}` cannot be used: {reason}")]
+    Url {
+        /// The URL, without credentials.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The remote cannot be reached.
+    #[error("repository {url} cannot be reached")]
+    Unreachable {
+        /// The URL, without credentials.
+        url: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// The remote knows no such repository.
+    #[error("repository {url} does not exist, or may not be seen with these credentials")]
+    UnknownRepository {
+        /// The URL, without credentials.
+        url: String,
+        /// What it said.
+        #[source]
+        source: Cause,
+    },
+    /// The remote does not accept the credentials, or wants some.
+    #[error("repository {url} refuses the credentials")]
+    Authentication {
+        /// The URL, without credentials.
+        url: String,
+        /// What it said.
+        #[source]
+        source: Cause,
+    },
+    /// The remote is not the one that is known: its SSH host key or its certificate doesn't match.
+    #[error("repository {url} is not proven to be the host that is known")]
+    HostKey {
+        /// The URL, without credentials.
+        url: String,
+        /// Which key or certificate was seen.
+        #[source]
+        source: Cause,
+    },
+    /// A fetch failed after the remote was reached.
+    #[error("fetch of {url} failed")]
+    Fetch {
+        /// The URL, without credentials.
+        url: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// A fetch took too long.
+    #[error("fetch of {url} was ended after {seconds} s")]
+    Timeout {
+        /// The URL, without credentials.
+        url: String,
+        /// The limit.
+        seconds: u64,
+    },
+    /// A fetch was cancelled.
+    #[error("fetch of {url} was cancelled")]
+    Cancelled {
+        /// The URL, without credentials.
+        url: String,
+    },
+    /// The history is not complete.
+    #[error("repository {name} is a shallow clone, its history is not complete")]
+    Shallow {
+        /// The URL or folder.
+        name: String,
+    },
+    /// The cache folder cannot be used.
+    #[error("cache folder {} cannot be used", path.display())]
+    Cache {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// The folder is no Git repository.
+    #[error("{} is not a Git repository", path.display())]
+    NotARepository {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Option<Cause>,
+    },
+    /// There is no such branch, tag or commit.
+    #[error("revision `{name}` does not exist")]
+    UnknownRevision {
+        /// What was asked for.
+        name: String,
+    },
+    /// A name means more than one thing.
+    #[error("revision `{name}` is ambiguous: it could be {candidates}")]
+    AmbiguousRevision {
+        /// What was asked for.
+        name: String,
+        /// What it could mean.
+        candidates: String,
+    },
+    /// There is no such folder in the revision.
+    #[error("path `{path}` does not exist in commit {commit}")]
+    UnknownPath {
+        /// What was asked for.
+        path: String,
+        /// The commit.
+        commit: String,
+    },
+    /// The path is not a folder.
+    #[error("path `{path}` in commit {commit} is {what}, not a folder")]
+    NotAFolder {
+        /// What was asked for.
+        path: String,
+        /// The commit.
+        commit: String,
+        /// `a file`, `a symbolic link`, `a submodule`.
+        what: &'static str,
+    },
+    /// A tree holds a name that no honest repository holds.
+    #[error("commit {commit} holds a dangerous file name in `{folder}`: {name}")]
+    HostileName {
+        /// The commit.
+        commit: String,
+        /// The folder.
+        folder: String,
+        /// The name, escaped.
+        name: String,
+    },
+    /// A limit was reached.
+    #[error("{what} is too large: the limit is {limit}")]
+    TooLarge {
+        /// What.
+        what: String,
+        /// The limit, with its unit.
+        limit: String,
+    },
+    /// There are more new commits than may be read at once.
+    #[error("more than {limit} commits lie between the last trusted commit and {commit}")]
+    HistoryTooLong {
+        /// The new commit.
+        commit: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// An object is missing or damaged.
+    #[error("object {id} is missing or damaged")]
+    Object {
+        /// The object.
+        id: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+}
+
+impl Coded for SourceError {
+    fn code(&self) -> &'static ErrorCode {
+        match self {
+            SourceError::Url { .. } => &codes::URL,
+            SourceError::Unreachable { .. } => &codes::UNREACHABLE,
+            SourceError::UnknownRepository { .. } => &codes::UNKNOWN_REPOSITORY,
+            SourceError::Authentication { .. } => &codes::AUTHENTICATION,
+            SourceError::HostKey { .. } => &codes::HOST_KEY,
+            SourceError::Fetch { .. } => &codes::FETCH,
+            SourceError::Timeout { .. } => &codes::TIMEOUT,
+            SourceError::Cancelled { .. } => &codes::CANCELLED,
+            SourceError::Shallow { .. } => &codes::SHALLOW,
+            SourceError::Cache { .. } => &codes::CACHE,
+            SourceError::NotARepository { .. } => &codes::NOT_A_REPOSITORY,
+            SourceError::UnknownRevision { .. } => &codes::UNKNOWN_REVISION,
+            SourceError::AmbiguousRevision { .. } => &codes::AMBIGUOUS_REVISION,
+            SourceError::UnknownPath { .. } => &codes::UNKNOWN_PATH,
+            SourceError::NotAFolder { .. } => &codes::NOT_A_FOLDER,
+            SourceError::HostileName { .. } => &codes::HOSTILE_NAME,
+            SourceError::TooLarge { .. } => &codes::TOO_LARGE,
+            SourceError::HistoryTooLong { .. } => &codes::HISTORY_TOO_LONG,
+            SourceError::Object { .. } => &codes::OBJECT,
+        }
+    }
+}
+
+/// The codes of this stage.
+pub mod codes {
+    use sluice_model::{ErrorCode, ExitKind};
+
+    macro_rules! codes {
+        ($($(#[$doc:meta])* $name:ident = $id:literal, $exit:ident, $summary:literal, $hint:literal;)*) => {
+            $($(#[$doc])* pub const $name: ErrorCode =
+                ErrorCode { id: $id, summary: $summary, hint: $hint, exit: ExitKind::$exit };)*
+            /// All of them.
+            pub const ALL: &[&ErrorCode] = &[$(&$name),*];
+        };
+    }
+
+    codes! {
+        /// The URL cannot be used.
+        URL = "S01", Input, "the repository URL cannot be used",
+            "write `https://`, `http://`, `ssh://`, `user@host:path` or `file://`, without credentials in it";
+        /// The remote cannot be reached.
+        UNREACHABLE = "S02", Source, "the repository cannot be reached",
+            "check the URL, the network, the proxy and whether the server is up; it is tried again";
+        /// The remote knows no such repository.
+        UNKNOWN_REPOSITORY = "S03", Source, "the repository does not exist or may not be seen",
+            "check the URL; private repositories also answer this when the credentials are missing";
+        /// The remote does not accept the credentials.
+        AUTHENTICATION = "S04", Source, "the credentials are refused or missing",
+            "check the Secret that `source.credentials` names: `username` and `password`, or `sshPrivateKey`";
+        /// The remote is not the one that is known.
+        HOST_KEY = "S05", Source, "the host's SSH key or certificate is not the known one",
+            "compare the fingerprint with the one the operator publishes, then add it to known_hosts or the certificate authorities; the check cannot be turned off";
+        /// A fetch failed.
+        FETCH = "S06", Source, "the fetch failed",
+            "see the cause; it is tried again, and what was fetched before is kept";
+        /// A fetch took too long.
+        TIMEOUT = "S07", Timeout, "the fetch took too long",
+            "check the network and the size of the repository, or allow it more time";
+        /// A fetch was cancelled.
+        CANCELLED = "S08", Source, "the fetch was cancelled",
+            "nothing to do; it is tried again where it is still needed";
+        /// The history is not complete.
+        SHALLOW = "S09", Source, "the repository is a shallow clone",
+            "deepen it with `git fetch --unshallow`; signatures are only worth something over the whole history";
+        /// The cache folder cannot be used.
+        CACHE = "S10", Source, "the cache folder cannot be used",
+            "check that it may be written to and that the disk is not full; it can be removed at any time";
+        /// The folder is no Git repository.
+        NOT_A_REPOSITORY = "S11", Input, "the folder is not a Git repository",
+            "name the folder of a clone or of a bare repository";
+        /// There is no such branch, tag or commit.
+        UNKNOWN_REVISION = "S12", Input, "the revision does not exist",
+            "check `source.targetRevision`: a branch, a tag, a commit of at least seven digits, or `HEAD`";
+        /// A name means more than one thing.
+        AMBIGUOUS_REVISION = "S13", Input, "the revision means more than one thing",
+            "write `refs/heads/…` or `refs/tags/…`, or more digits of the commit";
+        /// There is no such folder.
+        UNKNOWN_PATH = "S14", Input, "the path does not exist in the revision",
+            "check `source.path`: it is relative to the root of the repository, and case matters";
+        /// The path is not a folder.
+        NOT_A_FOLDER = "S15", Input, "the path is not a folder",
+            "name the folder that holds the manifests; symbolic links and submodules are not followed";
+        /// A dangerous file name.
+        HOSTILE_NAME = "S16", Input, "a file name in the repository is dangerous",
+            "find out who committed it and remove it; nothing of this revision is read";
+        /// A limit was reached.
+        TOO_LARGE = "S17", Input, "a limit on size was reached",
+            "let `source.path` name a smaller folder";
+        /// Too many new commits.
+        HISTORY_TOO_LONG = "S18", Source, "there are too many new commits to verify at once",
+            "sync an older commit first, or accept a newer start of trust";
+        /// An object is missing or damaged.
+        OBJECT = "S19", Source, "a Git object is missing or damaged",
+            "remove the mirror from the cache and fetch again; if it is still there, the repository itself is damaged: `git fsck`";
+    }
+}
