@@ -156,7 +156,10 @@ pub struct Destination {
 
 impl Default for Destination {
     fn default() -> Self {
-        Self { name: in_cluster(), namespace: None }
+        Self {
+            name: in_cluster(),
+            namespace: None,
+        }
     }
 }
 
@@ -212,7 +215,10 @@ fn retry_limit() -> u32 {
 
 impl Default for Retry {
     fn default() -> Self {
-        Self { limit: retry_limit(), backoff: Backoff::default() }
+        Self {
+            limit: retry_limit(),
+            backoff: Backoff::default(),
+        }
     }
 }
 
@@ -245,7 +251,11 @@ fn backoff_max() -> String {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { duration: backoff_duration(), factor: backoff_factor(), max_duration: backoff_max() }
+        Self {
+            duration: backoff_duration(),
+            factor: backoff_factor(),
+            max_duration: backoff_max(),
+        }
     }
 }
 

@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// From the best to the worst; an application is as healthy as the worst of its objects.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub enum HealthStatus {
     /// It does its work.
     Healthy,
@@ -35,6 +37,10 @@ pub struct HealthVerdict {
 impl HealthVerdict {
     /// What holds where no plugin has an opinion: the object exists, and that is all there is to it.
     pub fn no_opinion() -> Self {
-        Self { status: HealthStatus::Healthy, message: String::new(), plugin: None }
+        Self {
+            status: HealthStatus::Healthy,
+            message: String::new(),
+            plugin: None,
+        }
     }
 }

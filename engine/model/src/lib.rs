@@ -18,8 +18,8 @@ pub mod object;
 pub mod outcome;
 pub mod plan;
 pub mod secret;
-pub mod trust;
 pub mod tree;
+pub mod trust;
 
 pub use application::Application;
 pub use error::{Coded, ErrorCode, ExitKind};

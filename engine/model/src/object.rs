@@ -18,7 +18,10 @@ pub struct GroupKind {
 impl GroupKind {
     /// Builds one from its two parts.
     pub fn new(group: impl Into<String>, kind: impl Into<String>) -> Self {
-        Self { group: group.into(), kind: kind.into() }
+        Self {
+            group: group.into(),
+            kind: kind.into(),
+        }
     }
 }
 
@@ -64,7 +67,11 @@ impl ObjectRef {
 
     /// What identifies the object whatever version it is read at: two references with equal keys are one object.
     pub fn key(&self) -> ObjectKey {
-        ObjectKey { group_kind: self.group_kind(), namespace: self.namespace.clone(), name: self.name.clone() }
+        ObjectKey {
+            group_kind: self.group_kind(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+        }
     }
 }
 
@@ -116,7 +123,11 @@ impl Object {
     /// Takes JSON that has at least `apiVersion` and `kind`.
     pub fn new(value: Value) -> Result<Self, NotAnObject> {
         let map = value.as_object().ok_or(NotAnObject::NotAMap)?;
-        let text = |key: &str| map.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let text = |key: &str| {
+            map.get(key)
+                .and_then(Value::as_str)
+                .filter(|text| !text.is_empty())
+        };
         text("apiVersion").ok_or(NotAnObject::ApiVersion)?;
         text("kind").ok_or(NotAnObject::Kind)?;
         Ok(Self(Arc::new(value)))
@@ -157,7 +168,9 @@ impl Object {
 
     /// `v1`.
     pub fn version(&self) -> &str {
-        self.api_version().split_once('/').map_or(self.api_version(), |(_, version)| version)
+        self.api_version()
+            .split_once('/')
+            .map_or(self.api_version(), |(_, version)| version)
     }
 
     /// `Deployment`.
@@ -172,7 +185,11 @@ impl Object {
 
     /// A text of the metadata, e.g. `uid`; none where it is missing, empty or no string.
     pub fn metadata(&self, field: &str) -> Option<&str> {
-        self.0.get("metadata")?.get(field)?.as_str().filter(|text| !text.is_empty())
+        self.0
+            .get("metadata")?
+            .get(field)?
+            .as_str()
+            .filter(|text| !text.is_empty())
     }
 
     /// `metadata.name`; empty where there is none.
@@ -235,7 +252,9 @@ mod tests {
 
     #[test]
     fn group_and_version_come_from_api_version() {
-        let deployment = object(json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a", "namespace": "n"}}));
+        let deployment = object(
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a", "namespace": "n"}}),
+        );
         assert_eq!(deployment.reference().to_string(), "Deployment.apps n/a");
         assert_eq!(deployment.reference().api_version(), "apps/v1");
         let service = object(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}}));
@@ -244,7 +263,9 @@ mod tests {
 
     #[test]
     fn wrong_types_read_as_absent() {
-        let odd = object(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": 7, "annotations": {"a": {}}}}));
+        let odd = object(
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": 7, "annotations": {"a": {}}}}),
+        );
         assert_eq!((odd.name(), odd.annotation("a")), ("", None));
     }
 
@@ -252,12 +273,17 @@ mod tests {
     fn what_is_no_object_is_refused() {
         assert_eq!(Object::new(json!([])), Err(NotAnObject::NotAMap));
         assert_eq!(Object::new(json!({"kind": "Pod"})), Err(NotAnObject::ApiVersion));
-        assert_eq!(Object::new(json!({"apiVersion": "v1", "kind": ""})), Err(NotAnObject::Kind));
+        assert_eq!(
+            Object::new(json!({"apiVersion": "v1", "kind": ""})),
+            Err(NotAnObject::Kind)
+        );
     }
 
     #[test]
     fn debug_never_shows_a_value() {
-        let secret = object(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"k": "aHVudGVyMg=="}}));
+        let secret = object(
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"k": "aHVudGVyMg=="}}),
+        );
         assert_eq!(format!("{secret:?}"), "Object(Secret s)");
     }
 }

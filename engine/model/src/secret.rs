@@ -25,7 +25,10 @@ pub fn mask(object: &Object) -> Object {
                 Some(other) => *other = MASK.into(),
             }
         }
-        let annotations = map.get_mut("metadata").and_then(|m| m.get_mut("annotations")).and_then(Value::as_object_mut);
+        let annotations = map
+            .get_mut("metadata")
+            .and_then(|m| m.get_mut("annotations"))
+            .and_then(Value::as_object_mut);
         if let Some(value) = annotations.and_then(|annotations| annotations.get_mut(LAST_APPLIED)) {
             *value = MASK.into();
         }
@@ -52,7 +55,9 @@ mod tests {
 
     #[test]
     fn another_groups_secret_is_not_ours_to_judge() {
-        let other = Object::new(json!({"apiVersion": "example.com/v1", "kind": "Secret", "data": {"k": "v"}})).unwrap();
+        let other =
+            Object::new(json!({"apiVersion": "example.com/v1", "kind": "Secret", "data": {"k": "v"}}))
+                .unwrap();
         assert_eq!(mask(&other), other);
     }
 }
