@@ -1,0 +1,377 @@
+//! What can be wrong with manifests, and where.
+
+use std::fmt;
+
+use sluice_model::error::{Coded, ErrorCode};
+use sluice_model::manifest::Origin;
+use sluice_model::object::{GroupKind, ObjectRef};
+
+/// Everything that is wrong with a set of manifests. Never empty where it is returned as an error.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RenderErrors(Vec<RenderError>);
+
+/// One thing that is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {}{problem}", object.as_ref().map(|object| format!("{object}: ")).unwrap_or_default())]
+pub struct RenderError {
+    /// Where.
+    pub place: Place,
+    /// Which object, where that is known.
+    pub object: Option<ObjectRef>,
+    /// What.
+    pub problem: Problem,
+}
+
+/// A place in a file of the repository.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Path relative to the repository's root; empty for what concerns no single file.
+    pub file: String,
+    /// From 1; 0 where there is none.
+    pub line: u32,
+    /// From 1; 0 where there is none.
+    pub column: u32,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// The text is neither YAML nor JSON.
+    #[error("cannot be parsed: {reason}")]
+    Syntax {
+        /// What the parser says.
+        reason: String,
+    },
+    /// The bytes are not UTF-8.
+    #[error("is not UTF-8 text")]
+    NotText,
+    /// A map has a key twice.
+    #[error("key `{key}` is given twice; first on line {first_line}")]
+    DuplicateKey {
+        /// The key.
+        key: String,
+        /// Where it is given first.
+        first_line: u32,
+    },
+    /// A value that JSON lacks, or a tag that does not fit.
+    #[error("{reason}")]
+    Value {
+        /// Why.
+        reason: String,
+    },
+    /// An anchor, alias or merge key that makes no sense.
+    #[error("{reason}")]
+    Alias {
+        /// Why.
+        reason: String,
+    },
+    /// Nested too deeply, or too many values.
+    #[error("{reason}")]
+    TooLarge {
+        /// Which limit.
+        reason: String,
+    },
+    /// All files together are too much.
+    #[error("the manifests are more than {limit} bytes")]
+    TooMuch {
+        /// The limit.
+        limit: usize,
+    },
+    /// A document that is no map, or lacks `apiVersion`, `kind` or a name.
+    #[error("{reason}")]
+    NotAnObject {
+        /// What is missing.
+        reason: String,
+    },
+    /// An include or exclude pattern that is no glob.
+    #[error("`{pattern}` is no glob: {reason}")]
+    Pattern {
+        /// As written.
+        pattern: String,
+        /// Why.
+        reason: String,
+    },
+    /// A manifest that is a symbolic link or lies in a submodule.
+    #[error("is a symbolic link or a submodule, which are not followed")]
+    NotFollowed,
+    /// The folder is written for another tool.
+    #[error("the folder is for {tool}, which is not rendered yet")]
+    OtherTool {
+        /// Which.
+        tool: &'static str,
+    },
+    /// Two manifests of one object.
+    #[error("is given twice; first at {first}")]
+    Duplicate {
+        /// Where it is given first.
+        first: Origin,
+    },
+    /// A cluster-scoped object that names a namespace.
+    #[error("is cluster-scoped and names the namespace `{namespace}`")]
+    ClusterScoped {
+        /// As written.
+        namespace: String,
+    },
+    /// No such kind in the cluster, and no CRD for it in the same set.
+    #[error("the cluster has no kind {kind} in version `{version}`, and no CRD here defines it")]
+    UnknownKind {
+        /// Group and kind.
+        kind: GroupKind,
+        /// Version without the group.
+        version: String,
+    },
+    /// Something of the metadata has a wrong type or form.
+    #[error("{reason}")]
+    Metadata {
+        /// What.
+        reason: String,
+    },
+}
+
+/// The documented codes of this stage.
+pub mod codes {
+    use sluice_model::error::{ErrorCode, ExitKind};
+
+    const fn code(id: &'static str, summary: &'static str, hint: &'static str) -> ErrorCode {
+        ErrorCode {
+            id,
+            summary,
+            hint,
+            exit: ExitKind::Input,
+        }
+    }
+
+    /// See [`super::Problem::Syntax`].
+    pub const SYNTAX: ErrorCode = code(
+        "R01",
+        "a manifest cannot be parsed",
+        "correct the file at the line and column given; `kubectl apply --dry-run=client -f FILE` reads it the same way",
+    );
+    /// See [`super::Problem::NotText`].
+    pub const NOT_TEXT: ErrorCode = code(
+        "R02",
+        "a manifest is not UTF-8 text",
+        "save the file as UTF-8, or exclude it if it is no manifest",
+    );
+    /// See [`super::Problem::DuplicateKey`].
+    pub const DUPLICATE_KEY: ErrorCode = code(
+        "R03",
+        "a key is given twice in one map",
+        "remove one of the two; YAML does not say which would count",
+    );
+    /// See [`super::Problem::Value`].
+    pub const VALUE: ErrorCode = code(
+        "R04",
+        "a value cannot be represented in JSON, or does not fit its tag",
+        "quote the value if it is meant as text; Kubernetes knows no infinity, NaN or tags of one's own",
+    );
+    /// See [`super::Problem::Alias`].
+    pub const ALIAS: ErrorCode = code(
+        "R05",
+        "an alias or a merge key makes no sense",
+        "define the anchor before its use in the same document, never within itself, and merge only maps",
+    );
+    /// See [`super::Problem::TooLarge`] and [`super::Problem::TooMuch`].
+    pub const TOO_LARGE: ErrorCode = code(
+        "R06",
+        "a manifest is larger or deeper than is sane",
+        "split the file, or include only what belongs to the application",
+    );
+    /// See [`super::Problem::NotAnObject`].
+    pub const NOT_AN_OBJECT: ErrorCode = code(
+        "R07",
+        "a document is no Kubernetes object",
+        "give it `apiVersion`, `kind` and `metadata.name`, or exclude the file if it is no manifest",
+    );
+    /// See [`super::Problem::Pattern`].
+    pub const PATTERN: ErrorCode = code(
+        "R08",
+        "an include or exclude pattern is no glob",
+        "write it like `*.yaml`, `{a,b}/*` or `[!_]*`; a star also matches `/`",
+    );
+    /// See [`super::Problem::NotFollowed`].
+    pub const NOT_FOLLOWED: ErrorCode = code(
+        "R09",
+        "a manifest is a symbolic link or in a submodule",
+        "commit the file itself, or exclude the path",
+    );
+    /// See [`super::Problem::OtherTool`].
+    pub const OTHER_TOOL: ErrorCode = code(
+        "R10",
+        "the folder is written for Kustomize or Helm",
+        "commit the rendered manifests (`kustomize build`, `helm template`) to a folder and point the application at that",
+    );
+    /// See [`super::Problem::Duplicate`].
+    pub const DUPLICATE: ErrorCode = code(
+        "R11",
+        "two manifests describe one object",
+        "remove one of the two places; neither is applied until then",
+    );
+    /// See [`super::Problem::ClusterScoped`].
+    pub const CLUSTER_SCOPED: ErrorCode = code(
+        "R12",
+        "a cluster-scoped object names a namespace",
+        "remove `metadata.namespace` from it",
+    );
+    /// See [`super::Problem::UnknownKind`].
+    pub const UNKNOWN_KIND: ErrorCode = code(
+        "R13",
+        "the cluster does not know a kind",
+        "check `apiVersion` and `kind` for typing errors, or add the CRD that defines the kind to the same path",
+    );
+    /// See [`super::Problem::Metadata`].
+    pub const METADATA: ErrorCode = code(
+        "R14",
+        "the metadata of an object is malformed",
+        "names are text in lower case, labels and annotations are maps of text; quote numbers and booleans",
+    );
+
+    /// All of them.
+    pub const ALL: &[&ErrorCode] = &[
+        &SYNTAX,
+        &NOT_TEXT,
+        &DUPLICATE_KEY,
+        &VALUE,
+        &ALIAS,
+        &TOO_LARGE,
+        &NOT_AN_OBJECT,
+        &PATTERN,
+        &NOT_FOLLOWED,
+        &OTHER_TOOL,
+        &DUPLICATE,
+        &CLUSTER_SCOPED,
+        &UNKNOWN_KIND,
+        &METADATA,
+    ];
+}
+
+impl Problem {
+    fn code(&self) -> &'static ErrorCode {
+        match self {
+            Self::Syntax { .. } => &codes::SYNTAX,
+            Self::NotText => &codes::NOT_TEXT,
+            Self::DuplicateKey { .. } => &codes::DUPLICATE_KEY,
+            Self::Value { .. } => &codes::VALUE,
+            Self::Alias { .. } => &codes::ALIAS,
+            Self::TooLarge { .. } | Self::TooMuch { .. } => &codes::TOO_LARGE,
+            Self::NotAnObject { .. } => &codes::NOT_AN_OBJECT,
+            Self::Pattern { .. } => &codes::PATTERN,
+            Self::NotFollowed => &codes::NOT_FOLLOWED,
+            Self::OtherTool { .. } => &codes::OTHER_TOOL,
+            Self::Duplicate { .. } => &codes::DUPLICATE,
+            Self::ClusterScoped { .. } => &codes::CLUSTER_SCOPED,
+            Self::UnknownKind { .. } => &codes::UNKNOWN_KIND,
+            Self::Metadata { .. } => &codes::METADATA,
+        }
+    }
+}
+
+impl Coded for RenderError {
+    fn code(&self) -> &'static ErrorCode {
+        self.problem.code()
+    }
+}
+
+impl RenderError {
+    pub(crate) fn at(file: &str, line: u32, column: u32, problem: Problem) -> Self {
+        Self {
+            place: Place {
+                file: file.to_owned(),
+                line,
+                column,
+            },
+            object: None,
+            problem,
+        }
+    }
+
+    pub(crate) fn about(origin: &Origin, object: ObjectRef, problem: Problem) -> Self {
+        let place = Place {
+            file: origin.file.clone(),
+            line: origin.line,
+            column: 0,
+        };
+        Self {
+            place,
+            object: Some(object),
+            problem,
+        }
+    }
+}
+
+/// `apps/web.yaml:12:3`, as far as it is known.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.file.is_empty() {
+            "source"
+        } else {
+            &self.file
+        })?;
+        if self.line > 0 {
+            write!(f, ":{}", self.line)?;
+            if self.column > 0 {
+                write!(f, ":{}", self.column)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl RenderErrors {
+    /// In the order of files and lines.
+    pub fn iter(&self) -> impl Iterator<Item = &RenderError> {
+        self.0.iter()
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True for none: then there is no error.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn push(&mut self, error: RenderError) {
+        self.0.push(error);
+    }
+
+    pub(crate) fn extend(&mut self, errors: RenderErrors) {
+        self.0.extend(errors.0);
+    }
+
+    /// `value`, if nothing was wrong.
+    pub(crate) fn into_result<T>(self, value: T) -> Result<T, RenderErrors> {
+        match self.0.is_empty() {
+            true => Ok(value),
+            false => Err(self),
+        }
+    }
+}
+
+impl From<RenderError> for RenderErrors {
+    fn from(error: RenderError) -> Self {
+        Self(vec![error])
+    }
+}
+
+/// One error a line, each with its code.
+impl fmt::Display for RenderErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(f, "{separator}{}: {error}", error.code().id)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for RenderErrors {}
+
+/// The code of the first of them; [`RenderErrors::iter`] has them all.
+impl Coded for RenderErrors {
+    fn code(&self) -> &'static ErrorCode {
+        self.0.first().map_or(&codes::SYNTAX, Coded::code)
+    }
+}

@@ -1,0 +1,129 @@
+//! From what is written to what can be applied: namespaces by scope, kinds that exist, one manifest an object.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use sluice_model::manifest::{Manifest, Origin};
+use sluice_model::object::{GroupKind, Object, ObjectKey};
+
+use crate::error::{Problem, RenderError, RenderErrors};
+
+/// Whether objects of a kind live in namespaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// In a namespace.
+    Namespaced,
+    /// In the cluster as a whole.
+    Cluster,
+}
+
+/// Knows the kinds of a cluster. Any `Fn(group, version, kind) -> Option<Scope>` is one.
+pub trait Scopes {
+    /// The scope of a kind; none where the cluster does not serve it.
+    fn scope(&self, group: &str, version: &str, kind: &str) -> Option<Scope>;
+}
+
+impl<F: Fn(&str, &str, &str) -> Option<Scope>> Scopes for F {
+    fn scope(&self, group: &str, version: &str, kind: &str) -> Option<Scope> {
+        self(group, version, kind)
+    }
+}
+
+/// Gives namespaced objects that name no namespace the destination's, and refuses what cannot be applied: two manifests
+/// of one object (after namespaces are settled), a namespace on a cluster-scoped object, and a kind that neither the
+/// cluster nor a CRD among `manifests` knows.
+///
+/// An object with `generateName` alone passes; whether it may have none is for the plan to say, which knows the hooks.
+///
+/// # Errors
+/// Everything that is wrong, not only the first thing.
+pub fn settle(
+    manifests: Vec<Manifest>,
+    scopes: &impl Scopes,
+    destination_namespace: &str,
+) -> Result<Vec<Manifest>, RenderErrors> {
+    let defined = Defined::by(&manifests);
+    let mut errors = RenderErrors::default();
+    let mut seen: BTreeMap<ObjectKey, Origin> = BTreeMap::new();
+    let mut settled = Vec::with_capacity(manifests.len());
+    for manifest in manifests {
+        let Manifest { object, origin } = manifest;
+        let scope = defined
+            .scope(&object)
+            .or_else(|| scopes.scope(object.group(), object.version(), object.kind()));
+        let object = match (scope, object.namespace()) {
+            (None, _) => {
+                let (kind, version) = (object.group_kind(), object.version().to_owned());
+                errors.push(RenderError::about(
+                    &origin,
+                    object.reference(),
+                    Problem::UnknownKind { kind, version },
+                ));
+                continue;
+            }
+            (Some(Scope::Cluster), Some(namespace)) => {
+                let problem = Problem::ClusterScoped {
+                    namespace: namespace.to_owned(),
+                };
+                errors.push(RenderError::about(&origin, object.reference(), problem));
+                continue;
+            }
+            (Some(Scope::Namespaced), None) => with_namespace(&object, destination_namespace),
+            (Some(Scope::Cluster), None) | (Some(Scope::Namespaced), Some(_)) => object,
+        };
+        if !object.name().is_empty() {
+            if let Some(first) = seen.get(&object.reference().key()) {
+                let problem = Problem::Duplicate { first: first.clone() };
+                errors.push(RenderError::about(&origin, object.reference(), problem));
+                continue;
+            }
+            seen.insert(object.reference().key(), origin.clone());
+        }
+        settled.push(Manifest { object, origin });
+    }
+    errors.into_result(settled)
+}
+
+fn with_namespace(object: &Object, namespace: &str) -> Object {
+    object.edit(|map| {
+        if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
+            metadata.insert("namespace".to_owned(), namespace.into());
+        }
+    })
+}
+
+/// The kinds that CRDs among the manifests define.
+struct Defined(BTreeMap<GroupKind, (Scope, Vec<String>)>);
+
+impl Defined {
+    fn by(manifests: &[Manifest]) -> Self {
+        let mut kinds = BTreeMap::new();
+        for Manifest { object, .. } in manifests {
+            if object.group() != "apiextensions.k8s.io" || object.kind() != "CustomResourceDefinition" {
+                continue;
+            }
+            let spec = &object.value()["spec"];
+            let (Some(group), Some(kind)) = (spec["group"].as_str(), spec["names"]["kind"].as_str()) else {
+                continue;
+            };
+            let scope = match spec["scope"].as_str() {
+                Some("Cluster") => Scope::Cluster,
+                Some(_) | None => Scope::Namespaced,
+            };
+            let versions = spec["versions"].as_array().into_iter().flatten();
+            let served = versions
+                .filter(|version| version["served"].as_bool() != Some(false))
+                .filter_map(|version| version["name"].as_str().map(str::to_owned));
+            kinds.insert(GroupKind::new(group, kind), (scope, served.collect()));
+        }
+        Self(kinds)
+    }
+
+    fn scope(&self, object: &Object) -> Option<Scope> {
+        let (scope, versions) = self.0.get(&object.group_kind())?;
+        versions
+            .iter()
+            .any(|version| version == object.version())
+            .then_some(*scope)
+    }
+}
