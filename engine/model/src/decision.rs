@@ -70,7 +70,7 @@ pub struct SyncDecision {
     pub phases: Vec<Phase>,
     /// Lower waves first.
     pub wave: i32,
-    /// When a hook is cleaned up; empty for what is no hook.
+    /// When a hook is cleaned up; `BeforeHookCreation` where it does not say. Means nothing for what is no hook.
     pub delete_policies: Vec<HookCleanup>,
     /// How it is applied.
     pub strategy: Strategy,
@@ -99,7 +99,7 @@ impl Default for SyncDecision {
             ignored: false,
             phases: vec![Phase::Sync],
             wave: 0,
-            delete_policies: Vec::new(),
+            delete_policies: vec![HookCleanup::BeforeHookCreation],
             strategy: Strategy::ServerSideApply,
             force: false,
             validate: true,
