@@ -1,1 +1,134 @@
-//! Placeholder.
+//! What the cluster has of what we manage, kept current by watches.
+//!
+//! One watch for each kind that some application manages, selected by the ApplySet label, shared by all of them. At rest
+//! nothing is asked: [`Observer::snapshot`] reads memory, and a callback tells whose objects changed. Objects are
+//! kept as JSON without the parts that nobody reads ([`lean`]).
+//!
+//! What the label does not select (an object that is still to be adopted) is not here; ask the cluster for it by name.
+//!
+//! A watch that breaks goes on from where it was; one that missed something lists again and tells what differs. While
+//! one is broken [`Observer::ensure`] fails, so that nobody plans with what may be old.
+//!
+//! Where to start reading: [`Observer`]; the life of one watch is in `watching`.
+#![forbid(unsafe_code)]
+
+mod error;
+mod lean;
+mod store;
+mod watching;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sluice_cluster::{Cluster, Kind};
+use sluice_model::Object;
+use sluice_model::object::ObjectKey;
+
+pub use error::{ObserveError, codes};
+pub use lean::lean;
+use store::Store;
+use watching::Watching;
+
+/// Group, version and kind: what one watch is about.
+type WatchKey = (String, String, String);
+
+fn watch_key(kind: &Kind) -> WatchKey {
+    (kind.group.clone(), kind.version.clone(), kind.kind.clone())
+}
+
+/// Called with the ApplySet id whose objects changed. Must not block.
+pub type OnChange = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// The watches of one cluster. Dropping it ends them.
+pub struct Observer {
+    cluster: Cluster,
+    on_change: OnChange,
+    watches: Mutex<BTreeMap<WatchKey, Watching>>,
+}
+
+impl Observer {
+    /// Watches nothing yet.
+    pub fn new(cluster: Cluster, on_change: OnChange) -> Self {
+        Self { cluster, on_change, watches: Mutex::default() }
+    }
+
+    /// Makes sure that all of `kinds` are watched and current, waiting for first lists.
+    ///
+    /// # Errors
+    /// [`ObserveError::Watch`] where one is broken, [`ObserveError::Late`] where the first list takes longer than `patience`.
+    pub async fn ensure(&self, kinds: &[Kind], patience: Duration) -> Result<(), ObserveError> {
+        let mut waits = Vec::new();
+        {
+            let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+            for kind in kinds {
+                let key = watch_key(kind);
+                if watches.get(&key).is_some_and(Watching::has_ended) {
+                    watches.remove(&key);
+                }
+                let watching = watches
+                    .entry(key)
+                    .or_insert_with(|| Watching::start(self.cluster.clone(), kind.clone(), Arc::clone(&self.on_change)));
+                waits.push((kind.clone(), watching.state()));
+            }
+        }
+        let all = async {
+            for (kind, mut state) in waits {
+                watching::current(&kind, &mut state).await?;
+            }
+            Ok(())
+        };
+        match tokio::time::timeout(patience, all).await {
+            Ok(result) => result,
+            Err(_) => Err(ObserveError::Late { seconds: patience.as_secs() }),
+        }
+    }
+
+    /// The objects of an ApplySet, of the given kinds, in a fixed order.
+    pub fn snapshot(&self, kinds: &[Kind], applyset: &str) -> Vec<Object> {
+        let mut objects = Vec::new();
+        for store in self.stores(kinds) {
+            objects.extend(store.members(applyset));
+        }
+        objects
+    }
+
+    /// Takes in an object as the server answered a write, so that the next snapshot is not older than our own writes.
+    pub fn learn(&self, object: &Object) {
+        if let Some(store) = self.store_of(object) {
+            store.learn(lean(object.clone()));
+        }
+    }
+
+    /// Takes in that an object is gone.
+    pub fn forget(&self, object: &ObjectKey) {
+        let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((group, _, kind), watching) in watches.iter() {
+            if *group == object.group_kind.group && *kind == object.group_kind.kind {
+                watching.store().forget(object.namespace.as_deref(), &object.name);
+            }
+        }
+    }
+
+    /// Ends every watch whose kind `keep` does not want.
+    pub fn retain(&self, keep: impl Fn(&Kind) -> bool) {
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, watching| keep(watching.kind()));
+    }
+
+    /// How many kinds are watched, and how many objects are held.
+    pub fn size(&self) -> (usize, usize) {
+        let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        (watches.len(), watches.values().map(|watching| watching.store().len()).sum())
+    }
+
+    fn stores(&self, kinds: &[Kind]) -> Vec<Arc<Store>> {
+        let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        kinds.iter().filter_map(|kind| Some(watches.get(&watch_key(kind))?.store())).collect()
+    }
+
+    fn store_of(&self, object: &Object) -> Option<Arc<Store>> {
+        let key = (object.group().to_owned(), object.version().to_owned(), object.kind().to_owned());
+        let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(watches.get(&key)?.store())
+    }
+}

@@ -1,0 +1,120 @@
+//! The documented failures of talking to a cluster.
+
+use sluice_model::error::{ErrorCode, ExitKind};
+
+/// No usable configuration.
+pub const CONFIGURATION: ErrorCode = ErrorCode {
+    id: "K10",
+    summary: "there is no usable cluster configuration",
+    hint: "set KUBECONFIG or --kubeconfig to a readable file, check --context against `kubectl config get-contexts`",
+    exit: ExitKind::Input,
+};
+/// No answer.
+pub const UNREACHABLE: ErrorCode = ErrorCode {
+    id: "K11",
+    summary: "the API server could not be reached",
+    hint: "check that the cluster is up and that its address in the kubeconfig is right; it is tried again by itself",
+    exit: ExitKind::Cluster,
+};
+/// Who are you.
+pub const UNAUTHORISED: ErrorCode = ErrorCode {
+    id: "K12",
+    summary: "the API server does not know who is asking",
+    hint: "renew the token or client certificate of this context",
+    exit: ExitKind::Cluster,
+};
+/// You may not.
+pub const FORBIDDEN: ErrorCode = ErrorCode {
+    id: "K13",
+    summary: "RBAC forbids the request",
+    hint: "grant the named verb on the named resource to the engine's account with a Role or ClusterRole",
+    exit: ExitKind::Cluster,
+};
+/// Admission said no.
+pub const ADMISSION: ErrorCode = ErrorCode {
+    id: "K14",
+    summary: "admission control refused the object",
+    hint: "change the manifest as the message asks, or the admission policy that is named",
+    exit: ExitKind::Cluster,
+};
+/// Somebody else's field.
+pub const CONFLICT: ErrorCode = ErrorCode {
+    id: "K15",
+    summary: "another field manager owns a field that would change",
+    hint: "remove the field from the manifest to leave it to its manager, or let a sync policy force it for this object",
+    exit: ExitKind::Cluster,
+};
+/// Too much.
+pub const QUOTA: ErrorCode = ErrorCode {
+    id: "K16",
+    summary: "a quota would be exceeded",
+    hint: "raise the ResourceQuota of the namespace or ask for less",
+    exit: ExitKind::Cluster,
+};
+/// Wrong.
+pub const INVALID: ErrorCode = ErrorCode {
+    id: "K17",
+    summary: "the API server found the object invalid",
+    hint: "correct the named fields in Git; an immutable field needs the strategy `recreate`",
+    exit: ExitKind::Cluster,
+};
+/// Not there.
+pub const NOT_FOUND: ErrorCode = ErrorCode {
+    id: "K18",
+    summary: "the cluster has no such object",
+    hint: "check namespace and name; add a missing Namespace to the manifests or sync with `CreateNamespace=true`",
+    exit: ExitKind::Cluster,
+};
+/// Slow down.
+pub const THROTTLED: ErrorCode = ErrorCode {
+    id: "K19",
+    summary: "the API server is busy",
+    hint: "nothing to do: it is tried again when the server asks for it; lower --concurrency where it lasts",
+    exit: ExitKind::Cluster,
+};
+/// It changed meanwhile.
+pub const MODIFIED: ErrorCode = ErrorCode {
+    id: "K20",
+    summary: "the object changed in the meantime",
+    hint: "make a new plan; it takes what changed into account",
+    exit: ExitKind::Cluster,
+};
+/// Any other answer.
+pub const REFUSED: ErrorCode = ErrorCode {
+    id: "K21",
+    summary: "the API server failed or refused for a reason of its own",
+    hint: "read the server's message; its own log says more",
+    exit: ExitKind::Cluster,
+};
+/// An unknown kind.
+pub const UNKNOWN_KIND: ErrorCode = ErrorCode {
+    id: "K22",
+    summary: "the cluster does not serve this kind",
+    hint: "add its CustomResourceDefinition to the manifests or to the cluster, or correct apiVersion and kind",
+    exit: ExitKind::Input,
+};
+/// A webhook is down.
+pub const WEBHOOK: ErrorCode = ErrorCode {
+    id: "K23",
+    summary: "an admission webhook could not be called",
+    hint: "see whether the webhook's pods run; until then the API server lets nothing of this kind through",
+    exit: ExitKind::Cluster,
+};
+
+/// Every code of this crate.
+pub const ALL: &[&ErrorCode] = &[
+    &CONFIGURATION,
+    &UNREACHABLE,
+    &UNAUTHORISED,
+    &FORBIDDEN,
+    &ADMISSION,
+    &CONFLICT,
+    &QUOTA,
+    &INVALID,
+    &NOT_FOUND,
+    &THROTTLED,
+    &MODIFIED,
+    &REFUSED,
+    &UNKNOWN_KIND,
+    &WEBHOOK,
+];

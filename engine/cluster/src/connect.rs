@@ -1,0 +1,132 @@
+//! Finding a cluster and connecting to it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+
+use crate::error::{ClusterError, chain};
+use crate::kinds::KindCache;
+
+/// How long the TCP and TLS handshakes may take: longer than a busy control plane needs, shorter than a person waits.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where the cluster is. Everything missing means: as `kubectl` would find it, then the account of the pod.
+#[derive(Debug, Clone, Default)]
+pub struct ConnectOptions {
+    /// A kubeconfig file; `KUBECONFIG`, then `~/.kube/config` where missing.
+    pub kubeconfig: Option<PathBuf>,
+    /// A context of it; its current one where missing.
+    pub context: Option<String>,
+}
+
+/// A connection to one cluster. Cheap to clone; clones share the connection and what is known of its kinds.
+#[derive(Clone)]
+pub struct Cluster {
+    pub(crate) client: Client,
+    pub(crate) server: Arc<str>,
+    pub(crate) kinds: Arc<KindCache>,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    /// Reads the configuration and makes a client. Sends nothing: a dead server shows with the first request.
+    pub async fn connect(options: &ConnectOptions) -> Result<Self, ClusterError> {
+        let mut config = configuration(options).await?;
+        config.connect_timeout = Some(CONNECT_TIMEOUT);
+        // Watches stay open for minutes without a byte; single requests have a deadline of their own.
+        config.read_timeout = None;
+        // Whoever asks knows whether asking again is safe.
+        config.default_retry = false;
+        Self::from_config(config)
+    }
+
+    /// Makes a client for a configuration that somebody else put together.
+    pub fn from_config(config: Config) -> Result<Self, ClusterError> {
+        let server = config.cluster_url.to_string();
+        let client = Client::try_from(config).map_err(|error| ClusterError::Configuration { detail: chain(&error) })?;
+        Ok(Self { client, server: server.into(), kinds: Arc::default() })
+    }
+
+    /// The client, for typed requests.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Where the API server is.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The namespace of the context or of the pod; `default` where it names none.
+    pub fn default_namespace(&self) -> &str {
+        self.client.default_namespace()
+    }
+}
+
+async fn configuration(options: &ConnectOptions) -> Result<Config, ClusterError> {
+    let invalid = |error: &dyn std::error::Error| ClusterError::Configuration { detail: chain(error) };
+    let choice = KubeConfigOptions { context: options.context.clone(), ..KubeConfigOptions::default() };
+    if let Some(path) = &options.kubeconfig {
+        let file = Kubeconfig::read_from(path).map_err(|error| ClusterError::Configuration {
+            detail: format!("{}: {}", path.display(), chain(&error)),
+        })?;
+        return Config::from_custom_kubeconfig(file, &choice).await.map_err(|error| invalid(&error));
+    }
+    if options.context.is_some() || std::env::var_os("KUBECONFIG").is_some() {
+        // Asked for by name: never fall back to another cluster than the one that was meant.
+        return Config::from_kubeconfig(&choice).await.map_err(|error| invalid(&error));
+    }
+    match Config::from_kubeconfig(&choice).await {
+        Ok(config) => Ok(config),
+        Err(outside) => Config::incluster().map_err(|inside| ClusterError::Configuration {
+            detail: format!("no kubeconfig ({}) and no account of a pod ({})", chain(&outside), chain(&inside)),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_model::Coded as _;
+
+    const KUBECONFIG: &str = "apiVersion: v1\nkind: Config\ncurrent-context: here\n\
+        clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}]\n\
+        contexts: [{name: here, context: {cluster: c, user: u, namespace: shop}}]\nusers: [{name: u, user: {}}]\n";
+
+    async fn connect(text: &str, context: Option<&str>) -> Result<Cluster, ClusterError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kubeconfig");
+        fs_err::write(&path, text).unwrap();
+        Cluster::connect(&ConnectOptions { kubeconfig: Some(path), context: context.map(str::to_owned) }).await
+    }
+
+    #[tokio::test]
+    async fn a_kubeconfig_says_where_and_which_namespace() {
+        let cluster = connect(KUBECONFIG, None).await.unwrap();
+        assert_eq!((cluster.server(), cluster.default_namespace()), ("http://127.0.0.1:1/", "shop"));
+    }
+
+    #[tokio::test]
+    async fn an_unknown_context_or_a_broken_file_is_a_configuration_error() {
+        let error = connect(KUBECONFIG, Some("there")).await.unwrap_err();
+        assert_eq!(error.code().id, "K10");
+        assert!(error.to_string().contains("there"), "{error}");
+        assert_eq!(connect(": :", None).await.unwrap_err().code().id, "K10");
+    }
+
+    #[tokio::test]
+    async fn nobody_at_the_address_is_unreachable() {
+        let cluster = connect(KUBECONFIG, None).await.unwrap();
+        let error = cluster.kinds().await.unwrap_err();
+        assert_eq!(error.code().id, "K11");
+        assert!(error.is_transient() && error.to_string().contains("127.0.0.1:1"), "{error}");
+    }
+}

@@ -1,0 +1,337 @@
+//! What a refusal of the API server means.
+
+use std::time::Duration;
+
+use kube::core::Status;
+use sluice_model::error::{Coded, ErrorCode};
+
+use crate::codes;
+
+/// A failed request to a cluster.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// No kubeconfig, an unreadable one, an unknown context, no account in the cluster.
+    #[error("the cluster configuration cannot be used: {detail}")]
+    Configuration {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// No connection, or none that lasted.
+    #[error("the API server at {server} does not answer: {detail}")]
+    Unreachable {
+        /// Its address.
+        server: String,
+        /// The transport's own words.
+        detail: String,
+    },
+    /// 401.
+    #[error("the API server does not accept our credentials: {message}")]
+    Unauthorised {
+        /// The server's words.
+        message: String,
+    },
+    /// 403 by RBAC.
+    #[error("{message}")]
+    Forbidden {
+        /// The server's words: who may not do what.
+        message: String,
+    },
+    /// Refused by a webhook, an admission policy or a built-in admission plugin.
+    #[error("{message}")]
+    Admission {
+        /// The server's words.
+        message: String,
+    },
+    /// 409 of server-side apply.
+    #[error("{}", conflicts_text(.conflicts))]
+    Conflict {
+        /// Which field, whose.
+        conflicts: Vec<FieldConflict>,
+    },
+    /// 403 by a ResourceQuota.
+    #[error("{message}")]
+    Quota {
+        /// The server's words.
+        message: String,
+    },
+    /// 422, or 400 by strict decoding.
+    #[error("{message}")]
+    Invalid {
+        /// The server's words.
+        message: String,
+        /// The fields it names.
+        fields: Vec<String>,
+    },
+    /// 404.
+    #[error("{message}")]
+    NotFound {
+        /// The server's words.
+        message: String,
+        /// The namespace, where that is what is missing.
+        namespace: Option<String>,
+    },
+    /// 409 of any other kind: changed, another uid, exists already.
+    #[error("{message}")]
+    Modified {
+        /// The server's words.
+        message: String,
+        /// True where the object was expected not to exist.
+        exists: bool,
+    },
+    /// 429, 503, 504.
+    #[error("the API server is busy: {message}")]
+    Throttled {
+        /// The server's words.
+        message: String,
+        /// When it wants to be asked again.
+        retry_after: Option<Duration>,
+    },
+    /// An admission webhook that does not answer.
+    #[error("{message}")]
+    Webhook {
+        /// The server's words.
+        message: String,
+    },
+    /// Anything else.
+    #[error("the API server answers {status}: {message}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// The server's words.
+        message: String,
+    },
+    /// The kind is not served.
+    #[error("the cluster serves no kind `{kind}` of `{api_version}`")]
+    UnknownKind {
+        /// `apps/v1`.
+        api_version: String,
+        /// `Deployment`.
+        kind: String,
+    },
+}
+
+/// A field that another manager owns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldConflict {
+    /// As the server writes it: `.spec.replicas`.
+    pub field: String,
+    /// The manager, with its API version: `kubectl-edit using apps/v1`.
+    pub manager: String,
+}
+
+fn conflicts_text(conflicts: &[FieldConflict]) -> String {
+    let list = conflicts.iter().map(|c| format!("`{}` is owned by {}", c.field, c.manager)).collect::<Vec<_>>();
+    format!("conflict with other field managers: {}", list.join(", "))
+}
+
+impl ClusterError {
+    /// True where the same request may succeed later without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Throttled { .. } | Self::Webhook { .. } => true,
+            Self::Refused { status, .. } => *status >= 500,
+            Self::Configuration { .. }
+            | Self::Unauthorised { .. }
+            | Self::Forbidden { .. }
+            | Self::Admission { .. }
+            | Self::Conflict { .. }
+            | Self::Quota { .. }
+            | Self::Invalid { .. }
+            | Self::NotFound { .. }
+            | Self::Modified { .. }
+            | Self::UnknownKind { .. } => false,
+        }
+    }
+
+    /// When the server wants to be asked again.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Throttled { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// True for "there is no such object".
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound { .. })
+    }
+
+    /// What an HTTP answer means that is no success. `body` is a `Status` in most cases, plain text in some (429).
+    pub(crate) fn from_answer(code: u16, retry_after: Option<Duration>, body: &str) -> Self {
+        match serde_json::from_str::<Status>(body) {
+            Ok(status) if !status.message.is_empty() || !status.reason.is_empty() => {
+                Self::from_status(code, retry_after, &status)
+            }
+            _ => {
+                let mut plain = Status::failure(body.trim(), "");
+                plain.code = code;
+                Self::from_status(code, retry_after, &plain)
+            }
+        }
+    }
+
+    /// What a `Status` means.
+    pub(crate) fn from_status(code: u16, retry_after: Option<Duration>, status: &Status) -> Self {
+        let message = status.message.clone();
+        let details = status.details.as_ref();
+        let causes = details.map(|d| d.causes.as_slice()).unwrap_or_default();
+        let denied = message.contains("denied the request") || message.contains("denied request");
+        match code {
+            _ if message.contains("failed calling webhook") => Self::Webhook { message },
+            _ if denied => Self::Admission { message },
+            401 => Self::Unauthorised { message },
+            403 if message.contains("exceeded quota") => Self::Quota { message },
+            403 if message.contains("cannot ") && message.contains(" is forbidden: User ") || status.details.is_none() => {
+                Self::Forbidden { message }
+            }
+            403 if message.contains("attempting to grant RBAC permissions") => Self::Forbidden { message },
+            403 => Self::Admission { message },
+            404 => Self::NotFound {
+                namespace: details.filter(|d| d.kind == "namespaces").map(|d| d.name.clone()),
+                message,
+            },
+            409 => {
+                let conflicts: Vec<_> = causes
+                    .iter()
+                    .filter(|cause| cause.reason == "FieldManagerConflict")
+                    .map(|cause| FieldConflict {
+                        field: cause.field.clone(),
+                        manager: cause.message.trim_start_matches("conflict with ").replace('"', "`"),
+                    })
+                    .collect();
+                match conflicts.is_empty() {
+                    true => Self::Modified { exists: status.is_already_exists(), message },
+                    false => Self::Conflict { conflicts },
+                }
+            }
+            400 | 422 => Self::Invalid {
+                fields: causes.iter().map(|cause| cause.field.clone()).filter(|field| !field.is_empty()).collect(),
+                message,
+            },
+            429 | 503 | 504 => {
+                let asked = details.map(|d| d.retry_after_seconds).filter(|seconds| *seconds > 0);
+                let retry_after = retry_after.or(asked.map(|seconds| Duration::from_secs(u64::from(seconds))));
+                Self::Throttled { message, retry_after }
+            }
+            status => Self::Refused { status, message },
+        }
+    }
+
+    /// What a failure below HTTP means.
+    pub(crate) fn from_kube(server: &str, error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::from_status(status.code, None, &status),
+            kube::Error::InferConfig(_) | kube::Error::InferKubeconfig(_) | kube::Error::Auth(_) => {
+                Self::Configuration { detail: chain(&error) }
+            }
+            other => Self::Unreachable { server: server.to_owned(), detail: chain(&other) },
+        }
+    }
+}
+
+/// The last cause of an error: what the operating system or TLS had to say, without the layers' repetitions.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut innermost = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        innermost = cause.to_string();
+        source = cause.source();
+    }
+    innermost
+}
+
+impl Coded for ClusterError {
+    fn code(&self) -> &'static ErrorCode {
+        match self {
+            Self::Configuration { .. } => &codes::CONFIGURATION,
+            Self::Unreachable { .. } => &codes::UNREACHABLE,
+            Self::Unauthorised { .. } => &codes::UNAUTHORISED,
+            Self::Forbidden { .. } => &codes::FORBIDDEN,
+            Self::Admission { .. } => &codes::ADMISSION,
+            Self::Conflict { .. } => &codes::CONFLICT,
+            Self::Quota { .. } => &codes::QUOTA,
+            Self::Invalid { .. } => &codes::INVALID,
+            Self::NotFound { .. } => &codes::NOT_FOUND,
+            Self::Modified { .. } => &codes::MODIFIED,
+            Self::Throttled { .. } => &codes::THROTTLED,
+            Self::Webhook { .. } => &codes::WEBHOOK,
+            Self::Refused { .. } => &codes::REFUSED,
+            Self::UnknownKind { .. } => &codes::UNKNOWN_KIND,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn classify(code: u16, status: serde_json::Value) -> ClusterError {
+        ClusterError::from_answer(code, None, &status.to_string())
+    }
+
+    fn id(code: u16, message: &str, details: serde_json::Value) -> &'static str {
+        classify(code, json!({"kind": "Status", "code": code, "message": message, "details": details})).code().id
+    }
+
+    #[test]
+    fn every_refusal_has_its_code() {
+        assert_eq!(id(401, "Unauthorized", json!(null)), "K12");
+        let rbac = "configmaps \"a\" is forbidden: User \"u\" cannot patch resource \"configmaps\" in API group \"\" in the namespace \"n\"";
+        assert_eq!(id(403, rbac, json!({"name": "a"})), "K13");
+        let webhook = "admission webhook \"v.example.com\" denied the request: no";
+        assert_eq!(id(403, webhook, json!(null)), "K14");
+        let policy = "configmaps \"a\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no";
+        assert_eq!(id(422, policy, json!({"name": "a"})), "K14");
+        let pod_security = "pods \"p\" is forbidden: violates PodSecurity \"restricted:latest\"";
+        assert_eq!(id(403, pod_security, json!({"name": "p", "kind": "pods"})), "K14");
+        let quota = "configmaps \"a\" is forbidden: exceeded quota: q, requested: count/configmaps=1";
+        assert_eq!(id(403, quota, json!({"name": "a"})), "K16");
+        assert_eq!(id(422, "spec.x: Invalid value", json!({"causes": [{"field": "spec.x"}]})), "K17");
+        assert_eq!(id(400, "strict decoding error: unknown field \"spec.y\"", json!(null)), "K17");
+        assert_eq!(id(404, "configmaps \"a\" not found", json!({"kind": "configmaps", "name": "a"})), "K18");
+        assert_eq!(id(500, "Internal error occurred: failed calling webhook \"w\"", json!(null)), "K23");
+        assert_eq!(id(500, "boom", json!(null)), "K21");
+    }
+
+    #[test]
+    fn a_conflict_names_field_and_manager() {
+        let error = classify(
+            409,
+            json!({"reason": "Conflict", "message": "Apply failed with 1 conflict", "details": {"causes": [
+                {"reason": "FieldManagerConflict", "message": "conflict with \"hpa\" using apps/v1", "field": ".spec.replicas"}
+            ]}}),
+        );
+        assert_eq!(
+            error.to_string(),
+            "conflict with other field managers: `.spec.replicas` is owned by `hpa` using apps/v1"
+        );
+        assert_eq!(error.code().id, "K15");
+        let modified = classify(409, json!({"reason": "Conflict", "message": "the object has been modified"}));
+        assert_eq!(modified.code().id, "K20");
+        let exists = classify(409, json!({"reason": "AlreadyExists", "message": "exists"}));
+        assert!(matches!(exists, ClusterError::Modified { exists: true, .. }));
+    }
+
+    #[test]
+    fn a_busy_server_says_when() {
+        let plain = ClusterError::from_answer(429, Some(Duration::from_secs(1)), "Too many requests");
+        assert_eq!((plain.code().id, plain.retry_after()), ("K19", Some(Duration::from_secs(1))));
+        assert!(plain.is_transient());
+        let status = classify(503, json!({"message": "etcd is down", "details": {"retryAfterSeconds": 3}}));
+        assert_eq!(status.retry_after(), Some(Duration::from_secs(3)));
+    }
+
+    #[test]
+    fn a_missing_namespace_is_named() {
+        let error = classify(404, json!({"message": "namespaces \"x\" not found", "details": {"kind": "namespaces", "name": "x"}}));
+        assert!(matches!(error, ClusterError::NotFound { namespace: Some(name), .. } if name == "x"));
+    }
+
+    #[test]
+    fn every_code_has_a_hint_of_its_own() {
+        let ids: std::collections::BTreeSet<_> = codes::ALL.iter().map(|code| code.id).collect();
+        assert_eq!(ids.len(), codes::ALL.len());
+        assert!(codes::ALL.iter().all(|code| !code.hint.is_empty() && !code.summary.is_empty()));
+    }
+}

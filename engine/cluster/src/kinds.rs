@@ -1,0 +1,315 @@
+//! Which kinds a cluster serves. Asked once, and again when somebody misses one.
+//!
+//! Two requests where the server aggregates its discovery (every supported version does); one per group and version
+//! where it does not. A group whose own API server is down is left out and asked for again with the next miss.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use kube::core::discovery::v2::{APIGroupDiscoveryList, APIResourceDiscovery};
+use sluice_model::object::GroupKind;
+use sluice_model::{Object, ObjectRef};
+
+use crate::connect::Cluster;
+use crate::error::ClusterError;
+
+/// One kind at one version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kind {
+    /// API group; empty for the core group.
+    pub group: String,
+    /// API version without the group.
+    pub version: String,
+    /// Kind.
+    pub kind: String,
+    /// Its name in paths, e.g. `deployments`.
+    pub plural: String,
+    /// True where its objects live in namespaces.
+    pub namespaced: bool,
+    /// What can be done with it: `get`, `list`, `watch`, `create`, `patch`, `delete`, …
+    pub verbs: Vec<String>,
+}
+
+impl Kind {
+    /// `apps/v1` or `v1`.
+    pub fn api_version(&self) -> String {
+        match self.group.is_empty() {
+            true => self.version.clone(),
+            false => format!("{}/{}", self.group, self.version),
+        }
+    }
+
+    /// Group and kind.
+    pub fn group_kind(&self) -> GroupKind {
+        GroupKind::new(&self.group, &self.kind)
+    }
+
+    /// True where `verb` is served.
+    pub fn can(&self, verb: &str) -> bool {
+        self.verbs.iter().any(|served| served == verb)
+    }
+
+    /// The path of its objects, in one namespace or everywhere.
+    pub fn path(&self, namespace: Option<&str>) -> String {
+        let root = match self.group.is_empty() {
+            true => format!("/api/{}", self.version),
+            false => format!("/apis/{}/{}", self.group, self.version),
+        };
+        match namespace.filter(|_| self.namespaced) {
+            Some(namespace) => format!("{root}/namespaces/{namespace}/{}", self.plural),
+            None => format!("{root}/{}", self.plural),
+        }
+    }
+}
+
+/// What was known at one moment.
+#[derive(Debug, Default)]
+pub struct Kinds {
+    /// By group and kind; the versions in the server's order of preference.
+    by_group_kind: BTreeMap<GroupKind, Vec<Kind>>,
+    /// Counts up with every discovery.
+    generation: u64,
+}
+
+impl Kinds {
+    /// The kind at exactly this version.
+    pub fn find(&self, group: &str, version: &str, kind: &str) -> Option<&Kind> {
+        self.versions(&GroupKind::new(group, kind)).iter().find(|candidate| candidate.version == version)
+    }
+
+    /// The kind at the version that the server prefers.
+    pub fn preferred(&self, group_kind: &GroupKind) -> Option<&Kind> {
+        self.versions(group_kind).first()
+    }
+
+    /// All versions of a kind, the preferred one first.
+    pub fn versions(&self, group_kind: &GroupKind) -> &[Kind] {
+        self.by_group_kind.get(group_kind).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Every kind at its preferred version, in a fixed order.
+    pub fn all(&self) -> impl Iterator<Item = &Kind> {
+        self.by_group_kind.values().filter_map(|versions| versions.first())
+    }
+
+    fn add(&mut self, kind: Kind) {
+        let versions = self.by_group_kind.entry(kind.group_kind()).or_default();
+        if !versions.iter().any(|known| known.version == kind.version) {
+            versions.push(kind);
+        }
+    }
+
+    fn add_aggregated(&mut self, list: APIGroupDiscoveryList) {
+        for group in list.items {
+            let name = group.metadata.and_then(|metadata| metadata.name).unwrap_or_default();
+            for version in group.versions {
+                let label = version.version.unwrap_or_default();
+                for resource in version.resources {
+                    if let Some(kind) = aggregated_kind(&name, &label, resource) {
+                        self.add(kind);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn aggregated_kind(group: &str, version: &str, resource: APIResourceDiscovery) -> Option<Kind> {
+    let response = resource.response_kind?;
+    Some(Kind {
+        group: response.group.filter(|text| !text.is_empty()).unwrap_or_else(|| group.to_owned()),
+        version: response.version.filter(|text| !text.is_empty()).unwrap_or_else(|| version.to_owned()),
+        kind: response.kind.filter(|text| !text.is_empty())?,
+        plural: resource.resource?,
+        namespaced: resource.scope.as_deref() == Some("Namespaced"),
+        verbs: resource.verbs,
+    })
+}
+
+/// The shared memory of a [`Cluster`]'s kinds.
+#[derive(Default)]
+pub(crate) struct KindCache {
+    current: RwLock<Arc<Kinds>>,
+    /// One discovery at a time; those who wait take the result of the one before them.
+    asking: tokio::sync::Mutex<()>,
+}
+
+impl KindCache {
+    fn current(&self) -> Arc<Kinds> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Cluster {
+    /// What is known now; asks the server only where nothing is known yet.
+    pub async fn kinds(&self) -> Result<Arc<Kinds>, ClusterError> {
+        let known = self.kinds.current();
+        match known.generation {
+            0 => self.discover(0).await,
+            _ => Ok(known),
+        }
+    }
+
+    /// What is known now, without asking anybody.
+    pub fn known_kinds(&self) -> Arc<Kinds> {
+        self.kinds.current()
+    }
+
+    /// Asks the server again, for when a kind may have come or gone.
+    pub async fn refresh_kinds(&self) -> Result<Arc<Kinds>, ClusterError> {
+        self.discover(self.kinds.current().generation).await
+    }
+
+    /// The kind of a reference, asking the server again where it is not known.
+    pub async fn kind_of(&self, reference: &ObjectRef) -> Result<Kind, ClusterError> {
+        let find = |kinds: &Kinds| kinds.find(&reference.group, &reference.version, &reference.kind).cloned();
+        if let Some(kind) = find(&*self.kinds().await?) {
+            return Ok(kind);
+        }
+        find(&*self.refresh_kinds().await?).ok_or_else(|| ClusterError::UnknownKind {
+            api_version: reference.api_version(),
+            kind: reference.kind.clone(),
+        })
+    }
+
+    /// Discovers, unless somebody else did since generation `seen`.
+    async fn discover(&self, seen: u64) -> Result<Arc<Kinds>, ClusterError> {
+        let _one_at_a_time = self.kinds.asking.lock().await;
+        let current = self.kinds.current();
+        if current.generation > seen {
+            return Ok(current);
+        }
+        let mut kinds = Kinds { generation: current.generation + 1, ..Kinds::default() };
+        let failed = |error| ClusterError::from_kube(&self.server, error);
+        let deadline = crate::requests::REQUEST_TIMEOUT;
+        let late = |_| ClusterError::Unreachable { server: self.server.to_string(), detail: "no answer in time".to_owned() };
+        let both = async {
+            tokio::try_join!(self.client.list_core_api_versions_aggregated(), self.client.list_api_groups_aggregated())
+        };
+        match tokio::time::timeout(deadline, both).await.map_err(late)? {
+            Ok((core, groups)) if core.items.iter().any(|group| !group.versions.is_empty()) => {
+                kinds.add_aggregated(core);
+                kinds.add_aggregated(groups);
+            }
+            // An old server answers with the lists that it has always had, which read as empty here.
+            Ok(_) | Err(kube::Error::SerdeError(_)) => self.discover_one_by_one(&mut kinds).await?,
+            Err(error) => return Err(failed(error)),
+        }
+        let kinds = Arc::new(kinds);
+        *self.kinds.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&kinds);
+        Ok(kinds)
+    }
+
+    async fn discover_one_by_one(&self, kinds: &mut Kinds) -> Result<(), ClusterError> {
+        let failed = |error| ClusterError::from_kube(&self.server, error);
+        let mut lists = Vec::new();
+        for version in self.client.list_core_api_versions().await.map_err(failed)?.versions {
+            lists.push((String::new(), version.clone(), self.client.list_core_api_resources(&version).await));
+        }
+        for group in self.client.list_api_groups().await.map_err(failed)?.groups {
+            for version in &group.versions {
+                let list = self.client.list_api_group_resources(&version.group_version).await;
+                lists.push((group.name.clone(), version.version.clone(), list));
+            }
+        }
+        for (group, version, list) in lists {
+            let Ok(list) = list else { continue };
+            for resource in list.resources.into_iter().filter(|resource| !resource.name.contains('/')) {
+                kinds.add(Kind {
+                    group: resource.group.unwrap_or_else(|| group.clone()),
+                    version: resource.version.unwrap_or_else(|| version.clone()),
+                    kind: resource.kind,
+                    plural: resource.name,
+                    namespaced: resource.namespaced,
+                    verbs: resource.verbs,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The kind that a CustomResourceDefinition will serve at one of its versions.
+impl Kind {
+    /// Reads the kinds that a CRD manifest defines; empty for anything that is no CRD.
+    pub fn defined_by(crd: &Object) -> Vec<Self> {
+        if crd.group() != "apiextensions.k8s.io" || crd.kind() != "CustomResourceDefinition" {
+            return Vec::new();
+        }
+        let text = |pointer: &str| crd.value().pointer(pointer).and_then(|value| value.as_str()).map(str::to_owned);
+        let (Some(group), Some(kind), Some(plural)) =
+            (text("/spec/group"), text("/spec/names/kind"), text("/spec/names/plural"))
+        else {
+            return Vec::new();
+        };
+        let namespaced = text("/spec/scope").as_deref() == Some("Namespaced");
+        let versions = crd.value().pointer("/spec/versions").and_then(|value| value.as_array());
+        versions
+            .into_iter()
+            .flatten()
+            .filter_map(|version| version.get("name")?.as_str())
+            .map(|version| Self {
+                group: group.clone(),
+                version: version.to_owned(),
+                kind: kind.clone(),
+                plural: plural.clone(),
+                namespaced,
+                verbs: Vec::new(),
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn kind(namespaced: bool, group: &str) -> Kind {
+        Kind {
+            group: group.to_owned(),
+            version: "v1".to_owned(),
+            kind: "Thing".to_owned(),
+            plural: "things".to_owned(),
+            namespaced,
+            verbs: vec!["get".to_owned()],
+        }
+    }
+
+    #[test]
+    fn paths_follow_scope_and_group() {
+        assert_eq!(kind(true, "").path(Some("n")), "/api/v1/namespaces/n/things");
+        assert_eq!(kind(true, "x.io").path(None), "/apis/x.io/v1/things");
+        assert_eq!(kind(false, "x.io").path(Some("n")), "/apis/x.io/v1/things");
+    }
+
+    #[test]
+    fn aggregated_discovery_is_read() {
+        let list: APIGroupDiscoveryList = serde_json::from_value(json!({
+            "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {},
+            "items": [{"metadata": {"name": "apps"}, "versions": [{"version": "v1", "resources": [
+                {"resource": "deployments", "responseKind": {"group": "", "version": "", "kind": "Deployment"},
+                 "scope": "Namespaced", "verbs": ["get", "patch"], "singularResource": "deployment"}]}]}],
+        }))
+        .unwrap();
+        let mut kinds = Kinds::default();
+        kinds.add_aggregated(list);
+        let found = kinds.find("apps", "v1", "Deployment").unwrap();
+        assert_eq!(found.path(Some("n")), "/apis/apps/v1/namespaces/n/deployments");
+        assert!(found.can("patch") && !found.can("delete"));
+        assert_eq!(kinds.find("apps", "v2", "Deployment"), None);
+    }
+
+    #[test]
+    fn a_crd_says_what_it_will_serve() {
+        let crd = Object::new(json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "spec": {"group": "x.io", "scope": "Namespaced", "names": {"kind": "Thing", "plural": "things"},
+                     "versions": [{"name": "v1"}, {"name": "v2"}]},
+        }))
+        .unwrap();
+        let kinds = Kind::defined_by(&crd);
+        assert_eq!(kinds.iter().map(Kind::api_version).collect::<Vec<_>>(), ["x.io/v1", "x.io/v2"]);
+        assert!(kinds.iter().all(|kind| kind.namespaced));
+    }
+}

@@ -1,0 +1,115 @@
+//! Lists by the page and watches by the event, as plain JSON.
+
+use futures::{Stream, StreamExt as _};
+use kube::api::{Request, WatchEvent, WatchParams};
+use serde_json::Value;
+use sluice_model::Object;
+
+use crate::connect::Cluster;
+use crate::error::ClusterError;
+use crate::kinds::Kind;
+
+/// One page of a list.
+#[derive(Debug)]
+pub struct Page {
+    /// The objects.
+    pub objects: Vec<Object>,
+    /// The version to watch from.
+    pub resource_version: String,
+    /// Where the next page begins; none on the last.
+    pub continue_token: Option<String>,
+}
+
+impl Page {
+    /// Objects in a list carry neither `apiVersion` nor `kind`; they get them back here.
+    pub(crate) fn new(kind: &Kind, mut list: Value) -> Self {
+        let metadata = |field: &str| {
+            list.pointer(&format!("/metadata/{field}")).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        let resource_version = metadata("resourceVersion");
+        let continue_token = Some(metadata("continue")).filter(|token| !token.is_empty());
+        let items = match list.get_mut("items").map(Value::take) {
+            Some(Value::Array(items)) => items,
+            _ => Vec::new(),
+        };
+        let api_version = kind.api_version();
+        let objects = items
+            .into_iter()
+            .filter_map(|mut item| {
+                let map = item.as_object_mut()?;
+                map.insert("apiVersion".to_owned(), api_version.clone().into());
+                map.insert("kind".to_owned(), kind.kind.clone().into());
+                Object::new(item).ok()
+            })
+            .collect();
+        Self { objects, resource_version, continue_token }
+    }
+}
+
+/// What a watch tells.
+#[derive(Debug)]
+pub enum Change {
+    /// The object is new or has changed.
+    Applied(Object),
+    /// The object is gone; this was its last state.
+    Deleted(Object),
+    /// Nothing changed, and this is the version up to which that holds.
+    Bookmark(String),
+}
+
+impl Cluster {
+    /// Watches the objects of a kind that match a label selector, from `resource_version` on. The server ends it after
+    /// `seconds`; it is then continued from the last version that was seen. A version that is too old ends in
+    /// [`ClusterError::Refused`] with status 410: list again.
+    pub async fn watch(
+        &self,
+        kind: &Kind,
+        selector: &str,
+        resource_version: &str,
+        seconds: u32,
+    ) -> Result<impl Stream<Item = Result<Change, ClusterError>> + Send + use<>, ClusterError> {
+        let parameters = WatchParams::default().labels(selector).timeout(seconds);
+        let request = Request::new(kind.path(None)).watch(&parameters, resource_version).map_err(|error| {
+            ClusterError::Invalid { message: format!("the watch cannot be built: {error}"), fields: Vec::new() }
+        })?;
+        let server = self.server.clone();
+        let failed = move |error| ClusterError::from_kube(&server, error);
+        let events = self.client.request_events::<Value>(request).await.map_err(failed.clone())?;
+        Ok(events.filter_map(move |event| {
+            let item = match event {
+                Ok(WatchEvent::Added(value) | WatchEvent::Modified(value)) => {
+                    Object::new(value).ok().map(|object| Ok(Change::Applied(object)))
+                }
+                Ok(WatchEvent::Deleted(value)) => Object::new(value).ok().map(|object| Ok(Change::Deleted(object))),
+                Ok(WatchEvent::Bookmark(bookmark)) => Some(Ok(Change::Bookmark(bookmark.metadata.resource_version))),
+                Ok(WatchEvent::Error(status)) => Some(Err(ClusterError::from_status(status.code, None, &status))),
+                Err(error) => Some(Err(failed(error))),
+            };
+            futures::future::ready(item)
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_pages_objects_get_their_kind_back() {
+        let kind = Kind {
+            group: "apps".to_owned(),
+            version: "v1".to_owned(),
+            kind: "Deployment".to_owned(),
+            plural: "deployments".to_owned(),
+            namespaced: true,
+            verbs: Vec::new(),
+        };
+        let page = Page::new(
+            &kind,
+            json!({"metadata": {"resourceVersion": "7", "continue": "x"}, "items": [{"metadata": {"name": "a"}}]}),
+        );
+        assert_eq!(page.objects[0].reference().to_string(), "Deployment.apps a");
+        assert_eq!((page.resource_version.as_str(), page.continue_token.as_deref()), ("7", Some("x")));
+    }
+}

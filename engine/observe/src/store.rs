@@ -1,0 +1,196 @@
+//! The objects of one kind, by ApplySet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sluice_model::Object;
+use sluice_model::applyset::PART_OF_LABEL;
+
+/// Namespace (empty for none) and name.
+type Place = (Box<str>, Box<str>);
+
+fn place(namespace: Option<&str>, name: &str) -> Place {
+    (namespace.unwrap_or_default().into(), name.into())
+}
+
+fn place_of(object: &Object) -> Place {
+    place(object.namespace(), object.name())
+}
+
+/// The objects of one kind.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    members: BTreeMap<Arc<str>, BTreeMap<Place, Object>>,
+    /// Whose an object was when it was last seen: the label may change.
+    owner: BTreeMap<Place, Arc<str>>,
+}
+
+impl Store {
+    /// The objects of one ApplySet in a fixed order.
+    pub(crate) fn members(&self, applyset: &str) -> Vec<Object> {
+        self.lock().members.get(applyset).map(|members| members.values().cloned().collect()).unwrap_or_default()
+    }
+
+    /// How many objects there are.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().owner.len()
+    }
+
+    /// Takes in a state; returns the ApplySets that it changed. An older state than the one that is held changes nothing.
+    pub(crate) fn apply(&self, object: Object) -> Vec<Arc<str>> {
+        self.lock().apply(object)
+    }
+
+    /// As [`Store::apply`], for what is not from the watch: an object that was never ours stays out.
+    pub(crate) fn learn(&self, object: Object) {
+        let mut inner = self.lock();
+        if object.label(PART_OF_LABEL).is_some() || inner.owner.contains_key(&place_of(&object)) {
+            inner.apply(object);
+        }
+    }
+
+    /// Takes in that an object is gone; returns the ApplySet that lost it.
+    pub(crate) fn delete(&self, object: &Object) -> Option<Arc<str>> {
+        let mut inner = self.lock();
+        let place = place_of(object);
+        if inner.held(&place).is_some_and(|held| is_newer(held, object)) {
+            return None;
+        }
+        inner.remove(&place)
+    }
+
+    /// Takes in that an object is gone, without knowing which state of it.
+    pub(crate) fn forget(&self, namespace: Option<&str>, name: &str) {
+        self.lock().remove(&place(namespace, name));
+    }
+
+    /// Takes in a whole list; returns the ApplySets for which it differs from what was held.
+    pub(crate) fn replace(&self, objects: Vec<Object>) -> Vec<Arc<str>> {
+        let mut inner = self.lock();
+        let mut changed = BTreeSet::new();
+        let listed: BTreeSet<Place> = objects.iter().map(place_of).collect();
+        let gone: Vec<Place> = inner.owner.keys().filter(|place| !listed.contains(*place)).cloned().collect();
+        for place in gone {
+            changed.extend(inner.remove(&place));
+        }
+        for object in objects {
+            changed.extend(inner.apply(object));
+        }
+        changed.into_iter().collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn held(&self, place: &Place) -> Option<&Object> {
+        self.members.get(self.owner.get(place)?)?.get(place)
+    }
+
+    fn apply(&mut self, object: Object) -> Vec<Arc<str>> {
+        let place = place_of(&object);
+        if let Some(held) = self.held(&place)
+            && (is_newer(held, &object) || held.metadata("resourceVersion") == object.metadata("resourceVersion"))
+        {
+            return Vec::new();
+        }
+        let mut changed = Vec::new();
+        let owner = object.label(PART_OF_LABEL);
+        if self.owner.get(&place).map(|owner| &**owner) != owner {
+            changed.extend(self.remove(&place));
+        }
+        let Some(owner) = owner else { return changed };
+        let owner = match self.members.get_key_value(owner) {
+            Some((known, _)) => Arc::clone(known),
+            None => Arc::from(owner),
+        };
+        self.members.entry(Arc::clone(&owner)).or_default().insert(place.clone(), object);
+        self.owner.insert(place, Arc::clone(&owner));
+        changed.push(owner);
+        changed
+    }
+
+    fn remove(&mut self, place: &Place) -> Option<Arc<str>> {
+        let owner = self.owner.remove(place)?;
+        if let Some(members) = self.members.get_mut(&owner) {
+            members.remove(place);
+            if members.is_empty() {
+                self.members.remove(&owner);
+            }
+        }
+        Some(owner)
+    }
+}
+
+/// True where `held` is a later state than `other`. Versions are numbers on every API server that there is; where they are
+/// not, nothing is known to be newer.
+fn is_newer(held: &Object, other: &Object) -> bool {
+    let version = |object: &Object| object.metadata("resourceVersion")?.parse::<u64>().ok();
+    matches!((version(held), version(other)), (Some(held), Some(other)) if held > other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn object(name: &str, owner: Option<&str>, version: u64) -> Object {
+        let mut value = json!({"apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": name, "namespace": "n", "resourceVersion": version.to_string()}});
+        if let Some(owner) = owner {
+            value["metadata"]["labels"] = json!({PART_OF_LABEL: owner});
+        }
+        Object::new(value).unwrap()
+    }
+
+    fn names(store: &Store, owner: &str) -> Vec<String> {
+        store.members(owner).iter().map(|object| object.name().to_owned()).collect()
+    }
+
+    fn ids(changed: Vec<Arc<str>>) -> Vec<String> {
+        changed.iter().map(|id| id.to_string()).collect()
+    }
+
+    #[test]
+    fn an_object_that_changes_hands_changes_both() {
+        let store = Store::default();
+        assert_eq!(ids(store.apply(object("a", Some("x"), 1))), ["x"]);
+        assert_eq!(ids(store.apply(object("a", Some("y"), 2))), ["x", "y"]);
+        assert_eq!((names(&store, "x"), names(&store, "y")), (vec![], vec!["a".to_owned()]));
+        assert_eq!(ids(store.apply(object("a", None, 3))), ["y"]);
+        assert_eq!(store.len(), 0);
+    }
+
+    #[test]
+    fn what_is_older_than_our_own_write_changes_nothing() {
+        let store = Store::default();
+        store.learn(object("a", Some("x"), 5));
+        assert!(store.apply(object("a", Some("x"), 4)).is_empty());
+        assert!(store.apply(object("a", Some("x"), 5)).is_empty());
+        assert_eq!(store.delete(&object("a", Some("x"), 4)), None);
+        assert_eq!(store.delete(&object("a", Some("x"), 6)).as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn a_new_list_tells_only_what_differs() {
+        let store = Store::default();
+        store.replace(vec![object("a", Some("x"), 1), object("b", Some("y"), 2), object("c", Some("z"), 3)]);
+        let changed = store.replace(vec![object("a", Some("x"), 1), object("b", Some("y"), 4)]);
+        assert_eq!(ids(changed), ["y", "z"]);
+        assert_eq!(names(&store, "z"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_was_never_ours_is_not_learnt() {
+        let store = Store::default();
+        store.learn(object("a", None, 1));
+        assert_eq!(store.len(), 0);
+    }
+}
