@@ -32,7 +32,9 @@ pub struct Cluster {
 
 impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cluster").field("server", &self.server).finish_non_exhaustive()
+        f.debug_struct("Cluster")
+            .field("server", &self.server)
+            .finish_non_exhaustive()
     }
 }
 
@@ -51,8 +53,14 @@ impl Cluster {
     /// Makes a client for a configuration that somebody else put together.
     pub fn from_config(config: Config) -> Result<Self, ClusterError> {
         let server = config.cluster_url.to_string();
-        let client = Client::try_from(config).map_err(|error| ClusterError::Configuration { detail: chain(&error) })?;
-        Ok(Self { client, server: server.into(), kinds: Arc::default() })
+        let client = Client::try_from(config).map_err(|error| ClusterError::Configuration {
+            detail: chain(&error),
+        })?;
+        Ok(Self {
+            client,
+            server: server.into(),
+            kinds: Arc::default(),
+        })
     }
 
     /// The client, for typed requests.
@@ -73,21 +81,32 @@ impl Cluster {
 
 async fn configuration(options: &ConnectOptions) -> Result<Config, ClusterError> {
     let invalid = |error: &dyn std::error::Error| ClusterError::Configuration { detail: chain(error) };
-    let choice = KubeConfigOptions { context: options.context.clone(), ..KubeConfigOptions::default() };
+    let choice = KubeConfigOptions {
+        context: options.context.clone(),
+        ..KubeConfigOptions::default()
+    };
     if let Some(path) = &options.kubeconfig {
         let file = Kubeconfig::read_from(path).map_err(|error| ClusterError::Configuration {
             detail: format!("{}: {}", path.display(), chain(&error)),
         })?;
-        return Config::from_custom_kubeconfig(file, &choice).await.map_err(|error| invalid(&error));
+        return Config::from_custom_kubeconfig(file, &choice)
+            .await
+            .map_err(|error| invalid(&error));
     }
     if options.context.is_some() || std::env::var_os("KUBECONFIG").is_some() {
         // Asked for by name: never fall back to another cluster than the one that was meant.
-        return Config::from_kubeconfig(&choice).await.map_err(|error| invalid(&error));
+        return Config::from_kubeconfig(&choice)
+            .await
+            .map_err(|error| invalid(&error));
     }
     match Config::from_kubeconfig(&choice).await {
         Ok(config) => Ok(config),
         Err(outside) => Config::incluster().map_err(|inside| ClusterError::Configuration {
-            detail: format!("no kubeconfig ({}) and no account of a pod ({})", chain(&outside), chain(&inside)),
+            detail: format!(
+                "no kubeconfig ({}) and no account of a pod ({})",
+                chain(&outside),
+                chain(&inside)
+            ),
         }),
     }
 }
@@ -105,13 +124,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kubeconfig");
         fs_err::write(&path, text).unwrap();
-        Cluster::connect(&ConnectOptions { kubeconfig: Some(path), context: context.map(str::to_owned) }).await
+        Cluster::connect(&ConnectOptions {
+            kubeconfig: Some(path),
+            context: context.map(str::to_owned),
+        })
+        .await
     }
 
     #[tokio::test]
     async fn a_kubeconfig_says_where_and_which_namespace() {
         let cluster = connect(KUBECONFIG, None).await.unwrap();
-        assert_eq!((cluster.server(), cluster.default_namespace()), ("http://127.0.0.1:1/", "shop"));
+        assert_eq!(
+            (cluster.server(), cluster.default_namespace()),
+            ("http://127.0.0.1:1/", "shop")
+        );
     }
 
     #[tokio::test]
@@ -127,6 +153,9 @@ mod tests {
         let cluster = connect(KUBECONFIG, None).await.unwrap();
         let error = cluster.kinds().await.unwrap_err();
         assert_eq!(error.code().id, "K11");
-        assert!(error.is_transient() && error.to_string().contains("127.0.0.1:1"), "{error}");
+        assert!(
+            error.is_transient() && error.to_string().contains("127.0.0.1:1"),
+            "{error}"
+        );
     }
 }

@@ -120,7 +120,10 @@ pub struct FieldConflict {
 }
 
 fn conflicts_text(conflicts: &[FieldConflict]) -> String {
-    let list = conflicts.iter().map(|c| format!("`{}` is owned by {}", c.field, c.manager)).collect::<Vec<_>>();
+    let list = conflicts
+        .iter()
+        .map(|c| format!("`{}` is owned by {}", c.field, c.manager))
+        .collect::<Vec<_>>();
     format!("conflict with other field managers: {}", list.join(", "))
 }
 
@@ -181,7 +184,9 @@ impl ClusterError {
             _ if denied => Self::Admission { message },
             401 => Self::Unauthorised { message },
             403 if message.contains("exceeded quota") => Self::Quota { message },
-            403 if message.contains("cannot ") && message.contains(" is forbidden: User ") || status.details.is_none() => {
+            403 if message.contains("cannot ") && message.contains(" is forbidden: User ")
+                || status.details.is_none() =>
+            {
                 Self::Forbidden { message }
             }
             403 if message.contains("attempting to grant RBAC permissions") => Self::Forbidden { message },
@@ -196,21 +201,34 @@ impl ClusterError {
                     .filter(|cause| cause.reason == "FieldManagerConflict")
                     .map(|cause| FieldConflict {
                         field: cause.field.clone(),
-                        manager: cause.message.trim_start_matches("conflict with ").replace('"', "`"),
+                        manager: cause
+                            .message
+                            .trim_start_matches("conflict with ")
+                            .replace('"', "`"),
                     })
                     .collect();
                 match conflicts.is_empty() {
-                    true => Self::Modified { exists: status.is_already_exists(), message },
+                    true => Self::Modified {
+                        exists: status.is_already_exists(),
+                        message,
+                    },
                     false => Self::Conflict { conflicts },
                 }
             }
             400 | 422 => Self::Invalid {
-                fields: causes.iter().map(|cause| cause.field.clone()).filter(|field| !field.is_empty()).collect(),
+                fields: causes
+                    .iter()
+                    .map(|cause| cause.field.clone())
+                    .filter(|field| !field.is_empty())
+                    .collect(),
                 message,
             },
             429 | 503 | 504 => {
-                let asked = details.map(|d| d.retry_after_seconds).filter(|seconds| *seconds > 0);
-                let retry_after = retry_after.or(asked.map(|seconds| Duration::from_secs(u64::from(seconds))));
+                let asked = details
+                    .map(|d| d.retry_after_seconds)
+                    .filter(|seconds| *seconds > 0);
+                let retry_after =
+                    retry_after.or(asked.map(|seconds| Duration::from_secs(u64::from(seconds))));
                 Self::Throttled { message, retry_after }
             }
             status => Self::Refused { status, message },
@@ -222,9 +240,14 @@ impl ClusterError {
         match error {
             kube::Error::Api(status) => Self::from_status(status.code, None, &status),
             kube::Error::InferConfig(_) | kube::Error::InferKubeconfig(_) | kube::Error::Auth(_) => {
-                Self::Configuration { detail: chain(&error) }
+                Self::Configuration {
+                    detail: chain(&error),
+                }
             }
-            other => Self::Unreachable { server: server.to_owned(), detail: chain(&other) },
+            other => Self::Unreachable {
+                server: server.to_owned(),
+                detail: chain(&other),
+            },
         }
     }
 }
@@ -271,7 +294,12 @@ mod tests {
     }
 
     fn id(code: u16, message: &str, details: serde_json::Value) -> &'static str {
-        classify(code, json!({"kind": "Status", "code": code, "message": message, "details": details})).code().id
+        classify(
+            code,
+            json!({"kind": "Status", "code": code, "message": message, "details": details}),
+        )
+        .code()
+        .id
     }
 
     #[test]
@@ -287,10 +315,38 @@ mod tests {
         assert_eq!(id(403, pod_security, json!({"name": "p", "kind": "pods"})), "K14");
         let quota = "configmaps \"a\" is forbidden: exceeded quota: q, requested: count/configmaps=1";
         assert_eq!(id(403, quota, json!({"name": "a"})), "K16");
-        assert_eq!(id(422, "spec.x: Invalid value", json!({"causes": [{"field": "spec.x"}]})), "K17");
-        assert_eq!(id(400, "strict decoding error: unknown field \"spec.y\"", json!(null)), "K17");
-        assert_eq!(id(404, "configmaps \"a\" not found", json!({"kind": "configmaps", "name": "a"})), "K18");
-        assert_eq!(id(500, "Internal error occurred: failed calling webhook \"w\"", json!(null)), "K23");
+        assert_eq!(
+            id(
+                422,
+                "spec.x: Invalid value",
+                json!({"causes": [{"field": "spec.x"}]})
+            ),
+            "K17"
+        );
+        assert_eq!(
+            id(
+                400,
+                "strict decoding error: unknown field \"spec.y\"",
+                json!(null)
+            ),
+            "K17"
+        );
+        assert_eq!(
+            id(
+                404,
+                "configmaps \"a\" not found",
+                json!({"kind": "configmaps", "name": "a"})
+            ),
+            "K18"
+        );
+        assert_eq!(
+            id(
+                500,
+                "Internal error occurred: failed calling webhook \"w\"",
+                json!(null)
+            ),
+            "K23"
+        );
         assert_eq!(id(500, "boom", json!(null)), "K21");
     }
 
@@ -307,7 +363,10 @@ mod tests {
             "conflict with other field managers: `.spec.replicas` is owned by `hpa` using apps/v1"
         );
         assert_eq!(error.code().id, "K15");
-        let modified = classify(409, json!({"reason": "Conflict", "message": "the object has been modified"}));
+        let modified = classify(
+            409,
+            json!({"reason": "Conflict", "message": "the object has been modified"}),
+        );
         assert_eq!(modified.code().id, "K20");
         let exists = classify(409, json!({"reason": "AlreadyExists", "message": "exists"}));
         assert!(matches!(exists, ClusterError::Modified { exists: true, .. }));
@@ -316,15 +375,24 @@ mod tests {
     #[test]
     fn a_busy_server_says_when() {
         let plain = ClusterError::from_answer(429, Some(Duration::from_secs(1)), "Too many requests");
-        assert_eq!((plain.code().id, plain.retry_after()), ("K19", Some(Duration::from_secs(1))));
+        assert_eq!(
+            (plain.code().id, plain.retry_after()),
+            ("K19", Some(Duration::from_secs(1)))
+        );
         assert!(plain.is_transient());
-        let status = classify(503, json!({"message": "etcd is down", "details": {"retryAfterSeconds": 3}}));
+        let status = classify(
+            503,
+            json!({"message": "etcd is down", "details": {"retryAfterSeconds": 3}}),
+        );
         assert_eq!(status.retry_after(), Some(Duration::from_secs(3)));
     }
 
     #[test]
     fn a_missing_namespace_is_named() {
-        let error = classify(404, json!({"message": "namespaces \"x\" not found", "details": {"kind": "namespaces", "name": "x"}}));
+        let error = classify(
+            404,
+            json!({"message": "namespaces \"x\" not found", "details": {"kind": "namespaces", "name": "x"}}),
+        );
         assert!(matches!(error, ClusterError::NotFound { namespace: Some(name), .. } if name == "x"));
     }
 
@@ -332,6 +400,10 @@ mod tests {
     fn every_code_has_a_hint_of_its_own() {
         let ids: std::collections::BTreeSet<_> = codes::ALL.iter().map(|code| code.id).collect();
         assert_eq!(ids.len(), codes::ALL.len());
-        assert!(codes::ALL.iter().all(|code| !code.hint.is_empty() && !code.summary.is_empty()));
+        assert!(
+            codes::ALL
+                .iter()
+                .all(|code| !code.hint.is_empty() && !code.summary.is_empty())
+        );
     }
 }

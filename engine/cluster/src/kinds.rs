@@ -74,7 +74,9 @@ pub struct Kinds {
 impl Kinds {
     /// The kind at exactly this version.
     pub fn find(&self, group: &str, version: &str, kind: &str) -> Option<&Kind> {
-        self.versions(&GroupKind::new(group, kind)).iter().find(|candidate| candidate.version == version)
+        self.versions(&GroupKind::new(group, kind))
+            .iter()
+            .find(|candidate| candidate.version == version)
     }
 
     /// The kind at the version that the server prefers.
@@ -84,12 +86,17 @@ impl Kinds {
 
     /// All versions of a kind, the preferred one first.
     pub fn versions(&self, group_kind: &GroupKind) -> &[Kind] {
-        self.by_group_kind.get(group_kind).map(Vec::as_slice).unwrap_or_default()
+        self.by_group_kind
+            .get(group_kind)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
     }
 
     /// Every kind at its preferred version, in a fixed order.
     pub fn all(&self) -> impl Iterator<Item = &Kind> {
-        self.by_group_kind.values().filter_map(|versions| versions.first())
+        self.by_group_kind
+            .values()
+            .filter_map(|versions| versions.first())
     }
 
     fn add(&mut self, kind: Kind) {
@@ -101,7 +108,10 @@ impl Kinds {
 
     fn add_aggregated(&mut self, list: APIGroupDiscoveryList) {
         for group in list.items {
-            let name = group.metadata.and_then(|metadata| metadata.name).unwrap_or_default();
+            let name = group
+                .metadata
+                .and_then(|metadata| metadata.name)
+                .unwrap_or_default();
             for version in group.versions {
                 let label = version.version.unwrap_or_default();
                 for resource in version.resources {
@@ -117,8 +127,14 @@ impl Kinds {
 fn aggregated_kind(group: &str, version: &str, resource: APIResourceDiscovery) -> Option<Kind> {
     let response = resource.response_kind?;
     Some(Kind {
-        group: response.group.filter(|text| !text.is_empty()).unwrap_or_else(|| group.to_owned()),
-        version: response.version.filter(|text| !text.is_empty()).unwrap_or_else(|| version.to_owned()),
+        group: response
+            .group
+            .filter(|text| !text.is_empty())
+            .unwrap_or_else(|| group.to_owned()),
+        version: response
+            .version
+            .filter(|text| !text.is_empty())
+            .unwrap_or_else(|| version.to_owned()),
         kind: response.kind.filter(|text| !text.is_empty())?,
         plural: resource.resource?,
         namespaced: resource.scope.as_deref() == Some("Namespaced"),
@@ -162,7 +178,11 @@ impl Cluster {
 
     /// The kind of a reference, asking the server again where it is not known.
     pub async fn kind_of(&self, reference: &ObjectRef) -> Result<Kind, ClusterError> {
-        let find = |kinds: &Kinds| kinds.find(&reference.group, &reference.version, &reference.kind).cloned();
+        let find = |kinds: &Kinds| {
+            kinds
+                .find(&reference.group, &reference.version, &reference.kind)
+                .cloned()
+        };
         if let Some(kind) = find(&*self.kinds().await?) {
             return Ok(kind);
         }
@@ -179,12 +199,21 @@ impl Cluster {
         if current.generation > seen {
             return Ok(current);
         }
-        let mut kinds = Kinds { generation: current.generation + 1, ..Kinds::default() };
+        let mut kinds = Kinds {
+            generation: current.generation + 1,
+            ..Kinds::default()
+        };
         let failed = |error| ClusterError::from_kube(&self.server, error);
         let deadline = crate::requests::REQUEST_TIMEOUT;
-        let late = |_| ClusterError::Unreachable { server: self.server.to_string(), detail: "no answer in time".to_owned() };
+        let late = |_| ClusterError::Unreachable {
+            server: self.server.to_string(),
+            detail: "no answer in time".to_owned(),
+        };
         let both = async {
-            tokio::try_join!(self.client.list_core_api_versions_aggregated(), self.client.list_api_groups_aggregated())
+            tokio::try_join!(
+                self.client.list_core_api_versions_aggregated(),
+                self.client.list_api_groups_aggregated()
+            )
         };
         match tokio::time::timeout(deadline, both).await.map_err(late)? {
             Ok((core, groups)) if core.items.iter().any(|group| !group.versions.is_empty()) => {
@@ -203,8 +232,18 @@ impl Cluster {
     async fn discover_one_by_one(&self, kinds: &mut Kinds) -> Result<(), ClusterError> {
         let failed = |error| ClusterError::from_kube(&self.server, error);
         let mut lists = Vec::new();
-        for version in self.client.list_core_api_versions().await.map_err(failed)?.versions {
-            lists.push((String::new(), version.clone(), self.client.list_core_api_resources(&version).await));
+        for version in self
+            .client
+            .list_core_api_versions()
+            .await
+            .map_err(failed)?
+            .versions
+        {
+            lists.push((
+                String::new(),
+                version.clone(),
+                self.client.list_core_api_resources(&version).await,
+            ));
         }
         for group in self.client.list_api_groups().await.map_err(failed)?.groups {
             for version in &group.versions {
@@ -214,7 +253,11 @@ impl Cluster {
         }
         for (group, version, list) in lists {
             let Ok(list) = list else { continue };
-            for resource in list.resources.into_iter().filter(|resource| !resource.name.contains('/')) {
+            for resource in list
+                .resources
+                .into_iter()
+                .filter(|resource| !resource.name.contains('/'))
+            {
                 kinds.add(Kind {
                     group: resource.group.unwrap_or_else(|| group.clone()),
                     version: resource.version.unwrap_or_else(|| version.clone()),
@@ -236,14 +279,24 @@ impl Kind {
         if crd.group() != "apiextensions.k8s.io" || crd.kind() != "CustomResourceDefinition" {
             return Vec::new();
         }
-        let text = |pointer: &str| crd.value().pointer(pointer).and_then(|value| value.as_str()).map(str::to_owned);
-        let (Some(group), Some(kind), Some(plural)) =
-            (text("/spec/group"), text("/spec/names/kind"), text("/spec/names/plural"))
-        else {
+        let text = |pointer: &str| {
+            crd.value()
+                .pointer(pointer)
+                .and_then(|value| value.as_str())
+                .map(str::to_owned)
+        };
+        let (Some(group), Some(kind), Some(plural)) = (
+            text("/spec/group"),
+            text("/spec/names/kind"),
+            text("/spec/names/plural"),
+        ) else {
             return Vec::new();
         };
         let namespaced = text("/spec/scope").as_deref() == Some("Namespaced");
-        let versions = crd.value().pointer("/spec/versions").and_then(|value| value.as_array());
+        let versions = crd
+            .value()
+            .pointer("/spec/versions")
+            .and_then(|value| value.as_array());
         versions
             .into_iter()
             .flatten()
@@ -309,7 +362,10 @@ mod tests {
         }))
         .unwrap();
         let kinds = Kind::defined_by(&crd);
-        assert_eq!(kinds.iter().map(Kind::api_version).collect::<Vec<_>>(), ["x.io/v1", "x.io/v2"]);
+        assert_eq!(
+            kinds.iter().map(Kind::api_version).collect::<Vec<_>>(),
+            ["x.io/v1", "x.io/v2"]
+        );
         assert!(kinds.iter().all(|kind| kind.namespaced));
     }
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use kube::api::{DeleteParams, GetParams, ListParams, PatchParams, PostParams, Preconditions, PropagationPolicy, Request, ValidationDirective};
+use kube::api::{
+    DeleteParams, GetParams, ListParams, PatchParams, PostParams, Preconditions, PropagationPolicy, Request,
+    ValidationDirective,
+};
 use kube::client::Body;
 use serde_json::Value;
 use sluice_model::application::FIELD_MANAGER;
@@ -33,7 +36,10 @@ impl Reply {
     /// The object in the answer.
     pub fn object(self) -> Result<Object, ClusterError> {
         let status = self.status;
-        Object::new(self.value).map_err(|error| ClusterError::Refused { status, message: format!("the answer is no object: {error}") })
+        Object::new(self.value).map_err(|error| ClusterError::Refused {
+            status,
+            message: format!("the answer is no object: {error}"),
+        })
     }
 }
 
@@ -50,7 +56,10 @@ pub struct Patch {
 
 /// A request that could not even be written down, e.g. for an invalid name.
 fn unwritable(error: impl std::fmt::Display) -> ClusterError {
-    ClusterError::Invalid { message: format!("the request cannot be built: {error}"), fields: Vec::new() }
+    ClusterError::Invalid {
+        message: format!("the request cannot be built: {error}"),
+        fields: Vec::new(),
+    }
 }
 
 impl Cluster {
@@ -67,12 +76,19 @@ impl Cluster {
     }
 
     /// One page of the objects of a kind that match a label selector.
-    pub async fn page(&self, kind: &Kind, selector: &str, continue_token: Option<&str>) -> Result<Page, ClusterError> {
+    pub async fn page(
+        &self,
+        kind: &Kind,
+        selector: &str,
+        continue_token: Option<&str>,
+    ) -> Result<Page, ClusterError> {
         let mut parameters = ListParams::default().labels(selector).limit(PAGE);
         if let Some(token) = continue_token {
             parameters = parameters.continue_token(token);
         }
-        let request = Request::new(kind.path(None)).list(&parameters).map_err(unwritable)?;
+        let request = Request::new(kind.path(None))
+            .list(&parameters)
+            .map_err(unwritable)?;
         Ok(Page::new(kind, self.call(request).await?.value))
     }
 
@@ -99,7 +115,11 @@ impl Cluster {
             field_validation: Some(validation(how.strict)),
         };
         let request = Request::new(kind.path(object.namespace()))
-            .patch(object.name(), &parameters, &kube::api::Patch::Apply(object.value()))
+            .patch(
+                object.name(),
+                &parameters,
+                &kube::api::Patch::Apply(object.value()),
+            )
             .map_err(unwritable)?;
         self.call(request).await
     }
@@ -113,7 +133,10 @@ impl Cluster {
         manager: &str,
         patch: &Value,
     ) -> Result<Reply, ClusterError> {
-        let parameters = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
+        let parameters = PatchParams {
+            field_manager: Some(manager.to_owned()),
+            ..PatchParams::default()
+        };
         let patch = kube::api::Patch::Merge(patch);
         let path = Request::new(kind.path(reference.namespace.as_deref()));
         let request = match subresource {
@@ -125,17 +148,24 @@ impl Cluster {
 
     /// Creates an object; the server makes up a name where only `generateName` is given.
     pub async fn create(&self, kind: &Kind, object: &Object, how: Patch) -> Result<Reply, ClusterError> {
-        let parameters = PostParams { dry_run: how.dry_run, field_manager: Some(FIELD_MANAGER.to_owned()) };
+        let parameters = PostParams {
+            dry_run: how.dry_run,
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+        };
         let body = object.value().to_string().into_bytes();
-        let mut request =
-            Request::new(kind.path(object.namespace())).create(&parameters, body).map_err(unwritable)?;
+        let mut request = Request::new(kind.path(object.namespace()))
+            .create(&parameters, body)
+            .map_err(unwritable)?;
         validate_by_query(&mut request, how.strict)?;
         self.call(request).await
     }
 
     /// Replaces an object. `metadata.resourceVersion`, where given, must be that of the live one.
     pub async fn replace(&self, kind: &Kind, object: &Object, how: Patch) -> Result<Reply, ClusterError> {
-        let parameters = PostParams { dry_run: how.dry_run, field_manager: Some(FIELD_MANAGER.to_owned()) };
+        let parameters = PostParams {
+            dry_run: how.dry_run,
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+        };
         let body = object.value().to_string().into_bytes();
         let mut request = Request::new(kind.path(object.namespace()))
             .replace(object.name(), &parameters, body)
@@ -178,7 +208,10 @@ impl Cluster {
         let exchange = async {
             let response = self.client.send(request.map(Body::from)).await?;
             let status = response.status().as_u16();
-            let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+            let retry_after = response
+                .headers()
+                .get("retry-after")
+                .and_then(|value| value.to_str().ok()?.parse().ok());
             let body = response.into_body().collect_bytes().await?;
             Ok((status, retry_after.map(Duration::from_secs), body))
         };
@@ -186,14 +219,23 @@ impl Cluster {
             Ok(answer) => answer.map_err(|error| ClusterError::from_kube(&self.server, error))?,
             Err(_) => {
                 let detail = format!("no answer within {} s", REQUEST_TIMEOUT.as_secs());
-                return Err(ClusterError::Unreachable { server: self.server.to_string(), detail });
+                return Err(ClusterError::Unreachable {
+                    server: self.server.to_string(),
+                    detail,
+                });
             }
         };
         if !(200..300).contains(&status) {
-            return Err(ClusterError::from_answer(status, retry_after, &String::from_utf8_lossy(&body)));
+            return Err(ClusterError::from_answer(
+                status,
+                retry_after,
+                &String::from_utf8_lossy(&body),
+            ));
         }
-        let value = serde_json::from_slice(&body)
-            .map_err(|error| ClusterError::Refused { status, message: format!("the answer is no JSON: {error}") })?;
+        let value = serde_json::from_slice(&body).map_err(|error| ClusterError::Refused {
+            status,
+            message: format!("the answer is no JSON: {error}"),
+        })?;
         Ok(Reply { status, value })
     }
 }
@@ -211,11 +253,16 @@ fn validation(strict: bool) -> ValidationDirective {
 /// Creating and replacing know field validation too, only their parameters do not.
 fn validate_by_query(request: &mut HttpRequest, strict: bool) -> Result<(), ClusterError> {
     let directive = if strict { "Strict" } else { "Ignore" };
-    let joint = if request.uri().query().is_none_or(|query| query.ends_with('?')) { "" } else { "&" };
+    let joint = if request.uri().query().is_none_or(|query| query.ends_with('?')) {
+        ""
+    } else {
+        "&"
+    };
     let text = request.uri().to_string();
     let question = if text.contains('?') { "" } else { "?" };
-    *request.uri_mut() =
-        format!("{text}{question}{joint}fieldValidation={directive}").parse().map_err(unwritable)?;
+    *request.uri_mut() = format!("{text}{question}{joint}fieldValidation={directive}")
+        .parse()
+        .map_err(unwritable)?;
     Ok(())
 }
 
@@ -230,7 +277,10 @@ mod tests {
             validate_by_query(&mut request, true).unwrap();
             assert_eq!(request.uri().to_string(), expected);
         };
-        check("/api/v1/pods?&dryRun=All", "/api/v1/pods?&dryRun=All&fieldValidation=Strict");
+        check(
+            "/api/v1/pods?&dryRun=All",
+            "/api/v1/pods?&dryRun=All&fieldValidation=Strict",
+        );
         check("/api/v1/pods", "/api/v1/pods?fieldValidation=Strict");
     }
 }

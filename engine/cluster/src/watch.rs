@@ -24,7 +24,10 @@ impl Page {
     /// Objects in a list carry neither `apiVersion` nor `kind`; they get them back here.
     pub(crate) fn new(kind: &Kind, mut list: Value) -> Self {
         let metadata = |field: &str| {
-            list.pointer(&format!("/metadata/{field}")).and_then(Value::as_str).unwrap_or_default().to_owned()
+            list.pointer(&format!("/metadata/{field}"))
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
         };
         let resource_version = metadata("resourceVersion");
         let continue_token = Some(metadata("continue")).filter(|token| !token.is_empty());
@@ -42,7 +45,11 @@ impl Page {
                 Object::new(item).ok()
             })
             .collect();
-        Self { objects, resource_version, continue_token }
+        Self {
+            objects,
+            resource_version,
+            continue_token,
+        }
     }
 }
 
@@ -69,20 +76,33 @@ impl Cluster {
         seconds: u32,
     ) -> Result<impl Stream<Item = Result<Change, ClusterError>> + Send + use<>, ClusterError> {
         let parameters = WatchParams::default().labels(selector).timeout(seconds);
-        let request = Request::new(kind.path(None)).watch(&parameters, resource_version).map_err(|error| {
-            ClusterError::Invalid { message: format!("the watch cannot be built: {error}"), fields: Vec::new() }
-        })?;
+        let request = Request::new(kind.path(None))
+            .watch(&parameters, resource_version)
+            .map_err(|error| ClusterError::Invalid {
+                message: format!("the watch cannot be built: {error}"),
+                fields: Vec::new(),
+            })?;
         let server = self.server.clone();
         let failed = move |error| ClusterError::from_kube(&server, error);
-        let events = self.client.request_events::<Value>(request).await.map_err(failed.clone())?;
+        let events = self
+            .client
+            .request_events::<Value>(request)
+            .await
+            .map_err(failed.clone())?;
         Ok(events.filter_map(move |event| {
             let item = match event {
                 Ok(WatchEvent::Added(value) | WatchEvent::Modified(value)) => {
                     Object::new(value).ok().map(|object| Ok(Change::Applied(object)))
                 }
-                Ok(WatchEvent::Deleted(value)) => Object::new(value).ok().map(|object| Ok(Change::Deleted(object))),
-                Ok(WatchEvent::Bookmark(bookmark)) => Some(Ok(Change::Bookmark(bookmark.metadata.resource_version))),
-                Ok(WatchEvent::Error(status)) => Some(Err(ClusterError::from_status(status.code, None, &status))),
+                Ok(WatchEvent::Deleted(value)) => {
+                    Object::new(value).ok().map(|object| Ok(Change::Deleted(object)))
+                }
+                Ok(WatchEvent::Bookmark(bookmark)) => {
+                    Some(Ok(Change::Bookmark(bookmark.metadata.resource_version)))
+                }
+                Ok(WatchEvent::Error(status)) => {
+                    Some(Err(ClusterError::from_status(status.code, None, &status)))
+                }
                 Err(error) => Some(Err(failed(error))),
             };
             futures::future::ready(item)
@@ -110,6 +130,9 @@ mod tests {
             json!({"metadata": {"resourceVersion": "7", "continue": "x"}, "items": [{"metadata": {"name": "a"}}]}),
         );
         assert_eq!(page.objects[0].reference().to_string(), "Deployment.apps a");
-        assert_eq!((page.resource_version.as_str(), page.continue_token.as_deref()), ("7", Some("x")));
+        assert_eq!(
+            (page.resource_version.as_str(), page.continue_token.as_deref()),
+            ("7", Some("x"))
+        );
     }
 }

@@ -29,7 +29,10 @@ impl ObserveError {
         Self::Watch {
             kind,
             reason: sluice_model::error::one_line(error),
-            forbidden: matches!(error, ClusterError::Forbidden { .. } | ClusterError::Unauthorised { .. }),
+            forbidden: matches!(
+                error,
+                ClusterError::Forbidden { .. } | ClusterError::Unauthorised { .. }
+            ),
         }
     }
 }

@@ -50,7 +50,11 @@ pub struct Observer {
 impl Observer {
     /// Watches nothing yet.
     pub fn new(cluster: Cluster, on_change: OnChange) -> Self {
-        Self { cluster, on_change, watches: Mutex::default() }
+        Self {
+            cluster,
+            on_change,
+            watches: Mutex::default(),
+        }
     }
 
     /// Makes sure that all of `kinds` are watched and current, waiting for first lists.
@@ -66,9 +70,9 @@ impl Observer {
                 if watches.get(&key).is_some_and(Watching::has_ended) {
                     watches.remove(&key);
                 }
-                let watching = watches
-                    .entry(key)
-                    .or_insert_with(|| Watching::start(self.cluster.clone(), kind.clone(), Arc::clone(&self.on_change)));
+                let watching = watches.entry(key).or_insert_with(|| {
+                    Watching::start(self.cluster.clone(), kind.clone(), Arc::clone(&self.on_change))
+                });
                 waits.push((kind.clone(), watching.state()));
             }
         }
@@ -80,7 +84,9 @@ impl Observer {
         };
         match tokio::time::timeout(patience, all).await {
             Ok(result) => result,
-            Err(_) => Err(ObserveError::Late { seconds: patience.as_secs() }),
+            Err(_) => Err(ObserveError::Late {
+                seconds: patience.as_secs(),
+            }),
         }
     }
 
@@ -112,22 +118,35 @@ impl Observer {
 
     /// Ends every watch whose kind `keep` does not want.
     pub fn retain(&self, keep: impl Fn(&Kind) -> bool) {
-        self.watches.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, watching| keep(watching.kind()));
+        self.watches
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|_, watching| keep(watching.kind()));
     }
 
     /// How many kinds are watched, and how many objects are held.
     pub fn size(&self) -> (usize, usize) {
         let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
-        (watches.len(), watches.values().map(|watching| watching.store().len()).sum())
+        (
+            watches.len(),
+            watches.values().map(|watching| watching.store().len()).sum(),
+        )
     }
 
     fn stores(&self, kinds: &[Kind]) -> Vec<Arc<Store>> {
         let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
-        kinds.iter().filter_map(|kind| Some(watches.get(&watch_key(kind))?.store())).collect()
+        kinds
+            .iter()
+            .filter_map(|kind| Some(watches.get(&watch_key(kind))?.store()))
+            .collect()
     }
 
     fn store_of(&self, object: &Object) -> Option<Arc<Store>> {
-        let key = (object.group().to_owned(), object.version().to_owned(), object.kind().to_owned());
+        let key = (
+            object.group().to_owned(),
+            object.version().to_owned(),
+            object.kind().to_owned(),
+        );
         let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
         Some(watches.get(&key)?.store())
     }

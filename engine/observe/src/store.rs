@@ -33,7 +33,11 @@ struct Inner {
 impl Store {
     /// The objects of one ApplySet in a fixed order.
     pub(crate) fn members(&self, applyset: &str) -> Vec<Object> {
-        self.lock().members.get(applyset).map(|members| members.values().cloned().collect()).unwrap_or_default()
+        self.lock()
+            .members
+            .get(applyset)
+            .map(|members| members.values().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// How many objects there are.
@@ -74,7 +78,12 @@ impl Store {
         let mut inner = self.lock();
         let mut changed = BTreeSet::new();
         let listed: BTreeSet<Place> = objects.iter().map(place_of).collect();
-        let gone: Vec<Place> = inner.owner.keys().filter(|place| !listed.contains(*place)).cloned().collect();
+        let gone: Vec<Place> = inner
+            .owner
+            .keys()
+            .filter(|place| !listed.contains(*place))
+            .cloned()
+            .collect();
         for place in gone {
             changed.extend(inner.remove(&place));
         }
@@ -97,7 +106,8 @@ impl Inner {
     fn apply(&mut self, object: Object) -> Vec<Arc<str>> {
         let place = place_of(&object);
         if let Some(held) = self.held(&place)
-            && (is_newer(held, &object) || held.metadata("resourceVersion") == object.metadata("resourceVersion"))
+            && (is_newer(held, &object)
+                || held.metadata("resourceVersion") == object.metadata("resourceVersion"))
         {
             return Vec::new();
         }
@@ -111,7 +121,10 @@ impl Inner {
             Some((known, _)) => Arc::clone(known),
             None => Arc::from(owner),
         };
-        self.members.entry(Arc::clone(&owner)).or_default().insert(place.clone(), object);
+        self.members
+            .entry(Arc::clone(&owner))
+            .or_default()
+            .insert(place.clone(), object);
         self.owner.insert(place, Arc::clone(&owner));
         changed.push(owner);
         changed
@@ -151,7 +164,11 @@ mod tests {
     }
 
     fn names(store: &Store, owner: &str) -> Vec<String> {
-        store.members(owner).iter().map(|object| object.name().to_owned()).collect()
+        store
+            .members(owner)
+            .iter()
+            .map(|object| object.name().to_owned())
+            .collect()
     }
 
     fn ids(changed: Vec<Arc<str>>) -> Vec<String> {
@@ -163,7 +180,10 @@ mod tests {
         let store = Store::default();
         assert_eq!(ids(store.apply(object("a", Some("x"), 1))), ["x"]);
         assert_eq!(ids(store.apply(object("a", Some("y"), 2))), ["x", "y"]);
-        assert_eq!((names(&store, "x"), names(&store, "y")), (vec![], vec!["a".to_owned()]));
+        assert_eq!(
+            (names(&store, "x"), names(&store, "y")),
+            (vec![], vec!["a".to_owned()])
+        );
         assert_eq!(ids(store.apply(object("a", None, 3))), ["y"]);
         assert_eq!(store.len(), 0);
     }
@@ -181,7 +201,11 @@ mod tests {
     #[test]
     fn a_new_list_tells_only_what_differs() {
         let store = Store::default();
-        store.replace(vec![object("a", Some("x"), 1), object("b", Some("y"), 2), object("c", Some("z"), 3)]);
+        store.replace(vec![
+            object("a", Some("x"), 1),
+            object("b", Some("y"), 2),
+            object("c", Some("z"), 3),
+        ]);
         let changed = store.replace(vec![object("a", Some("x"), 1), object("b", Some("y"), 4)]);
         assert_eq!(ids(changed), ["y", "z"]);
         assert_eq!(names(&store, "z"), Vec::<String>::new());

@@ -56,8 +56,19 @@ impl Watching {
     pub(crate) fn start(cluster: Cluster, kind: Kind, on_change: OnChange) -> Self {
         let store = Arc::new(Store::default());
         let (sender, state) = watch::channel(State::Starting);
-        let follower = Follower { cluster, kind: kind.clone(), store: Arc::clone(&store), on_change, state: sender };
-        Self { kind, store, state, task: tokio::spawn(follower.run()) }
+        let follower = Follower {
+            cluster,
+            kind: kind.clone(),
+            store: Arc::clone(&store),
+            on_change,
+            state: sender,
+        };
+        Self {
+            kind,
+            store,
+            state,
+            task: tokio::spawn(follower.run()),
+        }
     }
 
     pub(crate) fn kind(&self) -> &Kind {
@@ -152,7 +163,10 @@ impl Follower {
         let mut objects = Vec::new();
         let mut token = None;
         let version = loop {
-            let page = self.cluster.page(&self.kind, PART_OF_LABEL, token.as_deref()).await?;
+            let page = self
+                .cluster
+                .page(&self.kind, PART_OF_LABEL, token.as_deref())
+                .await?;
             objects.extend(page.objects.into_iter().map(lean));
             match page.continue_token {
                 Some(next) => token = Some(next),
@@ -167,7 +181,9 @@ impl Follower {
 
     async fn follow(&self, version: &mut String) -> End {
         let dead = tokio::time::Instant::now() + Duration::from_secs(WATCH_SECONDS.into()) + GRACE;
-        let opened = self.cluster.watch(&self.kind, PART_OF_LABEL, version, WATCH_SECONDS);
+        let opened = self
+            .cluster
+            .watch(&self.kind, PART_OF_LABEL, version, WATCH_SECONDS);
         let events = match tokio::time::timeout(Duration::from_secs(65), opened).await {
             Ok(Ok(events)) => events,
             Ok(Err(error)) => return self.end_of(error),
@@ -191,7 +207,10 @@ impl Follower {
                 // Ended at once and without a word: not what a healthy server does.
                 Ok(None) if seen == 0 && started.elapsed() < Duration::from_secs(1) => {
                     let server = self.cluster.server().to_owned();
-                    return End::Failed(ClusterError::Unreachable { server, detail: "the watch was closed".to_owned() });
+                    return End::Failed(ClusterError::Unreachable {
+                        server,
+                        detail: "the watch was closed".to_owned(),
+                    });
                 }
                 Ok(None) | Err(_) => return End::Expired,
             };
