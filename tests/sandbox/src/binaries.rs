@@ -1,0 +1,114 @@
+//! Builds the control plane once and keeps it in the user's cache folder, under a name that follows from its source.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::{Context as _, Result, bail};
+use sha2::{Digest as _, Sha256};
+
+/// Builds that nobody has used for this long are removed; each has 200 MB.
+const KEEP: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// Returns where things are kept that take long to make: `$XDG_CACHE_HOME/sluice`, usually `~/.cache/sluice`.
+pub fn cache_folder() -> Result<PathBuf> {
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let caches = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
+    Ok(caches
+        .context("neither XDG_CACHE_HOME nor HOME is set")?
+        .join("sluice"))
+}
+
+/// Returns the folder of the Go module.
+#[must_use]
+pub fn control_plane_source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("controlplane")
+}
+
+/// Returns the control plane's program, building it first if this source was not built before. `run` runs the build,
+/// which takes minutes.
+pub fn control_plane_binary(run: impl FnOnce(&mut Command) -> Result<()>) -> Result<PathBuf> {
+    let source = control_plane_source();
+    let builds = cache_folder()?.join("controlplane");
+    let folder = builds.join(fingerprint(&source)?);
+    let binary = folder.join("controlplane");
+    fs_err::create_dir_all(&builds)?;
+
+    // Two test programs that start at the same time build it once.
+    let lock = fs_err::File::create(builds.join("lock"))?.into_parts().0;
+    lock.lock().context("cannot lock the cache")?;
+    // The stamp is written last: without it a build was interrupted.
+    let stamp = folder.join("complete");
+    if stamp.exists() {
+        // So that it counts as used.
+        fs_err::write(&stamp, "")?;
+        return Ok(binary);
+    }
+    fs_err::create_dir_all(&folder)?;
+    let mut command = Command::new("go");
+    command
+        .args(["build", "-trimpath", "-ldflags=-s -w", "-o"])
+        .arg(format!("{}/", folder.display()))
+        .args([".", "sigs.k8s.io/kwok/cmd/kwok"])
+        .current_dir(&source)
+        .env("CGO_ENABLED", "0")
+        // Where go is older than the module asks for, it may get itself a newer one: that is a Go module like the others.
+        .env("GOTOOLCHAIN", "auto");
+    run(&mut command)
+        .context("the control plane cannot be built; it needs Go 1.26 and the Go modules it names")?;
+    if !binary.exists() {
+        bail!("go built no {}", binary.display());
+    }
+    fs_err::write(&stamp, "")?;
+    remove_unused(&builds, &folder);
+    Ok(binary)
+}
+
+/// Names a build after everything that goes into it.
+fn fingerprint(source: &Path) -> Result<String> {
+    let mut files: Vec<PathBuf> = fs_err::read_dir(source)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>>>()?
+        .into_iter()
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.ends_with(".go") || name == "go.mod" || name == "go.sum"
+        })
+        .collect();
+    files.sort();
+    let mut hash = Sha256::new();
+    for file in files {
+        hash.update(file.file_name().unwrap_or_default().as_encoded_bytes());
+        hash.update([0]);
+        hash.update(fs_err::read(&file)?);
+    }
+    let mut name = hex::encode(hash.finalize());
+    name.truncate(16);
+    Ok(name)
+}
+
+/// Removes builds of other sources. That it cannot is nobody's concern here.
+fn remove_unused(builds: &Path, current: &Path) {
+    let Ok(entries) = fs_err::read_dir(builds) else {
+        return;
+    };
+    for folder in entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir() && path != current)
+    {
+        let used = fs_err::metadata(folder.join("complete")).and_then(|stamp| stamp.modified());
+        let age = used
+            .ok()
+            .and_then(|used| SystemTime::now().duration_since(used).ok());
+        if age.is_none_or(|age| age > KEEP) {
+            fs_err::remove_dir_all(&folder).ok();
+        }
+    }
+}

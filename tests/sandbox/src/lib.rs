@@ -1,0 +1,40 @@
+//! Real surroundings for the cluster tests, the source tests and the demo, on loopback and in temporary folders.
+//!
+//! | what | is |
+//! |---|---|
+//! | [`ControlPlane`] | a whole Kubernetes, `tests/controlplane`, with kwok playing the node |
+//! | [`GitServer`] | `git http-backend` behind a small HTTP server, with credentials and outages |
+//! | [`GitDaemon`], [`SshServer`] | `git daemon` and `sshd`, for the sources that go through them |
+//! | [`GnuPg`] | a gpg home with keys made for the occasion |
+//! | [`Repository`] | a working copy: write, commit (signed by whom you like), push |
+//! | [`Process`], [`Folder`] | what all of these are made of: a child and a folder that do not outlive this process |
+//!
+//! Everything ends on `Drop`, and also when this process is killed: see [`janitor`] for how. Nothing reads the user's
+//! Git, gpg or Kubernetes configuration.
+//!
+//! Errors are `anyhow`, because a test or the demo can only print them.
+#![forbid(unsafe_code)]
+
+mod binaries;
+mod control_plane;
+mod folder;
+mod git_daemon;
+mod git_server;
+mod gnupg;
+mod http;
+pub mod janitor;
+mod process;
+mod repository;
+mod ssh_server;
+mod wait;
+
+pub use binaries::{cache_folder, control_plane_binary, control_plane_source};
+pub use control_plane::ControlPlane;
+pub use folder::Folder;
+pub use git_daemon::GitDaemon;
+pub use git_server::{GitServer, Service};
+pub use gnupg::{GnuPg, Key};
+pub use process::{Process, output};
+pub use repository::{Commit, Repository, Signature};
+pub use ssh_server::SshServer;
+pub use wait::{free_port, wait_for};
