@@ -1,8 +1,13 @@
 //! One file's text to manifests.
 
-use sluice_model::manifest::Manifest;
+use serde_json::Value;
+use sluice_model::manifest::{Manifest, Origin};
+use sluice_model::object::Object;
 
-use crate::error::RenderErrors;
+use crate::document::Converter;
+use crate::error::{Problem, RenderError, RenderErrors};
+use crate::json;
+use crate::parse::{self, At, Node, NodeKind, Wrong};
 
 /// How much is read before it is called too much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +38,7 @@ impl Default for Limits {
 /// `file` only names the text in places and errors.
 ///
 /// # Errors
-/// Everything that is wrong; a syntax error ends the reading of the file.
+/// Everything that is wrong; after a syntax error the next document is read all the same.
 pub fn decode(file: &str, bytes: &[u8]) -> Result<Vec<Manifest>, RenderErrors> {
     decode_within(file, bytes, &Limits::default())
 }
@@ -42,6 +47,294 @@ pub fn decode(file: &str, bytes: &[u8]) -> Result<Vec<Manifest>, RenderErrors> {
 ///
 /// # Errors
 /// As [`decode`].
-pub fn decode_within(_file: &str, _bytes: &[u8], _limits: &Limits) -> Result<Vec<Manifest>, RenderErrors> {
-    Ok(Vec::new())
+pub fn decode_within(file: &str, bytes: &[u8], limits: &Limits) -> Result<Vec<Manifest>, RenderErrors> {
+    let mut file = File {
+        name: file,
+        manifests: Vec::new(),
+        errors: RenderErrors::default(),
+    };
+    if bytes.len() > limits.file_bytes {
+        let reason = format!("more than {} bytes in one file", limits.file_bytes);
+        file.report(
+            0,
+            Wrong {
+                at: START,
+                problem: Problem::TooLarge { reason },
+            },
+        );
+        return file.errors.into_result(Vec::new());
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        let valid = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+        let line = bytes.iter().take(valid).filter(|byte| **byte == b'\n').count() + 1;
+        let at = At {
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: 0,
+        };
+        file.report(
+            0,
+            Wrong {
+                at,
+                problem: Problem::NotText,
+            },
+        );
+        return file.errors.into_result(Vec::new());
+    };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    match json::looks_like(text).then(|| json::parse(text)) {
+        Some(Ok(values)) => {
+            for (value, at) in values {
+                file.take(
+                    0,
+                    Found {
+                        value,
+                        at,
+                        items: Vec::new(),
+                    },
+                );
+            }
+        }
+        Some(Err(wrong)) if file.name.ends_with(".json") => file.report(0, wrong),
+        Some(Err(_)) | None => {
+            for (line, text) in chunks(text) {
+                match chunk(text, limits) {
+                    Ok(found) => found.into_iter().for_each(|found| file.take(line, found)),
+                    Err(wrong) => wrong.into_iter().for_each(|wrong| file.report(line, wrong)),
+                }
+            }
+        }
+    }
+    file.errors.into_result(file.manifests)
 }
+
+const START: At = At { line: 1, column: 1 };
+
+/// A document as JSON, with the places of the document and of what is in its `items`.
+struct Found {
+    value: Value,
+    at: At,
+    items: Vec<At>,
+}
+
+/// The parts between the lines that begin with `---`, each with the number of lines before it. `kubectl` divides a stream
+/// in the same way, so an error in one document does not hide those of the next.
+fn chunks(text: &str) -> Vec<(u32, &str)> {
+    let mut chunks = Vec::new();
+    let (mut start, mut start_line, mut offset) = (0, 0u32, 0);
+    let mut only_directives = true;
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        let separator = line
+            .strip_prefix("---")
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(|c: char| c.is_ascii_whitespace()));
+        if separator && !only_directives {
+            chunks.push((start_line, text.get(start..offset).unwrap_or_default()));
+            (start, start_line) = (offset, u32::try_from(number).unwrap_or(u32::MAX));
+        }
+        // A document that begins with `---` may have directives in front of it, which belong to it.
+        only_directives &= !separator && (line.starts_with(['%', '#']) || line.trim().is_empty());
+        if separator {
+            only_directives = false;
+        }
+        offset += line.len();
+    }
+    chunks.push((start_line, text.get(start..).unwrap_or_default()));
+    chunks
+}
+
+/// Decodes the text of one document.
+fn chunk(text: &str, limits: &Limits) -> Result<Vec<Found>, Vec<Wrong>> {
+    let body = text
+        .strip_prefix("---")
+        .filter(|rest| rest.starts_with(['\n', '\r']))
+        .unwrap_or(text);
+    if json::looks_like(body)
+        && let Ok(values) = json::parse(body)
+    {
+        return Ok(values
+            .into_iter()
+            .map(|(value, at)| Found {
+                value,
+                at,
+                items: Vec::new(),
+            })
+            .collect());
+    }
+    if let Some(wrong) = control_character(text) {
+        return Err(vec![wrong]);
+    }
+    let roots = parse::parse(text, limits.depth).map_err(|wrong| vec![wrong])?;
+    let mut converter = Converter::new(limits.alias_nodes, limits.depth);
+    let mut found = Vec::new();
+    for root in roots {
+        let value = converter.value(&root);
+        found.push(Found {
+            value,
+            at: root.at,
+            items: items(&root),
+        });
+    }
+    match converter.wrong.is_empty() {
+        true => Ok(found),
+        false => {
+            let mut wrong = converter.wrong;
+            // What stands in an anchor is found again with every alias of it.
+            wrong.sort_by_key(|wrong| (wrong.at.line, wrong.at.column));
+            wrong.dedup_by(|a, b| a.at == b.at && a.problem == b.problem);
+            Err(wrong)
+        }
+    }
+}
+
+/// The first character that YAML does not allow in a text at all.
+fn control_character(text: &str) -> Option<Wrong> {
+    let allowed = |c: char| match c {
+        '\t' | '\n' | '\r' | '\u{85}' => true,
+        '\u{feff}' | '\u{fffe}' | '\u{ffff}' => false,
+        c => !c.is_control(),
+    };
+    let (line, text) = text
+        .lines()
+        .enumerate()
+        .find(|(_, line)| !line.chars().all(allowed))?;
+    let column = text.chars().position(|c| !allowed(c))?;
+    let character = text.chars().nth(column)?;
+    let clamp = |number: usize| u32::try_from(number.saturating_add(1)).unwrap_or(u32::MAX);
+    let reason = format!("the character U+{:04X} is not allowed", u32::from(character));
+    Some(Wrong {
+        at: At {
+            line: clamp(line),
+            column: clamp(column),
+        },
+        problem: Problem::Syntax { reason },
+    })
+}
+
+/// Where the entries of a root's `items` stand.
+fn items(root: &Node) -> Vec<At> {
+    let NodeKind::Map { entries, .. } = &root.kind else {
+        return Vec::new();
+    };
+    let items = entries
+        .iter()
+        .find(|(key, _)| matches!(&key.kind, NodeKind::Scalar { text, .. } if text == "items"));
+    match items.map(|(_, value)| &value.kind) {
+        Some(NodeKind::List { entries, .. }) => entries.iter().map(|entry| entry.at).collect(),
+        Some(NodeKind::Map { .. } | NodeKind::Scalar { .. } | NodeKind::Alias(_)) | None => Vec::new(),
+    }
+}
+
+/// What has been read of one file.
+struct File<'a> {
+    name: &'a str,
+    manifests: Vec<Manifest>,
+    errors: RenderErrors,
+}
+
+/// Lists within lists: nobody writes them, and a few are enough.
+const LIST_DEPTH: usize = 4;
+
+impl File<'_> {
+    fn report(&mut self, lines_before: u32, wrong: Wrong) {
+        let Wrong { at, mut problem } = wrong;
+        if let Problem::DuplicateKey { first_line, .. } = &mut problem
+            && *first_line > 0
+        {
+            *first_line = first_line.saturating_add(lines_before);
+        }
+        let line = at.line.saturating_add(lines_before);
+        self.errors
+            .push(RenderError::at(self.name, line, at.column, problem));
+    }
+
+    fn take(&mut self, lines_before: u32, found: Found) {
+        let Found { value, at, items } = found;
+        if !value.is_null() {
+            self.object(
+                value,
+                At {
+                    line: at.line.saturating_add(lines_before),
+                    ..at
+                },
+                LIST_DEPTH,
+                &|index| {
+                    items.get(index).map(|at| At {
+                        line: at.line.saturating_add(lines_before),
+                        ..*at
+                    })
+                },
+            );
+        }
+    }
+
+    /// Takes an object, or the objects of a list.
+    fn object(&mut self, mut value: Value, at: At, depth: usize, item_at: &dyn Fn(usize) -> Option<At>) {
+        let Some(entries) = list_entries(&mut value) else {
+            match Object::new(value) {
+                Ok(object) => {
+                    let origin = Origin {
+                        file: self.name.to_owned(),
+                        line: at.line,
+                    };
+                    self.manifests.push(Manifest { object, origin });
+                }
+                Err(missing) => {
+                    let reason = format!("a document is no Kubernetes object: {missing}");
+                    self.report(
+                        0,
+                        Wrong {
+                            at,
+                            problem: Problem::NotAnObject { reason },
+                        },
+                    );
+                }
+            }
+            return;
+        };
+        if depth == 0 {
+            let reason = format!("more than {LIST_DEPTH} lists within each other");
+            return self.report(
+                0,
+                Wrong {
+                    at,
+                    problem: Problem::TooLarge { reason },
+                },
+            );
+        }
+        for (index, entry) in entries.into_iter().enumerate() {
+            let at = item_at(index).unwrap_or(at);
+            self.object(entry, at, depth - 1, &|_| None);
+        }
+    }
+}
+
+/// The entries of a `List` or of a list of one kind, such as `ConfigMapList`, whose entries may leave out what kind they
+/// are of. None for anything else.
+fn list_entries(value: &mut Value) -> Option<Vec<Value>> {
+    let map = value.as_object_mut()?;
+    let text = |key: &str| {
+        map.get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let (api_version, kind) = (text("apiVersion"), text("kind"));
+    let of = kind.strip_suffix("List")?;
+    let untyped = of.is_empty() && api_version == "v1";
+    let mut entries = match map.get_mut("items") {
+        Some(Value::Array(entries)) => std::mem::take(entries),
+        Some(Value::Null) | None if untyped => Vec::new(),
+        Some(_) | None => return None,
+    };
+    for entry in entries.iter_mut().filter_map(Value::as_object_mut) {
+        if !of.is_empty() {
+            entry
+                .entry("apiVersion")
+                .or_insert_with(|| api_version.as_str().into());
+            entry.entry("kind").or_insert_with(|| of.into());
+        }
+    }
+    Some(entries)
+}
+
+#[cfg(test)]
+mod tests;

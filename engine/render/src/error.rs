@@ -46,11 +46,11 @@ pub enum Problem {
     #[error("is not UTF-8 text")]
     NotText,
     /// A map has a key twice.
-    #[error("key `{key}` is given twice; first on line {first_line}")]
+    #[error("key `{key}` is given twice{}", first(*first_line))]
     DuplicateKey {
         /// The key.
         key: String,
-        /// Where it is given first.
+        /// Where it is given first; 0 where that is not known.
         first_line: u32,
     },
     /// A value that JSON lacks, or a tag that does not fit.
@@ -126,6 +126,13 @@ pub enum Problem {
         /// What.
         reason: String,
     },
+}
+
+fn first(line: u32) -> String {
+    match line {
+        0 => String::new(),
+        line => format!("; first on line {line}"),
+    }
 }
 
 /// The documented codes of this stage.

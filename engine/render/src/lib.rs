@@ -17,6 +17,7 @@ mod decode;
 mod document;
 mod error;
 mod json;
+mod metadata;
 mod parse;
 mod scalar;
 mod select;
@@ -61,7 +62,13 @@ pub fn render(tree: &Verified<Tree>, source: &Source) -> Result<Vec<Manifest>, R
                     }
                 }
                 match decode(path, bytes) {
-                    Ok(found) => manifests.extend(found),
+                    Ok(found) => {
+                        found
+                            .iter()
+                            .flat_map(metadata::check)
+                            .for_each(|error| errors.push(error));
+                        manifests.extend(found);
+                    }
                     Err(wrong) => errors.extend(wrong),
                 }
             }

@@ -1,18 +1,107 @@
 //! Which files of a tree are manifests.
+//!
+//! Patterns mean what they mean to Argo CD: they are matched against the path below the application's folder, and a star
+//! matches `/` too.
 
+use globset::{GlobBuilder, GlobMatcher};
 use sluice_model::application::Directory;
 use sluice_model::tree::Tree;
 
-use crate::error::RenderErrors;
+use crate::error::{Problem, RenderError, RenderErrors};
 
 /// The manifests of the tree by path, in the order of their paths.
 pub(crate) fn files<'a>(
     tree: &'a Tree,
-    _directory: &Directory,
+    directory: &Directory,
 ) -> Result<Vec<(&'a str, &'a [u8])>, RenderErrors> {
-    Ok(tree
+    let selection = Selection::new(directory)?;
+    let below = |path: &'a str| below(path, &tree.path);
+    let mut errors = RenderErrors::default();
+    if let Some((file, tool)) = tree
+        .files
+        .keys()
+        .find_map(|path| Some((path, other_tool(below(path)?)?)))
+    {
+        return Err(RenderError::at(file, 0, 0, Problem::OtherTool { tool }).into());
+    }
+    for path in &tree.skipped {
+        if below(path).is_some_and(|path| selection.takes(path)) {
+            errors.push(RenderError::at(path, 0, 0, Problem::NotFollowed));
+        }
+    }
+    let selected = tree
         .files
         .iter()
-        .map(|(path, bytes)| (path.as_str(), &**bytes))
-        .collect())
+        .filter(|(path, _)| below(path).is_some_and(|path| selection.takes(path)));
+    errors.into_result(selected.map(|(path, bytes)| (path.as_str(), &**bytes)).collect())
+}
+
+fn below<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
+    match folder.trim_matches('/') {
+        "" => Some(path),
+        folder => path.strip_prefix(folder)?.strip_prefix('/'),
+    }
+}
+
+/// A folder whose own files say that they are to be rendered by something else must not be applied as it is.
+fn other_tool(path: &str) -> Option<&'static str> {
+    match path {
+        "kustomization.yaml" | "kustomization.yml" | "Kustomization" => Some("Kustomize"),
+        "Chart.yaml" => Some("Helm"),
+        _ => None,
+    }
+}
+
+struct Selection {
+    recurse: bool,
+    include: Option<GlobMatcher>,
+    exclude: Option<GlobMatcher>,
+}
+
+impl Selection {
+    fn new(directory: &Directory) -> Result<Self, RenderErrors> {
+        let mut errors = RenderErrors::default();
+        let mut compile = |pattern: &str| match pattern {
+            "" => None,
+            pattern => glob(pattern)
+                .map_err(|problem| errors.push(RenderError::at("", 0, 0, problem)))
+                .ok(),
+        };
+        let (include, exclude) = (compile(&directory.include), compile(&directory.exclude));
+        errors.into_result(Self {
+            recurse: directory.recurse,
+            include,
+            exclude,
+        })
+    }
+
+    fn takes(&self, path: &str) -> bool {
+        let manifest = [".yaml", ".yml", ".json"]
+            .iter()
+            .any(|extension| path.ends_with(extension));
+        manifest
+            && (self.recurse || !path.contains('/'))
+            && !self.exclude.as_ref().is_some_and(|glob| glob.is_match(path))
+            && self.include.as_ref().is_none_or(|glob| glob.is_match(path))
+    }
+}
+
+fn glob(pattern: &str) -> Result<GlobMatcher, Problem> {
+    // One star already crosses `/`; two have a meaning of their own in this library, which Argo CD's do not.
+    let mut single = String::with_capacity(pattern.len());
+    for character in pattern.chars() {
+        if character != '*' || !single.ends_with('*') || single.ends_with("\\*") {
+            single.push(character);
+        }
+    }
+    let glob = GlobBuilder::new(&single)
+        .literal_separator(false)
+        .backslash_escape(true)
+        .empty_alternates(true)
+        .build()
+        .map_err(|error| Problem::Pattern {
+            pattern: pattern.to_owned(),
+            reason: error.kind().to_string(),
+        })?;
+    Ok(glob.compile_matcher())
 }

@@ -127,3 +127,6 @@ impl Defined {
             .then_some(*scope)
     }
 }
+
+#[cfg(test)]
+mod tests;

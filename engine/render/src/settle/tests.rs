@@ -1,0 +1,103 @@
+use super::*;
+use crate::decode;
+use sluice_model::error::Coded;
+
+fn cluster(group: &str, version: &str, kind: &str) -> Option<Scope> {
+    match (group, version, kind) {
+        ("", "v1", "ConfigMap") | ("apps", "v1", "Deployment") | ("batch", "v1", "Job") => {
+            Some(Scope::Namespaced)
+        }
+        ("", "v1", "Namespace") | ("apiextensions.k8s.io", "v1", "CustomResourceDefinition") => {
+            Some(Scope::Cluster)
+        }
+        _ => None,
+    }
+}
+
+fn settled(yaml: &str) -> Result<Vec<String>, String> {
+    let manifests = decode("a.yaml", yaml.as_bytes()).unwrap();
+    let settled = settle(manifests, &cluster, "shop").map_err(|errors| errors.to_string())?;
+    Ok(settled
+        .iter()
+        .map(|manifest| manifest.object.reference().to_string())
+        .collect())
+}
+
+fn manifest(api_version: &str, kind: &str, metadata: &str) -> String {
+    format!("---\napiVersion: {api_version}\nkind: {kind}\nmetadata: {metadata}\n")
+}
+
+#[test]
+fn namespaces_follow_the_scope() {
+    let yaml = manifest("v1", "ConfigMap", "{name: a}")
+        + &manifest("v1", "ConfigMap", "{name: a, namespace: other}")
+        + &manifest("v1", "Namespace", "{name: other}");
+    assert_eq!(
+        settled(&yaml).unwrap(),
+        ["ConfigMap shop/a", "ConfigMap other/a", "Namespace other"]
+    );
+}
+
+#[test]
+fn one_object_has_one_manifest() {
+    let twice =
+        manifest("v1", "ConfigMap", "{name: a}") + &manifest("v1", "ConfigMap", "{name: a, namespace: shop}");
+    assert_eq!(
+        settled(&twice).unwrap_err(),
+        "R11: a.yaml:6: ConfigMap shop/a: is given twice; first at a.yaml:2"
+    );
+    // Two that get their names from the server are two.
+    let generated = manifest("batch/v1", "Job", "{generateName: a-}").repeat(2);
+    assert_eq!(settled(&generated).unwrap().len(), 2);
+}
+
+#[test]
+fn a_cluster_scoped_object_names_no_namespace() {
+    let error = settled(&manifest("v1", "Namespace", "{name: a, namespace: b}")).unwrap_err();
+    assert_eq!(
+        error,
+        "R12: a.yaml:2: Namespace b/a: is cluster-scoped and names the namespace `b`"
+    );
+}
+
+#[test]
+fn a_kind_is_known_to_the_cluster_or_defined_beside_it() {
+    let widget = manifest("example.com/v1", "Widget", "{name: a}");
+    let error = settled(&widget).unwrap_err();
+    assert!(
+        error.starts_with("R13: a.yaml:2: Widget.example.com a: the cluster has no kind"),
+        "{error}"
+    );
+    let crd = |scope: &str, version: &str| {
+        manifest(
+            "apiextensions.k8s.io/v1",
+            "CustomResourceDefinition",
+            "{name: widgets.example.com}",
+        ) + &format!(
+            "spec: {{group: example.com, scope: {scope}, names: {{kind: Widget}}, versions: [{{name: {version}, served: true}}]}}\n"
+        )
+    };
+    let names = settled(&(widget.clone() + &crd("Namespaced", "v1"))).unwrap();
+    assert_eq!(names[0], "Widget.example.com shop/a");
+    assert_eq!(
+        settled(&(widget.clone() + &crd("Cluster", "v1"))).unwrap()[0],
+        "Widget.example.com a"
+    );
+    assert!(
+        settled(&(widget + &crd("Namespaced", "v2")))
+            .unwrap_err()
+            .starts_with("R13")
+    );
+}
+
+#[test]
+fn everything_wrong_is_said_at_once() {
+    let yaml = manifest("v1", "Namespace", "{name: a, namespace: b}")
+        + &manifest("x/v1", "Z", "{name: a}")
+        + &manifest("v1", "ConfigMap", "{name: a}").repeat(2);
+    let errors = settle(decode("a.yaml", yaml.as_bytes()).unwrap(), &cluster, "shop").unwrap_err();
+    assert_eq!(
+        errors.iter().map(|error| error.code().id).collect::<Vec<_>>(),
+        ["R12", "R13", "R11"]
+    );
+}

@@ -1,0 +1,226 @@
+//! From a verified tree to manifests: which files, in which order, and what is wrong with them.
+#![expect(clippy::disallowed_methods, reason = "a test stands in for the verify stage")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sluice_model::application::{Directory, Source};
+use sluice_model::error::Coded;
+use sluice_model::tree::{Revision, Tree};
+use sluice_model::trust::{Evidence, Verified};
+use sluice_render::{RenderErrors, codes, render};
+
+const OBJECT: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ";
+
+fn tree(path: &str, files: &[(&str, &str)], skipped: &[&str]) -> Verified<Tree> {
+    let revision = Revision {
+        requested: "main".into(),
+        commit: "c".repeat(40),
+        tree: "d".repeat(40),
+        tag: None,
+    };
+    let files: BTreeMap<String, Arc<[u8]>> = files
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), text.as_bytes().into()))
+        .collect();
+    let skipped = skipped.iter().map(|path| (*path).to_owned()).collect();
+    Verified::attest(
+        Tree {
+            revision,
+            path: path.into(),
+            files,
+            skipped,
+        },
+        Evidence::NotRequired,
+    )
+}
+
+fn source(directory: Directory) -> Source {
+    Source {
+        repo_url: "file:///r".into(),
+        target_revision: "main".into(),
+        path: String::new(),
+        directory,
+        credentials: None,
+    }
+}
+
+fn names(tree: &Verified<Tree>, directory: Directory) -> Result<Vec<String>, RenderErrors> {
+    let manifests = render(tree, &source(directory))?;
+    Ok(manifests
+        .iter()
+        .map(|manifest| manifest.object.name().to_owned())
+        .collect())
+}
+
+fn codes_of(result: Result<Vec<String>, RenderErrors>) -> Vec<&'static str> {
+    result.unwrap_err().iter().map(|error| error.code().id).collect()
+}
+
+fn all(name: &str) -> String {
+    format!("{OBJECT}{name}\n")
+}
+
+#[test]
+fn folders_extensions_and_patterns() {
+    let files: Vec<(String, String)> = [
+        "app/b.yaml",
+        "app/a.yml",
+        "app/c.json.txt",
+        "app/sub/d.yaml",
+        "app/sub/e_test.yaml",
+        "app2/x.yaml",
+        "app/README.md",
+    ]
+    .iter()
+    .map(|path| ((*path).to_owned(), all(&path.replace(['/', '.', '_'], "-"))))
+    .collect();
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(path, text)| (path.as_str(), text.as_str()))
+        .collect();
+    let tree = tree("app", &files, &[]);
+    let check = |recurse: bool, include: &str, exclude: &str, expected: &[&str]| {
+        let directory = Directory {
+            recurse,
+            include: include.into(),
+            exclude: exclude.into(),
+        };
+        assert_eq!(
+            names(&tree, directory).unwrap(),
+            expected,
+            "{recurse} {include} {exclude}"
+        );
+    };
+    check(false, "", "", &["app-a-yml", "app-b-yaml"]);
+    check(
+        true,
+        "",
+        "",
+        &["app-a-yml", "app-b-yaml", "app-sub-d-yaml", "app-sub-e-test-yaml"],
+    );
+    // A star crosses folders, as with Argo CD.
+    check(
+        true,
+        "*.yaml",
+        "",
+        &["app-b-yaml", "app-sub-d-yaml", "app-sub-e-test-yaml"],
+    );
+    check(true, "sub/**", "", &["app-sub-d-yaml", "app-sub-e-test-yaml"]);
+    check(true, "{a,b}.y*", "", &["app-a-yml", "app-b-yaml"]);
+    check(true, "**/d.yaml", "", &["app-sub-d-yaml"]);
+    check(
+        true,
+        "",
+        "*_test.yaml",
+        &["app-a-yml", "app-b-yaml", "app-sub-d-yaml"],
+    );
+    check(true, "sub/*", "*_test*", &["app-sub-d-yaml"]);
+    check(true, "[!b].y*", "", &["app-a-yml"]);
+}
+
+#[test]
+fn an_empty_folder_is_an_answer() {
+    assert_eq!(
+        names(&tree("", &[], &[]), Directory::default()).unwrap(),
+        Vec::<String>::new()
+    );
+    let comments = tree(
+        "",
+        &[("a.yaml", "# nothing yet\n---\n"), ("b.txt", "x")],
+        &["link.txt"],
+    );
+    assert_eq!(
+        names(&comments, Directory::default()).unwrap(),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn every_file_is_heard() {
+    let list = "apiVersion: v1\nkind: Secret\nmetadata: {name: 7, labels: {on: yes}, annotations: [a]}\n";
+    let tree = tree(
+        "",
+        &[
+            ("a.yaml", "a: [\n"),
+            ("b.yaml", "kind: A\n"),
+            ("c.yaml", list),
+            ("d.yaml", "apiVersion: v1\nkind: A\n"),
+        ],
+        &["link.yaml", "module"],
+    );
+    let skipped = codes_of(names(&tree, Directory::default()));
+    assert_eq!(skipped, [codes::NOT_FOLLOWED.id]);
+    let directory = Directory {
+        exclude: "link*".into(),
+        ..Directory::default()
+    };
+    let errors = render(&tree, &source(directory)).unwrap_err();
+    let text = errors.to_string();
+    for expected in [
+        "R01: a.yaml:",
+        "R07: b.yaml:1:1: a document is no Kubernetes object: no `apiVersion`",
+        "R14: c.yaml:1: Secret : `metadata.name` is a number, not text",
+        "R14: c.yaml:1: Secret : `metadata.labels` has `true` as a boolean, not text",
+        "R14: c.yaml:1: Secret : `metadata.annotations` is a list, not a map",
+        "R07: d.yaml:1: A : has no `metadata`, and so no name",
+    ] {
+        assert!(text.contains(expected), "{expected} is missing in\n{text}");
+    }
+}
+
+#[test]
+fn what_is_meant_for_another_tool_is_not_applied_as_it_is() {
+    for file in ["kustomization.yaml", "Chart.yaml"] {
+        let path = format!("app/{file}");
+        let inside = tree(
+            "app",
+            &[(&path, "resources: []\n"), ("app/a.yaml", &all("a"))],
+            &[],
+        );
+        assert_eq!(
+            codes_of(names(&inside, Directory::default())),
+            [codes::OTHER_TOOL.id]
+        );
+        let beside = tree("app/sub", &[("app/sub/a.yaml", &all("a"))], &[]);
+        assert_eq!(names(&beside, Directory::default()).unwrap(), ["a"]);
+    }
+}
+
+#[test]
+fn patterns_that_are_none() {
+    let tree = tree("", &[], &[]);
+    let directory = Directory {
+        include: "[".into(),
+        exclude: "{a".into(),
+        recurse: false,
+    };
+    assert_eq!(
+        codes_of(names(&tree, directory)),
+        [codes::PATTERN.id, codes::PATTERN.id]
+    );
+}
+
+#[test]
+fn codes_are_unique_and_helpful() {
+    let mut ids: Vec<&str> = codes::ALL.iter().map(|code| code.id).collect();
+    ids.dedup();
+    assert_eq!(ids.len(), codes::ALL.len());
+    assert!(
+        codes::ALL
+            .iter()
+            .all(|code| !code.hint.is_empty() && !code.summary.is_empty())
+    );
+}
+
+#[test]
+fn the_same_tree_gives_the_same_manifests() {
+    let files = [("b.yaml", all("b")), ("a.yaml", all("a") + "---\n" + &all("a2"))];
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    let tree = tree("", &files, &[]);
+    assert_eq!(names(&tree, Directory::default()).unwrap(), ["a", "a2", "b"]);
+    assert_eq!(
+        render(&tree, &source(Directory::default())),
+        render(&tree, &source(Directory::default()))
+    );
+}
