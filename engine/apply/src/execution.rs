@@ -1,0 +1,451 @@
+//! The plan from its first to its last wave.
+
+use futures::StreamExt as _;
+use sluice_cluster::{Cluster, ClusterError};
+use sluice_model::ObjectRef;
+use sluice_model::decision::{HookCleanup, Phase, Propagation, Strategy};
+use sluice_model::outcome::{Outcome, StepResult};
+use sluice_model::plan::{Action, PLAN_VERSION, Plan, Precondition, Step};
+
+use crate::error::{ApplyError, Refusal};
+use crate::gone::{self, Failure};
+use crate::rehearsal::{self, Found};
+use crate::step::{self, Ready};
+use crate::{Event, Finished, NotHealthy, Rehearse, Request, Waiter, applyset, retry, stages};
+
+/// Does what a plan says.
+///
+/// `wait` is asked between waves; `events` hears of everything while it happens. Dropping the future ends it between two
+/// requests; applied again, the plan made anew goes on from there.
+pub async fn apply(
+    cluster: &Cluster,
+    request: Request<'_>,
+    wait: &Waiter,
+    events: &mut (dyn FnMut(Event) + Send),
+) -> Finished {
+    let plan = request.plan;
+    let approved = request.approval.is_some_and(|approval| approval == plan.digest());
+    let mut due: Vec<&Step> = plan
+        .steps
+        .iter()
+        .filter(|step| step.phase != Phase::SyncFail)
+        .collect();
+    if approved {
+        due.extend(plan.held.iter().map(|held| &held.step));
+    }
+    let mut execution = Execution {
+        cluster,
+        request,
+        wait,
+        events,
+        outcomes: vec![None; due.len()],
+    };
+    let failure = execution.run(&due).await.err();
+    if failure.as_ref().is_some_and(runs_sync_fail) {
+        execution.sync_fail().await;
+    }
+    let outcomes = execution.outcomes.into_iter().zip(&due).map(|(outcome, step)| {
+        outcome.unwrap_or_else(|| Outcome {
+            object: step.object.clone(),
+            result: StepResult::NotTried,
+            message: String::new(),
+        })
+    });
+    Finished {
+        outcomes: outcomes.collect(),
+        held_done: approved && failure.is_none() && !plan.held.is_empty(),
+        failure,
+    }
+}
+
+/// Only where something was written is there anything that a hook could clean up after.
+fn runs_sync_fail(failure: &ApplyError) -> bool {
+    match failure {
+        ApplyError::Steps { .. }
+        | ApplyError::Unhealthy { .. }
+        | ApplyError::StillThere { .. }
+        | ApplyError::NotEstablished { .. } => true,
+        ApplyError::PlanVersion { .. }
+        | ApplyError::Blocked { .. }
+        | ApplyError::MovedOn { .. }
+        | ApplyError::Refused { .. }
+        | ApplyError::NoManifest { .. }
+        | ApplyError::Abandoned { .. }
+        | ApplyError::Parent(_) => false,
+    }
+}
+
+struct Execution<'e> {
+    cluster: &'e Cluster,
+    request: Request<'e>,
+    wait: &'e Waiter,
+    events: &'e mut (dyn FnMut(Event) + Send),
+    /// By the index of the step that is due.
+    outcomes: Vec<Option<Outcome>>,
+}
+
+impl Execution<'_> {
+    async fn run(&mut self, due: &[&Step]) -> Result<(), ApplyError> {
+        check(self.request.plan)?;
+        let steps = due
+            .iter()
+            .map(|step| Ready::new(step, self.request.manifests))
+            .collect::<Result<Vec<_>, _>>()?;
+        (self.events)(Event::Rehearsing { steps: steps.len() });
+        let found = rehearsal::rehearse(self.cluster, &steps, &self.request.options).await?;
+        if self.request.options.rehearse == Rehearse::Only {
+            for (index, (ready, found)) in steps.iter().zip(&found).enumerate() {
+                self.done(index, predicted(ready.step, found), String::new(), ready.step);
+            }
+            return Ok(());
+        }
+        if let Some(parent) = self.request.parent {
+            applyset::grow(self.cluster, parent)
+                .await
+                .map_err(ApplyError::Parent)?;
+        }
+        let waves = waves(&steps);
+        let last = waves.len().saturating_sub(1);
+        for (number, (range, name)) in waves.into_iter().enumerate() {
+            let offset = range.start;
+            let wave = steps.get(range.clone()).unwrap_or_default();
+            let found = found.get(range).unwrap_or_default();
+            (self.events)(Event::Wave {
+                name: name.clone(),
+                steps: wave.len(),
+            });
+            self.wave(wave, found, offset).await?;
+            self.settle(wave, &name, number == last).await?;
+        }
+        if let Some(parent) = self.request.parent
+            && let Err(error) = applyset::shrink(self.cluster, parent).await
+        {
+            // The record still names every member, only too much: the next sync corrects it.
+            tracing::warn!(%error, "the record of members could not be shrunk");
+        }
+        Ok(())
+    }
+
+    /// Does the steps of one wave, run after run.
+    async fn wave(&mut self, wave: &[Ready<'_>], found: &[Found], offset: usize) -> Result<(), ApplyError> {
+        let order: Vec<&Step> = wave.iter().map(|ready| ready.step).collect();
+        let mut index = 0;
+        for run in stages::runs(&order) {
+            let range = index..index + run.len();
+            index = range.end;
+            self.parallel(
+                wave.get(range.clone()).unwrap_or_default(),
+                found.get(range.clone()).unwrap_or_default(),
+                offset + range.start,
+            )
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Does steps that do not need each other. All are tried, even where one fails.
+    async fn parallel(
+        &mut self,
+        steps: &[Ready<'_>],
+        found: &[Found],
+        offset: usize,
+    ) -> Result<(), ApplyError> {
+        let (cluster, options) = (self.cluster, self.request.options);
+        let work = steps
+            .iter()
+            .zip(found)
+            .enumerate()
+            .map(|(index, (ready, found))| async move {
+                (index, ready, one(cluster, ready, found, &options).await)
+            });
+        let mut results = futures::stream::iter(work).buffer_unordered(options.concurrency.max(1));
+        let mut refusals = Vec::new();
+        let mut defined = false;
+        while let Some((index, ready, result)) = results.next().await {
+            let step = ready.step;
+            match result {
+                Ok(done) => {
+                    defined |= step.object.kind == "CustomResourceDefinition";
+                    if let Some(stored) = done.stored {
+                        (self.events)(Event::Stored(stored));
+                    }
+                    self.done(offset + index, done.result, done.message, step);
+                }
+                Err(failure) => {
+                    let mut refusal = match &failure {
+                        Failure::Cluster(error) => {
+                            Refusal::new(step.object.clone(), step.origin.clone(), error)
+                        }
+                        Failure::Apply(error) => refusal_of(step, error),
+                    };
+                    refusal.message = ready.without_secrets(refusal.message);
+                    self.done(offset + index, StepResult::Failed, refusal.message.clone(), step);
+                    refusals.push(refusal);
+                }
+            }
+        }
+        drop(results);
+        if defined {
+            // What comes next may be of the new kinds.
+            self.cluster.refresh_kinds().await.map_err(ApplyError::Parent)?;
+        }
+        refusals.sort_by(|a, b| a.object.cmp(&b.object));
+        match refusals.is_empty() {
+            true => Ok(()),
+            false => Err(ApplyError::Steps { refusals }),
+        }
+    }
+
+    /// Waits for what a wave did, as far as anything depends on it, and cleans up its hooks.
+    async fn settle(&mut self, wave: &[Ready<'_>], name: &str, last: bool) -> Result<(), ApplyError> {
+        let waited: Vec<ObjectRef> = wave
+            .iter()
+            .filter(|ready| is_waited_for(ready.step, last))
+            .map(|r| r.step.object.clone())
+            .collect();
+        let result = match waited.is_empty() {
+            true => Ok(()),
+            false => {
+                (self.events)(Event::Waiting {
+                    name: name.to_owned(),
+                    objects: waited.clone(),
+                });
+                (self.wait)(waited, self.request.options.wave_timeout).await
+            }
+        };
+        let failed = match &result {
+            Ok(()) => None,
+            Err(NotHealthy::Object { object, .. }) => Some(object.clone()),
+            Err(NotHealthy::Abandoned { reason }) => {
+                return Err(ApplyError::Abandoned {
+                    reason: reason.clone(),
+                });
+            }
+        };
+        self.clean_up(wave, failed.as_ref()).await;
+        if let Err(NotHealthy::Object {
+            object,
+            verdict,
+            late,
+        }) = result
+        {
+            return Err(ApplyError::Unhealthy {
+                wave: name.to_owned(),
+                object,
+                verdict,
+                late,
+            });
+        }
+        if !last {
+            for ready in wave
+                .iter()
+                .filter(|ready| matches!(ready.step.action, Action::Delete { .. }))
+            {
+                self.until_gone(ready.step).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn until_gone(&mut self, step: &Step) -> Result<(), ApplyError> {
+        let patience = self.request.options.deletion_timeout;
+        let gone = async {
+            let kind = self.cluster.kind_of(&step.object).await?;
+            gone::until_gone(
+                self.cluster,
+                &kind,
+                &step.object,
+                step.precondition.as_ref(),
+                patience,
+            )
+            .await
+        };
+        match gone.await {
+            // Its kind went with it.
+            Ok(()) | Err(Failure::Cluster(ClusterError::UnknownKind { .. })) => {
+                (self.events)(Event::Gone(step.object.clone()));
+                Ok(())
+            }
+            Err(Failure::Apply(error)) => Err(error),
+            Err(Failure::Cluster(error)) => Err(ApplyError::Steps {
+                refusals: vec![Refusal::new(step.object.clone(), None, &error)],
+            }),
+        }
+    }
+
+    /// Deletes the hooks that are to go after success or failure. What cannot be deleted is left; the next sync sees it.
+    async fn clean_up(&mut self, wave: &[Ready<'_>], failed: Option<&ObjectRef>) {
+        for ready in wave {
+            let Action::Apply { cleanup, .. } = &ready.step.action else {
+                continue;
+            };
+            let object = &ready.step.object;
+            let when = match failed {
+                None => HookCleanup::HookSucceeded,
+                Some(failed) if failed == object => HookCleanup::HookFailed,
+                Some(_) => continue,
+            };
+            if !cleanup.contains(&when) {
+                continue;
+            }
+            let removed = async {
+                let kind = self.cluster.kind_of(object).await?;
+                let Some(live) = retry::safely(|| self.cluster.get(&kind, object)).await? else {
+                    return Ok(());
+                };
+                let uid = live.metadata("uid").unwrap_or_default().to_owned();
+                let precondition = Precondition {
+                    uid,
+                    resource_version: None,
+                };
+                let request = || {
+                    self.cluster
+                        .delete(&kind, object, Propagation::Background, Some(&precondition), false)
+                };
+                retry::safely(request).await.map(|_| ())
+            };
+            match removed.await {
+                Ok(()) => (self.events)(Event::Gone(object.clone())),
+                Err::<(), ClusterError>(error) if error.is_not_found() => {}
+                Err(error) => tracing::warn!(%object, %error, "a finished hook could not be deleted"),
+            }
+        }
+    }
+
+    /// Runs the hooks for failed syncs, as well as that goes. They have no outcome of their own: the sync has failed.
+    async fn sync_fail(&mut self) {
+        let steps: Vec<&Step> = self
+            .request
+            .plan
+            .steps
+            .iter()
+            .filter(|step| step.phase == Phase::SyncFail)
+            .collect();
+        for step in steps {
+            let result = match Ready::new(step, self.request.manifests) {
+                Ok(ready) => one(self.cluster, &ready, &Found::Unknown, &self.request.options).await,
+                Err(error) => Err(Failure::Apply(error)),
+            };
+            match result {
+                Ok(done) => {
+                    if let Some(stored) = done.stored {
+                        (self.events)(Event::Stored(stored));
+                    }
+                }
+                Err(failure) => {
+                    tracing::warn!(object = %step.object, ?failure, "a SyncFail hook could not be applied")
+                }
+            }
+        }
+    }
+
+    fn done(&mut self, index: usize, result: StepResult, message: String, step: &Step) {
+        let outcome = Outcome {
+            object: step.object.clone(),
+            result,
+            message,
+        };
+        (self.events)(Event::Done(outcome.clone()));
+        if let Some(place) = self.outcomes.get_mut(index) {
+            *place = Some(outcome);
+        }
+    }
+}
+
+fn check(plan: &Plan) -> Result<(), ApplyError> {
+    if plan.version != PLAN_VERSION {
+        return Err(ApplyError::PlanVersion {
+            found: plan.version.clone(),
+            known: PLAN_VERSION,
+        });
+    }
+    if !plan.blocked.is_empty() {
+        let reasons = plan.blocked.iter().map(|block| match &block.object {
+            Some(object) => format!("{object}: {}", block.reason),
+            None => block.reason.clone(),
+        });
+        return Err(ApplyError::Blocked {
+            reasons: reasons.collect(),
+        });
+    }
+    Ok(())
+}
+
+async fn one(
+    cluster: &Cluster,
+    ready: &Ready<'_>,
+    found: &Found,
+    options: &crate::Options,
+) -> Result<step::Done, Failure> {
+    let kind = cluster.kind_of(&ready.step.object).await?;
+    let before = match found {
+        Found::Exists(version) => Some(version.as_str()),
+        Found::New | Found::Unknown => None,
+    };
+    let done = step::perform(cluster, &kind, ready, before, options).await?;
+    if done.stored.is_some() && ready.step.object.kind == "CustomResourceDefinition" {
+        gone::until_established(cluster, &kind, &ready.step.object).await?;
+    }
+    Ok(done)
+}
+
+fn refusal_of(step: &Step, error: &ApplyError) -> Refusal {
+    use sluice_model::Coded as _;
+    Refusal {
+        object: step.object.clone(),
+        origin: step.origin.clone(),
+        code: error.code(),
+        message: sluice_model::error::one_line(error),
+        hint: error.hint(),
+        transient: false,
+    }
+}
+
+fn predicted(step: &Step, found: &Found) -> StepResult {
+    match (&step.action, found) {
+        (Action::Delete { .. }, _) => StepResult::Deleted,
+        (
+            Action::Apply {
+                strategy: Strategy::LeaveAlone,
+                ..
+            },
+            _,
+        ) => StepResult::Unchanged,
+        (Action::Apply { .. }, Found::Exists(_)) => StepResult::Configured,
+        (Action::Apply { .. }, Found::New | Found::Unknown) if step.precondition.is_none() => {
+            StepResult::Created
+        }
+        (Action::Apply { .. }, Found::New | Found::Unknown) => StepResult::Configured,
+    }
+}
+
+/// The next wave needs everything that this one applied; after the last one only hooks matter, which must come to their end.
+fn is_waited_for(step: &Step, last: bool) -> bool {
+    match &step.action {
+        Action::Delete { .. }
+        | Action::Apply {
+            strategy: Strategy::LeaveAlone,
+            ..
+        } => false,
+        Action::Apply {
+            cleanup,
+            delete_first,
+            ..
+        } => !last || *delete_first || !cleanup.is_empty() || step.phase != Phase::Sync,
+    }
+}
+
+/// Ranges of steps of equal phase and wave, with a name for people.
+fn waves(steps: &[Ready<'_>]) -> Vec<(std::ops::Range<usize>, String)> {
+    let mut waves: Vec<(std::ops::Range<usize>, String)> = Vec::new();
+    let mut current = None;
+    for (index, ready) in steps.iter().enumerate() {
+        let key = (ready.step.phase, ready.step.wave);
+        match waves.last_mut() {
+            Some((range, _)) if current == Some(key) => range.end = index + 1,
+            _ => waves.push((index..index + 1, format!("{:?} wave {}", key.0, key.1))),
+        }
+        current = Some(key);
+    }
+    waves
+}

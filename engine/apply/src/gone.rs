@@ -1,0 +1,108 @@
+//! Waiting for the server to finish what it was told: deletions, and CRDs that are to be served.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use sluice_cluster::{Cluster, ClusterError, Kind};
+use sluice_model::object::Object;
+use sluice_model::{ObjectRef, plan::Precondition};
+use tokio::time::Instant;
+
+use crate::error::ApplyError;
+
+/// The first and the longest pause between two looks. Single objects, while an operation is under way: cheaper than a watch.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// How long a CRD may take to be served; it takes milliseconds unless its names clash.
+const ESTABLISHING: Duration = Duration::from_secs(60);
+
+/// What a step could fail with.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The server refused.
+    Cluster(ClusterError),
+    /// It took too long, or something is missing.
+    Apply(ApplyError),
+}
+
+impl From<ClusterError> for Failure {
+    fn from(error: ClusterError) -> Self {
+        Self::Cluster(error)
+    }
+}
+
+/// Waits until the object with this uid is gone, or replaced by another one.
+pub(crate) async fn until_gone(
+    cluster: &Cluster,
+    kind: &Kind,
+    reference: &ObjectRef,
+    precondition: Option<&Precondition>,
+    patience: Duration,
+) -> Result<(), Failure> {
+    let deadline = Instant::now() + patience;
+    let mut pause = PAUSES.0;
+    loop {
+        let live = crate::retry::safely(|| cluster.get(kind, reference)).await?;
+        let Some(live) = live else { return Ok(()) };
+        if precondition.is_some_and(|precondition| live.metadata("uid") != Some(precondition.uid.as_str())) {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(Failure::Apply(ApplyError::StillThere {
+                object: reference.clone(),
+                seconds: patience.as_secs(),
+                finalizers: finalizers(&live),
+            }));
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSES.1);
+    }
+}
+
+fn finalizers(object: &Object) -> Vec<String> {
+    let list = object
+        .value()
+        .pointer("/metadata/finalizers")
+        .and_then(Value::as_array);
+    list.into_iter()
+        .flatten()
+        .filter_map(|item| item.as_str().map(str::to_owned))
+        .collect()
+}
+
+/// Waits until a CRD is served.
+pub(crate) async fn until_established(
+    cluster: &Cluster,
+    kind: &Kind,
+    reference: &ObjectRef,
+) -> Result<(), Failure> {
+    let deadline = Instant::now() + ESTABLISHING;
+    let mut pause = PAUSES.0;
+    loop {
+        let live = crate::retry::safely(|| cluster.get(kind, reference)).await?;
+        if live.is_some_and(|live| is_established(&live)) {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            let seconds = ESTABLISHING.as_secs();
+            return Err(Failure::Apply(ApplyError::NotEstablished {
+                object: reference.clone(),
+                seconds,
+            }));
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSES.1);
+    }
+}
+
+fn is_established(crd: &Object) -> bool {
+    let conditions = crd
+        .value()
+        .pointer("/status/conditions")
+        .and_then(Value::as_array);
+    let is =
+        |condition: &Value, key: &str, value: &str| condition.get(key).and_then(Value::as_str) == Some(value);
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| is(condition, "type", "Established") && is(condition, "status", "True"))
+}

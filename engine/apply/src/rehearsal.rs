@@ -1,0 +1,193 @@
+//! The whole plan as a server-side dry-run: schema, admission, quota, conflicts and rights, all answers at once, before the
+//! first write.
+//!
+//! What the plan itself is about to make is taken into account: an object of a kind whose CRD is in the plan cannot be
+//! rehearsed; one in a namespace that is in the plan may miss it; one that refers to another of the plan may miss that.
+
+use std::collections::BTreeSet;
+
+use futures::StreamExt as _;
+use sluice_cluster::{Cluster, ClusterError, Kind, Reply};
+use sluice_model::decision::Strategy;
+use sluice_model::object::{GroupKind, Object};
+use sluice_model::plan::{Action, Step};
+
+use crate::Options;
+use crate::error::{ApplyError, Refusal};
+use crate::step::{self, Ready};
+
+/// What the rehearsal found out about one step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// It will be created.
+    New,
+    /// The object is there, at this version.
+    Exists(String),
+    /// It could not be rehearsed, or need not be.
+    Unknown,
+}
+
+/// What the plan itself brings.
+struct Coming {
+    kinds: BTreeSet<GroupKind>,
+    names: BTreeSet<String>,
+}
+
+/// Rehearses every step.
+pub(crate) async fn rehearse(
+    cluster: &Cluster,
+    steps: &[Ready<'_>],
+    options: &Options,
+) -> Result<Vec<Found>, ApplyError> {
+    let coming = Coming::of(steps);
+    let tries = steps.iter().map(|ready| try_one(cluster, ready, &coming));
+    let results: Vec<_> = futures::stream::iter(tries)
+        .buffered(options.concurrency.max(1))
+        .collect()
+        .await;
+    let (mut found, mut refusals, mut moved) = (Vec::new(), Vec::new(), Vec::new());
+    for (ready, result) in steps.iter().zip(results) {
+        match result {
+            Ok(what) => found.push(what),
+            Err(Trouble::Moved(how)) => moved.push(how),
+            Err(Trouble::Refused(error)) => {
+                let mut refusal = Refusal::new(ready.step.object.clone(), ready.step.origin.clone(), &error);
+                refusal.message = ready.without_secrets(refusal.message);
+                refusals.push(refusal);
+            }
+        }
+    }
+    match (moved.is_empty(), refusals.is_empty()) {
+        (false, _) => Err(ApplyError::MovedOn { objects: moved }),
+        (true, false) => Err(ApplyError::Refused { refusals }),
+        (true, true) => Ok(found),
+    }
+}
+
+enum Trouble {
+    Moved(String),
+    Refused(ClusterError),
+}
+
+async fn try_one(cluster: &Cluster, ready: &Ready<'_>, coming: &Coming) -> Result<Found, Trouble> {
+    let step = ready.step;
+    let kind: Kind = match cluster.kind_of(&step.object).await {
+        Ok(kind) => kind,
+        Err(ClusterError::UnknownKind { .. }) if coming.kinds.contains(&step.object.group_kind()) => {
+            return Ok(Found::Unknown);
+        }
+        Err(error) => return Err(Trouble::Refused(error)),
+    };
+    match step::rehearse(cluster, &kind, ready).await {
+        Ok(None) => Ok(Found::Unknown),
+        Ok(Some(reply)) => judge(step, reply),
+        Err(ClusterError::Modified { message, .. }) => {
+            Err(Trouble::Moved(format!("{}: {message}", step.object)))
+        }
+        Err(error) if may_pass(step, &error, coming) => Ok(Found::Unknown),
+        Err(error) => Err(Trouble::Refused(error)),
+    }
+}
+
+fn judge(step: &Step, reply: Reply) -> Result<Found, Trouble> {
+    let Action::Apply {
+        strategy,
+        delete_first,
+        ..
+    } = &step.action
+    else {
+        return Ok(Found::Unknown);
+    };
+    if reply.status == 201 {
+        return Ok(Found::New);
+    }
+    if step.precondition.is_none() && !delete_first && *strategy != Strategy::CreateOnly {
+        return Err(Trouble::Moved(format!("{} exists by now", step.object)));
+    }
+    let version = Object::new(reply.value)
+        .ok()
+        .and_then(|object| object.metadata("resourceVersion").map(str::to_owned));
+    Ok(version.map_or(Found::Unknown, Found::Exists))
+}
+
+/// True where the refusal is one of the rehearsal only.
+fn may_pass(step: &Step, error: &ClusterError, coming: &Coming) -> bool {
+    let replaced = match &step.action {
+        Action::Apply {
+            strategy,
+            delete_first,
+            ..
+        } => *delete_first || matches!(strategy, Strategy::Recreate | Strategy::Replace),
+        Action::Delete { .. } => false,
+    };
+    let merged = matches!(
+        &step.action,
+        Action::Apply {
+            strategy: Strategy::Merge,
+            ..
+        }
+    );
+    match error {
+        // An immutable field, where the object will be a new one.
+        ClusterError::Invalid { message, .. } => {
+            replaced && message.contains("immutable") || no_dry_run(message)
+        }
+        ClusterError::Conflict { .. } => merged,
+        // A webhook that cannot be asked without side effects.
+        ClusterError::Admission { message } | ClusterError::Refused { message, .. } => {
+            no_dry_run(message) || coming.is_named_missing(message)
+        }
+        ClusterError::NotFound {
+            namespace: Some(namespace),
+            ..
+        } => coming.names.contains(namespace),
+        ClusterError::NotFound { message, .. } | ClusterError::Forbidden { message } => {
+            coming.is_named_missing(message)
+        }
+        _ => false,
+    }
+}
+
+fn no_dry_run(message: &str) -> bool {
+    message.contains("does not support dry run")
+}
+
+impl Coming {
+    fn of(steps: &[Ready<'_>]) -> Self {
+        let applied = || steps.iter().filter_map(|ready| ready.object.as_ref());
+        Self {
+            kinds: applied()
+                .flat_map(Kind::defined_by)
+                .map(|kind| kind.group_kind())
+                .collect(),
+            names: applied().map(|object| object.name().to_owned()).collect(),
+        }
+    }
+
+    /// `serviceaccount "x" not found` where the plan brings an `x`.
+    fn is_named_missing(&self, message: &str) -> bool {
+        message.contains("not found")
+            && message.split('"').skip(1).step_by(2).any(|quoted| {
+                let name = quoted.rsplit('/').next().unwrap_or(quoted);
+                self.names.contains(name)
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_plan_brings_is_not_missing() {
+        let coming = Coming {
+            kinds: BTreeSet::new(),
+            names: BTreeSet::from(["robot".to_owned()]),
+        };
+        assert!(coming.is_named_missing(
+            "error looking up service account shop/robot: serviceaccount \"robot\" not found"
+        ));
+        assert!(!coming.is_named_missing("serviceaccount \"other\" not found"));
+        assert!(!coming.is_named_missing("\"robot\" is forbidden"));
+    }
+}

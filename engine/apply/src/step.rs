@@ -1,0 +1,405 @@
+//! One step: the object that is sent, how it is sent, and what the answer means.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use sluice_cluster::{Cluster, ClusterError, Kind, Patch, Reply};
+use sluice_model::decision::{Propagation, Strategy};
+use sluice_model::object::{Object, ObjectKey};
+use sluice_model::outcome::StepResult;
+use sluice_model::plan::{Action, Precondition, Step};
+use sluice_model::secret::MASK;
+
+use crate::Options;
+use crate::error::ApplyError;
+use crate::fields;
+use crate::gone::{self, Failure};
+use crate::retry;
+
+/// A step that is ready to be done.
+#[derive(Debug)]
+pub(crate) struct Ready<'a> {
+    /// What the plan says.
+    pub(crate) step: &'a Step,
+    /// The whole object, Secret values included; none for deletions.
+    pub(crate) object: Option<Object>,
+}
+
+/// What a step came to.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) result: StepResult,
+    pub(crate) message: String,
+    /// The object as the server has it now.
+    pub(crate) stored: Option<Object>,
+}
+
+impl Done {
+    fn nothing(message: &str) -> Self {
+        Self {
+            result: StepResult::Unchanged,
+            message: message.to_owned(),
+            stored: None,
+        }
+    }
+}
+
+impl<'a> Ready<'a> {
+    /// Puts the values of a Secret back into the plan's manifest.
+    pub(crate) fn new(step: &'a Step, manifests: &BTreeMap<ObjectKey, Object>) -> Result<Self, ApplyError> {
+        let Action::Apply { manifest, .. } = &step.action else {
+            return Ok(Self { step, object: None });
+        };
+        let missing = || ApplyError::NoManifest {
+            object: step.object.clone(),
+        };
+        let mut object = Object::new(manifest.clone()).map_err(|_| missing())?;
+        if object.is_secret() {
+            let source = manifests.get(&step.object.key()).ok_or_else(missing)?;
+            object = object.edit(|map| {
+                for field in ["data", "stringData"] {
+                    map.remove(field);
+                    if let Some(values) = source.value().get(field) {
+                        map.insert(field.to_owned(), values.clone());
+                    }
+                }
+            });
+        }
+        Ok(Self {
+            step,
+            object: Some(object),
+        })
+    }
+
+    /// A text of the server without the values of this step's Secret, in any form in which they could be quoted.
+    pub(crate) fn without_secrets(&self, mut text: String) -> String {
+        let Some(object) = self.object.as_ref().filter(|object| object.is_secret()) else {
+            return text;
+        };
+        for field in ["data", "stringData"] {
+            let values = object.value().get(field).and_then(Value::as_object);
+            for value in values.into_iter().flat_map(|values| values.values()) {
+                let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                // One character would blacken everything and give nothing away.
+                if shown.len() > 1 {
+                    text = text.replace(&shown, MASK);
+                }
+            }
+        }
+        text
+    }
+}
+
+/// Tries a step without storing anything. 201 for what would be created.
+pub(crate) async fn rehearse(
+    cluster: &Cluster,
+    kind: &Kind,
+    ready: &Ready<'_>,
+) -> Result<Option<Reply>, ClusterError> {
+    let step = ready.step;
+    let precondition = step.precondition.as_ref();
+    match (&step.action, &ready.object) {
+        (Action::Delete { propagation }, _) => {
+            let answer =
+                retry::safely(|| cluster.delete(kind, &step.object, *propagation, precondition, true)).await;
+            match answer {
+                Err(error) if error.is_not_found() => Ok(None),
+                answer => answer.map(Some),
+            }
+        }
+        (
+            Action::Apply {
+                strategy,
+                force,
+                validate,
+                ..
+            },
+            Some(object),
+        ) => {
+            let how = Patch {
+                force: *force || *strategy == Strategy::Replace,
+                strict: *validate,
+                dry_run: true,
+            };
+            match strategy {
+                Strategy::LeaveAlone => Ok(None),
+                Strategy::CreateOnly if precondition.is_some() => Ok(None),
+                _ if object.name().is_empty() => retry::safely(|| cluster.create(kind, object, how))
+                    .await
+                    .map(Some),
+                _ => {
+                    // Here, where nothing was written yet, even the version must be the one the plan was made for.
+                    let object = pinned(object, precondition, true);
+                    retry::safely(|| cluster.apply(kind, &object, how))
+                        .await
+                        .map(Some)
+                }
+            }
+        }
+        (Action::Apply { .. }, None) => Ok(None),
+    }
+}
+
+/// Does a step. `before` is the version of the live object that the rehearsal found.
+pub(crate) async fn perform(
+    cluster: &Cluster,
+    kind: &Kind,
+    ready: &Ready<'_>,
+    before: Option<&str>,
+    options: &Options,
+) -> Result<Done, Failure> {
+    let step = ready.step;
+    let (strategy, force, validate, delete_first, object) = match (&step.action, &ready.object) {
+        (Action::Delete { propagation }, _) => return delete(cluster, kind, step, *propagation).await,
+        (
+            Action::Apply {
+                strategy,
+                force,
+                validate,
+                delete_first,
+                ..
+            },
+            Some(object),
+        ) => (*strategy, *force, *validate, *delete_first, object),
+        (Action::Apply { .. }, None) => return Ok(Done::nothing("nothing to send")),
+    };
+    if delete_first {
+        remove_first(cluster, kind, step, options).await?;
+    }
+    let precondition = step.precondition.as_ref().filter(|_| !delete_first);
+    let how = Patch {
+        force,
+        strict: validate,
+        dry_run: false,
+    };
+    let reply = match strategy {
+        Strategy::LeaveAlone => return Ok(Done::nothing("left alone")),
+        Strategy::CreateOnly if precondition.is_some() => return Ok(Done::nothing("exists already")),
+        _ if object.name().is_empty() => retry::if_untouched(|| cluster.create(kind, object, how)).await?,
+        Strategy::ServerSideApply | Strategy::CreateOnly => {
+            apply(cluster, kind, object, precondition, how).await?
+        }
+        Strategy::Merge => merge(cluster, kind, object, precondition, how).await?,
+        Strategy::Replace => replace(cluster, kind, step, object, how).await?,
+        Strategy::Recreate => match apply(cluster, kind, object, precondition, how).await {
+            Err(ClusterError::Invalid { .. }) if precondition.is_some() => {
+                remove_first(cluster, kind, step, options).await?;
+                apply(cluster, kind, object, None, how).await?
+            }
+            answer => answer?,
+        },
+    };
+    let created = reply.status == 201;
+    let stored = reply.object()?;
+    let result = match stored.metadata("resourceVersion") {
+        _ if created => StepResult::Created,
+        Some(now) if Some(now) == before => StepResult::Unchanged,
+        _ => StepResult::Configured,
+    };
+    Ok(Done {
+        result,
+        message: String::new(),
+        stored: Some(stored),
+    })
+}
+
+async fn apply(
+    cluster: &Cluster,
+    kind: &Kind,
+    object: &Object,
+    precondition: Option<&Precondition>,
+    how: Patch,
+) -> Result<Reply, ClusterError> {
+    let object = pinned(object, precondition, false);
+    retry::safely(|| cluster.apply(kind, &object, how)).await
+}
+
+/// Leaves out what others own, and only that.
+async fn merge(
+    cluster: &Cluster,
+    kind: &Kind,
+    object: &Object,
+    precondition: Option<&Precondition>,
+    how: Patch,
+) -> Result<Reply, ClusterError> {
+    match apply(cluster, kind, object, precondition, how).await {
+        Err(ClusterError::Conflict { conflicts }) => {
+            let mut value = object.value().clone();
+            for conflict in &conflicts {
+                fields::remove(&mut value, &conflict.field);
+            }
+            match Object::new(value) {
+                Ok(rest) => apply(cluster, kind, &rest, precondition, how).await,
+                Err(_) => Err(ClusterError::Conflict { conflicts }),
+            }
+        }
+        answer => answer,
+    }
+}
+
+/// The whole object as Git has it, whatever was there.
+async fn replace(
+    cluster: &Cluster,
+    kind: &Kind,
+    step: &Step,
+    object: &Object,
+    how: Patch,
+) -> Result<Reply, ClusterError> {
+    let Some(live) = retry::safely(|| cluster.get(kind, &step.object)).await? else {
+        return retry::if_untouched(|| cluster.create(kind, object, how)).await;
+    };
+    if let Some(precondition) = &step.precondition
+        && live.metadata("uid") != Some(precondition.uid.as_str())
+    {
+        let message = format!("{} is another object by now", step.object);
+        return Err(ClusterError::Modified {
+            message,
+            exists: true,
+        });
+    }
+    let version = live.metadata("resourceVersion").unwrap_or_default().to_owned();
+    let pinned = object.edit(|map| {
+        if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
+            metadata.insert("resourceVersion".to_owned(), version.into());
+        }
+    });
+    retry::safely(|| cluster.replace(kind, &pinned, how)).await
+}
+
+async fn delete(
+    cluster: &Cluster,
+    kind: &Kind,
+    step: &Step,
+    propagation: Propagation,
+) -> Result<Done, Failure> {
+    let precondition = step.precondition.as_ref();
+    match retry::safely(|| cluster.delete(kind, &step.object, propagation, precondition, false)).await {
+        Ok(_) => Ok(Done {
+            result: StepResult::Deleted,
+            message: String::new(),
+            stored: None,
+        }),
+        Err(error) if error.is_not_found() => Ok(Done {
+            result: StepResult::Deleted,
+            message: "was gone already".to_owned(),
+            stored: None,
+        }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Deletes the object that has the name now, whichever it is, and waits until it is gone.
+async fn remove_first(cluster: &Cluster, kind: &Kind, step: &Step, options: &Options) -> Result<(), Failure> {
+    let Some(live) = retry::safely(|| cluster.get(kind, &step.object)).await? else {
+        return Ok(());
+    };
+    let uid = live.metadata("uid").unwrap_or_default().to_owned();
+    let precondition = Precondition {
+        uid,
+        resource_version: None,
+    };
+    let request = || {
+        cluster.delete(
+            kind,
+            &step.object,
+            Propagation::Background,
+            Some(&precondition),
+            false,
+        )
+    };
+    match retry::safely(request).await {
+        Ok(_) => {}
+        Err(error) if error.is_not_found() => return Ok(()),
+        Err(error) => return Err(error.into()),
+    }
+    gone::until_gone(
+        cluster,
+        kind,
+        &step.object,
+        Some(&precondition),
+        options.deletion_timeout,
+    )
+    .await
+}
+
+/// The object with what the server shall check: that it is the one that was planned for.
+fn pinned(object: &Object, precondition: Option<&Precondition>, version_too: bool) -> Object {
+    let Some(precondition) = precondition else {
+        return object.clone();
+    };
+    object.edit(|map| {
+        if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
+            metadata.insert("uid".to_owned(), precondition.uid.clone().into());
+            if let Some(version) = precondition.resource_version.as_ref().filter(|_| version_too) {
+                metadata.insert("resourceVersion".to_owned(), version.clone().into());
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use sluice_model::decision::Phase;
+
+    fn secret_step(manifest: Value) -> Step {
+        let object = Object::new(manifest.clone()).unwrap().reference();
+        let action = Action::Apply {
+            manifest,
+            strategy: Strategy::ServerSideApply,
+            force: false,
+            validate: true,
+            delete_first: false,
+            cleanup: Vec::new(),
+        };
+        Step {
+            phase: Phase::Sync,
+            wave: 0,
+            object,
+            action,
+            origin: None,
+            changes: Vec::new(),
+            precondition: None,
+        }
+    }
+
+    #[test]
+    fn a_secrets_values_come_from_the_manifests_and_stay_out_of_messages() {
+        let planned = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "n", "labels": {"a": "b"}},
+            "data": {"password": MASK}});
+        let rendered = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "n"},
+            "data": {"password": "aHVudGVyMg=="}});
+        let rendered = Object::new(rendered).unwrap();
+        let manifests = BTreeMap::from([(rendered.reference().key(), rendered)]);
+        let step = secret_step(planned);
+        let ready = Ready::new(&step, &manifests).unwrap();
+        let sent = ready.object.as_ref().unwrap();
+        assert_eq!(sent.value()["data"]["password"], "aHVudGVyMg==");
+        assert_eq!(sent.label("a"), Some("b"));
+        let text = ready.without_secrets("data.password: Invalid value: \"aHVudGVyMg==\"".to_owned());
+        assert_eq!(text, format!("data.password: Invalid value: \"{MASK}\""));
+        let error = Ready::new(&step, &BTreeMap::new()).unwrap_err();
+        assert!(matches!(error, ApplyError::NoManifest { .. }));
+    }
+
+    #[test]
+    fn the_planned_object_is_pinned() {
+        let object =
+            Object::new(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}})).unwrap();
+        let precondition = Precondition {
+            uid: "u".to_owned(),
+            resource_version: Some("7".to_owned()),
+        };
+        let rehearsed = pinned(&object, Some(&precondition), true);
+        assert_eq!(
+            (rehearsed.metadata("uid"), rehearsed.metadata("resourceVersion")),
+            (Some("u"), Some("7"))
+        );
+        let written = pinned(&object, Some(&precondition), false);
+        assert_eq!(
+            (written.metadata("uid"), written.metadata("resourceVersion")),
+            (Some("u"), None)
+        );
+    }
+}
