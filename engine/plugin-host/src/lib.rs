@@ -1,1 +1,36 @@
-//! Placeholder.
+//! Asks policy plugins, inside limits.
+//!
+//! Everything that a team may want to decide for itself is a question to WebAssembly components of the package
+//! `sluice:policy` (`wit/`): whether an object works, whether one may be deleted, how one is applied. Plugins are judged
+//! hostile: they see the objects they are handed (Secrets masked) and nothing else, have 64 MiB and a fifth of a second,
+//! and what goes wrong in one of them can hold something up but never delete anything.
+//!
+//! [`PluginHost`] is the entry point: cheap to clone, usable from any thread; its calls block, for at most the plugins' time
+//! limits. Calls never fail. What a plugin did not answer takes the cautious default (health `Unknown`, prune keep, sync
+//! hold), and the reason stands in [`Answer::problems`] with a code of [`codes`].
+//!
+//! What bounds an instance's life: it is made for one batch (one call of [`PluginHost`]) and dropped with it, or at the first
+//! error. So nothing that a plugin remembers, or that broke in it, reaches the next application.
+#![forbid(unsafe_code)]
+
+mod answer;
+mod bindings;
+mod claims;
+pub mod codes;
+mod files;
+mod health;
+mod host;
+mod load;
+mod pointer;
+mod prune;
+mod run;
+mod standard;
+mod state;
+mod sync;
+
+pub use answer::{Answer, PluginProblem};
+pub use claims::Claim;
+pub use codes::PluginError;
+pub use host::{Change, PluginHost, PluginInfo, PluginKind, PluginOrigin, RejectedFile};
+pub use prune::{PruneCandidate, PruneContext};
+pub use sync::{SyncContext, SyncObject};

@@ -1,0 +1,73 @@
+//! The one engine configuration, for compiling and for running.
+
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+
+use crate::limits;
+
+/// How many instances may live at once. A batch takes one for some microseconds to milliseconds, and callers have no more
+/// threads than cores; 64 leaves room for batches that use several plugins.
+pub const POOL_SLOTS: u32 = 64;
+
+/// Where instances get their memory from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allocation {
+    /// From slots reserved once: a fresh instance costs microseconds. Reserves address space (some 260 GiB), not memory.
+    Pooled,
+    /// From the system, each time: for where address space is limited (`ulimit -v`).
+    OnDemand,
+}
+
+/// Makes an engine for policies.
+pub fn engine(allocation: Allocation) -> wasmtime::Result<Engine> {
+    let mut config = Config::new();
+
+    // A policy must be stoppable wherever it is. Epochs cost some 10 %, fuel would cost 100 %.
+    config.epoch_interruption(true);
+    // Calls are synchronous on blocking threads; without this each call sets up tasks that nobody uses.
+    config.concurrency_support(false);
+    config.max_wasm_stack(limits::STACK_BYTES);
+    // Where a trap happened, in the plugin's terms; never its source, which would have to be parsed from the plugin.
+    config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(16));
+    config.wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable);
+
+    // The same bytes in must give the same bytes out on every machine.
+    config.cranelift_nan_canonicalization(true);
+    config.wasm_relaxed_simd(false);
+    // What no policy needs is no attack surface. (Threads, GC, exceptions and stack switching are not even compiled in.)
+    config.wasm_memory64(false);
+    config.wasm_multi_memory(false);
+    config.wasm_tail_call(false);
+    config.wasm_wide_arithmetic(false);
+    config.wasm_custom_page_sizes(false);
+
+    config.cranelift_opt_level(OptLevel::Speed);
+    // Initial memory is mapped, not copied.
+    config.memory_init_cow(true);
+
+    if allocation == Allocation::Pooled {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+    }
+    Engine::new(&config)
+}
+
+fn pool() -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(POOL_SLOTS);
+    // A wrapped core module is three core instances (itself, its shim and its fix-up) with one memory and two tables;
+    // components that were composed of several have more.
+    pool.max_core_instances_per_component(16);
+    pool.total_core_instances(POOL_SLOTS * 4);
+    pool.max_memories_per_component(4);
+    pool.total_memories(POOL_SLOTS);
+    pool.max_memory_size(limits::MEMORY_BYTES);
+    pool.max_tables_per_component(8);
+    pool.total_tables(POOL_SLOTS * 4);
+    pool.table_elements(limits::TABLE_ELEMENTS);
+    // Up to this much of a used memory is cleared by writing zeros rather than by giving pages back and faulting them in again:
+    // a policy touches few pages, and page faults are most of what a fresh instance costs.
+    pool.linear_memory_keep_resident(256 << 10);
+    pool.table_keep_resident(16 << 10);
+    // Resetting by pagemap may miss pages that were swapped out (wasmtime issue 14357): data of one instance in the next.
+    pool.pagemap_scan(Enabled::No);
+    pool
+}

@@ -1,0 +1,86 @@
+//! Images: precompiled components with what is needed to tell whether they may be loaded.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use sha2::{Digest as _, Sha256};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+/// The first bytes of an image; the last one counts up when its form changes.
+const MAGIC: &[u8; 8] = b"sluice\0\x01";
+/// Magic, compatibility hash, SHA-256 of the code.
+const HEADER: usize = 8 + 8 + 32;
+
+/// Why something was not compiled or not loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum AotError {
+    /// The component is invalid or cannot be compiled.
+    #[error("the component does not compile")]
+    Compile(#[source] wasmtime::Error),
+    /// The bytes are no image, or damaged.
+    #[error("not a precompiled plugin, or a damaged one")]
+    Damaged,
+    /// The image was made by another compiler, or for another machine or other settings.
+    #[error("precompiled for another engine or machine")]
+    Incompatible,
+    /// The runtime refused the image.
+    #[error("the precompiled plugin was refused")]
+    Load(#[source] wasmtime::Error),
+}
+
+/// Compiles a component now. Safe for any bytes.
+pub fn compile(engine: &Engine, component: &[u8]) -> Result<Component, AotError> {
+    Component::from_binary(engine, component).map_err(AotError::Compile)
+}
+
+/// Compiles a component into an image for [`load`].
+pub fn precompile(engine: &Engine, component: &[u8]) -> Result<Vec<u8>, AotError> {
+    let code = engine
+        .precompile_component(component)
+        .map_err(AotError::Compile)?;
+    let mut image = Vec::with_capacity(HEADER + code.len());
+    image.extend_from_slice(MAGIC);
+    image.extend_from_slice(&compatibility(engine).to_le_bytes());
+    image.extend_from_slice(&Sha256::digest(&code));
+    image.extend_from_slice(&code);
+    Ok(image)
+}
+
+/// Loads an image that is part of this binary.
+///
+/// For `include_bytes!` of what the build made with [`precompile`], and for nothing else: `.clippy.toml` bans it everywhere
+/// but in the one place that does so.
+#[expect(
+    unsafe_code,
+    reason = "running precompiled code is unsafe by nature; see the crate's documentation"
+)]
+pub fn load(engine: &Engine, image: &'static [u8]) -> Result<Component, AotError> {
+    let (header, code) = image.split_at_checked(HEADER).ok_or(AotError::Damaged)?;
+    let (magic, rest) = header.split_at(MAGIC.len());
+    let (hash, digest) = rest.split_at(8);
+    if magic != MAGIC {
+        return Err(AotError::Damaged);
+    }
+    if hash != compatibility(engine).to_le_bytes() {
+        return Err(AotError::Incompatible);
+    }
+    if digest != Sha256::digest(code).as_slice() {
+        return Err(AotError::Damaged);
+    }
+    // SAFETY: `deserialize` runs `code` as native code. It is what `Engine::precompile_component` returned: the bytes are part
+    // of this binary ('static, see above), whole (their digest matches), and made by an engine with our compatibility hash;
+    // wasmtime checks its own version and the CPU's features again.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the place that judges what may be trusted"
+    )]
+    let component = unsafe { Component::deserialize(engine, code) };
+    component.map_err(AotError::Load)
+}
+
+fn compatibility(engine: &Engine) -> u64 {
+    // `DefaultHasher::new` has fixed keys; it may differ between compilers' versions, and then an image is just not used.
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,59 @@
+//! Embeds the standard plugins that `cargo xtask plugins` built.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+/// In the order in which they are asked: of sync policies, later ones override earlier ones.
+const STANDARD: &[(&str, &str)] = &[
+    ("health-kubernetes", "Health"),
+    ("prune-argocd", "Prune"),
+    ("prune-flux", "Prune"),
+    ("prune-standard", "Prune"),
+    ("sync-argocd", "Sync"),
+    ("sync-flux", "Sync"),
+    ("sync-standard", "Sync"),
+];
+
+fn main() {
+    // `target/plugins` of the workspace, wherever cargo's own target folder is: plugins are input to the build, not output.
+    let manifest = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    let folder = manifest.join("../../target/plugins");
+    let folder = folder.canonicalize().unwrap_or(folder);
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed={}", folder.display());
+
+    let mut table = String::from("pub(crate) const ALL: &[Standard] = &[\n");
+    for (name, kind) in STANDARD {
+        let (wasm, image) = (
+            folder.join(format!("{name}.wasm")),
+            folder.join(format!("{name}.cwasm")),
+        );
+        let digest = hex::encode(Sha256::digest(read(&wasm)));
+        read(&image);
+        writeln!(
+            table,
+            "    Standard {{ name: {name:?}, kind: PluginKind::{kind}, digest: \"sha256:{digest}\", \
+             wasm: include_bytes!({wasm:?}), image: include_bytes!({image:?}) }},"
+        )
+        .expect("writing to a string");
+    }
+    table.push_str("];\n");
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it"));
+    std::fs::write(out.join("standard.rs"), table).expect("the build's own folder is writable");
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the message names the file and what to do"
+)]
+fn read(path: &Path) -> Vec<u8> {
+    println!("cargo::rerun-if-changed={}", path.display());
+    std::fs::read(path).unwrap_or_else(|error| {
+        panic!(
+            "{}: {error}\nthe standard plugins are missing: run `cargo xtask plugins` first",
+            path.display()
+        )
+    })
+}

@@ -1,0 +1,233 @@
+//! Running plugins: the shared engine, slots, the clock that stops them, and what an error means.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sluice_plugin_aot::{Allocation, POOL_SLOTS, limits};
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime::{Engine, Store, Trap, WasmBacktrace};
+
+use crate::bindings::{log, objects};
+use crate::codes::PluginError;
+use crate::state::{State, one_line};
+
+/// Time for one call. Real checks take microseconds; a fifth of a second forgives a machine that is very busy.
+const CALL: Duration = Duration::from_millis(200);
+/// More time for each object of a call that is handed many.
+const CALL_PER_OBJECT: Duration = Duration::from_micros(200);
+/// How often the clock ticks; also how exact the limit is.
+const TICK: Duration = Duration::from_millis(10);
+/// What a plugin may hand over in one call.
+const OUTPUT_BYTES: usize = 1 << 20;
+/// More of it for each object of a call that is handed many: a verdict with a reason of some length.
+const OUTPUT_PER_OBJECT: usize = 1 << 10;
+/// Objects that a plugin holds at once: those of the largest batch, desired and live.
+const HANDLES: usize = 100_000;
+/// How long a call waits for a slot.
+const SLOT_WAIT: Duration = Duration::from_secs(5);
+
+/// One engine for all plugins of a host.
+pub(crate) struct Runtime {
+    pub(crate) engine: Engine,
+    pub(crate) linker: Linker<State>,
+    slots: Arc<Slots>,
+}
+
+impl Runtime {
+    pub(crate) fn new() -> Result<Self, PluginError> {
+        Self::with_slots(POOL_SLOTS)
+    }
+
+    pub(crate) fn with_slots(slots: u32) -> Result<Self, PluginError> {
+        let failed = |error: wasmtime::Error| PluginError::Instantiate {
+            reason: format!("{error:#}"),
+        };
+        let engine = match sluice_plugin_aot::engine(Allocation::Pooled) {
+            Ok(engine) => engine,
+            Err(error) => {
+                tracing::warn!("plugins start more slowly, address space is limited: {error:#}");
+                sluice_plugin_aot::engine(Allocation::OnDemand).map_err(failed)?
+            }
+        };
+        let mut linker = Linker::new(&engine);
+        objects::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state).map_err(failed)?;
+        log::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state).map_err(failed)?;
+        let slots = Arc::new(Slots {
+            used: Mutex::new(0),
+            total: slots,
+            changed: Condvar::new(),
+        });
+        start_clock(&engine, &slots);
+        Ok(Self {
+            engine,
+            linker,
+            slots,
+        })
+    }
+
+    /// A fresh store for one instance, once there is room.
+    pub(crate) fn store(&self, plugin: &str) -> Result<Slotted, PluginError> {
+        let slot = self.slots.take()?;
+        let mut store = Store::new(&self.engine, State::new(plugin));
+        store.limiter(|state| &mut state.memory);
+        store.set_max_component_handles(HANDLES);
+        let mut slotted = Slotted { store, _slot: slot };
+        slotted.allow(0);
+        Ok(slotted)
+    }
+}
+
+/// A store and the slot it lives in.
+pub(crate) struct Slotted {
+    // Before the slot: the instance is gone when the slot is free.
+    pub(crate) store: Store<State>,
+    _slot: Slot,
+}
+
+impl Slotted {
+    /// Sets the limits for the next call, which is handed so many objects. Returns its time limit.
+    pub(crate) fn allow(&mut self, objects: usize) -> Duration {
+        let count = u32::try_from(objects).unwrap_or(u32::MAX);
+        let time = CALL + CALL_PER_OBJECT.saturating_mul(count);
+        // One tick more: the first may be about to come.
+        let ticks = time.as_millis() / TICK.as_millis() + 1;
+        self.store
+            .set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX / 2));
+        self.store
+            .set_hostcall_fuel(OUTPUT_BYTES.saturating_add(objects.saturating_mul(OUTPUT_PER_OBJECT)));
+        time
+    }
+
+    /// What an error of a call means.
+    pub(crate) fn explain(
+        &self,
+        export: &'static str,
+        time: Duration,
+        error: &wasmtime::Error,
+    ) -> PluginError {
+        if self.store.data().memory.exceeded {
+            return PluginError::Memory {
+                export,
+                mebibytes: limits::MEMORY_BYTES >> 20,
+            };
+        }
+        let backtrace = error
+            .downcast_ref::<WasmBacktrace>()
+            .map(frames)
+            .unwrap_or_default();
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::Interrupt) => PluginError::Timeout {
+                export,
+                milliseconds: u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
+            },
+            Some(trap) => PluginError::Trap {
+                export,
+                reason: one_line(&format!("{trap}{backtrace}")),
+            },
+            None => PluginError::BadOutput {
+                export,
+                reason: one_line(&format!("{}{backtrace}", error.root_cause())),
+            },
+        }
+    }
+}
+
+/// ` at a < b < c`: the innermost functions of a backtrace.
+fn frames(backtrace: &WasmBacktrace) -> String {
+    let names: Vec<String> = backtrace
+        .frames()
+        .iter()
+        .take(6)
+        .map(|frame| match frame.func_name() {
+            Some(name) => rustc_demangled(name),
+            None => format!("function {}", frame.func_index()),
+        })
+        .collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!(", at {}", names.join(" < ")),
+    }
+}
+
+/// A mangled name without its hash is what an author knows; wasmtime demangles in its own text form only.
+fn rustc_demangled(name: &str) -> String {
+    let legible = name
+        .rsplit_once("::h")
+        .filter(|(_, hash)| hash.len() == 16)
+        .map_or(name, |(path, _)| path);
+    legible.chars().take(120).collect()
+}
+
+/// Counts the instances that live.
+struct Slots {
+    used: Mutex<u32>,
+    total: u32,
+    changed: Condvar,
+}
+
+impl Slots {
+    fn take(self: &Arc<Self>) -> Result<Slot, PluginError> {
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = Instant::now() + SLOT_WAIT;
+        let mut used = used;
+        while *used >= self.total {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(PluginError::Capacity {
+                    seconds: SLOT_WAIT.as_secs(),
+                });
+            }
+            used = self
+                .changed
+                .wait_timeout(used, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        *used += 1;
+        if *used == 1 {
+            // The clock sleeps while nothing runs.
+            self.changed.notify_all();
+        }
+        Ok(Slot(Arc::clone(self)))
+    }
+}
+
+struct Slot(Arc<Slots>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        *self.0.used.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
+/// Ticks while an instance lives; a thread of its own, because nothing else is sure to run. Ends with the engine.
+fn start_clock(engine: &Engine, slots: &Arc<Slots>) {
+    let (weak_engine, weak_slots) = (engine.weak(), Arc::downgrade(slots));
+    let clock = move || {
+        while let (Some(engine), Some(slots)) = (weak_engine.upgrade(), weak_slots.upgrade()) {
+            let used = slots.used.lock().unwrap_or_else(PoisonError::into_inner);
+            if *used == 0 {
+                // Wakes now and then, to see whether the engine is gone.
+                let (used, _timeout) = slots
+                    .changed
+                    .wait_timeout(used, Duration::from_secs(5))
+                    .unwrap_or_else(PoisonError::into_inner);
+                drop(used);
+                continue;
+            }
+            drop(used);
+            engine.increment_epoch();
+            drop((engine, slots));
+            thread::sleep(TICK);
+        }
+    };
+    if let Err(error) = thread::Builder::new()
+        .name("plugin-clock".to_owned())
+        .spawn(clock)
+    {
+        // Without a clock no deadline is ever reached; the process is out of threads and will fail elsewhere first.
+        tracing::error!("plugins cannot be stopped, the clock did not start: {error}");
+    }
+}

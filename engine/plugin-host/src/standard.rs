@@ -1,0 +1,54 @@
+//! The plugins that are part of the binary. They use the public WIT and nothing else; only how they are loaded differs.
+
+use sluice_plugin_aot::AotError;
+
+use crate::codes::PluginError;
+use crate::host::PluginKind;
+use crate::load::Plugin;
+use crate::run::Runtime;
+
+/// One embedded plugin.
+pub(crate) struct Standard {
+    pub(crate) name: &'static str,
+    pub(crate) kind: PluginKind,
+    pub(crate) digest: &'static str,
+    wasm: &'static [u8],
+    image: &'static [u8],
+}
+
+// `pub(crate) const ALL: &[Standard]`, written by build.rs, in the order in which the plugins are asked.
+include!(concat!(env!("OUT_DIR"), "/standard.rs"));
+
+impl Standard {
+    /// Where in [`ALL`] a name is.
+    pub(crate) fn index(name: &str) -> Option<usize> {
+        ALL.iter().position(|standard| standard.name == name)
+    }
+
+    /// Loads what was compiled with the engine; compiles only where that was for another kind of machine.
+    pub(crate) fn load(&self, runtime: &Runtime) -> Result<Plugin, PluginError> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the image is part of this binary, made by its build"
+        )]
+        let loaded = sluice_plugin_aot::load(&runtime.engine, self.image);
+        match loaded {
+            Ok(component) => Plugin::from_component(
+                runtime,
+                self.name,
+                self.digest.to_owned(),
+                self.wasm.len(),
+                &component,
+            ),
+            Err(error) => {
+                match error {
+                    AotError::Incompatible => tracing::info!(plugin = self.name, "compiled anew: {error}"),
+                    AotError::Damaged | AotError::Load(_) | AotError::Compile(_) => {
+                        tracing::warn!(plugin = self.name, "compiled anew: {error}");
+                    }
+                }
+                Plugin::from_wasm(runtime, self.name, self.wasm)
+            }
+        }
+    }
+}
