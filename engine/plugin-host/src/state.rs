@@ -26,7 +26,8 @@ pub(crate) struct State {
 }
 
 /// An object in a plugin's hands, Secrets masked.
-pub(crate) struct HostObject {
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct HostObject {
     object: Object,
 }
 
