@@ -124,6 +124,16 @@ impl ControlPlane {
         SHARED.get_or_init(|| Self::start().expect("the control plane starts"))
     }
 
+    /// Fails with the reason if the control plane has ended by itself.
+    pub fn check(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => {
+                bail!("the control plane ended ({status}):\n{}", process::last_lines(&self.errors(), 40))
+            }
+        }
+    }
+
     /// Returns the path of the administrator's kubeconfig.
     #[must_use]
     pub fn kubeconfig(&self) -> &Path {
@@ -226,6 +236,10 @@ impl ControlPlane {
     #[must_use]
     pub fn log(&self, program: &str) -> String {
         process::last_lines(&self.ready.logs.join(format!("{program}.log")), 60)
+    }
+
+    fn errors(&self) -> PathBuf {
+        self.folder.path().join("errors")
     }
 
     fn command(&self, line: &str) -> Result<()> {

@@ -25,7 +25,7 @@ while read -r verb what; do
 " ;;
   esac
 done
-for id in $processes; do kill -KILL "$id" 2>/dev/null; done
+for id in $processes; do kill -KILL -- "$id" 2>/dev/null; done
 remove() { printf '%s' "$folders" | while read -r folder; do [ -e "$folder" ] && rm -rf "$folder"; done; }
 remove
 [ -n "$processes" ] && sleep 0.2
@@ -42,6 +42,16 @@ pub fn watch_process(id: u32) {
 /// Takes a process off the list: it has ended.
 pub fn forget_process(id: u32) {
     tell(&format!("forget {id}"));
+}
+
+/// Has a process and its descendants killed if this one is killed; it leads a process group of its own.
+pub fn watch_group(id: u32) {
+    tell(&format!("process -{id}"));
+}
+
+/// Takes a process group off the list: its leader has ended.
+pub fn forget_group(id: u32) {
+    tell(&format!("forget -{id}"));
 }
 
 /// Has a folder removed at the end of this process, if it is still there.

@@ -1,0 +1,267 @@
+//! `cargo xtask test`: every check and every test, one step after the other.
+//!
+//! A step that fails does not keep the others from running. The last line is `N passed, N failed`: the tests of all
+//! steps together, and one more failure for every step that failed without a failing test.
+
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail};
+
+use crate::{
+    command::{answer, cargo, root, run, run_reading, run_within},
+    plugins, prerequisites, sandbox,
+    steps::{seconds, step},
+    stop, tidy,
+};
+
+/// The tests that need a cluster. They run last, and by themselves: they share one control plane.
+const CLUSTER_TESTS: &str = "sluice-cluster-tests";
+
+/// The advisories are in a Git repository that not every machine reaches.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
+
+type Work = fn(&mut Counts) -> Result<()>;
+
+/// Name, what it does, how. In an order that finds cheap mistakes first.
+const STEPS: &[(&str, &str, Work)] = &[
+    ("prerequisites", "install what this machine lacks", |_| {
+        prerequisites::programs()?;
+        prerequisites::wasm_target()
+    }),
+    ("format", "rustfmt and gofmt would change nothing", |_| format()),
+    ("tidy", "headers, crate edges, frozen interfaces", |_| tidy::run()),
+    ("plugins", "build the standard plugins and the examples", |_| {
+        plugins::build()
+    }),
+    ("clippy", "the workspace's lints, warnings are errors", |_| {
+        run(cargo().args([
+            "clippy",
+            "--release",
+            "--workspace",
+            "--all-targets",
+            "--quiet",
+            "--",
+            "-D",
+            "warnings",
+        ]))
+    }),
+    (
+        "deny",
+        "licences, bans, sources and advisories of all dependencies",
+        |_| deny(),
+    ),
+    ("doc", "the documentation builds without a warning", |_| {
+        let mut command = cargo();
+        command
+            .args(["doc", "--release", "--workspace", "--no-deps", "--quiet"])
+            .env("RUSTDOCFLAGS", "-D warnings");
+        run(&mut command)
+    }),
+    (
+        "test",
+        "unit, golden, CLI, hostile-guest and example tests",
+        |counts| {
+            let workspace = ["--workspace", "--exclude", CLUSTER_TESTS];
+            counts.cargo_test(
+                cargo()
+                    .args(["test", "--release", "--no-fail-fast"])
+                    .args(workspace),
+            )
+        },
+    ),
+    (
+        "guests",
+        "the plugins' own unit tests, on this machine's processor",
+        |counts| {
+            counts.cargo_test(cargo().args([
+                "test",
+                "--no-fail-fast",
+                "--workspace",
+                "--manifest-path",
+                "plugins/Cargo.toml",
+            ]))
+        },
+    ),
+    ("cluster", "the engine against a real Kubernetes", |counts| {
+        sandbox::build()?;
+        counts.cargo_test(cargo().args(["test", "--release", "--no-fail-fast", "--package", CLUSTER_TESTS]))
+    }),
+];
+
+/// Runs the steps of these names, or all.
+pub(crate) fn run_steps(names: &[&str]) -> Result<()> {
+    if names == ["--list"] {
+        for (name, what, _) in STEPS {
+            println!("{name:14} {what}");
+        }
+        return Ok(());
+    }
+    if let Some(unknown) = names
+        .iter()
+        .find(|name| STEPS.iter().all(|(known, ..)| known != *name))
+    {
+        bail!("no step is named `{unknown}`; `cargo xtask test --list` names them");
+    }
+    let start = Instant::now();
+    let mut counts = Counts::default();
+    let mut failed = Vec::new();
+    for (name, what, work) in STEPS
+        .iter()
+        .filter(|(name, ..)| names.is_empty() || names.contains(name))
+    {
+        let failures_before = counts.failed;
+        if let Err(error) = step(name, what, || work(&mut counts)) {
+            stop::check()?;
+            println!("{error:#}");
+            failed.push(*name);
+            if counts.failed == failures_before {
+                counts.failed += 1;
+            }
+        }
+    }
+    println!("\nall steps took {}", seconds(start.elapsed()));
+    if !failed.is_empty() {
+        println!("failed: {}", failed.join(", "));
+    }
+    println!("{} passed, {} failed", counts.passed, counts.failed);
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(Failed.into())
+    }
+}
+
+/// The tests have failed; everything was said already.
+#[derive(Debug)]
+pub(crate) struct Failed;
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("not everything passed")
+    }
+}
+
+impl std::error::Error for Failed {}
+
+/// How many tests there were.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counts {
+    passed: u64,
+    failed: u64,
+}
+
+impl Counts {
+    /// Runs a `cargo test` and adds up what its test programs report.
+    fn cargo_test(&mut self, command: &mut Command) -> Result<()> {
+        // Snapshots are compared, never written: a run that updates them cannot fail.
+        command.env("INSTA_UPDATE", "no").env_remove("INSTA_FORCE_PASS");
+        run_reading(command, |line| self.add(line))
+    }
+
+    /// Adds a closing line such as `test result: ok. 3 passed; 0 failed; 1 ignored; …`; other lines count nothing.
+    fn add(&mut self, line: &str) {
+        let Some(result) = line.strip_prefix("test result: ") else {
+            return;
+        };
+        let count = |what: &str| -> u64 {
+            let mut words = result
+                .split([' ', ';'])
+                .filter(|word| !word.is_empty())
+                .peekable();
+            while let Some(word) = words.next() {
+                if words.peek() == Some(&what) {
+                    return word.parse().unwrap_or(0);
+                }
+            }
+            0
+        };
+        self.passed += count("passed");
+        self.failed += count("failed");
+    }
+}
+
+fn format() -> Result<()> {
+    run(cargo().args(["fmt", "--all", "--check"]))?;
+    for manifest in ["plugins/Cargo.toml", "examples/health-plugin/Cargo.toml"] {
+        if root().join(manifest).exists() {
+            run(cargo().args(["fmt", "--all", "--check", "--manifest-path", manifest]))?;
+        }
+    }
+    let unformatted = answer(
+        Command::new("gofmt")
+            .args(["-l", "."])
+            .current_dir(root().join("tests/controlplane")),
+    );
+    match unformatted {
+        Some(files) if !files.trim().is_empty() => {
+            bail!("gofmt would change {}", files.trim().replace('\n', ", "))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn deny() -> Result<()> {
+    let program = prerequisites::cargo_deny()?;
+    for manifest in ["Cargo.toml", "plugins/Cargo.toml"] {
+        let deny = || {
+            let mut command = Command::new(&program);
+            command.args([
+                "--workspace",
+                "--config",
+                ".cargo/deny.toml",
+                "--manifest-path",
+                manifest,
+            ]);
+            command
+        };
+        println!("{manifest}");
+        run(deny().args(["check", "bans", "licenses", "sources"]))?;
+        // A database that cannot be fetched is no finding; one that can is.
+        if run_within(deny().args(["fetch", "db"]), FETCH_TIMEOUT).is_err() {
+            stop::check()?;
+            println!("the database of advisories cannot be reached from here: not checked");
+        } else {
+            run(deny().args(["check", "--disable-fetch", "advisories"]))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(lines: &[&str], passed: u64, failed: u64) {
+        let mut counts = Counts::default();
+        for line in lines {
+            counts.add(line);
+        }
+        assert_eq!(counts, Counts { passed, failed });
+    }
+
+    #[test]
+    fn counts_of_all_programs_are_added() {
+        check(
+            &[
+                "running 3 tests",
+                "test a ... ok",
+                "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+                "test result: FAILED. 10 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.07s",
+            ],
+            13,
+            2,
+        );
+    }
+
+    #[test]
+    fn other_lines_count_nothing() {
+        check(
+            &["7 passed; 3 failed", "test result", "test result: nonsense"],
+            0,
+            0,
+        );
+    }
+}
