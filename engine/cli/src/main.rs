@@ -1,2 +1,5 @@
-//! Placeholder.
-fn main() {}
+//! See the library.
+
+fn main() -> std::process::ExitCode {
+    sluice_cli::main()
+}

@@ -1,0 +1,158 @@
+//! What can be typed. Every command has a summary, examples and its exit codes; `tests/cli` keeps all of it as a snapshot.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands::{
+    apply, approve, completion, controller, crds, diff, explain, get, health, history, install, plan, plugin,
+    refresh, render, status, sync, verify, wait,
+};
+
+/// Moves what a Git repository says into a Kubernetes cluster, as sandboxed policies decide
+///
+/// An Application names a folder of a repository and a place in a cluster. `sluice controller` keeps the two equal; every
+/// step of it can be looked at from here: `verify` who signed, `render` what Git says, `diff` how the cluster differs, `plan`
+/// what would be done, `explain` and `health` what the policies decide.
+#[derive(Debug, Parser)]
+#[command(name = "sluice", version, max_term_width = 110, after_help = EXIT_CODES, propagate_version = true)]
+pub(crate) struct Arguments {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   done; the answer is yes
+  1   the answer is no: different, not healthy, not found
+  2   the command line is wrong
+  3   what was read is wrong: a manifest, an Application, a keyring, a plugin's file
+  4   trust was not established
+  5   something waits for a person's approval
+  6   the Git repository failed or cannot be reached
+  7   the cluster failed, refused, or cannot be reached
+  8   a plugin failed
+  9   time ran out
+  70  a bug in Sluice
+
+Every failure has a code such as S01 and a hint; engine/ERRORS.md lists them.
+
+Examples:
+  sluice get -A                          every Application, with what the engine knows of it
+  sluice plan guestbook                  what a sync would do, before anything is written
+  sluice sync guestbook --wait           sync now and wait until it works
+  kubectl get deploy -o yaml | sluice health -f -";
+
+/// What holds for every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// How to reach the cluster; else $KUBECONFIG, ~/.kube/config, or the account of the Pod
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig; its current one by default
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+    /// Namespace of the Application; the context's by default
+    #[arg(long, short, global = true, value_name = "NAME", value_parser = crate::commands::install::name)]
+    pub(crate) namespace: Option<String>,
+    /// Folder of plugins beside the standard ones; a file of the same name replaces one
+    #[arg(
+        long,
+        global = true,
+        env = "SLUICE_PLUGIN_DIR",
+        value_name = "DIR",
+        hide_env_values = true
+    )]
+    pub(crate) plugin_dir: Option<PathBuf>,
+    /// How the log on stderr is written
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+    /// What the log tells: error, warn, info, debug, trace, or filters such as `sluice_apply=debug`
+    #[arg(
+        long,
+        global = true,
+        env = "SLUICE_LOG",
+        value_name = "FILTER",
+        hide_env_values = true
+    )]
+    pub(crate) log_level: Option<String>,
+    /// More of the log: -v info, -vv debug, -vvv trace
+    #[arg(short, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// A line for people
+    Text,
+    /// A JSON object a line
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the loop that keeps every Application as Git wants it
+    #[command(after_help = controller::HELP)]
+    Controller(controller::Arguments),
+    /// Ask the controller to sync an Application now, and follow it
+    #[command(after_help = sync::HELP)]
+    Sync(sync::Arguments),
+    /// Show how the cluster differs from what Git says
+    #[command(after_help = diff::HELP)]
+    Diff(diff::Arguments),
+    /// Show what a sync would do, and the digest to approve it by
+    #[command(after_help = plan::HELP)]
+    Plan(plan::Arguments),
+    /// Execute a plan that was saved before, exactly as it is
+    #[command(after_help = apply::HELP)]
+    Apply(apply::Arguments),
+    /// Approve the deletions that a plan holds, by the plan's digest
+    #[command(after_help = approve::HELP)]
+    Approve(approve::Arguments),
+    /// Ask the controller to look at Git and at the cluster now
+    #[command(after_help = refresh::HELP)]
+    Refresh(refresh::Arguments),
+    /// Tell everything that the engine knows of one Application
+    #[command(after_help = status::HELP)]
+    Status(status::Arguments),
+    /// List the last syncs of an Application
+    #[command(after_help = history::HELP)]
+    History(history::Arguments),
+    /// List Applications
+    #[command(after_help = get::HELP)]
+    Get(get::Arguments),
+    /// Wait until an Application is synced, healthy, idle or gone
+    #[command(after_help = wait::HELP)]
+    Wait(wait::Arguments),
+    /// Judge the health of objects as the health plugins do; needs no cluster
+    #[command(after_help = health::HELP)]
+    Health(health::Arguments),
+    /// Judge the signatures of commits and tags; needs no cluster
+    #[command(after_help = verify::HELP)]
+    Verify(verify::Arguments),
+    /// Tell what the policies decide about manifests, and which decided it; needs no cluster
+    #[command(after_help = explain::HELP)]
+    Explain(explain::Arguments),
+    /// Print the manifests that Git says, through verification
+    #[command(after_help = render::HELP)]
+    Render(render::Arguments),
+    /// List plugins, or look into one
+    #[command(after_help = plugin::HELP)]
+    Plugin(plugin::Arguments),
+    /// Print the CustomResourceDefinition of Application
+    #[command(after_help = crds::HELP)]
+    Crds(crds::Arguments),
+    /// Print the manifests that run Sluice in a cluster
+    #[command(after_help = install::HELP)]
+    Install(install::Arguments),
+    /// Print a completion script for a shell
+    #[command(after_help = completion::HELP)]
+    Completion(completion::Arguments),
+}

@@ -1,0 +1,228 @@
+//! `sluice explain`: what the policies decide about manifests, and which of them decided it.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
+use sluice_model::decision::{Occasion, PruneDecision, PruneVerdict, SyncDecision};
+use sluice_model::manifest::Manifest;
+use sluice_model::plan::ApplicationKey;
+use sluice_plugin_host::{PruneCandidate, PruneContext, SyncContext, SyncObject};
+
+use crate::args::Global;
+use crate::commands::plugin;
+use crate::documents;
+use crate::failure::Failure;
+use crate::output::{self, BAD, Cell, FAINT, Format, GOOD, Output, STRONG, Table, WAITING, plain, styled};
+
+pub(crate) const HELP: &str = "\
+Examples:
+  sluice explain -f deploy/
+  sluice explain -f hooks.yaml -o json | jq '{name, phases, wave, decidedBy}'
+  sluice explain -f web.yaml --application application.yaml
+
+With -o json, every manifest is one line, in the order of the input: apiVersion, kind, namespace, name, hook, hookTypes,
+skip, ignored, phases, wave, deletePolicies, strategy, force, validate, …, hold, decidedBy (field → plugin; what is not in
+it is at its default) and prune: what the prune policies would say if Git no longer had the object.
+
+Exit codes: 0; 3 if the input is wrong; 8 if a plugin failed (its cautious default is shown).";
+
+/// The options of `sluice explain`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Manifests, YAML or JSON, one or many; `-` for stdin
+    #[arg(long, short, value_name = "FILE")]
+    filename: PathBuf,
+    /// Ask the policies, with the sync options, of the Application in this file
+    #[arg(long, value_name = "FILE")]
+    application: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// The contract of `-o json`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row<'a> {
+    api_version: &'a str,
+    kind: &'a str,
+    namespace: Option<&'a str>,
+    name: &'a str,
+    #[serde(flatten)]
+    sync: &'a SyncDecision,
+    prune: &'a PruneDecision,
+}
+
+/// Asks about every manifest.
+pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
+    let application = arguments
+        .application
+        .as_deref()
+        .map(documents::application)
+        .transpose()?;
+    let (policies, options) = match application {
+        Some(application) => (
+            application.spec.policies,
+            application.spec.sync_policy.sync_options,
+        ),
+        None => Default::default(),
+    };
+    let manifests = documents::manifests(&arguments.filename)?;
+    let host = plugin::host(global);
+    let now = Timestamp::now();
+    let objects: Vec<SyncObject> = manifests
+        .iter()
+        .map(|manifest| manifest.object.clone().into())
+        .collect();
+    let context = SyncContext {
+        now,
+        application: None,
+        options: options.clone(),
+    };
+    let sync = host.sync(&policies.sync, &objects, &context);
+    let mut problems = sync.problems;
+    let count = u32::try_from(manifests.len()).unwrap_or(u32::MAX);
+    let context = PruneContext {
+        now,
+        occasion: Occasion::Sync,
+        application: ApplicationKey {
+            namespace: global.namespace.clone().unwrap_or_else(|| "default".to_owned()),
+            name: "explain".to_owned(),
+        },
+        owned: count,
+        desired: count.saturating_sub(1),
+        options,
+    };
+    // One at a time: the question is what becomes of this one if only this one goes.
+    let mut prune = Vec::with_capacity(manifests.len());
+    for manifest in &manifests {
+        let answer = host.prune(
+            &policies.prune,
+            &[PruneCandidate::from(manifest.object.clone())],
+            &context,
+        );
+        prune.extend(answer.value);
+        for problem in answer.problems {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+    }
+    let rows = manifests.iter().zip(&sync.value).zip(&prune);
+    match arguments.output.format {
+        Format::Text => {
+            for ((manifest, sync), prune) in rows {
+                text(out, manifest, sync, prune)?;
+            }
+        }
+        format @ (Format::Json | Format::Yaml) => {
+            let rows: Vec<Row<'_>> = rows
+                .map(|((manifest, sync), prune)| row(manifest, sync, prune))
+                .collect();
+            output::each(out, format, &rows)?;
+        }
+    }
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::plugins(problems)),
+    }
+}
+
+fn row<'a>(manifest: &'a Manifest, sync: &'a SyncDecision, prune: &'a PruneDecision) -> Row<'a> {
+    let object = &manifest.object;
+    Row {
+        api_version: object.api_version(),
+        kind: object.kind(),
+        namespace: object.namespace(),
+        name: object.name(),
+        sync,
+        prune,
+    }
+}
+
+/// What is not at its default, and who says so; the order and the end of every object always.
+fn text(
+    out: &mut impl Write,
+    manifest: &Manifest,
+    sync: &SyncDecision,
+    prune: &PruneDecision,
+) -> Result<(), Failure> {
+    let title = plain(&manifest.object.reference().to_string());
+    writeln!(
+        out,
+        "{}  {}",
+        styled(STRONG, title),
+        styled(FAINT, plain(&manifest.origin.to_string()))
+    )?;
+    let mut table = Table::new();
+    let mut say = |name: &str, field: &str, value: String| {
+        let who = sync.decided_by.get(field).map_or("default", String::as_str);
+        table.row(vec![name.into(), value.into(), Cell::new(who, FAINT)]);
+    };
+    if let Some(reason) = &sync.hold {
+        say("hold", "hold", reason.clone());
+    }
+    if sync.ignored {
+        say("ignored", "ignored", "not part of the desired state".to_owned());
+    }
+    if sync.skip {
+        say("skip", "skip", "never applied".to_owned());
+    }
+    if sync.hook {
+        say("hook", "hook", sync.hook_types.join(", "));
+        say("cleaned up", "deletePolicies", names(&sync.delete_policies));
+    }
+    say("phase", "phases", names(&sync.phases));
+    say("wave", "wave", sync.wave.to_string());
+    say("strategy", "strategy", word(&sync.strategy));
+    for (name, field, is_set) in [
+        ("force", "force", sync.force),
+        ("prune last", "pruneLast", sync.prune_last),
+        (
+            "unknown kinds",
+            "skipDryRunOnMissingKind",
+            sync.skip_dry_run_on_missing_kind,
+        ),
+    ] {
+        if is_set {
+            say(name, field, "yes".to_owned());
+        }
+    }
+    if !sync.validate {
+        say("validate", "validate", "no".to_owned());
+    }
+    if !sync.ignore_fields.is_empty() {
+        say("ignored fields", "ignoreFields", sync.ignore_fields.join(", "));
+    }
+    let (verdict, style) = match &prune.verdict {
+        PruneVerdict::Delete { propagation } => (format!("delete, dependents {}", word(propagation)), GOOD),
+        PruneVerdict::Hold { reason } => (format!("hold: {reason}"), WAITING),
+        PruneVerdict::Keep { reason } => (format!("keep: {reason}"), BAD),
+    };
+    let who = prune.decided_by.as_deref().unwrap_or("the engine");
+    table.row(vec![
+        "if removed".into(),
+        Cell::new(verdict, style),
+        Cell::new(who, FAINT),
+    ]);
+    table.write(out, "  ")
+}
+
+fn names<T: Serialize>(values: &[T]) -> String {
+    let words: Vec<String> = values.iter().map(word).collect();
+    if words.is_empty() {
+        "never".to_owned()
+    } else {
+        words.join(", ")
+    }
+}
+
+/// The name that a variant has in JSON.
+fn word(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        Ok(_) | Err(_) => String::new(),
+    }
+}

@@ -1,0 +1,104 @@
+//! `sluice health`: what the health plugins say about objects in a file. No cluster, no runtime, no waiting.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
+use sluice_model::health::{HealthStatus, HealthVerdict};
+use sluice_model::{ExitKind, Object};
+
+use crate::args::Global;
+use crate::commands::get::health_cell;
+use crate::commands::plugin;
+use crate::documents;
+use crate::failure::Failure;
+use crate::output::{self, Cell, FAINT, Format, Output, Table};
+
+pub(crate) const HELP: &str = "\
+Examples:
+  kubectl get deployments -A -o yaml | sluice health -f -
+  sluice health -f pod.yaml -o json
+  sluice health -f thing.yaml --plugin-dir ./my-plugins
+
+Objects are judged as they are written, status included. With -o json, every object is one line, in the order of the
+input: apiVersion, kind, namespace, name, status, message, plugin. `status` is one of Healthy, Progressing, Degraded,
+Suspended, Missing, Unknown; `plugin` is null where no plugin had an opinion.
+
+Exit codes: 0 if all are Healthy; 1 if one is not; 3 if the input is wrong; 8 if a plugin failed (its objects are
+Unknown).";
+
+/// The options of `sluice health`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Objects, YAML or JSON, one or many; `-` for stdin
+    #[arg(long, short, value_name = "FILE")]
+    filename: PathBuf,
+    /// Judge by the policies of the Application in this file; the standard ones and --plugin-dir by default
+    #[arg(long, value_name = "FILE")]
+    application: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// The contract of `-o json`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row<'a> {
+    api_version: &'a str,
+    kind: &'a str,
+    namespace: Option<&'a str>,
+    name: &'a str,
+    #[serde(flatten)]
+    verdict: &'a HealthVerdict,
+}
+
+/// Judges every object.
+pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
+    let policies = plugin::policies(arguments.application.as_deref())?;
+    let objects: Vec<Object> = documents::manifests(&arguments.filename)?
+        .into_iter()
+        .map(|manifest| manifest.object)
+        .collect();
+    let answer = plugin::host(global).health(&policies.health, &objects, Timestamp::now());
+    let judged = objects.iter().zip(&answer.value);
+    let is_healthy = answer
+        .value
+        .iter()
+        .all(|verdict| verdict.status == HealthStatus::Healthy);
+    match arguments.output.format {
+        Format::Text => table(judged).write(out, "")?,
+        format @ (Format::Json | Format::Yaml) => {
+            output::each(out, format, &judged.map(row).collect::<Vec<_>>())?
+        }
+    }
+    match (answer.problems.is_empty(), is_healthy) {
+        (false, _) => Err(Failure::plugins(answer.problems)),
+        (true, false) => Err(Failure::Answered(ExitKind::Negative)),
+        (true, true) => Ok(()),
+    }
+}
+
+fn row<'a>((object, verdict): (&'a Object, &'a HealthVerdict)) -> Row<'a> {
+    Row {
+        api_version: object.api_version(),
+        kind: object.kind(),
+        namespace: object.namespace(),
+        name: object.name(),
+        verdict,
+    }
+}
+
+fn table<'a>(judged: impl Iterator<Item = (&'a Object, &'a HealthVerdict)>) -> Table {
+    let mut table = Table::new();
+    for (object, verdict) in judged {
+        table.row(vec![
+            health_cell(verdict.status),
+            object.reference().to_string().into(),
+            Cell::new(verdict.plugin.as_deref().unwrap_or("no opinion"), FAINT),
+            (&verdict.message).into(),
+        ]);
+    }
+    table
+}

@@ -1,0 +1,19 @@
+//! `sluice plan`.
+
+use std::io::Write;
+
+use clap::Args;
+
+use crate::args::Global;
+use crate::failure::Failure;
+
+pub(crate) const HELP: &str = "";
+
+/// The options of `sluice plan`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {}
+
+/// Not there yet.
+pub(crate) fn run(_arguments: Arguments, _global: &Global, _out: &mut impl Write) -> Result<(), Failure> {
+    Ok(())
+}

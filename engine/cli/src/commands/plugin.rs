@@ -1,0 +1,188 @@
+//! `sluice plugin`: what plugins there are, and what one of them is, without asking it to judge anything.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use sluice_model::application::Policies;
+use sluice_plugin_host::{Claim, PluginHost, PluginInfo, PluginOrigin};
+
+use crate::args::Global;
+use crate::documents;
+use crate::failure::{CliError, Failure};
+use crate::output::{self, BAD, Cell, FAINT, Format, Output, STRONG, Table, plain, styled};
+
+pub(crate) const HELP: &str = "\
+Examples:
+  sluice plugin list --plugin-dir ./my-plugins
+  sluice plugin inspect ./my-plugins/health-rollout.wasm
+  sluice plugin inspect prune-standard -o json
+
+A file of the plugin directory that does not pass its checks is named with its code; what served before goes on.
+
+Exit codes: 0; 3 if there is no such plugin or its file cannot be read; 8 if a plugin does not pass its checks.";
+
+/// The options of `sluice plugin`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the plugins that serve, by question, in the order they are asked
+    #[command(
+        after_help = "Examples:\n  sluice plugin list\n  sluice plugin list -o json | jq -r .digest\n\nExit codes: 0; 8 if a plugin does not pass its checks."
+    )]
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Make every check on a plugin and tell what it is: world, claims, imports, settings, digest
+    #[command(
+        after_help = "Examples:\n  sluice plugin inspect health-kubernetes\n  sluice plugin inspect ./health-rollout.wasm\n\nExit codes: 0; 3 if there is no such plugin or its file cannot be read; 8 if it does not pass its checks."
+    )]
+    Inspect {
+        /// A plugin's file, or the name of one that serves
+        #[arg(value_name = "FILE|NAME")]
+        plugin: PathBuf,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// Lists, or looks into one.
+pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
+    match arguments.command {
+        Command::List { output } => list(global, output.format, out),
+        Command::Inspect { plugin, output } => {
+            let info = find(global, &plugin)?;
+            match output.format {
+                Format::Text => describe(out, &info),
+                format @ (Format::Json | Format::Yaml) => output::one(out, format, &info),
+            }
+        }
+    }
+}
+
+/// The plugins as the global options say.
+pub(crate) fn host(global: &Global) -> PluginHost {
+    match &global.plugin_dir {
+        Some(folder) => PluginHost::with_directory(folder),
+        None => PluginHost::standard(),
+    }
+}
+
+/// The policies of an Application in a file; without one, the default ones.
+pub(crate) fn policies(application: Option<&Path>) -> Result<Policies, Failure> {
+    let application = application.map(documents::application).transpose()?;
+    Ok(application
+        .map(|application| application.spec.policies)
+        .unwrap_or_default())
+}
+
+fn list(global: &Global, format: Format, out: &mut impl Write) -> Result<(), Failure> {
+    let answer = host(global).list();
+    match format {
+        Format::Text => {
+            let mut table = Table::new();
+            table.head(&["NAME", "WORLD", "FROM", "DIGEST", "SUMMARY"]);
+            for info in &answer.value {
+                table.row(vec![
+                    (&info.name).into(),
+                    info.world.world().into(),
+                    origin(&info.origin).into(),
+                    short_digest(&info.digest).into(),
+                    (&info.summary).into(),
+                ]);
+            }
+            table.write(out, "")?;
+        }
+        Format::Json | Format::Yaml => output::each(out, format, &answer.value)?,
+    }
+    match answer.problems.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::plugins(answer.problems)),
+    }
+}
+
+/// A file where there is one of that name, else a plugin that serves.
+fn find(global: &Global, plugin: &Path) -> Result<PluginInfo, Failure> {
+    let host = host(global);
+    let is_file = plugin.exists() || plugin.components().count() > 1 || plugin.extension().is_some();
+    if is_file {
+        return host.inspect(plugin).map_err(Failure::of);
+    }
+    let name = plugin.to_string_lossy();
+    let serving = host.list().value.into_iter().find(|info| info.name == name);
+    Ok(serving.ok_or_else(|| CliError::NoPlugin {
+        name: name.into_owned(),
+    })?)
+}
+
+fn describe(out: &mut impl Write, info: &PluginInfo) -> Result<(), Failure> {
+    writeln!(
+        out,
+        "{}  {}",
+        styled(STRONG, plain(&info.name)),
+        plain(&info.summary)
+    )?;
+    let mut table = Table::new();
+    let mut say = |name: &str, value: String| table.row(vec![name.into(), value.into()]);
+    say("world", format!("sluice:policy/{}", info.world.world()));
+    say("from", origin(&info.origin));
+    say("digest", info.digest.clone());
+    say("size", format!("{} bytes", info.bytes));
+    say(
+        "speaks about",
+        info.claims.iter().map(claim).collect::<Vec<_>>().join(", "),
+    );
+    say(
+        "imports",
+        if info.imports.is_empty() {
+            "nothing".to_owned()
+        } else {
+            info.imports.join(", ")
+        },
+    );
+    say(
+        "looks at the clock",
+        if info.uses_time { "yes" } else { "no" }.to_owned(),
+    );
+    if let Some(schema) = &info.settings_schema {
+        say("settings", schema.to_string());
+    }
+    if let Some(rejected) = &info.rejected {
+        let problem = rejected.problem.one_line();
+        table.row(vec![
+            "rejected".into(),
+            Cell::new(format!("{}: {problem}", rejected.path.display()), BAD),
+        ]);
+    }
+    table.write(out, "  ")?;
+    if info.rejected.is_some() {
+        writeln!(out, "  {}", styled(FAINT, "the version above goes on serving"))?;
+    }
+    Ok(())
+}
+
+fn origin(origin: &PluginOrigin) -> String {
+    match origin {
+        PluginOrigin::Standard => "standard".to_owned(),
+        PluginOrigin::File(path) => path.display().to_string(),
+    }
+}
+
+fn claim(claim: &Claim) -> String {
+    if claim.group.is_empty() {
+        claim.kind.clone()
+    } else {
+        format!("{}.{}", claim.kind, claim.group)
+    }
+}
+
+/// Enough of a digest to tell versions apart.
+fn short_digest(digest: &str) -> &str {
+    digest.get(.."sha256:".len() + 12).unwrap_or(digest)
+}

@@ -1,0 +1,298 @@
+//! The cluster, as commands use it: Applications by name, requests as annotations, and waiting for what comes of them.
+
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use kube::api::ListParams;
+use kube::core::Request;
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, ResourceExt as _};
+use serde_json::{Value, json};
+use sluice_cluster::{Cluster, ConnectOptions, Kind};
+use sluice_model::application::Application;
+use sluice_model::object::{GroupKind, ObjectRef};
+
+use crate::args::Global;
+use crate::failure::{CliError, Failure, Standing};
+use crate::output::plain;
+
+/// The field manager of what a person asks for; the engine has its own.
+const FIELD_MANAGER: &str = "sluice-cli";
+
+/// Runs what waits for a cluster. Only commands that do so start a runtime.
+pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(CliError::Runtime)?;
+    runtime.block_on(future)
+}
+
+/// A cluster and the namespace that is meant.
+pub(crate) struct Connection {
+    /// The cluster.
+    pub(crate) cluster: Cluster,
+    /// `-n`, or that of the context.
+    pub(crate) namespace: String,
+}
+
+impl Connection {
+    /// Reads the configuration. Sends nothing yet.
+    pub(crate) async fn open(global: &Global) -> Result<Self, Failure> {
+        let options = ConnectOptions {
+            kubeconfig: global.kubeconfig.clone(),
+            context: global.context.clone(),
+        };
+        let cluster = Cluster::connect(&options).await.map_err(Failure::of)?;
+        let namespace = global
+            .namespace
+            .clone()
+            .unwrap_or_else(|| cluster.default_namespace().to_owned());
+        Ok(Self { cluster, namespace })
+    }
+
+    /// The Application of that name.
+    pub(crate) async fn application(&self, name: &str) -> Result<Application, Failure> {
+        match self
+            .cluster
+            .get(&kind(), &self.reference(name))
+            .await
+            .map_err(Failure::of)?
+        {
+            Some(object) => Self::read(object.into_value()),
+            None => Err(self.missing(name).await),
+        }
+    }
+
+    /// The Applications of the namespace, or all of them.
+    pub(crate) async fn applications(&self, everywhere: bool) -> Result<Vec<Application>, Failure> {
+        let namespace = (!everywhere).then_some(self.namespace.as_str());
+        // A list without parameters can always be written down.
+        let request = Request::new(kind().path(namespace))
+            .list(&ListParams::default())
+            .expect("a plain list request");
+        let reply = match self.cluster.call(request).await {
+            Ok(reply) => reply,
+            Err(error) if error.is_not_found() => return Err(CliError::NotInstalled.into()),
+            Err(error) => return Err(Failure::of(error)),
+        };
+        let items = reply
+            .value
+            .get("items")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        items.into_iter().map(Self::read).collect()
+    }
+
+    /// Sets annotations of an Application, as a request to the controller.
+    pub(crate) async fn annotate(&self, name: &str, annotations: Value) -> Result<(), Failure> {
+        let patch = json!({"metadata": {"annotations": annotations}});
+        let sent = self
+            .cluster
+            .merge_patch(&kind(), &self.reference(name), None, FIELD_MANAGER, &patch)
+            .await;
+        match sent {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_not_found() => Err(self.missing(name).await),
+            Err(error) => Err(Failure::of(error)),
+        }
+    }
+
+    /// Who the API server takes us for; none where it does not say.
+    pub(crate) async fn whoami(&self) -> Option<String> {
+        let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
+        let request = Request::new("/apis/authentication.k8s.io/v1/selfsubjectreviews")
+            .create(&kube::api::PostParams::default(), review.to_string().into_bytes())
+            .ok()?;
+        let reply = self.cluster.call(request).await.ok()?;
+        reply
+            .value
+            .pointer("/status/userInfo/username")?
+            .as_str()
+            .map(str::to_owned)
+    }
+
+    /// Looks at the Application whenever it changes, until `judge` has an answer. `judge` is handed none where there is
+    /// no such Application.
+    pub(crate) async fn follow<T>(
+        &self,
+        name: &str,
+        wanted: &str,
+        timeout: Duration,
+        mut judge: impl FnMut(Option<&Application>) -> Result<Option<T>, Failure>,
+    ) -> Result<T, Failure> {
+        let api: Api<Application> = Api::namespaced(self.cluster.client().clone(), &self.namespace);
+        let mut standing = String::new();
+        let mut progress = Progress::new();
+        let followed = async {
+            // A watch that breaks is begun again by itself, after a growing wait.
+            let mut states = watcher::watch_object(api, name).default_backoff().boxed();
+            while let Some(state) = states.next().await {
+                let state = match state {
+                    Ok(state) => state,
+                    Err(error) => {
+                        tracing::debug!(%error, "the watch broke");
+                        continue;
+                    }
+                };
+                standing = state
+                    .as_ref()
+                    .map_or_else(|| "it does not exist".to_owned(), describe);
+                progress.tell(name, &standing);
+                if let Some(answer) = judge(state.as_ref())? {
+                    return Ok(Some(answer));
+                }
+            }
+            Ok(None)
+        };
+        match tokio::time::timeout(timeout, followed).await {
+            Ok(Ok(Some(answer))) => Ok(answer),
+            Ok(Err(failure)) => Err(failure),
+            // The stream of a watch never ends by itself.
+            Ok(Ok(None)) | Err(_) => Err(CliError::Timeout {
+                application: self.title(name),
+                wanted: wanted.to_owned(),
+                after: format!("{timeout:?}"),
+                now: Standing(if standing.is_empty() {
+                    "the cluster told nothing of it".to_owned()
+                } else {
+                    standing
+                }),
+            }
+            .into()),
+        }
+    }
+
+    /// `Application shop/guestbook`.
+    pub(crate) fn title(&self, name: &str) -> String {
+        format!("Application {}/{name}", self.namespace)
+    }
+
+    fn reference(&self, name: &str) -> ObjectRef {
+        let kind = kind();
+        ObjectRef {
+            group: kind.group,
+            version: kind.version,
+            kind: kind.kind,
+            namespace: Some(self.namespace.clone()),
+            name: name.to_owned(),
+        }
+    }
+
+    fn read(value: Value) -> Result<Application, Failure> {
+        let name = value
+            .pointer("/metadata/name")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
+        Ok(serde_json::from_value(value)
+            .map_err(|source| CliError::UnreadableApplication { name, source })?)
+    }
+
+    /// What it means that an Application was not found: that it does not exist, or that no cluster here knows its kind.
+    async fn missing(&self, name: &str) -> Failure {
+        match self.cluster.kinds().await {
+            Ok(kinds)
+                if kinds
+                    .versions(&GroupKind::new("sluice.dev", "Application"))
+                    .is_empty() =>
+            {
+                CliError::NotInstalled.into()
+            }
+            Ok(_) | Err(_) => CliError::NoApplication {
+                name: name.to_owned(),
+                namespace: self.namespace.clone(),
+            }
+            .into(),
+        }
+    }
+}
+
+/// The kind of Applications, known without asking.
+fn kind() -> Kind {
+    Kind {
+        group: "sluice.dev".to_owned(),
+        version: "v1alpha1".to_owned(),
+        kind: "Application".to_owned(),
+        plural: "applications".to_owned(),
+        namespaced: true,
+        verbs: Vec::new(),
+    }
+}
+
+/// How an Application stands, in a line.
+pub(crate) fn describe(application: &Application) -> String {
+    let Some(status) = &application.status else {
+        return "no controller has looked at it yet".to_owned();
+    };
+    let mut text = format!("{:?}, {:?}", status.sync.status, status.health.status);
+    let mut add = |part: &str, message: &str| {
+        if !message.is_empty() {
+            text.push_str(&format!("; {part}{message}"));
+        }
+    };
+    add("", &status.health.message);
+    if let Some(operation) = &status.operation {
+        let phase = format!("{:?}", operation.phase);
+        add(
+            "operation ",
+            &if operation.message.is_empty() {
+                phase
+            } else {
+                format!("{phase}: {}", operation.message)
+            },
+        );
+    }
+    for condition in status
+        .conditions
+        .iter()
+        .filter(|condition| condition.status == "False")
+    {
+        add(
+            "",
+            &format!("{} is False: {}", condition.r#type, condition.message),
+        );
+    }
+    text
+}
+
+/// True where the controller has seen the spec as it is and nothing that was asked of it is open.
+pub(crate) fn is_settled(application: &Application) -> bool {
+    use sluice_model::application::{OPERATION_ANNOTATION, REFRESH_ANNOTATION};
+    let observed = application
+        .status
+        .as_ref()
+        .and_then(|status| status.observed_generation);
+    let open = |annotation: &str| application.annotations().contains_key(annotation);
+    observed == application.metadata.generation && !open(OPERATION_ANNOTATION) && !open(REFRESH_ANNOTATION)
+}
+
+/// Tells a person at a terminal what is going on while something takes long.
+pub(crate) struct Progress {
+    is_seen: bool,
+    last: String,
+}
+
+impl Progress {
+    /// Silent where stderr is no terminal.
+    pub(crate) fn new() -> Self {
+        Self {
+            is_seen: io::stderr().is_terminal(),
+            last: String::new(),
+        }
+    }
+
+    /// Writes a line if it says something new.
+    #[expect(
+        clippy::print_stderr,
+        reason = "progress goes to stderr, and only to a terminal"
+    )]
+    pub(crate) fn tell(&mut self, subject: &str, line: &str) {
+        if self.is_seen && line != self.last {
+            anstream::eprintln!("{subject}: {}", plain(line));
+            line.clone_into(&mut self.last);
+        }
+    }
+}

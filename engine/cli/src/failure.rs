@@ -1,0 +1,439 @@
+//! How a command ends when it does not end well: code, message, causes and a hint on stderr, and an exit status by kind.
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use sluice_model::{Coded, ErrorCode, ExitKind};
+use sluice_plugin_host::PluginProblem;
+
+use crate::output::{BAD, STRONG, plain, styled};
+
+/// Why a command did not end well.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Something went wrong; all of it, as far as it was found.
+    Coded(Vec<Box<dyn Coded>>),
+    /// Nothing went wrong, and what was printed says no.
+    Answered(ExitKind),
+    /// Whoever read our output has gone: nothing to say, nobody to say it to.
+    BrokenPipe,
+}
+
+impl Failure {
+    /// One thing went wrong.
+    pub(crate) fn of(error: impl Coded + 'static) -> Self {
+        Self::Coded(vec![Box::new(error)])
+    }
+
+    /// Everything that is wrong with manifests.
+    pub(crate) fn each(errors: sluice_render::RenderErrors) -> Self {
+        Self::Coded(
+            errors
+                .iter()
+                .map(|error| Box::new(error.clone()) as Box<dyn Coded>)
+                .collect(),
+        )
+    }
+
+    /// Plugins that did not answer.
+    pub(crate) fn plugins(problems: Vec<PluginProblem>) -> Self {
+        Self::Coded(
+            problems
+                .into_iter()
+                .map(|problem| Box::new(PluginFailed(problem)) as Box<dyn Coded>)
+                .collect(),
+        )
+    }
+
+    /// Tells stderr, and says how to exit.
+    pub(crate) fn report(self) -> ExitCode {
+        match self {
+            Self::Coded(errors) => {
+                let mut stderr = anstream::stderr().lock();
+                for error in &errors {
+                    // Where stderr is closed too, the exit status is all that is left.
+                    let _nobody_reads = write_error(&mut stderr, error.as_ref());
+                }
+                errors
+                    .first()
+                    .map_or(ExitKind::Internal, |error| error.code().exit)
+                    .into_exit_code()
+            }
+            Self::Answered(kind) => kind.into_exit_code(),
+            Self::BrokenPipe => ExitCode::SUCCESS,
+        }
+    }
+}
+
+fn write_error(stderr: &mut impl io::Write, error: &dyn Coded) -> io::Result<()> {
+    let code = error.code();
+    writeln!(
+        stderr,
+        "{}: {}",
+        styled(BAD.bold(), format_args!("error[{}]", code.id)),
+        plain(&error.to_string())
+    )?;
+    let mut source = error.source();
+    let mut said = error.to_string();
+    while let Some(cause) = source {
+        let message = cause.to_string();
+        // Some libraries repeat their cause in their own message.
+        if !said.contains(&message) {
+            writeln!(stderr, "  caused by: {}", plain(&message).replace('\n', "\n    "))?;
+            said = message;
+        }
+        source = cause.source();
+    }
+    writeln!(stderr, "{}: {}", styled(STRONG, "hint"), plain(&error.hint()))
+}
+
+/// A plugin that did not answer: the cautious default stood in for its answer.
+#[derive(Debug, thiserror::Error)]
+#[error("plugin `{}`: {}", .0.plugin, .0.message)]
+struct PluginFailed(PluginProblem);
+
+impl Coded for PluginFailed {
+    fn code(&self) -> &'static ErrorCode {
+        self.0.code
+    }
+}
+
+trait IntoExitCode {
+    fn into_exit_code(self) -> ExitCode;
+}
+
+impl IntoExitCode for ExitKind {
+    fn into_exit_code(self) -> ExitCode {
+        ExitCode::from(self as u8)
+    }
+}
+
+/// Errors of stdout alone: everything that is read has an error of its own.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::BrokenPipe,
+            _ => Self::of(CliError::Output(error)),
+        }
+    }
+}
+
+impl From<CliError> for Failure {
+    fn from(error: CliError) -> Self {
+        Self::of(error)
+    }
+}
+
+/// What goes wrong in the command line itself.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// A file that was named cannot be read.
+    #[error("cannot read {}", .path.display())]
+    Read {
+        /// The file, `-` for stdin.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Stdout cannot be written.
+    #[error("cannot write the output")]
+    Output(#[source] io::Error),
+    /// A value has no JSON form.
+    #[error("cannot encode the output as JSON")]
+    Encode(#[source] serde_json::Error),
+    /// A value has no YAML form.
+    #[error("cannot encode the output as YAML")]
+    EncodeYaml(#[source] serde_yaml::Error),
+    /// Nothing was in a file that should hold objects.
+    #[error("{} holds no object", .path.display())]
+    NoObject {
+        /// The file, `-` for stdin.
+        path: PathBuf,
+    },
+    /// A file that should hold an Application holds something else.
+    #[error("{} holds no Application", .path.display())]
+    NotAnApplication {
+        /// The file, `-` for stdin.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// A file that should hold a plan holds something else.
+    #[error("{} holds no plan", .path.display())]
+    NotAPlan {
+        /// The file, `-` for stdin.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A plan of another version of Sluice.
+    #[error("{} is a plan of version `{version}`, which this Sluice does not execute", .path.display())]
+    PlanVersion {
+        /// The file, `-` for stdin.
+        path: PathBuf,
+        /// What it says.
+        version: String,
+    },
+    /// There is no such Application.
+    #[error("there is no Application `{name}` in namespace `{namespace}`")]
+    NoApplication {
+        /// Its name.
+        name: String,
+        /// Where it was looked for.
+        namespace: String,
+    },
+    /// Nothing waits for an approval.
+    #[error("nothing of {application} waits for approval")]
+    NothingPending {
+        /// Whose approval.
+        application: String,
+    },
+    /// Another plan waits for approval.
+    #[error("{application} waits for the approval of plan {pending}, not of {given}")]
+    OtherPlanPending {
+        /// Whose approval.
+        application: String,
+        /// What was given.
+        given: String,
+        /// What the status says.
+        pending: String,
+    },
+    /// The time that was given is over.
+    #[error("{application} is not {wanted} after {after}")]
+    Timeout {
+        /// Who was waited for.
+        application: String,
+        /// For what.
+        wanted: String,
+        /// How long.
+        after: String,
+        /// How it stands.
+        #[source]
+        now: Standing,
+    },
+    /// The operation that was followed failed.
+    #[error("the sync of {application} failed")]
+    OperationFailed {
+        /// Whose.
+        application: String,
+        /// What its status says.
+        #[source]
+        status: Standing,
+    },
+    /// The Application went away while it was followed.
+    #[error("{application} was deleted meanwhile")]
+    Gone {
+        /// Which.
+        application: String,
+    },
+    /// The API server has no such kind.
+    #[error("the cluster does not know the kind Application")]
+    NotInstalled,
+    /// What the API server holds is not what this Sluice calls an Application.
+    #[error("Application `{name}` cannot be read")]
+    UnreadableApplication {
+        /// Its name.
+        name: String,
+        /// What does not fit.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// No plugin of that name serves.
+    #[error("there is no plugin `{name}`")]
+    NoPlugin {
+        /// Its name.
+        name: String,
+    },
+    /// No runtime for what waits.
+    #[error("cannot start the asynchronous runtime")]
+    Runtime(#[source] io::Error),
+}
+
+/// How something stands, in the words of a status: the cause of a failure.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Standing(pub String);
+
+impl Coded for CliError {
+    fn code(&self) -> &'static ErrorCode {
+        match self {
+            Self::Read { .. } => &codes::READ,
+            Self::Output(_) => &codes::OUTPUT,
+            Self::Encode(_) | Self::EncodeYaml(_) => &codes::ENCODE,
+            Self::NoObject { .. } => &codes::NO_OBJECT,
+            Self::NotAnApplication { .. } => &codes::NOT_AN_APPLICATION,
+            Self::NotAPlan { .. } => &codes::NOT_A_PLAN,
+            Self::PlanVersion { .. } => &codes::PLAN_VERSION,
+            Self::NoApplication { .. } => &codes::NO_APPLICATION,
+            Self::NothingPending { .. } => &codes::NOTHING_PENDING,
+            Self::OtherPlanPending { .. } => &codes::OTHER_PLAN_PENDING,
+            Self::Timeout { .. } => &codes::TIMEOUT,
+            Self::OperationFailed { .. } => &codes::OPERATION_FAILED,
+            Self::Gone { .. } => &codes::GONE,
+            Self::Runtime(_) => &codes::RUNTIME,
+            Self::NoPlugin { .. } => &codes::NO_PLUGIN,
+            Self::NotInstalled => &codes::NOT_INSTALLED,
+            Self::UnreadableApplication { .. } => &codes::UNREADABLE_APPLICATION,
+        }
+    }
+}
+
+/// The codes of the command line.
+pub mod codes {
+    use sluice_model::{ErrorCode, ExitKind};
+
+    const fn code(id: &'static str, exit: ExitKind, summary: &'static str, hint: &'static str) -> ErrorCode {
+        ErrorCode {
+            id,
+            summary,
+            hint,
+            exit,
+        }
+    }
+
+    /// See the summary.
+    pub const READ: ErrorCode = code(
+        "U01",
+        ExitKind::Input,
+        "a file that was named cannot be read",
+        "name a file that exists and that you may read, or `-` for stdin",
+    );
+    /// See the summary.
+    pub const OUTPUT: ErrorCode = code(
+        "U02",
+        ExitKind::Internal,
+        "the output cannot be written",
+        "look at where stdout goes: is the disk full?",
+    );
+    /// See the summary.
+    pub const ENCODE: ErrorCode = code(
+        "U03",
+        ExitKind::Internal,
+        "an answer has no JSON or YAML form",
+        "this is a bug in Sluice: report it with the command that led to it",
+    );
+    /// See the summary.
+    pub const NO_OBJECT: ErrorCode = code(
+        "U04",
+        ExitKind::Input,
+        "a file holds no object",
+        "give one or many YAML or JSON documents, each with apiVersion and kind",
+    );
+    /// See the summary.
+    pub const NOT_AN_APPLICATION: ErrorCode = code(
+        "U05",
+        ExitKind::Input,
+        "a file holds no Application",
+        "give one document with apiVersion sluice.dev/v1alpha1 and kind Application; `sluice crds` has its schema",
+    );
+    /// See the summary.
+    pub const NOT_A_PLAN: ErrorCode = code(
+        "U06",
+        ExitKind::Input,
+        "a file holds no plan",
+        "give what `sluice plan -o json` printed, unchanged",
+    );
+    /// See the summary.
+    pub const PLAN_VERSION: ErrorCode = code(
+        "U07",
+        ExitKind::Input,
+        "a plan is of another version of Sluice",
+        "plan again with this Sluice",
+    );
+    /// See the summary.
+    pub const NO_APPLICATION: ErrorCode = code(
+        "U08",
+        ExitKind::Input,
+        "there is no such Application",
+        "list them with `sluice get -A`; name the namespace with -n",
+    );
+    /// See the summary.
+    pub const NOTHING_PENDING: ErrorCode = code(
+        "U09",
+        ExitKind::Input,
+        "nothing waits for approval",
+        "look at `sluice status`: what was held may be done already, or Git may have it again",
+    );
+    /// See the summary.
+    pub const OTHER_PLAN_PENDING: ErrorCode = code(
+        "U10",
+        ExitKind::Held,
+        "another plan waits for approval than the one that was given",
+        "read what `sluice status` shows now and approve that digest if you agree with it",
+    );
+    /// See the summary.
+    pub const TIMEOUT: ErrorCode = code(
+        "U11",
+        ExitKind::Timeout,
+        "the time to wait is over",
+        "see `sluice status` for what it waits for, or give a longer --timeout",
+    );
+    /// See the summary.
+    pub const OPERATION_FAILED: ErrorCode = code(
+        "U12",
+        ExitKind::Cluster,
+        "the sync that was followed failed",
+        "see `sluice status` for every object that failed and why",
+    );
+    /// See the summary.
+    pub const GONE: ErrorCode = code(
+        "U13",
+        ExitKind::Cluster,
+        "the Application was deleted while it was followed",
+        "see who deleted it: its Events, or the API server's audit log",
+    );
+    /// See the summary.
+    pub const RUNTIME: ErrorCode = code(
+        "U14",
+        ExitKind::Internal,
+        "the asynchronous runtime cannot start",
+        "look at the limits of the process: threads, open files",
+    );
+    /// See the summary.
+    pub const NOT_INSTALLED: ErrorCode = code(
+        "U15",
+        ExitKind::Cluster,
+        "the cluster does not know the kind Application",
+        "install it with `sluice crds | kubectl apply --server-side -f -`, or choose another --context",
+    );
+    /// See the summary.
+    pub const UNREADABLE_APPLICATION: ErrorCode = code(
+        "U16",
+        ExitKind::Cluster,
+        "an Application in the cluster is of another form than this Sluice knows",
+        "use the same version of Sluice here as in the cluster, and apply its `sluice crds`",
+    );
+    /// See the summary.
+    pub const NO_PLUGIN: ErrorCode = code(
+        "U17",
+        ExitKind::Input,
+        "there is no plugin of that name",
+        "list them with `sluice plugin list`; name a folder of your own with --plugin-dir",
+    );
+
+    /// All of them.
+    pub const ALL: &[&ErrorCode] = &[
+        &READ,
+        &OUTPUT,
+        &ENCODE,
+        &NO_OBJECT,
+        &NOT_AN_APPLICATION,
+        &NOT_A_PLAN,
+        &PLAN_VERSION,
+        &NO_APPLICATION,
+        &NOTHING_PENDING,
+        &OTHER_PLAN_PENDING,
+        &TIMEOUT,
+        &OPERATION_FAILED,
+        &GONE,
+        &RUNTIME,
+        &NOT_INSTALLED,
+        &UNREADABLE_APPLICATION,
+        &NO_PLUGIN,
+    ];
+}
