@@ -101,13 +101,21 @@ pub enum SourceError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: Option<Cause>,
+        source: Cause,
     },
     /// There is no such branch, tag or commit.
     #[error("revision `{name}` does not exist")]
     UnknownRevision {
         /// What was asked for.
         name: String,
+    },
+    /// A name means something that is not a commit.
+    #[error("revision `{name}` is a {what}, not a commit")]
+    NotACommit {
+        /// What was asked for.
+        name: String,
+        /// What it is.
+        what: String,
     },
     /// A name means more than one thing.
     #[error("revision `{name}` is ambiguous: it could be {candidates}")]
@@ -194,6 +202,7 @@ impl Coded for SourceError {
             SourceError::TooLarge { .. } => &codes::TOO_LARGE,
             SourceError::HistoryTooLong { .. } => &codes::HISTORY_TOO_LONG,
             SourceError::Object { .. } => &codes::OBJECT,
+            SourceError::NotACommit { .. } => &codes::NOT_A_COMMIT,
         }
     }
 }
@@ -269,5 +278,8 @@ pub mod codes {
         /// An object is missing or damaged.
         OBJECT = "S19", Source, "a Git object is missing or damaged",
             "remove the mirror from the cache and fetch again; if it is still there, the repository itself is damaged: `git fsck`";
+        /// A name means something that is not a commit.
+        NOT_A_COMMIT = "S20", Input, "the revision is not a commit",
+            "name a branch, a commit, or a tag of a commit";
     }
 }

@@ -12,11 +12,20 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod address;
+mod conversation;
 mod error;
+mod history;
+mod mirror;
+mod offer;
 mod repositories;
 mod repository;
+mod transport;
+mod tree;
+mod watch;
 
 pub use access::{Access, Cancel, Credentials, Secret};
 pub use error::{SourceError, codes};
 pub use repositories::{Fetched, Repositories};
-pub use repository::{Repository, TreeLimits};
+pub use repository::Repository;
+pub use tree::TreeLimits;

@@ -3,8 +3,12 @@
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
+use fs_err as fs;
+
 use crate::access::Access;
+use crate::address::Address;
 use crate::error::SourceError;
+use crate::mirror::Mirror;
 use crate::repository::Repository;
 
 /// A folder of bare mirrors, one for each repository URL.
@@ -17,7 +21,7 @@ pub struct Repositories {
 #[derive(Debug)]
 pub struct Fetched {
     repository: Repository,
-    /// Whether anything was new: a branch or tag that was added, moved or removed.
+    /// Whether anything was new: a branch or tag that was added, moved or removed, or another `HEAD`.
     pub changed: bool,
 }
 
@@ -35,7 +39,12 @@ impl Repositories {
     /// # Errors
     /// [`SourceError::Cache`]
     pub fn open(cache: impl Into<PathBuf>) -> Result<Self, SourceError> {
-        Ok(Self { cache: cache.into() })
+        let cache = cache.into();
+        fs::create_dir_all(&cache).map_err(|error| SourceError::Cache {
+            path: cache.clone(),
+            source: error.into(),
+        })?;
+        Ok(Self { cache })
     }
 
     /// Brings the mirror of `url` up to date: all branches and tags with their whole history. What the remote no longer
@@ -44,19 +53,37 @@ impl Repositories {
     ///
     /// # Errors
     /// Every variant of [`SourceError`] that speaks of fetching. The mirror is then as it was before.
-    pub fn fetch(&self, url: &str, _access: &Access) -> Result<Fetched, SourceError> {
-        Err(SourceError::Url {
-            url: url.to_owned(),
-            reason: self.cache.display().to_string(),
+    pub fn fetch(&self, url: &str, access: &Access) -> Result<Fetched, SourceError> {
+        let address = Address::parse(url)?;
+        let mirror = Mirror::new(&self.cache, &address)?;
+        let changed = mirror.update(access)?;
+        Ok(Fetched {
+            repository: Repository::open_mirror(&mirror.path(), url)?,
+            changed,
         })
     }
 
-    /// The mirror as it was left by the last fetch, without asking the remote. None where there was none yet.
+    /// The mirror as it was left by the last fetch, without asking the remote. None where there was none yet. Only for
+    /// those whose credentials were good for a fetch: the mirror itself asks for none.
     ///
     /// # Errors
-    /// [`SourceError::Cache`]
-    pub fn cached(&self, _url: &str) -> Result<Option<Repository>, SourceError> {
-        Ok(None)
+    /// [`SourceError::Url`], [`SourceError::NotARepository`]
+    pub fn cached(&self, url: &str) -> Result<Option<Repository>, SourceError> {
+        let address = Address::parse(url)?;
+        let path = Mirror::new(&self.cache, &address)?.path();
+        if !path.exists() {
+            return Ok(None);
+        }
+        Repository::open_mirror(&path, url).map(Some)
+    }
+
+    /// Removes the mirror of `url`; the next fetch starts from nothing.
+    ///
+    /// # Errors
+    /// [`SourceError::Url`], [`SourceError::Cache`], [`SourceError::Timeout`] while a fetch of it is running.
+    pub fn forget(&self, url: &str) -> Result<(), SourceError> {
+        let address = Address::parse(url)?;
+        Mirror::new(&self.cache, &address)?.remove(&Access::default())
     }
 
     /// The folder that holds the mirrors.
