@@ -12,11 +12,21 @@
 //! Where to start reading: [`compare`], then `walk`.
 #![forbid(unsafe_code)]
 
+mod defaults;
 pub mod diff;
+mod ownership;
+mod path;
 mod prepare;
+mod quantity;
+mod walk;
 
-use sluice_model::difference::Difference;
+use serde_json::Value;
+use sluice_model::difference::{Difference, FieldChange};
 use sluice_model::object::Object;
+use sluice_model::secret::MASK;
+
+use crate::ownership::Ours;
+use crate::path::Ignored;
 
 pub use prepare::prepare;
 
@@ -26,9 +36,55 @@ pub use prepare::prepare;
 /// `/spec/template/spec/containers/[name=web]/image`; `*` stands for any one part. What is below them is not compared.
 ///
 /// Values of a Secret are compared and then masked.
-pub fn compare(_desired: &Object, live: Option<&Object>, _ignore: &[String]) -> Difference {
-    match live {
-        None => Difference::Missing,
-        Some(_) => Difference::Same,
+pub fn compare(desired: &Object, live: Option<&Object>, ignore: &[String]) -> Difference {
+    let Some(live) = live else {
+        return Difference::Missing;
+    };
+    let prepared;
+    let desired = match desired.is_secret() {
+        true => {
+            prepared = prepare(desired, None, &[]);
+            &prepared
+        }
+        false => desired,
+    };
+    let mut changes: Vec<FieldChange> = walk::changes(desired, live, &Ignored::new(ignore))
+        .into_iter()
+        .map(|change| FieldChange {
+            pointer: change.pointer,
+            live: change.live,
+            desired: change.desired,
+        })
+        .collect();
+    if desired.is_secret() {
+        changes.iter_mut().for_each(mask);
+    }
+    match ownership::ours(live) {
+        Ours::Nothing => Difference::Unowned(changes),
+        Ours::Applied(_) | Ours::Written(_) if changes.is_empty() => Difference::Same,
+        Ours::Applied(_) | Ours::Written(_) => Difference::Changed(changes),
+    }
+}
+
+/// Hides the values of a Secret's data: that they differ is said, not how.
+fn mask(change: &mut FieldChange) {
+    let part = |prefix: &str| {
+        change
+            .pointer
+            .strip_prefix(prefix)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    if part("/data") || part("/stringData") {
+        for value in [&mut change.live, &mut change.desired].into_iter().flatten() {
+            hide(value);
+        }
+    }
+}
+
+fn hide(value: &mut Value) {
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(hide),
+        Value::Null => {}
+        other => *other = MASK.into(),
     }
 }

@@ -1,6 +1,24 @@
 //! From a manifest as written to the object that is sent.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value};
 use sluice_model::object::Object;
+
+use crate::ownership::{self, Ours};
+use crate::path::{self, Ignored};
+
+/// What only the server writes; sending it is refused or has a meaning that no manifest intends.
+const SERVER_ONLY: &[&str] = &[
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
 
 /// What is sent for a manifest: without what only the server writes (`managedFields`, `resourceVersion`, a null
 /// `creationTimestamp`, …), a Secret's `stringData` moved into its `data`, and with the ignored fields as they should be
@@ -8,6 +26,128 @@ use sluice_model::object::Object;
 /// their live value if we do, since leaving them out would delete them.
 ///
 /// Hand the result to [`crate::compare`], to the plan and to apply alike.
-pub fn prepare(desired: &Object, _live: Option<&Object>, _ignore: &[String]) -> Object {
-    desired.clone()
+pub fn prepare(desired: &Object, live: Option<&Object>, ignore: &[String]) -> Object {
+    let ignored = Ignored::new(ignore);
+    let nothing_to_do = ignored.patterns().is_empty()
+        && !desired.is_secret()
+        && SERVER_ONLY
+            .iter()
+            .all(|field| desired.value()["metadata"].get(field).is_none());
+    if nothing_to_do {
+        return desired.clone();
+    }
+    desired.edit(|map| {
+        if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
+            SERVER_ONLY.iter().for_each(|field| drop(metadata.remove(*field)));
+        }
+        if desired.is_secret() {
+            move_string_data(map);
+        }
+        if let Some(live) = live {
+            let ours = match ownership::ours(live) {
+                Ours::Applied(tree) | Ours::Written(tree) => Some(tree),
+                Ours::Nothing => None,
+            };
+            for pattern in ignored.patterns() {
+                settle(map, live.value().as_object(), ours, pattern);
+            }
+        }
+    })
+}
+
+/// `stringData` is written only, so what was applied could not be compared with what is there; `data` can.
+fn move_string_data(secret: &mut Map<String, Value>) {
+    let readable = matches!(secret.get("stringData"), Some(Value::Object(texts)) if texts.values().all(Value::is_string));
+    let fits = matches!(secret.get("data"), None | Some(Value::Null | Value::Object(_)));
+    if !readable || !fits {
+        // Malformed: the server says so better.
+        return;
+    }
+    let Some(Value::Object(texts)) = secret.remove("stringData") else {
+        return;
+    };
+    if texts.is_empty() {
+        return;
+    }
+    if !matches!(secret.get("data"), Some(Value::Object(_))) {
+        secret.insert("data".to_owned(), Value::Object(Map::new()));
+    }
+    if let Some(Value::Object(data)) = secret.get_mut("data") {
+        for (key, text) in texts {
+            data.insert(key, STANDARD.encode(text.as_str().unwrap_or_default()).into());
+        }
+    }
+}
+
+/// Makes one ignored field what should be sent.
+fn settle(
+    desired: &mut Map<String, Value>,
+    live: Option<&Map<String, Value>>,
+    ours: Option<&ownership::Tree>,
+    pattern: &[String],
+) {
+    let Some((first, rest)) = pattern.split_first() else {
+        return;
+    };
+    let names: Vec<String> = match first.as_str() {
+        "*" => desired.keys().cloned().collect(),
+        name => vec![name.to_owned()],
+    };
+    for name in names {
+        let live_value = live.and_then(|live| live.get(&name));
+        let owned = ownership::field(ours, &name, &mut String::new());
+        if rest.is_empty() {
+            match (live_value, owned.is_some()) {
+                (Some(value), true) => drop(desired.insert(name, value.clone())),
+                (Some(_) | None, false) | (None, true) => drop(desired.remove(&name)),
+            }
+            continue;
+        }
+        match desired.get_mut(&name) {
+            Some(Value::Object(map)) => settle(map, live_value.and_then(Value::as_object), owned, rest),
+            Some(Value::Array(entries)) => {
+                settle_list(
+                    entries,
+                    live_value.and_then(Value::as_array).map(Vec::as_slice),
+                    owned,
+                    rest,
+                );
+            }
+            Some(_) | None => {}
+        }
+    }
+}
+
+fn settle_list(
+    desired: &mut [Value],
+    live: Option<&[Value]>,
+    ours: Option<&ownership::Tree>,
+    pattern: &[String],
+) {
+    let Some((first, rest)) = pattern.split_first() else {
+        return;
+    };
+    let indexes: Vec<usize> = match first.as_str() {
+        "*" => (0..desired.len()).collect(),
+        wanted => path::entry_named(wanted, desired).into_iter().collect(),
+    };
+    for index in indexes {
+        let Some(Value::Object(entry)) = desired.get_mut(index) else {
+            continue;
+        };
+        // An entry of a keyed list is found again by the keys that the record has for it.
+        let keyed = ours.into_iter().flat_map(ownership::keyed_entries);
+        let found = keyed
+            .into_iter()
+            .find(|(keys, _)| keys.iter().all(|(key, value)| entry.get(key) == Some(value)));
+        let live_entry = match &found {
+            Some((keys, _)) => live
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_object)
+                .find(|candidate| keys.iter().all(|(key, value)| candidate.get(key) == Some(value))),
+            None => live.and_then(|live| live.get(index)).and_then(Value::as_object),
+        };
+        settle(entry, live_entry, found.map(|(_, below)| below), rest);
+    }
 }

@@ -1,0 +1,600 @@
+//! The comparison itself: desired, live and our part of the record, walked side by side.
+
+use serde_json::{Map, Value};
+use sluice_model::applyset::PART_OF_LABEL;
+use sluice_model::object::Object;
+
+use crate::defaults::{self, Builtin};
+use crate::ownership::{self, ListKind, Ours, Tree};
+use crate::path::{self, Ignored, Part};
+use crate::quantity;
+
+/// One difference, with the way to it in the live object.
+#[derive(Debug)]
+pub(crate) struct Change {
+    /// For people.
+    pub(crate) pointer: String,
+    /// For whoever makes the one of the other.
+    pub(crate) steps: Vec<Step>,
+    pub(crate) live: Option<Value>,
+    pub(crate) desired: Option<Value>,
+}
+
+/// One step from a live value to a part of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Step {
+    Field(String),
+    /// An entry that the live list has.
+    Entry(usize),
+    /// A new entry of a list.
+    Append,
+}
+
+/// All differences between two states of one object.
+pub(crate) fn changes(desired: &Object, live: &Object, ignored: &Ignored) -> Vec<Change> {
+    let (ours, written) = match ownership::ours(live) {
+        Ours::Applied(tree) => (Some(tree), false),
+        Ours::Written(tree) => (Some(tree), true),
+        Ours::Nothing => (None, false),
+    };
+    let mut walk = Walk {
+        live,
+        builtin: Builtin::of(desired),
+        ignored,
+        any_ignored: !ignored.patterns().is_empty(),
+        written,
+        path: Vec::with_capacity(16),
+        steps: Vec::with_capacity(16),
+        scratch: String::with_capacity(64),
+        changes: Vec::new(),
+    };
+    if let (Some(desired), Some(live)) = (desired.value().as_object(), live.value().as_object()) {
+        walk.root(desired, live, ours);
+    }
+    walk.changes
+}
+
+struct Walk<'a> {
+    live: &'a Object,
+    builtin: Builtin,
+    ignored: &'a Ignored,
+    any_ignored: bool,
+    /// Our entry of the record is of a write of the whole object: it says nothing about what Git wanted.
+    written: bool,
+    path: Vec<Part<'a>>,
+    /// The same way in the live object.
+    steps: Vec<Step>,
+    scratch: String,
+    changes: Vec<Change>,
+}
+
+/// What of the metadata is desired state; the rest is identity or the server's own.
+const METADATA: &[&str] = &["annotations", "finalizers", "labels", "ownerReferences"];
+
+impl<'a> Walk<'a> {
+    fn root(
+        &mut self,
+        desired: &'a Map<String, Value>,
+        live: &'a Map<String, Value>,
+        ours: Option<&'a Tree>,
+    ) {
+        for (name, value) in desired {
+            match name.as_str() {
+                "apiVersion" | "kind" | "metadata" => {}
+                // Written through the subresource, where there is one; ours only where the record says so.
+                "status" if ownership::field(ours, name, &mut self.scratch).is_none() => {}
+                "rules" if defaults::rules_are_aggregated(desired) => {}
+                _ => self.entry(name, value, live.get(name), ours),
+            }
+        }
+        let kept = |name: &str| matches!(name, "apiVersion" | "kind" | "metadata" | "stringData");
+        self.removed_fields(desired, live, ours, kept);
+        let metadata = |object: &'a Map<String, Value>| object.get("metadata").and_then(Value::as_object);
+        let (Some(desired), Some(live)) = (metadata(desired), metadata(live)) else {
+            return;
+        };
+        let ours = ownership::field(ours, "metadata", &mut self.scratch);
+        self.enter("metadata");
+        for (name, value) in desired {
+            if METADATA.contains(&name.as_str()) {
+                self.entry(name, value, live.get(name), ours);
+            }
+        }
+        self.removed_fields(desired, live, ours, |name| !METADATA.contains(&name));
+        self.leave();
+    }
+
+    fn enter(&mut self, name: &'a str) {
+        self.path.push(Part::Field(name));
+        self.steps.push(Step::Field(name.to_owned()));
+    }
+
+    fn leave(&mut self) {
+        self.path.pop();
+        self.steps.pop();
+    }
+
+    fn is_ignored(&self) -> bool {
+        self.any_ignored && self.ignored.has(&self.path)
+    }
+
+    fn report(&mut self, live: Option<&Value>, desired: Option<&Value>) {
+        self.changes.push(Change {
+            pointer: path::pointer(&self.path),
+            steps: self.steps.clone(),
+            live: live.cloned(),
+            desired: desired.cloned(),
+        });
+    }
+
+    /// One field that Git gives.
+    fn entry(&mut self, name: &'a str, desired: &'a Value, live: Option<&'a Value>, tree: Option<&'a Tree>) {
+        if desired.is_null() {
+            return;
+        }
+        let ours = ownership::field(tree, name, &mut self.scratch);
+        self.enter(name);
+        self.value(desired, live, ours);
+        self.leave();
+    }
+
+    fn value(&mut self, desired: &'a Value, live: Option<&'a Value>, ours: Option<&'a Tree>) {
+        if self.is_ignored() {
+            return;
+        }
+        match (desired, live) {
+            (desired, None | Some(Value::Null)) => {
+                let dropped = is_empty(desired) && (self.written || was_applied(desired, ours));
+                if !dropped {
+                    self.report(None, Some(desired));
+                }
+            }
+            (Value::Object(wanted), Some(found @ Value::Object(there))) => {
+                if self.map_is_atomic(wanted, there, ours) {
+                    if !self.same_value(desired, found) {
+                        self.report(Some(found), Some(desired));
+                    }
+                } else {
+                    self.map(wanted, there, ours);
+                }
+            }
+            (Value::Array(wanted), Some(found @ Value::Array(there))) => {
+                match self.list_kind(wanted, there, ours) {
+                    ListKind::Keyed => self.keyed_list(wanted, there, ours),
+                    ListKind::Set => self.set(wanted, there, ours),
+                    ListKind::Atomic => {
+                        if !self.same_value(desired, found) {
+                            self.report(Some(found), Some(desired));
+                        }
+                    }
+                }
+            }
+            (desired, Some(found)) => {
+                if !self.same_scalar(desired, found) {
+                    self.report(Some(found), Some(desired));
+                }
+            }
+        }
+    }
+
+    fn map(&mut self, desired: &'a Map<String, Value>, live: &'a Map<String, Value>, ours: Option<&'a Tree>) {
+        for (name, value) in desired {
+            self.entry(name, value, live.get(name), ours);
+        }
+        self.removed_fields(desired, live, ours, |_| false);
+    }
+
+    /// A leaf in the record is either a map that is one value, or one that was applied without content.
+    fn map_is_atomic(
+        &self,
+        desired: &Map<String, Value>,
+        live: &Map<String, Value>,
+        ours: Option<&Tree>,
+    ) -> bool {
+        match ours {
+            Some(tree) if !tree.is_empty() => false,
+            // Given empty: whatever is there now was filled in by defaults or by others, unless the map is one of those
+            // that are a single value, where empty means everything.
+            Some(_) if desired.is_empty() => !live.is_empty() && self.is_selector(),
+            Some(_) => true,
+            None if desired.is_empty() || live.is_empty() => false,
+            None => self.others().any(Map::is_empty),
+        }
+    }
+
+    fn is_selector(&self) -> bool {
+        matches!(self.path.last(), Some(Part::Field(name)) if name.ends_with("elector"))
+    }
+
+    /// Fields that we applied and that Git no longer gives.
+    fn removed_fields(
+        &mut self,
+        desired: &'a Map<String, Value>,
+        live: &'a Map<String, Value>,
+        ours: Option<&'a Tree>,
+        kept: impl Fn(&str) -> bool,
+    ) {
+        if self.written {
+            return;
+        }
+        for (key, below) in ours.into_iter().flatten() {
+            let (Some(name), Some(below)) = (key.strip_prefix("f:"), below.as_object()) else {
+                continue;
+            };
+            if kept(name) || desired.get(name).is_some_and(|value| !value.is_null()) {
+                continue;
+            }
+            if let Some(value) = live.get(name).filter(|value| !value.is_null()) {
+                self.enter(name);
+                self.removed(value, below);
+                self.leave();
+            }
+        }
+    }
+
+    /// A value of which Git gives nothing, and we applied at least a part.
+    fn removed(&mut self, live: &'a Value, ours: &'a Tree) {
+        if self.is_ignored() || self.is_our_label() {
+            return;
+        }
+        match live {
+            Value::Object(fields) if !ours.is_empty() => {
+                let label = matches!(
+                    self.path.as_slice(),
+                    [Part::Field("metadata"), Part::Field("labels")]
+                );
+                if !label && covers(ours, live) && !self.any_ignored {
+                    self.report(Some(live), None);
+                } else {
+                    self.removed_fields_of(fields, ours);
+                }
+            }
+            Value::Array(entries) if !ours.is_empty() => {
+                let none: &[Value] = &[];
+                match ownership::list_kind(ours) {
+                    Some(ListKind::Keyed) => self.removed_entries(none, entries, ours),
+                    Some(ListKind::Set) => self.removed_members(none, entries, ours),
+                    Some(ListKind::Atomic) | None => self.report(Some(live), None),
+                }
+            }
+            live => self.report(Some(live), None),
+        }
+    }
+
+    fn removed_fields_of(&mut self, live: &'a Map<String, Value>, ours: &'a Tree) {
+        for (key, below) in ours {
+            let (Some(name), Some(below)) = (key.strip_prefix("f:"), below.as_object()) else {
+                continue;
+            };
+            if let Some(value) = live.get(name) {
+                self.enter(name);
+                self.removed(value, below);
+                self.leave();
+            }
+        }
+    }
+
+    /// The label of ownership is added when a plan is made, so manifests do not have it.
+    fn is_our_label(&self) -> bool {
+        matches!(
+            self.path.as_slice(),
+            [Part::Field("metadata"), Part::Field("labels"), Part::Field(name)] if *name == PART_OF_LABEL
+        )
+    }
+
+    /// What kind of list this is: as our record says, or anybody's, or as the entries look.
+    fn list_kind(&self, desired: &[Value], live: &[Value], ours: Option<&Tree>) -> ListKind {
+        match ours.and_then(ownership::list_kind) {
+            // Given empty, and others put something there: theirs.
+            Some(ListKind::Atomic) if desired.is_empty() => {}
+            Some(kind) => return kind,
+            None => {}
+        }
+        let known = self.others().filter_map(ownership::list_kind);
+        // A leaf may be an empty list of any kind; entries tell more.
+        let known = known.max_by_key(|kind| *kind != ListKind::Atomic);
+        known.unwrap_or_else(|| defaults::guess_list_kind(desired, live))
+    }
+
+    /// What all managers' trees have at this place. Slow, and only asked where our own record says nothing.
+    fn others(&self) -> impl Iterator<Item = &'a Tree> {
+        let live = self.live;
+        ownership::all(live).filter_map(|tree| {
+            let mut tree = tree;
+            for part in &self.path {
+                tree = match part {
+                    Part::Field(name) => ownership::field(Some(tree), name, &mut String::new())?,
+                    Part::Entry { keys, .. } => {
+                        let same = |found: &Map<String, Value>| {
+                            found.len() == keys.len()
+                                && keys.iter().all(|(key, value)| found.get(*key) == Some(value))
+                        };
+                        ownership::keyed_entries(tree).find(|(found, _)| same(found))?.1
+                    }
+                    Part::Index(_) | Part::Member(_) => return None,
+                };
+            }
+            Some(tree)
+        })
+    }
+
+    fn keyed_list(&mut self, desired: &'a [Value], live: &'a [Value], ours: Option<&'a Tree>) {
+        let entries: Vec<(Map<String, Value>, &'a Tree)> =
+            ours.into_iter().flat_map(ownership::keyed_entries).collect();
+        let names = self.key_names(&entries, desired);
+        for (index, wanted) in desired.iter().enumerate() {
+            let Some(entry) = wanted.as_object() else {
+                self.path.push(Part::Index(index));
+                self.steps.push(Step::Append);
+                self.report(None, Some(wanted));
+                self.leave();
+                continue;
+            };
+            let found = live.iter().position(|candidate| {
+                candidate
+                    .as_object()
+                    .is_some_and(|candidate| same_keys(&names, entry, candidate))
+            });
+            let there = found.and_then(|found| live.get(found)).and_then(Value::as_object);
+            let keys = names
+                .iter()
+                .filter_map(|name| Some((*name, entry.get(*name).or_else(|| there?.get(*name))?.clone())))
+                .collect();
+            self.path.push(Part::Entry {
+                keys,
+                index: Some(index),
+            });
+            self.steps.push(found.map_or(Step::Append, Step::Entry));
+            match there {
+                _ if self.is_ignored() => {}
+                Some(there) => {
+                    let record = entries.iter().find(|(keys, _)| {
+                        keys.iter().all(|(key, value)| {
+                            there.get(key).is_some_and(|found| quantity::equal(found, value))
+                        })
+                    });
+                    for (name, value) in entry {
+                        self.entry(name, value, there.get(name), record.map(|(_, below)| *below));
+                    }
+                    let is_key = |name: &str| names.contains(&name);
+                    self.removed_fields(entry, there, record.map(|(_, below)| *below), is_key);
+                }
+                None => self.report(None, Some(wanted)),
+            }
+            self.leave();
+        }
+        if let Some(ours) = ours {
+            self.removed_entries(desired, live, ours);
+        }
+    }
+
+    /// The fields by which entries of a list are told apart.
+    fn key_names(&self, entries: &[(Map<String, Value>, &'a Tree)], desired: &'a [Value]) -> Vec<&'a str> {
+        let borrowed = |keys: &Map<String, Value>| -> Vec<&'a str> {
+            // The names are looked up in the manifest, whose texts live long enough.
+            let fields = desired
+                .iter()
+                .filter_map(Value::as_object)
+                .flat_map(Map::keys)
+                .map(String::as_str);
+            let mut names: Vec<&'a str> = fields.filter(|name| keys.contains_key(*name)).collect();
+            names.extend(
+                defaults::KEY_FIELDS
+                    .iter()
+                    .filter(|name| keys.contains_key(**name)),
+            );
+            names.sort_unstable();
+            names.dedup();
+            names
+        };
+        if let Some((keys, _)) = entries.first() {
+            return borrowed(keys);
+        }
+        let from_others = self
+            .others()
+            .find_map(|tree| ownership::keyed_entries(tree).next());
+        match from_others {
+            Some((keys, _)) => borrowed(&keys),
+            None => defaults::guess_keys(desired),
+        }
+    }
+
+    /// Entries that we applied and that Git no longer gives.
+    fn removed_entries(&mut self, desired: &'a [Value], live: &'a [Value], ours: &'a Tree) {
+        if self.written {
+            return;
+        }
+        for (key, below) in ours {
+            let (Some(text), Some(below)) = (key.strip_prefix("k:"), below.as_object()) else {
+                continue;
+            };
+            let Ok(keys) = serde_json::from_str::<Map<String, Value>>(text) else {
+                continue;
+            };
+            let is_it = |entry: &Value| {
+                keys.iter().all(|(key, value)| match entry.get(key) {
+                    Some(found) => quantity::equal(found, value),
+                    None => defaults::is_default_key(key, value),
+                })
+            };
+            if desired.iter().any(is_it) {
+                continue;
+            }
+            let Some((index, entry)) = live.iter().enumerate().find(|(_, entry)| is_it(entry)) else {
+                continue;
+            };
+            let Some(fields) = entry.as_object() else { continue };
+            let names = keys.iter().filter_map(|(key, value)| {
+                Some((
+                    fields.get_key_value(key).map(|(key, _)| key.as_str())?,
+                    value.clone(),
+                ))
+            });
+            self.path.push(Part::Entry {
+                keys: names.collect(),
+                index: None,
+            });
+            self.steps.push(Step::Entry(index));
+            if below.contains_key(".") || below.is_empty() {
+                if !self.is_ignored() {
+                    self.report(Some(entry), None);
+                }
+            } else {
+                self.removed_fields_of(fields, below);
+            }
+            self.leave();
+        }
+    }
+
+    fn set(&mut self, desired: &'a [Value], live: &'a [Value], ours: Option<&'a Tree>) {
+        for wanted in desired
+            .iter()
+            .filter(|wanted| !live.iter().any(|found| quantity::equal(found, wanted)))
+        {
+            self.path.push(Part::Member(wanted));
+            self.steps.push(Step::Append);
+            if !self.is_ignored() {
+                self.report(None, Some(wanted));
+            }
+            self.leave();
+        }
+        if let Some(ours) = ours {
+            self.removed_members(desired, live, ours);
+        }
+    }
+
+    fn removed_members(&mut self, desired: &'a [Value], live: &'a [Value], ours: &'a Tree) {
+        if self.written {
+            return;
+        }
+        for member in ownership::members(ours) {
+            if desired.iter().any(|wanted| quantity::equal(wanted, &member)) {
+                continue;
+            }
+            let found = live
+                .iter()
+                .enumerate()
+                .find(|(_, found)| quantity::equal(found, &member));
+            if let Some((index, found)) = found {
+                self.path.push(Part::Member(found));
+                self.steps.push(Step::Entry(index));
+                if !self.is_ignored() {
+                    self.report(Some(found), None);
+                }
+                self.leave();
+            }
+        }
+    }
+
+    /// True where a value that is changed as a whole says what Git says, defaults aside.
+    fn same_value(&mut self, desired: &'a Value, live: &'a Value) -> bool {
+        match (desired, live) {
+            (Value::Object(wanted), Value::Object(there)) => {
+                let wanted_is_there = wanted.iter().all(|(name, value)| {
+                    self.path.push(Part::Field(name));
+                    let same = self.is_ignored()
+                        || match there.get(name) {
+                            Some(found) if !found.is_null() => self.same_value(value, found),
+                            Some(_) | None => is_empty(value),
+                        };
+                    self.path.pop();
+                    same
+                });
+                wanted_is_there
+                    && there.iter().all(|(name, value)| {
+                        wanted.contains_key(name) || is_empty(value) || self.builtin.may_add(name, value)
+                    })
+            }
+            (Value::Array(wanted), Value::Array(there)) => {
+                wanted.len() == there.len()
+                    && wanted
+                        .iter()
+                        .zip(there)
+                        .enumerate()
+                        .all(|(index, (wanted, found))| {
+                            self.path.push(Part::Index(index));
+                            let same = self.is_ignored() || self.same_value(wanted, found);
+                            self.path.pop();
+                            same
+                        })
+            }
+            (desired, live) => self.same_scalar(desired, live),
+        }
+    }
+
+    fn same_scalar(&self, desired: &Value, live: &Value) -> bool {
+        quantity::equal(desired, live)
+            || self.builtin.is_quantity(&self.path) && quantity::quantities(desired, live)
+            || self.builtin.is_bytes(&self.path) && same_base64(desired, live)
+    }
+}
+
+/// Base64 comes back from the server without the line breaks it was sent with.
+fn same_base64(desired: &Value, live: &Value) -> bool {
+    let (Some(desired), Some(live)) = (desired.as_str(), live.as_str()) else {
+        return false;
+    };
+    let compact = |text: &str| -> String { text.chars().filter(|c| !matches!(c, '\n' | '\r')).collect() };
+    compact(desired) == compact(live)
+}
+
+/// True where all of an empty value was applied by us: then the server has left it out of what it stores. What somebody
+/// else removed is no longer ours.
+fn was_applied(desired: &Value, ours: Option<&Tree>) -> bool {
+    match desired {
+        Value::Null => true,
+        Value::Object(fields) if !fields.is_empty() => fields.iter().all(|(name, value)| {
+            value.is_null() || was_applied(value, ownership::field(ours, name, &mut String::new()))
+        }),
+        _ => ours.is_some(),
+    }
+}
+
+/// What the API server may leave out of what it stores.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(value) => !value,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(entries) => entries.is_empty(),
+        Value::Object(fields) => fields.values().all(is_empty),
+    }
+}
+
+/// True where everything of a value is ours.
+fn covers(ours: &Tree, live: &Value) -> bool {
+    if ours.is_empty() {
+        return true;
+    }
+    match live {
+        Value::Object(fields) => fields.iter().all(|(name, value)| {
+            ownership::field(Some(ours), name, &mut String::new()).is_some_and(|below| covers(below, value))
+        }),
+        Value::Array(entries) => {
+            let keyed: Vec<_> = ownership::keyed_entries(ours).collect();
+            let members: Vec<_> = ownership::members(ours).collect();
+            entries.iter().all(|entry| {
+                members.contains(entry)
+                    || keyed.iter().any(|(keys, below)| {
+                        keys.iter().all(|(key, value)| entry.get(key) == Some(value))
+                            && (below.contains_key(".") || covers(below, entry))
+                    })
+            })
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    }
+}
+
+/// True where two entries of a list have the same keys; one that Git leaves out has its default.
+fn same_keys(names: &[&str], desired: &Map<String, Value>, live: &Map<String, Value>) -> bool {
+    !names.is_empty()
+        && names
+            .iter()
+            .all(|name| match (desired.get(*name), live.get(*name)) {
+                (Some(wanted), Some(found)) => quantity::equal(wanted, found),
+                (None, Some(found)) => defaults::is_default_key(name, found),
+                (Some(wanted), None) => is_empty(wanted),
+                (None, None) => true,
+            })
+}
