@@ -1,0 +1,132 @@
+//! Every example that is an Application does what its README says. The guestbook is what `cargo xtask demo` runs.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::ensure;
+use serde_json::json;
+use sluice_cluster_tests::{Engine, World, condition, text};
+use sluice_sandbox::{GitServer, GnuPg, Repository, Signature};
+
+fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../examples")
+        .join(name)
+}
+
+/// Serves an example's manifests, and returns its Application with the address of that repository.
+fn with_repository(name: &str, url: &str) -> String {
+    let text = fs_err::read_to_string(example(name).join("application.yaml")).expect("the example is there");
+    let line = text
+        .lines()
+        .find(|line| line.trim_start().starts_with("repoURL:"))
+        .expect("it names a repository");
+    text.replace(line, &format!("    repoURL: {url}"))
+}
+
+#[test]
+fn signed_only() {
+    let engine = Engine::shared();
+    let gpg = GnuPg::new().unwrap();
+    let key = gpg.generate("Release <release@example.org>").unwrap();
+    let (server, repository) = (GitServer::start().unwrap(), Repository::new().unwrap());
+    repository
+        .copy_from(&example("signed-only/manifests"), "manifests")
+        .unwrap();
+    let trusted = repository
+        .commit("signed", Signature::OpenPgp(&gpg, &key))
+        .unwrap();
+    let url = server.push(&repository, "motd").unwrap();
+
+    let armour = format!("--from-literal=release.asc={}", gpg.export(&key).unwrap());
+    engine
+        .plane
+        .kubectl_with(&["create", "configmap", "release-keys", &armour])
+        .unwrap();
+    engine.plane.apply(&with_repository("signed-only", &url)).unwrap();
+    let motd = "-n default applications.sluice.dev/motd";
+    let a_while = std::time::Duration::from_secs(90);
+    engine
+        .plane
+        .wait_for(motd, a_while, |application| {
+            ensure!(
+                text(application, "/status/sync/revision") == trusted,
+                "not synced"
+            );
+            ensure!(text(application, "/status/sync/status") == "Synced", "not Synced");
+            ensure!(
+                text(application, "/status/verification/signer") == key.fingerprint,
+                "another signer"
+            );
+            Ok(())
+        })
+        .unwrap();
+
+    repository
+        .write(
+            "manifests/motd.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: motd}\ndata: {text: Mine!}\n",
+        )
+        .unwrap();
+    let unsigned = repository.commit("unsigned", Signature::None).unwrap();
+    server.push(&repository, "motd").unwrap();
+    engine
+        .sluice(&["refresh", "motd", "--wait", "--namespace", "default"])
+        .unwrap();
+    engine
+        .plane
+        .wait_for(motd, a_while, |application| {
+            let status = &application["status"];
+            ensure!(condition(status, "Verified")?["status"] == "False", "not refused");
+            ensure!(
+                text(status, "/verification/refusedRevision") == unsigned,
+                "another commit is refused"
+            );
+            ensure!(text(status, "/sync/revision") == trusted, "the cluster moved");
+            Ok(())
+        })
+        .unwrap();
+    let object = engine.plane.get("-n default configmap/motd").unwrap();
+    assert_eq!(text(&object, "/data/text"), "Only what was signed gets here.");
+
+    // What the README says to see it beforehand with.
+    let keyring = engine
+        .write("release.asc", gpg.export(&key).unwrap())
+        .unwrap()
+        .display()
+        .to_string();
+    let folder = repository.path().display().to_string();
+    let verified = engine
+        .try_sluice(&[
+            "verify",
+            "--repo",
+            &folder,
+            "--mode",
+            "chain",
+            "--keyring",
+            &keyring,
+            "main",
+        ])
+        .unwrap();
+    assert_eq!(
+        verified.status.code(),
+        Some(4),
+        "{}",
+        String::from_utf8_lossy(&verified.stderr)
+    );
+}
+
+#[test]
+fn guestbook() {
+    let world = World::shared("guestbook-example").unwrap();
+    world
+        .repository
+        .copy_from(&example("guestbook/manifests"), "manifests")
+        .unwrap();
+    world.repository.remove("manifests/namespace.yaml").unwrap();
+    let commit = world.commit("the guestbook").unwrap();
+    world.apply(&world.application()).unwrap();
+    let status = world.wait_synced(&commit).unwrap();
+    assert_eq!(status["objects"], json!(8), "{status:#}");
+    let frontend = world.object("deployment/frontend").unwrap();
+    assert_eq!(frontend["status"]["readyReplicas"], 3);
+}
