@@ -105,6 +105,14 @@ impl Stage {
         Ok(())
     }
 
+    /// Returns the process id of the controller.
+    pub(crate) fn controller_id(&self) -> Result<u32> {
+        self.controller
+            .as_ref()
+            .map(Process::id)
+            .context("no controller runs")
+    }
+
     /// Returns the engine's program, with this cluster and nothing of the user's configuration.
     fn command(&self) -> Command {
         let mut command = Command::new(&self.sluice);
