@@ -1,5 +1,6 @@
 //! Single requests, each with a deadline.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use kube::api::{
@@ -55,7 +56,7 @@ pub struct Patch {
 }
 
 /// A request that could not even be written down, e.g. for an invalid name.
-fn unwritable(error: impl std::fmt::Display) -> ClusterError {
+pub(crate) fn unwritable(error: impl std::fmt::Display) -> ClusterError {
     ClusterError::Invalid {
         message: format!("the request cannot be built: {error}"),
         fields: Vec::new(),
@@ -102,6 +103,27 @@ impl Cluster {
             match page.continue_token {
                 Some(next) => token = Some(next),
                 None => return Ok(objects),
+            }
+        }
+    }
+
+    /// The names of the objects of a kind in one namespace (or of the cluster), and nothing else of them.
+    pub async fn names(
+        &self,
+        kind: &Kind,
+        namespace: Option<&str>,
+    ) -> Result<BTreeSet<String>, ClusterError> {
+        let mut names = BTreeSet::new();
+        let mut parameters = ListParams::default().limit(PAGE);
+        loop {
+            let request = Request::new(kind.path(namespace))
+                .list_metadata(&parameters)
+                .map_err(unwritable)?;
+            let page = Page::new(kind, self.call(request).await?.value);
+            names.extend(page.objects.iter().map(|object| object.name().to_owned()));
+            match page.continue_token {
+                Some(token) => parameters = parameters.continue_token(&token),
+                None => return Ok(names),
             }
         }
     }

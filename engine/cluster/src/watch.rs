@@ -1,13 +1,14 @@
 //! Lists by the page and watches by the event, as plain JSON.
 
 use futures::{Stream, StreamExt as _};
-use kube::api::{Request, WatchEvent, WatchParams};
+use kube::api::{ListParams, Request, WatchEvent, WatchParams};
 use serde_json::Value;
-use sluice_model::Object;
+use sluice_model::{Object, ObjectRef};
 
 use crate::connect::Cluster;
 use crate::error::ClusterError;
 use crate::kinds::Kind;
+use crate::requests::unwritable;
 
 /// One page of a list.
 #[derive(Debug)]
@@ -76,12 +77,52 @@ impl Cluster {
         seconds: u32,
     ) -> Result<impl Stream<Item = Result<Change, ClusterError>> + Send + use<>, ClusterError> {
         let parameters = WatchParams::default().labels(selector).timeout(seconds);
-        let request = Request::new(kind.path(None))
-            .watch(&parameters, resource_version)
-            .map_err(|error| ClusterError::Invalid {
-                message: format!("the watch cannot be built: {error}"),
-                fields: Vec::new(),
-            })?;
+        self.watch_path(kind.path(None), &parameters, resource_version)
+            .await
+    }
+
+    /// One object by its name, with the version to watch it from. Needs the rights to list and watch that name only.
+    pub async fn list_one(
+        &self,
+        kind: &Kind,
+        reference: &ObjectRef,
+    ) -> Result<(Option<Object>, String), ClusterError> {
+        let parameters = ListParams::default().fields(&format!("metadata.name={}", reference.name));
+        let request = Request::new(kind.path(reference.namespace.as_deref()))
+            .list(&parameters)
+            .map_err(unwritable)?;
+        let page = Page::new(kind, self.call(request).await?.value);
+        Ok((page.objects.into_iter().next(), page.resource_version))
+    }
+
+    /// As [`Cluster::watch`], for one object by its name.
+    pub async fn watch_one(
+        &self,
+        kind: &Kind,
+        reference: &ObjectRef,
+        resource_version: &str,
+        seconds: u32,
+    ) -> Result<impl Stream<Item = Result<Change, ClusterError>> + Send + use<>, ClusterError> {
+        let parameters = WatchParams::default()
+            .fields(&format!("metadata.name={}", reference.name))
+            .timeout(seconds);
+        self.watch_path(
+            kind.path(reference.namespace.as_deref()),
+            &parameters,
+            resource_version,
+        )
+        .await
+    }
+
+    async fn watch_path(
+        &self,
+        path: String,
+        parameters: &WatchParams,
+        resource_version: &str,
+    ) -> Result<impl Stream<Item = Result<Change, ClusterError>> + Send + use<>, ClusterError> {
+        let request = Request::new(path)
+            .watch(parameters, resource_version)
+            .map_err(unwritable)?;
         let server = self.server.clone();
         let failed = move |error| ClusterError::from_kube(&server, error);
         let events = self
@@ -107,32 +148,5 @@ impl Cluster {
             };
             futures::future::ready(item)
         }))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_pages_objects_get_their_kind_back() {
-        let kind = Kind {
-            group: "apps".to_owned(),
-            version: "v1".to_owned(),
-            kind: "Deployment".to_owned(),
-            plural: "deployments".to_owned(),
-            namespaced: true,
-            verbs: Vec::new(),
-        };
-        let page = Page::new(
-            &kind,
-            json!({"metadata": {"resourceVersion": "7", "continue": "x"}, "items": [{"metadata": {"name": "a"}}]}),
-        );
-        assert_eq!(page.objects[0].reference().to_string(), "Deployment.apps a");
-        assert_eq!(
-            (page.resource_version.as_str(), page.continue_token.as_deref()),
-            ("7", Some("x"))
-        );
     }
 }

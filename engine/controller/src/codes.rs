@@ -1,0 +1,64 @@
+//! The documented failures of composing: the Application's own configuration.
+
+use sluice_model::error::{ErrorCode, ExitKind};
+
+/// A keyring is missing.
+pub const KEYRING: ErrorCode = ErrorCode {
+    id: "K01",
+    summary: "a keyring that the Application names cannot be used",
+    hint: "create the ConfigMap in the Application's namespace, each value an armoured public key, or name a file that the engine can read",
+    exit: ExitKind::Input,
+};
+/// Credentials are missing.
+pub const CREDENTIALS: ErrorCode = ErrorCode {
+    id: "K02",
+    summary: "the credentials that the Application names cannot be used",
+    hint: "create the Secret in the Application's namespace with `username` and `password`, `bearerToken`, or `sshPrivateKey`",
+    exit: ExitKind::Input,
+};
+/// An unknown cluster.
+pub const DESTINATION: ErrorCode = ErrorCode {
+    id: "K03",
+    summary: "the Application names a cluster that there is not",
+    hint: "set `spec.destination.name` to `in-cluster` or leave it out",
+    exit: ExitKind::Input,
+};
+/// A wrong value.
+pub const SPEC: ErrorCode = ErrorCode {
+    id: "K04",
+    summary: "a value of the Application's spec means nothing",
+    hint: "correct the named field; `kubectl explain application.spec` documents it",
+    exit: ExitKind::Input,
+};
+/// A request that cannot be read.
+pub const REQUEST: ErrorCode = ErrorCode {
+    id: "K05",
+    summary: "the request in the annotation `sluice.dev/operation` cannot be read",
+    hint: "use `sluice sync`, which writes it",
+    exit: ExitKind::Input,
+};
+/// Plugins failed.
+pub const PLUGINS: ErrorCode = ErrorCode {
+    id: "K06",
+    summary: "a policy plugin did not answer, so the cautious default holds",
+    hint: "see the plugin's own code in the message; `sluice plugin list` shows which serve",
+    exit: ExitKind::Plugin,
+};
+/// A bug.
+pub const INTERNAL: ErrorCode = ErrorCode {
+    id: "K07",
+    summary: "a part of the engine failed",
+    hint: "this is a bug: please report it with the engine's log",
+    exit: ExitKind::Internal,
+};
+
+/// Every code of this crate.
+pub const ALL: &[&ErrorCode] = &[
+    &KEYRING,
+    &CREDENTIALS,
+    &DESTINATION,
+    &SPEC,
+    &REQUEST,
+    &PLUGINS,
+    &INTERNAL,
+];

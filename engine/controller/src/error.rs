@@ -1,0 +1,178 @@
+//! Why an application could not be followed to the end of the pipeline.
+
+use std::sync::Arc;
+
+use sluice_apply::ApplyError;
+use sluice_cluster::ClusterError;
+use sluice_model::error::{Coded, ErrorCode};
+use sluice_observe::ObserveError;
+use sluice_render::RenderErrors;
+use sluice_source::SourceError;
+use sluice_verify::VerifyError;
+
+use crate::codes;
+
+/// A stage that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The repository.
+    #[error(transparent)]
+    Source(Arc<SourceError>),
+    /// Trust.
+    #[error("revision {} is refused", short(.commit))]
+    Verify {
+        /// The commit that was refused.
+        commit: String,
+        /// Why.
+        #[source]
+        error: Arc<VerifyError>,
+    },
+    /// Manifests.
+    #[error("{}", render_text(.0))]
+    Render(RenderErrors),
+    /// The cluster.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The live state.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
+    /// Applying.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    /// A keyring that the spec names is not there.
+    #[error("the keyring {what} cannot be used: {detail}")]
+    Keyring {
+        /// `ConfigMap shop/keys`.
+        what: String,
+        /// Why.
+        detail: String,
+    },
+    /// Credentials that the spec names are not there.
+    #[error("the credentials Secret {what} cannot be used: {detail}")]
+    Credentials {
+        /// `shop/git`.
+        what: String,
+        /// Why.
+        detail: String,
+    },
+    /// A destination that there is not.
+    #[error("there is no cluster named `{name}`")]
+    Destination {
+        /// As written.
+        name: String,
+    },
+    /// A value of the spec that means nothing.
+    #[error("`{field}` is wrong: {detail}")]
+    Spec {
+        /// Its path.
+        field: &'static str,
+        /// Why.
+        detail: String,
+    },
+    /// Something that should not happen.
+    #[error("a part of the engine failed: {detail}")]
+    Internal {
+        /// What is known.
+        detail: String,
+    },
+}
+
+fn short(commit: &str) -> &str {
+    commit.get(..12).unwrap_or(commit)
+}
+
+/// So many are shown in one message; `sluice render` shows all.
+const SHOWN: usize = 20;
+
+fn render_text(errors: &RenderErrors) -> String {
+    let mut lines: Vec<String> = errors
+        .iter()
+        .take(SHOWN)
+        .map(|error| format!("{}: {error}", error.code().id))
+        .collect();
+    if errors.len() > SHOWN {
+        lines.push(format!("and {} more", errors.len() - SHOWN));
+    }
+    lines.join("\n")
+}
+
+impl PipelineError {
+    /// The failures in it, each with its own code: a set of manifests may have many.
+    pub fn into_coded(self) -> Vec<Box<dyn Coded>> {
+        match self {
+            Self::Render(errors) => errors
+                .iter()
+                .map(|error| Box::new(error.clone()) as Box<dyn Coded>)
+                .collect(),
+            other => vec![Box::new(other)],
+        }
+    }
+
+    /// True where the same may succeed later without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Source(_) | Self::Observe(_) => true,
+            Self::Cluster(error) => error.is_transient(),
+            Self::Apply(error) => error.is_transient(),
+            Self::Verify { .. }
+            | Self::Render(_)
+            | Self::Keyring { .. }
+            | Self::Credentials { .. }
+            | Self::Destination { .. }
+            | Self::Spec { .. }
+            | Self::Internal { .. } => false,
+        }
+    }
+
+    pub(crate) fn internal(detail: impl std::fmt::Display) -> Self {
+        Self::Internal {
+            detail: detail.to_string(),
+        }
+    }
+}
+
+impl From<SourceError> for PipelineError {
+    fn from(error: SourceError) -> Self {
+        Self::Source(Arc::new(error))
+    }
+}
+
+impl From<RenderErrors> for PipelineError {
+    fn from(errors: RenderErrors) -> Self {
+        Self::Render(errors)
+    }
+}
+
+impl Coded for PipelineError {
+    fn code(&self) -> &'static ErrorCode {
+        match self {
+            Self::Source(error) => error.code(),
+            Self::Verify { error, .. } => error.code(),
+            Self::Render(errors) => errors.iter().next().map_or(&codes::INTERNAL, Coded::code),
+            Self::Cluster(error) => error.code(),
+            Self::Observe(error) => error.code(),
+            Self::Apply(error) => error.code(),
+            Self::Keyring { .. } => &codes::KEYRING,
+            Self::Credentials { .. } => &codes::CREDENTIALS,
+            Self::Destination { .. } => &codes::DESTINATION,
+            Self::Spec { .. } => &codes::SPEC,
+            Self::Internal { .. } => &codes::INTERNAL,
+        }
+    }
+
+    fn hint(&self) -> String {
+        match self {
+            Self::Source(error) => error.hint(),
+            Self::Verify { error, .. } => error.hint(),
+            Self::Render(errors) => errors.iter().next().map_or(String::new(), Coded::hint),
+            Self::Cluster(error) => error.hint(),
+            Self::Observe(error) => error.hint(),
+            Self::Apply(error) => error.hint(),
+            Self::Keyring { .. }
+            | Self::Credentials { .. }
+            | Self::Destination { .. }
+            | Self::Spec { .. }
+            | Self::Internal { .. } => self.code().hint.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! One fetch of a repository for everybody who asks at the same time.
+//!
+//! Whoever needs a repository says since when a fetch is fresh enough; a fetch that began later, or is about to, serves all
+//! of them, its failure included. A repository is shared only between those who show the same credentials.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sluice_source::{Access, Fetched, Repositories, SourceError};
+use tokio::time::Instant;
+
+use crate::error::PipelineError;
+
+/// How a repository is reached, with something that tells these credentials from others.
+#[derive(Debug, Clone)]
+pub struct Reach {
+    /// Credentials, hosts, limits.
+    pub access: Access,
+    /// Equal for equal credentials, and gives nothing away.
+    pub identity: String,
+}
+
+impl Default for Reach {
+    fn default() -> Self {
+        Self {
+            access: Access::default(),
+            identity: String::new(),
+        }
+    }
+}
+
+type Slot = Arc<tokio::sync::Mutex<Option<Attempt>>>;
+
+struct Attempt {
+    began: Instant,
+    result: Result<Arc<Fetched>, Arc<SourceError>>,
+}
+
+/// Called with the URL of a repository that has something new. Must not block.
+type OnNews = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// The mirrors, shared by all applications. Cheap to clone.
+#[derive(Clone)]
+pub struct Mirrors {
+    repositories: Repositories,
+    slots: Arc<Mutex<BTreeMap<(String, String), Slot>>>,
+    on_news: OnNews,
+}
+
+impl Mirrors {
+    /// Mirrors in a folder.
+    pub fn new(repositories: Repositories) -> Self {
+        Self {
+            repositories,
+            slots: Arc::default(),
+            on_news: Arc::new(|_| {}),
+        }
+    }
+
+    /// As [`Mirrors::new`], telling whose repository has something new.
+    pub fn telling(repositories: Repositories, on_news: OnNews) -> Self {
+        Self {
+            on_news,
+            ..Self::new(repositories)
+        }
+    }
+
+    /// The mirror of `url` as of `since` or later.
+    pub async fn fetch(
+        &self,
+        url: &str,
+        reach: &Reach,
+        since: Instant,
+    ) -> Result<Arc<Fetched>, PipelineError> {
+        let slot = self.slot(url, reach);
+        let mut attempt = slot.lock().await;
+        if let Some(attempt) = attempt.as_ref().filter(|attempt| attempt.began >= since) {
+            return attempt.result.clone().map_err(PipelineError::Source);
+        }
+        let began = Instant::now();
+        let (repositories, owned, access) = (self.repositories.clone(), url.to_owned(), reach.access.clone());
+        let fetched = tokio::task::spawn_blocking(move || repositories.fetch(&owned, &access)).await;
+        let result = fetched
+            .map_err(PipelineError::internal)?
+            .map(Arc::new)
+            .map_err(Arc::new);
+        let news = matches!(&result, Ok(fetched) if fetched.changed);
+        *attempt = Some(Attempt {
+            began,
+            result: result.clone(),
+        });
+        drop(attempt);
+        if news {
+            (self.on_news)(url);
+        }
+        result.map_err(PipelineError::Source)
+    }
+
+    /// Forgets repositories that nobody of `wanted` names. Their folders stay.
+    pub fn retain(&self, wanted: impl Fn(&str) -> bool) {
+        self.slots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|(url, _), _| wanted(url));
+    }
+
+    fn slot(&self, url: &str, reach: &Reach) -> Slot {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(slots.entry((url.to_owned(), reach.identity.clone())).or_default())
+    }
+}

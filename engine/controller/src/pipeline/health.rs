@@ -1,0 +1,146 @@
+//! Health of live objects, remembered while neither they nor the plugins change.
+
+use std::collections::BTreeMap;
+
+use sluice_model::ObjectRef;
+use sluice_model::application::Policies;
+use sluice_model::health::{HealthStatus, HealthVerdict};
+use sluice_model::object::Object;
+use sluice_model::secret::mask;
+use sluice_plugin_host::PluginProblem;
+
+use crate::error::PipelineError;
+use crate::pipeline::{Compared, Pipeline, blocking};
+
+/// The health of one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectHealth {
+    /// Which.
+    pub object: ObjectRef,
+    /// What its policy says.
+    pub verdict: HealthVerdict,
+}
+
+/// Verdicts by what they depend on: the object's uid and version, and the plugins.
+#[derive(Debug, Default)]
+pub struct HealthMemory {
+    plugins: Vec<String>,
+    verdicts: BTreeMap<String, (String, HealthVerdict)>,
+}
+
+impl HealthMemory {
+    fn known(&self, object: &Object) -> Option<&HealthVerdict> {
+        let (version, verdict) = self.verdicts.get(object.metadata("uid")?)?;
+        (Some(version.as_str()) == object.metadata("resourceVersion")).then_some(verdict)
+    }
+}
+
+/// The worst of several objects: what holds for the application, and the object that makes it so.
+pub fn worst(objects: &[ObjectHealth]) -> Option<&ObjectHealth> {
+    // The first of the worst, so that the message does not jump between objects of one status.
+    objects.iter().rev().max_by_key(|object| object.verdict.status)
+}
+
+impl Pipeline {
+    /// The health of everything that belongs to the application. Asks the plugins only about what changed.
+    pub async fn health(
+        &self,
+        policies: &Policies,
+        objects: &[Compared],
+        memory: &mut HealthMemory,
+        now: jiff::Timestamp,
+    ) -> Result<(Vec<ObjectHealth>, Vec<PluginProblem>), PipelineError> {
+        let digests = self.plugins.digests(policies);
+        if memory.plugins != digests || self.plugins.health_uses_time(&policies.health) {
+            *memory = HealthMemory {
+                plugins: digests,
+                verdicts: BTreeMap::new(),
+            };
+        }
+        let lasting: Vec<&Compared> = objects.iter().filter(|object| object.is_lasting()).collect();
+        let mut unknown = Vec::new();
+        for live in lasting.iter().filter_map(|object| object.live.as_ref()) {
+            if memory.known(live).is_none() {
+                unknown.push(mask(live));
+            }
+        }
+        let mut problems = Vec::new();
+        let mut fresh = BTreeMap::new();
+        if !unknown.is_empty() {
+            let (plugins, policies, asked) = (self.plugins.clone(), policies.health.clone(), unknown.clone());
+            let answer = blocking(move || plugins.health(&policies, &asked, now)).await?;
+            // Where a plugin failed, the next look asks again.
+            let keep = answer.problems.is_empty();
+            problems = answer.problems;
+            for (object, verdict) in unknown.iter().zip(answer.value) {
+                let (Some(uid), Some(version)) = (object.metadata("uid"), object.metadata("resourceVersion"))
+                else {
+                    continue;
+                };
+                if keep {
+                    memory
+                        .verdicts
+                        .insert(uid.to_owned(), (version.to_owned(), verdict.clone()));
+                }
+                fresh.insert(uid.to_owned(), verdict);
+            }
+        }
+        let verdict = |live: &Object| {
+            let new = live.metadata("uid").and_then(|uid| fresh.get(uid));
+            new.or_else(|| memory.known(live))
+                .cloned()
+                .unwrap_or_else(HealthVerdict::no_opinion)
+        };
+        let missing = || HealthVerdict {
+            status: HealthStatus::Missing,
+            message: String::new(),
+            plugin: None,
+        };
+        let judged: Vec<ObjectHealth> = lasting
+            .iter()
+            .map(|object| ObjectHealth {
+                object: object.reference(),
+                verdict: object.live.as_ref().map_or_else(missing, &verdict),
+            })
+            .collect();
+        let uids: std::collections::BTreeSet<&str> = lasting
+            .iter()
+            .filter_map(|object| object.live.as_ref()?.metadata("uid"))
+            .collect();
+        memory.verdicts.retain(|uid, _| uids.contains(uid.as_str()));
+        Ok((judged, problems))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_the_worst_speaks() {
+        let health = |name: &str, status| ObjectHealth {
+            object: ObjectRef {
+                group: String::new(),
+                version: "v1".to_owned(),
+                kind: "Pod".to_owned(),
+                namespace: None,
+                name: name.to_owned(),
+            },
+            verdict: HealthVerdict {
+                status,
+                message: String::new(),
+                plugin: None,
+            },
+        };
+        let objects = [
+            health("a", HealthStatus::Healthy),
+            health("b", HealthStatus::Degraded),
+            health("c", HealthStatus::Degraded),
+        ];
+        assert_eq!(
+            worst(&objects).map(|object| object.object.name.as_str()),
+            Some("b")
+        );
+        assert_eq!(worst(&[]), None);
+    }
+}

@@ -1,0 +1,203 @@
+//! ConfigMaps and Secrets that Applications name: keyrings and credentials.
+//!
+//! A command asks for them when it needs them. The controller watches each one that is named, by its name, so that a refresh
+//! asks nobody and a change is seen at once.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use sluice_cluster::{Change, Cluster, ClusterError, Kind};
+use sluice_model::{Object, ObjectRef};
+use tokio::sync::watch;
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Named {
+    ConfigMap,
+    Secret,
+}
+
+impl Named {
+    fn kind(self) -> Kind {
+        let (kind, plural) = match self {
+            Self::ConfigMap => ("ConfigMap", "configmaps"),
+            Self::Secret => ("Secret", "secrets"),
+        };
+        Kind {
+            group: String::new(),
+            version: "v1".to_owned(),
+            kind: kind.to_owned(),
+            plural: plural.to_owned(),
+            namespaced: true,
+            verbs: Vec::new(),
+        }
+    }
+}
+
+type Key = (Named, String, String);
+type Content = Result<Option<Object>, Arc<ClusterError>>;
+/// Called with the namespace in which something changed. Must not block.
+type OnChange = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Reads what Applications name. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct References {
+    cluster: Cluster,
+    watched: Option<Arc<Watched>>,
+}
+
+struct Watched {
+    on_change: OnChange,
+    following: Mutex<BTreeMap<Key, Following>>,
+}
+
+struct Following {
+    content: watch::Receiver<Option<Content>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl References {
+    /// Asks every time.
+    pub(crate) fn asking(cluster: Cluster) -> Self {
+        Self {
+            cluster,
+            watched: None,
+        }
+    }
+
+    /// Asks once and watches.
+    pub(crate) fn watching(cluster: Cluster, on_change: OnChange) -> Self {
+        Self {
+            cluster,
+            watched: Some(Arc::new(Watched {
+                on_change,
+                following: Mutex::default(),
+            })),
+        }
+    }
+
+    /// The object, or none where there is none.
+    pub(crate) async fn get(&self, named: Named, namespace: &str, name: &str) -> Content {
+        let Some(watched) = &self.watched else {
+            return self
+                .cluster
+                .get(&named.kind(), &reference(named, namespace, name))
+                .await
+                .map_err(Arc::new);
+        };
+        let mut content = {
+            let mut following = watched.following.lock().unwrap_or_else(PoisonError::into_inner);
+            let key = (named, namespace.to_owned(), name.to_owned());
+            let entry = following.entry(key).or_insert_with(|| {
+                let (sender, content) = watch::channel(None);
+                let follower = Follower {
+                    cluster: self.cluster.clone(),
+                    named,
+                    reference: reference(named, namespace, name),
+                    sender,
+                    on_change: Arc::clone(&watched.on_change),
+                };
+                Following {
+                    content,
+                    task: tokio::spawn(follower.run()),
+                }
+            });
+            entry.content.clone()
+        };
+        match content.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(content)) => content.clone(),
+            Ok(None) | Err(_) => Err(Arc::new(ClusterError::Unreachable {
+                server: self.cluster.server().to_owned(),
+                detail: "the controller is ending".to_owned(),
+            })),
+        }
+    }
+}
+
+fn reference(named: Named, namespace: &str, name: &str) -> ObjectRef {
+    let kind = named.kind();
+    ObjectRef {
+        group: String::new(),
+        version: kind.version,
+        kind: kind.kind,
+        namespace: Some(namespace.to_owned()),
+        name: name.to_owned(),
+    }
+}
+
+struct Follower {
+    cluster: Cluster,
+    named: Named,
+    reference: ObjectRef,
+    sender: watch::Sender<Option<Content>>,
+    on_change: OnChange,
+}
+
+impl Follower {
+    async fn run(self) {
+        let mut backoff = Duration::from_secs(1);
+        loop {
+            match self.follow().await {
+                Ok(()) => backoff = Duration::from_secs(1),
+                Err(error) => {
+                    let asked = error.retry_after();
+                    // What was read once stays true until something else is known.
+                    let unknown = !matches!(&*self.sender.borrow(), Some(Ok(_)));
+                    if unknown || !error.is_transient() {
+                        self.set(Err(Arc::new(error)));
+                    }
+                    tokio::time::sleep(asked.unwrap_or(backoff)).await;
+                    backoff = (backoff * 2).min(Duration::from_secs(30));
+                }
+            }
+        }
+    }
+
+    /// One watch, from the list it begins with to its end.
+    async fn follow(&self) -> Result<(), ClusterError> {
+        let kind = self.named.kind();
+        let (object, version) = self.cluster.list_one(&kind, &self.reference).await?;
+        self.set(Ok(object));
+        let changes = self
+            .cluster
+            .watch_one(&kind, &self.reference, &version, 290)
+            .await?;
+        tokio::pin!(changes);
+        let end = tokio::time::Instant::now() + Duration::from_secs(305);
+        while let Ok(Some(change)) = tokio::time::timeout_at(end, changes.next()).await {
+            match change? {
+                Change::Applied(object) => self.set(Ok(Some(object))),
+                Change::Deleted(_) => self.set(Ok(None)),
+                Change::Bookmark(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn set(&self, content: Content) {
+        let same = match (&*self.sender.borrow(), &content) {
+            (Some(Ok(before)), Ok(now)) => version(before.as_ref()) == version(now.as_ref()),
+            (Some(Err(_)), Err(_)) => true,
+            _ => false,
+        };
+        let first = self.sender.borrow().is_none();
+        if !same {
+            self.sender.send_replace(Some(content));
+            if !first {
+                (self.on_change)(self.reference.namespace.as_deref().unwrap_or_default());
+            }
+        }
+    }
+}
+
+fn version(object: Option<&Object>) -> Option<&str> {
+    object.and_then(|object| object.metadata("resourceVersion"))
+}
