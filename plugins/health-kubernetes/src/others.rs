@@ -1,0 +1,171 @@
+//! Kinds that do not run Pods.
+
+use serde_json::Value as Json;
+use sluice_plugin::{Object, Verdict};
+
+use crate::{DELETION, deleting, healthy};
+
+pub(crate) fn service(object: &Object<'_>) -> Result<Verdict, String> {
+    let [deletion, kind] = object.fields([DELETION, "/spec/type"]);
+    if let Some(verdict) = deleting(&deletion, object) {
+        return Ok(verdict);
+    }
+    match kind.text()?.as_deref() {
+        Some("LoadBalancer") => Ok(balanced(object)),
+        _ => Ok(healthy()),
+    }
+}
+
+pub(crate) fn ingress(object: &Object<'_>) -> Result<Verdict, String> {
+    let [deletion] = object.fields([DELETION]);
+    if let Some(verdict) = deleting(&deletion, object) {
+        return Ok(verdict);
+    }
+    Ok(balanced(object))
+}
+
+/// Whether a load balancer has given an address.
+fn balanced(object: &Object<'_>) -> Verdict {
+    match object.length("/status/loadBalancer/ingress") {
+        Some(1..) => healthy(),
+        Some(0) | None => Verdict::Progressing("no load balancer has given it an address yet".to_owned()),
+    }
+}
+
+pub(crate) fn persistent_volume_claim(object: &Object<'_>) -> Result<Verdict, String> {
+    let [deletion, phase] = object.fields([DELETION, "/status/phase"]);
+    if let Some(verdict) = deleting(&deletion, object) {
+        return Ok(verdict);
+    }
+    Ok(match phase.text()?.as_deref() {
+        Some("Bound") => healthy(),
+        Some("Pending") => Verdict::Progressing(String::new()),
+        Some("Lost") => Verdict::Degraded("its volume is gone".to_owned()),
+        _ => Verdict::Unknown(String::new()),
+    })
+}
+
+pub(crate) fn autoscaler(object: &Object<'_>) -> Result<Verdict, String> {
+    let [deletion, conditions] = object.fields([DELETION, "/status/conditions"]);
+    if let Some(verdict) = deleting(&deletion, object) {
+        return Ok(verdict);
+    }
+    autoscaler_conditions(&conditions.tree()?)
+}
+
+/// `autoscaling/v1` has no conditions of its own: they are in an annotation, as JSON.
+pub(crate) fn autoscaler_by_annotation(object: &Object<'_>) -> Result<Verdict, String> {
+    let [deletion] = object.fields([DELETION]);
+    if let Some(verdict) = deleting(&deletion, object) {
+        return Ok(verdict);
+    }
+    match object.annotation("autoscaling.alpha.kubernetes.io/conditions") {
+        Some(text) => match serde_json::from_str(&text) {
+            Ok(conditions) => autoscaler_conditions(&conditions),
+            Err(error) => Err(format!("the annotation with the conditions is no JSON: {error}")),
+        },
+        None => Ok(Verdict::Progressing("Waiting to Autoscale".to_owned())),
+    }
+}
+
+fn autoscaler_conditions(conditions: &Json) -> Result<Verdict, String> {
+    let conditions = match conditions {
+        Json::Null => &Vec::new(),
+        Json::Array(conditions) => conditions,
+        _ => return Err("the conditions are no list".to_owned()),
+    };
+    let text = |condition: &Json, key: &str| {
+        condition
+            .get(key)
+            .and_then(Json::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let failing = |condition: &&Json| match text(condition, "type").as_str() {
+        "AbleToScale" => {
+            ["FailedGetScale", "FailedUpdateScale"].contains(&text(condition, "reason").as_str())
+        }
+        "ScalingActive" => [
+            "FailedGetResourceMetric",
+            "FailedGetObjectMetric",
+            "FailedGetPodsMetric",
+            "FailedGetExternalMetric",
+            "FailedComputeMetricsReplicas",
+            "InvalidSelector",
+        ]
+        .contains(&text(condition, "reason").as_str()),
+        _ => false,
+    };
+    let working = |condition: &&Json| {
+        ["AbleToScale", "ScalingLimited"].contains(&text(condition, "type").as_str())
+            && text(condition, "status") == "True"
+    };
+    if let Some(condition) = conditions.iter().find(failing) {
+        return Ok(Verdict::Degraded(text(condition, "message")));
+    }
+    Ok(match conditions.iter().find(working) {
+        Some(condition) => Verdict::Healthy(text(condition, "message")),
+        None => Verdict::Progressing("Waiting to Autoscale".to_owned()),
+    })
+}
+
+pub(crate) fn api_service(object: &Object<'_>) -> Result<Verdict, String> {
+    let [deletion, available, reason, message] = object.fields([
+        DELETION,
+        "/status/conditions/[type=Available]/status",
+        "/status/conditions/[type=Available]/reason",
+        "/status/conditions/[type=Available]/message",
+    ]);
+    if let Some(verdict) = deleting(&deletion, object) {
+        return Ok(verdict);
+    }
+    let text = format!(
+        "{}: {}",
+        reason.text()?.unwrap_or_default(),
+        message.text()?.unwrap_or_default()
+    );
+    Ok(match available.text()?.as_deref() {
+        Some("True") => Verdict::Healthy(text),
+        Some(_) => Verdict::Progressing(text),
+        None => Verdict::Progressing("Waiting to be processed".to_owned()),
+    })
+}
+
+pub(crate) fn custom_resource_definition(object: &Object<'_>) -> Result<Verdict, String> {
+    let [deletion, established, names, reason, structural, flaw] = object.fields([
+        DELETION,
+        "/status/conditions/[type=Established]/status",
+        "/status/conditions/[type=NamesAccepted]/status",
+        "/status/conditions/[type=NamesAccepted]/message",
+        "/status/conditions/[type=NonStructuralSchema]/status",
+        "/status/conditions/[type=NonStructuralSchema]/message",
+    ]);
+    if let Some(verdict) = deleting(&deletion, object) {
+        return Ok(verdict);
+    }
+    if names.text()?.as_deref() == Some("False") {
+        return Ok(Verdict::Degraded(reason.text()?.unwrap_or_default()));
+    }
+    if structural.text()?.as_deref() == Some("True") {
+        return Ok(Verdict::Degraded(flaw.text()?.unwrap_or_default()));
+    }
+    Ok(match established.text()?.as_deref() {
+        Some("True") => healthy(),
+        _ => Verdict::Progressing("the API server does not serve it yet".to_owned()),
+    })
+}
+
+/// An Argo Workflow: it runs once and has a phase.
+pub(crate) fn workflow(object: &Object<'_>) -> Result<Verdict, String> {
+    let [deletion, phase, message] = object.fields([DELETION, "/status/phase", "/status/message"]);
+    if let Some(verdict) = deleting(&deletion, object) {
+        return Ok(verdict);
+    }
+    let message = message.text()?.unwrap_or_default();
+    Ok(match phase.text()?.as_deref() {
+        None | Some("" | "Pending" | "Running") => Verdict::Progressing(message),
+        Some("Succeeded") => Verdict::Healthy(message),
+        Some("Failed" | "Error") => Verdict::Degraded(message),
+        Some(_) => Verdict::Unknown(message),
+    })
+}

@@ -1,0 +1,264 @@
+//! Golden cases: `cases/<name>/input.yaml` and what the policy is to say of it in `expected.json`.
+//!
+//! An input has one or more documents; the expectation is a list with an entry for each. Beside them may be `settings.json`.
+//! The clock stands at `now`, seconds since 1970, in a file of that name, or at 0. With `UPDATE=1` in the environment the
+//! expectations are written instead of compared; read them before you commit them. Every case is judged twice, because a policy
+//! must say the same of the same.
+//!
+//! ```no_run
+//! # struct Database;
+//! # use sluice_plugin::*;
+//! # impl HealthCheck for Database {
+//! #     fn describe() -> Descriptor { Descriptor::new("", []) }
+//! #     fn configure(_: &Settings) -> Result<Self, Vec<Problem>> { Ok(Self) }
+//! #     fn assess(&self, _: &Object<'_>, _: &HealthContext) -> Result<Verdict, String> { Ok(Verdict::NoOpinion) }
+//! # }
+//! #[test]
+//! fn cases() {
+//!     sluice_plugin::golden::health::<Database>("tests/cases");
+//! }
+//! ```
+
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize as _;
+use serde_json::{Value as Json, json};
+
+use crate::{
+    Candidate, Change, Decision, HealthCheck, HealthContext, HookCleanup, Object, Occasion, Phase,
+    Propagation, PruneContext, PrunePolicy, PruneVerdict, Role, Settings, Strategy, SyncContext, SyncPolicy,
+    Verdict,
+};
+
+/// Judges the health of every document of every case. Expected: `{"status", "message"}`, null for no opinion, or `{"error"}`.
+pub fn health<T: HealthCheck>(cases: &str) {
+    run(cases, |documents, settings, now| {
+        let plugin =
+            T::configure(settings).map_err(|problems| json!({"problems": problem_texts(&problems)}))?;
+        let judge = |document| match plugin.assess(&Object::json(document), &HealthContext { now }) {
+            Ok(verdict) => health_json(&verdict),
+            Err(error) => json!({"error": error}),
+        };
+        Ok(documents.into_iter().map(judge).collect())
+    });
+}
+
+/// Reviews the documents of every case as the candidates of one plan. A document `{live, desired}` gives both sides.
+pub fn prune<T: PrunePolicy>(cases: &str) {
+    run(cases, |documents, settings, now| {
+        let plugin =
+            T::configure(settings).map_err(|problems| json!({"problems": problem_texts(&problems)}))?;
+        let count = u32::try_from(documents.len()).unwrap_or(u32::MAX);
+        let side = |document: &Json, name: &str| document.get(name).cloned().map(Object::json);
+        let mut options = Vec::new();
+        let mut occasion = Occasion::Sync;
+        let mut candidates = Vec::new();
+        for document in documents {
+            if let Some(context) = document.get("context") {
+                options = texts(context.get("options"));
+                if context.get("occasion").and_then(Json::as_str) == Some("application-deleted") {
+                    occasion = Occasion::ApplicationDeleted;
+                }
+                continue;
+            }
+            let desired = side(&document, "desired");
+            candidates.push(Candidate {
+                live: side(&document, "live").unwrap_or(Object::json(document)),
+                desired,
+            });
+        }
+        let context = PruneContext {
+            now,
+            occasion,
+            application: ("shop".into(), "app".into()),
+            owned: count,
+            desired: 0,
+            options,
+        };
+        match plugin.review(&candidates, &context) {
+            Ok(verdicts) => Ok(verdicts.iter().map(prune_json).collect()),
+            Err(error) => Err(json!({"error": error})),
+        }
+    });
+}
+
+/// Decides about every document of every case. A document `{desired, live}` gives both sides; `{context: {options}}` the options.
+pub fn sync<T: SyncPolicy>(cases: &str) {
+    run(cases, |documents, settings, now| {
+        let plugin =
+            T::configure(settings).map_err(|problems| json!({"problems": problem_texts(&problems)}))?;
+        let mut context = SyncContext {
+            now,
+            application: ("shop".into(), "app".into()),
+            options: Vec::new(),
+        };
+        let mut answers = Vec::new();
+        for document in documents {
+            if let Some(given) = document.get("context") {
+                context.options = texts(given.get("options"));
+                continue;
+            }
+            let side = |name: &str| document.get(name).cloned().map(Object::json);
+            let change = match document.get("apiVersion") {
+                Some(_) => Change {
+                    desired: Some(Object::json(document)),
+                    live: None,
+                },
+                None => Change {
+                    desired: side("desired"),
+                    live: side("live"),
+                },
+            };
+            answers.push(match plugin.decide(&change, &context) {
+                Ok(decision) => sync_json(&decision),
+                Err(error) => json!({"error": error}),
+            });
+        }
+        Ok(answers)
+    });
+}
+
+fn texts(list: Option<&Json>) -> Vec<String> {
+    list.and_then(Json::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Json::as_str)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn problem_texts(problems: &[crate::Problem]) -> Vec<String> {
+    problems
+        .iter()
+        .map(|problem| format!("{}: {}", problem.pointer, problem.message))
+        .collect()
+}
+
+fn run(cases: &str, judge: impl Fn(Vec<Json>, &Settings, i64) -> Result<Vec<Json>, Json>) {
+    let update = std::env::var_os("UPDATE").is_some_and(|value| value == "1");
+    let mut folders: Vec<_> = fs::read_dir(cases)
+        .unwrap_or_else(|error| panic!("{cases}: {error}"))
+        .map(|entry| entry.expect("the folder is readable").path())
+        .filter(|path| path.is_dir())
+        .collect();
+    folders.sort();
+    assert!(!folders.is_empty(), "{cases} has no cases");
+    let mut wrong = Vec::new();
+    for folder in folders {
+        let read = |name: &str| fs::read_to_string(folder.join(name)).ok();
+        let input = read("input.yaml").unwrap_or_else(|| panic!("{}: no input.yaml", folder.display()));
+        let settings = read("settings.json").unwrap_or_else(|| "{}".to_owned());
+        let settings =
+            Settings::parse(&settings).unwrap_or_else(|_| panic!("{}: settings.json", folder.display()));
+        let now = read("now").map_or(0, |text| text.trim().parse().expect("`now` is a number"));
+        let answer = || match judge(documents(&input, &folder), &settings, now) {
+            Ok(answers) => Json::Array(answers),
+            Err(error) => error,
+        };
+        let got = answer();
+        assert_eq!(got, answer(), "{}: two answers to one question", folder.display());
+        let text = format!("{}\n", serde_json::to_string_pretty(&got).expect("JSON is JSON"));
+        let path = folder.join("expected.json");
+        if update {
+            fs::write(&path, text).expect("the case can be written");
+        } else if read("expected.json").as_deref() != Some(text.as_str()) {
+            let want = read("expected.json").unwrap_or_default();
+            wrong.push(format!(
+                "{}\n  want {}\n  got  {}",
+                folder.display(),
+                want.trim_end(),
+                text.trim_end()
+            ));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{}\nUPDATE=1 writes what is said now",
+        wrong.join("\n")
+    );
+}
+
+fn documents(text: &str, folder: &Path) -> Vec<Json> {
+    serde_yaml::Deserializer::from_str(text)
+        .map(Json::deserialize)
+        .map(|document| document.unwrap_or_else(|error| panic!("{}: {error}", folder.display())))
+        .filter(|document| !document.is_null())
+        .collect()
+}
+
+/// A verdict as JSON.
+pub fn health_json(verdict: &Verdict) -> Json {
+    let (status, message) = match verdict {
+        Verdict::NoOpinion => return Json::Null,
+        Verdict::Healthy(message) => ("Healthy", message),
+        Verdict::Suspended(message) => ("Suspended", message),
+        Verdict::Progressing(message) => ("Progressing", message),
+        Verdict::Missing(message) => ("Missing", message),
+        Verdict::Degraded(message) => ("Degraded", message),
+        Verdict::Unknown(message) => ("Unknown", message),
+    };
+    json!({"status": status, "message": message})
+}
+
+/// A verdict as JSON.
+pub fn prune_json(verdict: &PruneVerdict) -> Json {
+    match verdict {
+        PruneVerdict::NoOpinion => Json::Null,
+        PruneVerdict::Delete(Propagation::Foreground) => json!({"delete": "foreground"}),
+        PruneVerdict::Delete(Propagation::Background) => json!({"delete": "background"}),
+        PruneVerdict::Delete(Propagation::Orphan) => json!({"delete": "orphan"}),
+        PruneVerdict::Hold(reason) => json!({"hold": reason}),
+        PruneVerdict::Keep(reason) => json!({"keep": reason}),
+    }
+}
+
+/// The fields of a decision that there is an opinion on, as JSON.
+pub fn sync_json(decision: &Decision) -> Json {
+    let phase = |phase: &Phase| match phase {
+        Phase::PreSync => "pre-sync",
+        Phase::Sync => "sync",
+        Phase::PostSync => "post-sync",
+        Phase::SyncFail => "sync-fail",
+        Phase::PreDelete => "pre-delete",
+        Phase::PostDelete => "post-delete",
+    };
+    let cleanup = |cleanup: &HookCleanup| match cleanup {
+        HookCleanup::BeforeCreation => "before-creation",
+        HookCleanup::OnSuccess => "on-success",
+        HookCleanup::OnFailure => "on-failure",
+    };
+    let strategy = |strategy: &Strategy| match strategy {
+        Strategy::ServerSideApply => "server-side-apply",
+        Strategy::Merge => "merge",
+        Strategy::CreateOnly => "create-only",
+        Strategy::Replace => "replace",
+        Strategy::Recreate => "recreate",
+        Strategy::LeaveAlone => "leave-alone",
+    };
+    let role = |role: &Role| match role {
+        Role::Part => json!("part"),
+        Role::Hook(types) => json!({"hook": types}),
+        Role::Skip(types) => json!({"skip": types}),
+        Role::Ignored => json!("ignored"),
+    };
+    let all = json!({
+        "role": decision.role.as_ref().map(role),
+        "phases": decision.phases.as_ref().map(|phases| phases.iter().map(phase).collect::<Vec<_>>()),
+        "wave": decision.wave,
+        "cleanup": decision.cleanup.as_ref().map(|list| list.iter().map(cleanup).collect::<Vec<_>>()),
+        "strategy": decision.strategy.as_ref().map(strategy),
+        "forceConflicts": decision.force_conflicts,
+        "validate": decision.validate,
+        "skipDryRunOnMissingKind": decision.skip_dry_run_on_missing_kind,
+        "pruneLast": decision.prune_last,
+        "ignoreFields": decision.ignore_fields,
+        "hold": decision.hold,
+    });
+    let set = all
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(_, value)| !value.is_null());
+    Json::Object(set.map(|(key, value)| (key.clone(), value.clone())).collect())
+}

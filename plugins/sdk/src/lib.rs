@@ -1,0 +1,87 @@
+//! Write Sluice policies in Rust.
+//!
+//! A policy is a type that implements one of three traits, and one line that exports it:
+//!
+//! - [`HealthCheck`] and [`health_check!`]: does an object do its work?
+//! - [`PrunePolicy`] and [`prune_policy!`]: may an object be deleted?
+//! - [`SyncPolicy`] and [`sync_policy!`]: how is an object applied?
+//!
+//! ```
+//! use sluice_plugin::{Claim, Descriptor, HealthCheck, HealthContext, Object, Problem, Settings, Verdict};
+//!
+//! struct Database;
+//!
+//! impl HealthCheck for Database {
+//!     fn describe() -> Descriptor {
+//!         Descriptor::new("databases are healthy once they accept connections", [Claim::new("example.com", "Database")])
+//!     }
+//!
+//!     fn configure(_: &Settings) -> Result<Self, Vec<Problem>> {
+//!         Ok(Self)
+//!     }
+//!
+//!     fn assess(&self, object: &Object<'_>, _: &HealthContext) -> Result<Verdict, String> {
+//!         Ok(match object.text("/status/phase").as_deref() {
+//!             Some("Running") => Verdict::Healthy(String::new()),
+//!             Some("Broken") => Verdict::Degraded(object.text("/status/reason").unwrap_or_default()),
+//!             _ => Verdict::Progressing("the database is starting".to_owned()),
+//!         })
+//!     }
+//! }
+//!
+//! sluice_plugin::health_check!(Database);
+//! ```
+//!
+//! Build it as a `cdylib` for `wasm32-unknown-unknown`; the `.wasm` file is the plugin. Test it natively with golden cases
+//! ([`golden`]); nothing of WebAssembly is needed for that.
+//!
+//! The interface itself, with everything that an answer means, is documented in `wit/policy/`.
+
+mod adapt;
+#[doc(hidden)]
+pub mod bindings {
+    //! What wit-bindgen makes of the three worlds.
+    pub use sluice_plugin_health as health;
+    pub use sluice_plugin_prune as prune;
+    pub use sluice_plugin_sync as sync;
+}
+#[cfg(not(target_arch = "wasm32"))]
+pub mod golden;
+#[cfg(not(target_arch = "wasm32"))]
+mod json;
+pub mod log;
+mod object;
+mod settings;
+mod traits;
+
+pub use bindings::health::exports::sluice::policy::health::{Context as HealthContext, Verdict};
+pub use bindings::health::sluice::policy::objects::{ObjectRef, Value};
+pub use bindings::prune::exports::sluice::policy::prune::{Occasion, Propagation, Verdict as PruneVerdict};
+pub use bindings::sync::exports::sluice::policy::sync::{Decision, HookCleanup, Phase, Role, Strategy};
+pub use object::{Field, Object};
+pub use settings::Settings;
+pub use traits::{
+    Candidate, Change, Claim, Descriptor, HealthCheck, Problem, PruneContext, PrunePolicy, SyncContext,
+    SyncPolicy,
+};
+
+/// A decision without any opinion; set the fields that there is one on.
+pub const NO_OPINION: Decision = Decision {
+    role: None,
+    phases: None,
+    wave: None,
+    cleanup: None,
+    strategy: None,
+    force_conflicts: None,
+    validate: None,
+    skip_dry_run_on_missing_kind: None,
+    prune_last: None,
+    ignore_fields: None,
+    hold: None,
+};
+
+#[doc(hidden)]
+pub mod internal {
+    //! What the macros expand to.
+    pub use crate::adapt::*;
+}
