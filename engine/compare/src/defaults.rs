@@ -146,7 +146,7 @@ pub(crate) fn guess_list_kind(desired: &[Value], live: &[Value]) -> ListKind {
 }
 
 /// The fields that look like keys: a name, or what a port or a mount has instead.
-pub(crate) fn guess_keys<'a>(desired: &'a [Value]) -> Vec<&'a str> {
+pub(crate) fn guess_keys(desired: &[Value]) -> Vec<&'static str> {
     let all_have = |name: &str| !desired.is_empty() && desired.iter().all(|entry| entry.get(name).is_some());
     let names = [
         &["containerPort", "protocol"][..],

@@ -10,27 +10,59 @@
 //! Where to start reading: [`PlanInput`], [`plan`], then `order` for phases, waves and kinds.
 #![forbid(unsafe_code)]
 
+mod desired;
 mod input;
 pub mod lint;
 mod order;
+mod prune;
 
-use sluice_model::plan::Plan;
+use sluice_model::applyset;
+use sluice_model::decision::Occasion;
+use sluice_model::plan::{Action, PLAN_VERSION, Plan, Step};
 
 pub use input::{DesiredObject, Hooks, Options, PlanInput, PruneCandidate};
 pub use order::hook_name;
 
 /// Decides what is done, in which order.
+///
+/// A step for each object that differs, in phases, waves, kinds and names; namespaces and CRDs directly before what needs
+/// them first. Deletions come after the applies of their wave, in the reverse order, the highest wave first. What a policy
+/// holds is in [`Plan::held`], what stays in [`Plan::kept`], and what forbids doing anything in [`Plan::blocked`].
 pub fn plan(input: PlanInput) -> Plan {
+    let set = applyset::id(&input.application.namespace, &input.application.name);
+    let deletions = prune::decide(&input, &set);
+    let applies = desired::decide(&input, &set, deletions.any_done());
+    let kept = deletions.kept;
+    let (deleted, held) = prune::place(deletions.steps, &applies.waves);
+    let mut steps: Vec<Step> = applies.steps.into_iter().chain(deleted).collect();
+    // Stable: within a wave everything stays in the order it was given, applies before deletions.
+    steps.sort_by_key(|step| {
+        let last = matches!(step.action, Action::Delete { .. });
+        (order::phase_rank(input.occasion, step.phase), step.wave, last)
+    });
+    let mut policies = input.policies;
+    policies.sort_unstable();
+    policies.dedup();
     Plan {
-        version: sluice_model::plan::PLAN_VERSION.to_owned(),
+        version: PLAN_VERSION.to_owned(),
         application: input.application,
         revision: input.revision,
         destination_namespace: input.destination_namespace,
-        policies: input.policies,
-        steps: Vec::new(),
-        held: Vec::new(),
-        kept: Vec::new(),
-        blocked: Vec::new(),
-        unchanged: 0,
+        policies,
+        steps,
+        held,
+        kept,
+        blocked: applies.blocked,
+        unchanged: applies.unchanged,
+    }
+}
+
+/// The phases in which hooks run on an occasion.
+fn runs(occasion: Occasion, phase: sluice_model::decision::Phase) -> bool {
+    use sluice_model::decision::Phase::{PostDelete, PostSync, PreDelete, PreSync, Skip, Sync, SyncFail};
+    match phase {
+        PreSync | Sync | PostSync | SyncFail => occasion == Occasion::Sync,
+        PreDelete | PostDelete => occasion == Occasion::ApplicationDeleted,
+        Skip => false,
     }
 }

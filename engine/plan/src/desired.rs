@@ -1,0 +1,335 @@
+//! From what Git has to applies: which objects are sent, when, and what stands in the way.
+
+use serde_json::{Map, Value, json};
+use sluice_model::applyset::PART_OF_LABEL;
+use sluice_model::decision::{HookCleanup, Occasion, Phase, Strategy};
+use sluice_model::difference::{Difference, FieldChange};
+use sluice_model::manifest::Origin;
+use sluice_model::object::Object;
+use sluice_model::plan::{Action, Block, Precondition, Step};
+use sluice_model::secret::{self, MASK};
+
+use crate::input::{DesiredObject, Hooks, PlanInput};
+use crate::order::{self, Placed};
+use crate::runs;
+
+/// What becomes of the desired objects.
+pub(crate) struct Applies {
+    /// In order.
+    pub(crate) steps: Vec<Step>,
+    pub(crate) blocked: Vec<Block>,
+    pub(crate) unchanged: u32,
+    /// The waves of the Sync phase, which deletions look at.
+    pub(crate) waves: Vec<i32>,
+}
+
+/// An apply whose place in the order is still open.
+struct Apply<'a> {
+    object: Object,
+    origin: Option<Origin>,
+    phase: Phase,
+    wave: i32,
+    /// The hook's clean-up; none for what is a part of the application.
+    hook: Option<&'a [HookCleanup]>,
+    strategy: Strategy,
+    force: bool,
+    validate: bool,
+    changes: Vec<FieldChange>,
+    precondition: Option<Precondition>,
+}
+
+impl Placed for Apply<'_> {
+    fn object(&self) -> &Object {
+        &self.object
+    }
+
+    fn place(&self) -> (Phase, i32) {
+        (self.phase, self.wave)
+    }
+
+    fn move_to(&mut self, phase: Phase, wave: i32) {
+        (self.phase, self.wave) = (phase, wave);
+    }
+}
+
+/// Decides about every desired object. `deletes` says whether the plan deletes anything.
+pub(crate) fn decide(input: &PlanInput, set: &str, deletes: bool) -> Applies {
+    let (mut parts, mut hooks, mut blocked, mut unchanged) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    for desired in input.desired.iter().filter(|desired| !desired.decision.ignored) {
+        if let Some(reason) = &desired.decision.hold {
+            let decided_by = desired.decision.decided_by.get("hold").cloned();
+            blocked.push(block(desired, reason.clone(), decided_by));
+        }
+        let wanted = if desired.decision.hook {
+            hook(desired, input)
+        } else {
+            part(desired, input, set, &mut unchanged)
+        };
+        if wanted.is_empty() {
+            continue;
+        }
+        if let Some(owner) = foreign_owner(desired, set) {
+            let reason = format!("belongs to another application: it is a member of the set `{owner}`");
+            blocked.push(block(desired, reason, None));
+        }
+        if desired.manifest.object.name().is_empty() && !desired.decision.hook {
+            let reason =
+                "has no name: only hooks may use `generateName`, since a part must be found again".to_owned();
+            blocked.push(block(desired, reason, None));
+            continue;
+        }
+        if desired.decision.hook {
+            hooks.extend(wanted)
+        } else {
+            parts.extend(wanted)
+        }
+    }
+    let run_hooks = match input.options.hooks {
+        Hooks::Always => true,
+        Hooks::Never => false,
+        Hooks::WithChanges => deletes || !parts.is_empty(),
+    };
+    let mut applies = parts;
+    if run_hooks {
+        applies.extend(hooks);
+    }
+    applies.extend(namespace(input, &applies));
+    order::sort(&mut applies, input.occasion);
+    blocked.sort_by(|a, b| (&a.object, &a.reason).cmp(&(&b.object, &b.reason)));
+    let waves = applies
+        .iter()
+        .filter(|apply| apply.phase == Phase::Sync)
+        .map(|apply| apply.wave)
+        .collect();
+    Applies {
+        steps: applies.into_iter().map(|apply| step(apply, set)).collect(),
+        blocked,
+        unchanged,
+        waves,
+    }
+}
+
+fn block(desired: &DesiredObject, reason: String, decided_by: Option<String>) -> Block {
+    Block {
+        object: Some(desired.manifest.object.reference()),
+        reason,
+        decided_by,
+    }
+}
+
+/// The id of the other application that owns the live object.
+fn foreign_owner<'a>(desired: &'a DesiredObject, set: &str) -> Option<&'a str> {
+    desired
+        .live
+        .as_ref()?
+        .label(PART_OF_LABEL)
+        .filter(|owner| *owner != set)
+}
+
+/// The applies of a hook, one for each phase that it runs in.
+fn hook<'a>(desired: &'a DesiredObject, input: &PlanInput) -> Vec<Apply<'a>> {
+    let decision = &desired.decision;
+    let mut phases: Vec<Phase> = decision.phases.clone();
+    phases.sort_unstable();
+    phases.dedup();
+    phases.retain(|phase| !decision.skip && runs(input.occasion, *phase));
+    let apply = |phase| Apply {
+        object: named(&desired.manifest.object, &input.revision, phase),
+        origin: Some(desired.manifest.origin.clone()),
+        phase,
+        wave: decision.wave,
+        hook: Some(&decision.delete_policies),
+        strategy: decision.strategy,
+        force: decision.force,
+        validate: decision.validate,
+        changes: Vec::new(),
+        // It may be gone, or another one, by the time it runs: hooks are made anew.
+        precondition: None,
+    };
+    phases.into_iter().map(apply).collect()
+}
+
+/// A hook with the name that the server would otherwise make up.
+fn named(object: &Object, revision: &str, phase: Phase) -> Object {
+    match (object.name(), object.metadata("generateName")) {
+        ("", Some(generate_name)) => {
+            let name = order::hook_name(generate_name, revision, phase);
+            object.edit(|map| {
+                if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
+                    metadata.remove("generateName");
+                    metadata.insert("name".to_owned(), name.into());
+                }
+            })
+        }
+        _ => object.clone(),
+    }
+}
+
+/// The apply of a part of the application, where one is needed.
+fn part<'a>(desired: &'a DesiredObject, input: &PlanInput, set: &str, unchanged: &mut u32) -> Vec<Apply<'a>> {
+    let decision = &desired.decision;
+    let never = decision.skip || input.occasion == Occasion::ApplicationDeleted;
+    if never || decision.phases.iter().all(|phase| *phase == Phase::Skip) {
+        return Vec::new();
+    }
+    let changes = match (decision.strategy, &desired.difference, &desired.live) {
+        (Strategy::LeaveAlone, _, _) => return Vec::new(),
+        (Strategy::CreateOnly, _, Some(_)) => {
+            *unchanged += 1;
+            return Vec::new();
+        }
+        // As it should be, but nobody would find it again.
+        (_, Difference::Same, Some(live)) if live.label(PART_OF_LABEL) != Some(set) => {
+            vec![label_change(live, set)]
+        }
+        (_, Difference::Same, _) => {
+            *unchanged += 1;
+            return Vec::new();
+        }
+        (_, Difference::Missing, _) => Vec::new(),
+        (_, Difference::Unowned(changes) | Difference::Changed(changes), _) => changes.clone(),
+    };
+    vec![Apply {
+        object: desired.manifest.object.clone(),
+        origin: Some(desired.manifest.origin.clone()),
+        phase: decision
+            .phases
+            .iter()
+            .copied()
+            .filter(|phase| *phase != Phase::Skip)
+            .min()
+            .unwrap_or(Phase::Sync),
+        wave: decision.wave,
+        hook: None,
+        strategy: decision.strategy,
+        force: decision.force,
+        validate: decision.validate,
+        changes,
+        precondition: desired.live.as_ref().and_then(identity),
+    }]
+}
+
+fn label_change(live: &Object, set: &str) -> FieldChange {
+    FieldChange {
+        pointer: format!("/metadata/labels/{}", PART_OF_LABEL.replace('/', "~1")),
+        live: live.label(PART_OF_LABEL).map(Into::into),
+        desired: Some(set.into()),
+    }
+}
+
+fn identity(live: &Object) -> Option<Precondition> {
+    Some(Precondition {
+        uid: live.metadata("uid")?.to_owned(),
+        resource_version: None,
+    })
+}
+
+/// The destination namespace, where it is to be created and something is about to go there. It carries no label of
+/// ownership: whatever else lives in it must not go with the application.
+fn namespace<'a>(input: &PlanInput, applies: &[Apply<'_>]) -> Option<Apply<'a>> {
+    let name = &input.destination_namespace;
+    let given = input
+        .desired
+        .iter()
+        .map(|desired| &desired.manifest.object)
+        .any(|object| object.group().is_empty() && object.kind() == "Namespace" && object.name() == name);
+    let needed = applies.iter().any(|apply| apply.object.namespace() == Some(name));
+    if !input.options.create_namespace || given || !needed {
+        return None;
+    }
+    let object =
+        Object::new(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).ok()?;
+    Some(Apply {
+        object,
+        origin: None,
+        phase: Phase::Sync,
+        wave: applies.iter().map(|apply| apply.wave).min().unwrap_or_default(),
+        hook: None,
+        strategy: Strategy::CreateOnly,
+        force: false,
+        validate: true,
+        changes: Vec::new(),
+        precondition: None,
+    })
+}
+
+fn step(apply: Apply<'_>, set: &str) -> Step {
+    let Apply {
+        object,
+        origin,
+        phase,
+        wave,
+        hook,
+        strategy,
+        force,
+        validate,
+        changes,
+        precondition,
+    } = apply;
+    let reference = object.reference();
+    let ours = if origin.is_some() {
+        with_label(&object, set)
+    } else {
+        object
+    };
+    let mut cleanup = hook.unwrap_or_default().to_vec();
+    cleanup.sort_unstable();
+    cleanup.dedup();
+    let delete_first = cleanup.contains(&HookCleanup::BeforeHookCreation);
+    let changes = if ours.is_secret() {
+        changes.into_iter().map(masked).collect()
+    } else {
+        changes
+    };
+    let manifest = secret::mask(&ours).into_value();
+    Step {
+        phase,
+        wave,
+        object: reference,
+        action: Action::Apply {
+            manifest,
+            strategy,
+            force,
+            validate,
+            delete_first,
+            cleanup,
+        },
+        origin,
+        changes,
+        precondition,
+    }
+}
+
+/// Whoever compares masks already; a plan is shown to everybody, so it does not rely on that.
+fn masked(mut change: FieldChange) -> FieldChange {
+    if change.pointer.starts_with("/data") || change.pointer.starts_with("/stringData") {
+        for value in [&mut change.live, &mut change.desired].into_iter().flatten() {
+            match value {
+                Value::Object(fields) => fields.values_mut().for_each(|value| *value = MASK.into()),
+                other => *other = MASK.into(),
+            }
+        }
+    }
+    change
+}
+
+fn with_label(object: &Object, set: &str) -> Object {
+    object.edit(|map| {
+        let metadata = child(map, "metadata");
+        child(metadata, "labels").insert(PART_OF_LABEL.to_owned(), set.into());
+    })
+}
+
+/// The map under a key, made where there is none.
+fn child<'a>(map: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<String, Value> {
+    let value = map.entry(key).or_insert(Value::Null);
+    if !value.is_object() {
+        *value = Value::Object(Map::new());
+    }
+    match value {
+        Value::Object(map) => map,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            unreachable!("it was made a map above")
+        }
+    }
+}

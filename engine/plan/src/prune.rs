@@ -1,0 +1,238 @@
+//! From what Git no longer has to deletions: what goes, what waits, what stays.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use sluice_model::application::FIELD_MANAGER;
+use sluice_model::applyset::PART_OF_LABEL;
+use sluice_model::decision::{Occasion, Phase, Propagation, PruneVerdict};
+use sluice_model::object::{Object, ObjectKey};
+use sluice_model::plan::{Action, HeldDeletion, KeptObject, Precondition, Step};
+
+use crate::input::{PlanInput, PruneCandidate};
+use crate::order;
+use crate::runs;
+
+/// What becomes of the candidates.
+pub(crate) struct Deletions<'a> {
+    /// Those that go and those that wait.
+    pub(crate) steps: Vec<Deletion<'a>>,
+    /// Those that stay, in order.
+    pub(crate) kept: Vec<KeptObject>,
+}
+
+/// A deletion whose place in the order is still open.
+pub(crate) struct Deletion<'a> {
+    candidate: &'a PruneCandidate,
+    propagation: Propagation,
+    /// Why it waits; none where it may be done.
+    held: Option<&'a str>,
+}
+
+/// Decides about every candidate.
+pub(crate) fn decide<'a>(input: &'a PlanInput, set: &str) -> Deletions<'a> {
+    let desired = desired_keys(input);
+    let empty = input.occasion == Occasion::Sync && !input.options.allow_empty && !has_parts(input);
+    // By key, so that neither the order of the candidates nor one that is given twice makes a difference.
+    let mut candidates: BTreeMap<ObjectKey, &PruneCandidate> = BTreeMap::new();
+    for candidate in &input.candidates {
+        candidates
+            .entry(candidate.live.reference().key())
+            .or_insert(candidate);
+    }
+    let (mut steps, mut kept) = (Vec::new(), Vec::new());
+    for (key, candidate) in candidates {
+        let live = &candidate.live;
+        let wanted = input.occasion == Occasion::Sync && desired.contains(&key);
+        if wanted || !is_ours(live, set) || live.is_deleting() {
+            continue;
+        }
+        let mut keep = |reason: &str, decided_by: Option<&String>| {
+            let (reason, decided_by) = (reason.to_owned(), decided_by.cloned());
+            kept.push(KeptObject {
+                object: live.reference(),
+                reason,
+                decided_by,
+            });
+        };
+        let decided_by = candidate.prune.decided_by.as_ref();
+        match &candidate.prune.verdict {
+            PruneVerdict::Keep { reason } => keep(reason, decided_by),
+            _ if empty => keep(
+                "the revision has no manifests at all, which is taken for a mistake",
+                None,
+            ),
+            _ if !input.options.prune => keep("this sync does not prune", None),
+            _ if is_earlier_run(live, input) => {
+                keep("it is an earlier run of a hook that Git still has", None)
+            }
+            PruneVerdict::Hold { reason } => {
+                steps.push(Deletion {
+                    candidate,
+                    propagation: Propagation::default(),
+                    held: Some(reason),
+                });
+            }
+            PruneVerdict::Delete { propagation } => {
+                steps.push(Deletion {
+                    candidate,
+                    propagation: *propagation,
+                    held: None,
+                });
+            }
+        }
+    }
+    kept.sort_by(|a, b| a.object.cmp(&b.object));
+    Deletions { steps, kept }
+}
+
+impl Deletions<'_> {
+    /// True where any deletion is done rather than held.
+    pub(crate) fn any_done(&self) -> bool {
+        self.steps.iter().any(|deletion| deletion.held.is_none())
+    }
+}
+
+/// Gives every deletion its place: the highest wave first, kinds and names in reverse, and those that go last after every
+/// other wave. Those that wait keep the place that they would have.
+pub(crate) fn place(deletions: Vec<Deletion<'_>>, applied_waves: &[i32]) -> (Vec<Step>, Vec<HeldDeletion>) {
+    let waves: BTreeSet<i32> = deletions
+        .iter()
+        .filter(|d| !d.candidate.sync.prune_last)
+        .map(|d| d.candidate.sync.wave)
+        .collect();
+    let mirrored: BTreeMap<i32, i32> = waves.iter().copied().zip(waves.iter().rev().copied()).collect();
+    let last = applied_waves
+        .iter()
+        .chain(&waves)
+        .max()
+        .map_or(0, |wave| wave.saturating_add(1));
+    let wave_of = |deletion: &Deletion<'_>| match deletion.candidate.sync.prune_last {
+        true => last,
+        false => mirrored
+            .get(&deletion.candidate.sync.wave)
+            .copied()
+            .unwrap_or_default(),
+    };
+    let mut placed: Vec<(i32, Deletion<'_>)> = deletions
+        .into_iter()
+        .map(|deletion| (wave_of(&deletion), deletion))
+        .collect();
+    placed.sort_by_cached_key(|(wave, deletion)| {
+        let object = deletion.candidate.live.reference();
+        let rank = std::cmp::Reverse(order::kind_rank(&object.kind));
+        (
+            *wave,
+            rank,
+            std::cmp::Reverse((object.name, object.namespace, object.group, object.kind)),
+        )
+    });
+    let (mut steps, mut held) = (Vec::new(), Vec::new());
+    for (
+        wave,
+        Deletion {
+            candidate,
+            propagation,
+            held: reason,
+        },
+    ) in placed
+    {
+        let live = &candidate.live;
+        // Something else may write to an object while it waits for a person, which must not void the approval; an object
+        // that is deleted at once must still be the very one that the policies saw.
+        let resource_version = if reason.is_none() {
+            live.metadata("resourceVersion").map(str::to_owned)
+        } else {
+            None
+        };
+        let step = Step {
+            phase: Phase::Sync,
+            wave,
+            object: live.reference(),
+            action: Action::Delete { propagation },
+            origin: None,
+            changes: Vec::new(),
+            precondition: live.metadata("uid").map(|uid| Precondition {
+                uid: uid.to_owned(),
+                resource_version,
+            }),
+        };
+        match reason {
+            None => steps.push(step),
+            Some(reason) => held.push(HeldDeletion {
+                step,
+                reason: reason.to_owned(),
+                decided_by: candidate.prune.decided_by.clone(),
+            }),
+        }
+    }
+    (steps, held)
+}
+
+/// Everything that Git has, under every name that it will have in the cluster; also what no policy wants applied.
+fn desired_keys(input: &PlanInput) -> BTreeSet<ObjectKey> {
+    let mut keys = BTreeSet::new();
+    for desired in &input.desired {
+        let object = &desired.manifest.object;
+        let mut key = object.reference().key();
+        match (object.name(), object.metadata("generateName")) {
+            ("", Some(generate_name)) => {
+                for phase in desired
+                    .decision
+                    .phases
+                    .iter()
+                    .filter(|phase| runs(input.occasion, **phase))
+                {
+                    key.name = order::hook_name(generate_name, &input.revision, *phase);
+                    keys.insert(key.clone());
+                }
+            }
+            _ => drop(keys.insert(key)),
+        }
+    }
+    keys
+}
+
+/// True where the revision has anything that makes up an application. Hooks alone do not.
+fn has_parts(input: &PlanInput) -> bool {
+    input
+        .desired
+        .iter()
+        .any(|desired| !desired.decision.ignored && !desired.decision.hook)
+}
+
+/// Controllers copy labels (a Service's to its Endpoints), so the label alone does not make an object ours: the server's
+/// record must say that we wrote it.
+fn is_ours(live: &Object, set: &str) -> bool {
+    let managers = live
+        .value()
+        .get("metadata")
+        .and_then(|metadata| metadata.get("managedFields"));
+    let written = managers
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .any(|entry| {
+            let text = |field: &str| entry.get(field).and_then(Value::as_str).unwrap_or_default();
+            text("manager") == FIELD_MANAGER && text("subresource").is_empty()
+        });
+    written && live.label(PART_OF_LABEL) == Some(set)
+}
+
+/// A hook with a generated name leaves one object for each revision that it ran for.
+fn is_earlier_run(live: &Object, input: &PlanInput) -> bool {
+    input.occasion == Occasion::Sync
+        && input
+            .desired
+            .iter()
+            .filter(|desired| desired.decision.hook)
+            .any(|desired| {
+                let hook = &desired.manifest.object;
+                hook.name().is_empty()
+                    && hook.group_kind() == live.group_kind()
+                    && hook.namespace() == live.namespace()
+                    && hook
+                        .metadata("generateName")
+                        .is_some_and(|prefix| live.name().starts_with(prefix))
+            })
+}
