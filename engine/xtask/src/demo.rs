@@ -32,10 +32,11 @@ pub(crate) enum Afterwards {
 /// Builds what is needed and shows the steps.
 pub(crate) fn run(afterwards: Afterwards) -> Result<()> {
     let start = Instant::now();
-    step("prerequisites", "install what this machine lacks", || {
-        prerequisites::programs()?;
-        prerequisites::wasm_target()
-    })?;
+    step(
+        "prerequisites",
+        "install what this machine lacks",
+        prerequisites::all,
+    )?;
     step(
         "plugins",
         "build the standard plugins and the example of one",

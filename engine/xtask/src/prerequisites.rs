@@ -1,6 +1,10 @@
 //! Finds out what this machine lacks and installs it, where that is possible without asking anybody.
 
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail};
 use sluice_sandbox::cache_folder;
@@ -28,6 +32,12 @@ const PROGRAMS: &[(&str, &str)] = &[
 /// Debian's own compiler for WebAssembly, for where rustup's target cannot be had.
 const WASM_PACKAGES: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", "lld-19"];
 
+/// Makes sure that all is there that building and testing needs.
+pub(crate) fn all() -> Result<()> {
+    programs()?;
+    wasm_target()
+}
+
 /// Makes sure that the programs which tests and the demo call are there.
 pub(crate) fn programs() -> Result<()> {
     let missing: Vec<&str> = PROGRAMS
@@ -45,13 +55,8 @@ pub(crate) fn programs() -> Result<()> {
 /// Makes sure that Rust can be compiled to WebAssembly: rustup's target, or Debian's compiler.
 pub(crate) fn wasm_target() -> Result<()> {
     const TARGET: &str = "wasm32-unknown-unknown";
-    let libraries = Command::new("rustc")
-        .args(["--print", "target-libdir", "--target", TARGET])
-        .output()
-        .ok();
-    let installed =
-        libraries.is_some_and(|found| PathBuf::from(String::from_utf8_lossy(&found.stdout).trim()).exists());
-    if installed || (exists("/usr/bin/wasm-ld-19") && exists("/usr/src/rustc-web") || debian_compiler()) {
+    let libraries = answer(Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]));
+    if libraries.is_some_and(|folder| Path::new(folder.trim()).exists()) || debian_compiler() {
         return Ok(());
     }
     if exists("rustup") {

@@ -3,15 +3,14 @@
 //! A step that fails does not keep the others from running. The last line is `N passed, N failed`: the tests of all
 //! steps together, and one more failure for every step that failed without a failing test.
 
-use std::{
-    process::Command,
-    time::{Duration, Instant},
-};
+mod checks;
+
+use std::{process::Command, time::Instant};
 
 use anyhow::{Result, bail};
 
 use crate::{
-    command::{answer, cargo, root, run, run_reading, run_within},
+    command::{cargo, run_reading},
     plugins, prerequisites, sandbox,
     steps::{seconds, step},
     stop, tidy,
@@ -20,75 +19,21 @@ use crate::{
 /// The tests that need a cluster. They run last, and by themselves: they share one control plane.
 const CLUSTER_TESTS: &str = "sluice-cluster-tests";
 
-/// The advisories are in a Git repository that not every machine reaches.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
-
 type Work = fn(&mut Counts) -> Result<()>;
 
 /// Name, what it does, how. In an order that finds cheap mistakes first.
+#[rustfmt::skip]
 const STEPS: &[(&str, &str, Work)] = &[
-    ("prerequisites", "install what this machine lacks", |_| {
-        prerequisites::programs()?;
-        prerequisites::wasm_target()
-    }),
-    ("format", "rustfmt and gofmt would change nothing", |_| format()),
+    ("prerequisites", "install what this machine lacks", |_| prerequisites::all()),
+    ("format", "rustfmt and gofmt would change nothing", |_| checks::format()),
     ("tidy", "headers, crate edges, frozen interfaces", |_| tidy::run()),
-    ("plugins", "build the standard plugins and the examples", |_| {
-        plugins::build()
-    }),
-    ("clippy", "the workspace's lints, warnings are errors", |_| {
-        run(cargo().args([
-            "clippy",
-            "--release",
-            "--workspace",
-            "--all-targets",
-            "--quiet",
-            "--",
-            "-D",
-            "warnings",
-        ]))
-    }),
-    (
-        "deny",
-        "licences, bans, sources and advisories of all dependencies",
-        |_| deny(),
-    ),
-    ("doc", "the documentation builds without a warning", |_| {
-        let mut command = cargo();
-        command
-            .args(["doc", "--release", "--workspace", "--no-deps", "--quiet"])
-            .env("RUSTDOCFLAGS", "-D warnings");
-        run(&mut command)
-    }),
-    (
-        "test",
-        "unit, golden, CLI, hostile-guest and example tests",
-        |counts| {
-            let workspace = ["--workspace", "--exclude", CLUSTER_TESTS];
-            counts.cargo_test(
-                cargo()
-                    .args(["test", "--release", "--no-fail-fast"])
-                    .args(workspace),
-            )
-        },
-    ),
-    (
-        "guests",
-        "the plugins' own unit tests, on this machine's processor",
-        |counts| {
-            counts.cargo_test(cargo().args([
-                "test",
-                "--no-fail-fast",
-                "--workspace",
-                "--manifest-path",
-                "plugins/Cargo.toml",
-            ]))
-        },
-    ),
-    ("cluster", "the engine against a real Kubernetes", |counts| {
-        sandbox::build()?;
-        counts.cargo_test(cargo().args(["test", "--release", "--no-fail-fast", "--package", CLUSTER_TESTS]))
-    }),
+    ("plugins", "build the standard plugins and the examples", |_| plugins::build()),
+    ("clippy", "the workspace's lints, warnings are errors", |_| checks::clippy()),
+    ("deny", "licences, bans, sources and advisories of all dependencies", |_| checks::deny()),
+    ("doc", "the documentation builds without a warning", |_| checks::doc()),
+    ("test", "unit, golden, CLI, hostile-guest and example tests", workspace_tests),
+    ("guests", "the plugins' own unit and golden tests, on this machine's processor", guest_tests),
+    ("cluster", "the engine against a real Kubernetes", cluster_tests),
 ];
 
 /// Runs the steps of these names, or all.
@@ -183,51 +128,31 @@ impl Counts {
     }
 }
 
-fn format() -> Result<()> {
-    run(cargo().args(["fmt", "--all", "--check"]))?;
-    for manifest in ["plugins/Cargo.toml", "examples/health-plugin/Cargo.toml"] {
-        if root().join(manifest).exists() {
-            run(cargo().args(["fmt", "--all", "--check", "--manifest-path", manifest]))?;
-        }
-    }
-    let unformatted = answer(
-        Command::new("gofmt")
-            .args(["-l", "."])
-            .current_dir(root().join("tests/controlplane")),
-    );
-    match unformatted {
-        Some(files) if !files.trim().is_empty() => {
-            bail!("gofmt would change {}", files.trim().replace('\n', ", "))
-        }
-        Some(_) | None => Ok(()),
-    }
+fn workspace_tests(counts: &mut Counts) -> Result<()> {
+    let workspace = ["--workspace", "--exclude", CLUSTER_TESTS];
+    counts.cargo_test(
+        cargo()
+            .args(["test", "--release", "--no-fail-fast"])
+            .args(workspace),
+    )
 }
 
-fn deny() -> Result<()> {
-    let program = prerequisites::cargo_deny()?;
-    for manifest in ["Cargo.toml", "plugins/Cargo.toml"] {
-        let deny = || {
-            let mut command = Command::new(&program);
-            command.args([
-                "--workspace",
-                "--config",
-                ".cargo/deny.toml",
-                "--manifest-path",
-                manifest,
-            ]);
-            command
-        };
-        println!("{manifest}");
-        run(deny().args(["check", "bans", "licenses", "sources"]))?;
-        // A database that cannot be fetched is no finding; one that can is.
-        if run_within(deny().args(["fetch", "db"]), FETCH_TIMEOUT).is_err() {
-            stop::check()?;
-            println!("the database of advisories cannot be reached from here: not checked");
-        } else {
-            run(deny().args(["check", "--disable-fetch", "advisories"]))?;
-        }
+fn guest_tests(counts: &mut Counts) -> Result<()> {
+    let mut result = Ok(());
+    for manifest in checks::guest_workspaces()? {
+        let mut command = cargo();
+        command
+            .args(["test", "--no-fail-fast", "--workspace", "--target-dir"])
+            .arg(checks::guest_target());
+        // All of them, also when the first fails.
+        result = result.and(counts.cargo_test(command.arg("--manifest-path").arg(manifest)));
     }
-    Ok(())
+    result
+}
+
+fn cluster_tests(counts: &mut Counts) -> Result<()> {
+    sandbox::build()?;
+    counts.cargo_test(cargo().args(["test", "--release", "--no-fail-fast", "--package", CLUSTER_TESTS]))
 }
 
 #[cfg(test)]
