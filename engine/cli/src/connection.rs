@@ -54,15 +54,19 @@ impl Connection {
 
     /// The Application of that name.
     pub(crate) async fn application(&self, name: &str) -> Result<Application, Failure> {
-        match self
-            .cluster
-            .get(&kind(), &self.reference(name))
-            .await
-            .map_err(Failure::of)?
-        {
-            Some(object) => Self::read(object.into_value()),
+        match self.find(name).await? {
+            Some(application) => Ok(application),
             None => Err(self.missing(name).await),
         }
+    }
+
+    /// The Application of that name, if there is one.
+    pub(crate) async fn find(&self, name: &str) -> Result<Option<Application>, Failure> {
+        let found = self.cluster.get(&kind(), &self.reference(name)).await;
+        found
+            .map_err(Failure::of)?
+            .map(|object| Self::read(object.into_value()))
+            .transpose()
     }
 
     /// The Applications of the namespace, or all of them.
@@ -170,7 +174,8 @@ impl Connection {
         format!("Application {}/{name}", self.namespace)
     }
 
-    fn reference(&self, name: &str) -> ObjectRef {
+    /// Names one.
+    pub(crate) fn reference(&self, name: &str) -> ObjectRef {
         let kind = kind();
         ObjectRef {
             group: kind.group,

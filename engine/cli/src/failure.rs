@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use sluice_controller::PipelineError;
 use sluice_model::{Coded, ErrorCode, ExitKind};
 use sluice_plugin_host::PluginProblem;
 
@@ -35,6 +36,11 @@ impl Failure {
                 .map(|error| Box::new(error.clone()) as Box<dyn Coded>)
                 .collect(),
         )
+    }
+
+    /// A stage failed.
+    pub(crate) fn pipeline(error: PipelineError) -> Self {
+        Self::Coded(error.into_coded())
     }
 
     /// Plugins that did not answer.
@@ -171,14 +177,9 @@ pub(crate) enum CliError {
         #[source]
         source: serde_json::Error,
     },
-    /// A plan of another version of Sluice.
-    #[error("{} is a plan of version `{version}`, which this Sluice does not execute", .path.display())]
-    PlanVersion {
-        /// The file, `-` for stdin.
-        path: PathBuf,
-        /// What it says.
-        version: String,
-    },
+    /// Without a cluster there is no Application by name.
+    #[error("without a cluster, the Application has to be in a file")]
+    OfflineNeedsFile,
     /// There is no such Application.
     #[error("there is no Application `{name}` in namespace `{namespace}`")]
     NoApplication {
@@ -268,7 +269,7 @@ impl Coded for CliError {
             Self::NoObject { .. } => &codes::NO_OBJECT,
             Self::NotAnApplication { .. } => &codes::NOT_AN_APPLICATION,
             Self::NotAPlan { .. } => &codes::NOT_A_PLAN,
-            Self::PlanVersion { .. } => &codes::PLAN_VERSION,
+            Self::OfflineNeedsFile => &codes::OFFLINE_NEEDS_FILE,
             Self::NoApplication { .. } => &codes::NO_APPLICATION,
             Self::NothingPending { .. } => &codes::NOTHING_PENDING,
             Self::OtherPlanPending { .. } => &codes::OTHER_PLAN_PENDING,
@@ -339,11 +340,11 @@ pub mod codes {
         "give what `sluice plan -o json` printed, unchanged",
     );
     /// See the summary.
-    pub const PLAN_VERSION: ErrorCode = code(
+    pub const OFFLINE_NEEDS_FILE: ErrorCode = code(
         "U07",
-        ExitKind::Input,
-        "a plan is of another version of Sluice",
-        "plan again with this Sluice",
+        ExitKind::Usage,
+        "without a cluster, the Application has to be in a file",
+        "name the file with -f, or leave out --offline",
     );
     /// See the summary.
     pub const NO_APPLICATION: ErrorCode = code(
@@ -424,7 +425,7 @@ pub mod codes {
         &NO_OBJECT,
         &NOT_AN_APPLICATION,
         &NOT_A_PLAN,
-        &PLAN_VERSION,
+        &OFFLINE_NEEDS_FILE,
         &NO_APPLICATION,
         &NOTHING_PENDING,
         &OTHER_PLAN_PENDING,

@@ -12,6 +12,7 @@ mod args;
 mod commands;
 mod connection;
 mod documents;
+mod engine;
 mod failure;
 mod logging;
 mod output;

@@ -1,19 +1,293 @@
-//! `sluice apply`.
+//! `sluice apply`: executes a plan that was saved before, if it is still what would be planned.
 
+use std::collections::BTreeSet;
 use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
+use futures::FutureExt as _;
+use kube::ResourceExt as _;
+use sluice_apply::{ApplyError, Event, Finished, NotHealthy, Options, Parent, Rehearse, Request};
+use sluice_cluster::Cluster;
+use sluice_model::application::{APPROVED_PLAN_ANNOTATION, PolicyRef};
+use sluice_model::health::{HealthStatus, HealthVerdict};
+use sluice_model::outcome::{Outcome, StepResult};
+use sluice_model::plan::{PLAN_VERSION, Plan};
+use sluice_model::secret::mask;
+use sluice_model::{ExitKind, ObjectRef};
+use sluice_plugin_host::PluginHost;
 
 use crate::args::Global;
-use crate::failure::Failure;
+use crate::connection::{Connection, Progress, block_on};
+use crate::documents;
+use crate::engine::{Engine, Git};
+use crate::failure::{CliError, Failure};
+use crate::output::{self, BAD, Cell, FAINT, Format, GOOD, Output, Table, WAITING};
 
-pub(crate) const HELP: &str = "";
+pub(crate) const HELP: &str = "\
+Examples:
+  sluice plan guestbook -o json > plan.json
+  sluice apply plan.json
+  sluice apply plan.json --dry-run             only ask the API server whether it would take it
+
+The plan's revision is verified and rendered again, and planned again: only where that gives the same plan, byte for byte,
+is anything written. So a plan that was changed, or that the cluster, Git or a policy has outrun, is refused. Held
+deletions are done only if the Application carries the approval of this plan (`sluice approve`).
+
+Exit codes: 0; 3 if the file holds no plan; 4 if the revision is not trusted; 5 if something is held; 6 if the repository
+fails; 7 if the cluster moved on, refuses or fails; 8 if a plugin failed.";
 
 /// The options of `sluice apply`.
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {}
+pub(crate) struct Arguments {
+    /// A plan, as `sluice plan -o json` printed it; `-` for stdin
+    #[arg(value_name = "PLAN")]
+    plan: PathBuf,
+    /// Write nothing: let the API server try everything
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    git: Git,
+}
 
-/// Not there yet.
-pub(crate) fn run(_arguments: Arguments, _global: &Global, _out: &mut impl Write) -> Result<(), Failure> {
-    Ok(())
+/// Executes the plan.
+pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
+    let plan = read(&arguments.plan)?;
+    let (finished, held) = block_on(execute(&arguments, &plan, global))?;
+    match arguments.output.format {
+        Format::Text => table(&finished.outcomes).write(out, "")?,
+        format @ (Format::Json | Format::Yaml) => output::each(out, format, &finished.outcomes)?,
+    }
+    if let Some(failure) = finished.failure {
+        return Err(Failure::of(failure));
+    }
+    match held {
+        0 => Ok(()),
+        _ => {
+            if arguments.output.format == Format::Text {
+                writeln!(
+                    out,
+                    "{held} held for approval: sluice approve {} -n {} --plan {}",
+                    plan.application.name,
+                    plan.application.namespace,
+                    plan.digest()
+                )?;
+            }
+            Err(Failure::Answered(ExitKind::Held))
+        }
+    }
+}
+
+fn read(path: &std::path::Path) -> Result<Plan, Failure> {
+    let bytes = documents::read(path)?;
+    let not_a_plan = |source| CliError::NotAPlan {
+        path: path.to_owned(),
+        source,
+    };
+    // The version first: a plan of another one may have other fields.
+    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(not_a_plan)?;
+    if let Some(version) = value
+        .get("version")
+        .and_then(serde_json::Value::as_str)
+        .filter(|version| *version != PLAN_VERSION)
+    {
+        return Err(Failure::of(ApplyError::PlanVersion {
+            found: version.to_owned(),
+            known: PLAN_VERSION,
+        }));
+    }
+    Ok(serde_json::from_value(value).map_err(not_a_plan)?)
+}
+
+async fn execute(arguments: &Arguments, saved: &Plan, global: &Global) -> Result<(Finished, usize), Failure> {
+    let connection = Connection {
+        namespace: saved.application.namespace.clone(),
+        ..Connection::open(global).await?
+    };
+    let application = connection.application(&saved.application.name).await?;
+    let approval = application.annotations().get(APPROVED_PLAN_ANNOTATION).cloned();
+    let mut engine = Engine::of(connection, application, &arguments.git, global)?;
+    let prepared = engine.prepare(Some(&saved.revision)).await?;
+    if !prepared.problems.is_empty() {
+        return Err(Failure::plugins(prepared.problems));
+    }
+    if prepared.plan.digest() != saved.digest() {
+        return Err(Failure::of(ApplyError::MovedOn {
+            objects: outrun(saved, &prepared.plan),
+        }));
+    }
+    let parent = Parent {
+        reference: engine.connection.reference(&saved.application.name),
+        id: engine.job.applyset(),
+        recorded: engine.job.recorded.clone(),
+        afterwards: prepared.afterwards.clone(),
+    };
+    let request = Request {
+        plan: saved,
+        manifests: &prepared.manifests,
+        approval: approval.as_deref(),
+        parent: Some(&parent),
+        options: Options {
+            rehearse: if arguments.dry_run {
+                Rehearse::Only
+            } else {
+                Rehearse::First
+            },
+            ..Options::default()
+        },
+    };
+    let waiting = Waiting {
+        cluster: engine.connection.cluster.clone(),
+        plugins: engine.pipeline.plugins.clone(),
+        policies: engine.job.spec.policies.health.clone().into(),
+    };
+    let wait = move |objects: Vec<ObjectRef>, timeout: Duration| {
+        waiting.clone().until_healthy(objects, timeout).boxed()
+    };
+    let mut progress = Progress::new();
+    let name = saved.application.to_string();
+    let mut tell = |event: Event| progress.tell(&name, &line(&event));
+    let finished = sluice_apply::apply(&engine.connection.cluster, request, &wait, &mut tell).await;
+    let held = if finished.held_done { 0 } else { saved.held.len() };
+    Ok((finished, held))
+}
+
+/// In what the plan made now is another one.
+fn outrun(saved: &Plan, now: &Plan) -> Vec<String> {
+    let steps = |plan: &Plan| -> BTreeSet<String> {
+        let held = plan.held.iter().map(|held| &held.step);
+        let all = plan.steps.iter().chain(held);
+        all.map(|step| {
+            format!(
+                "{} {}",
+                step.object,
+                serde_json::to_string(step).unwrap_or_default()
+            )
+        })
+        .collect()
+    };
+    let (before, after) = (steps(saved), steps(now));
+    let object = |text: &String| text.split(" {").next().unwrap_or_default().to_owned();
+    let changed: BTreeSet<String> = before.symmetric_difference(&after).map(object).collect();
+    let mut reasons: Vec<String> = changed
+        .into_iter()
+        .map(|object| format!("{object} would be treated otherwise now"))
+        .collect();
+    if saved.policies != now.policies {
+        reasons.push("the policies are other ones now".to_owned());
+    }
+    if reasons.is_empty() {
+        reasons.push(format!("what is planned now has the digest {}", now.digest()));
+    }
+    reasons
+}
+
+/// What a wave's health is asked of.
+#[derive(Clone)]
+struct Waiting {
+    cluster: Cluster,
+    plugins: PluginHost,
+    policies: Arc<[PolicyRef]>,
+}
+
+/// How often a wave is looked at while it is waited for.
+const LOOK: Duration = Duration::from_secs(1);
+
+impl Waiting {
+    async fn until_healthy(self, objects: Vec<ObjectRef>, timeout: Duration) -> Result<(), NotHealthy> {
+        let deadline = tokio::time::Instant::now() + timeout;
+        for object in objects {
+            loop {
+                let verdict = self.look(&object).await;
+                match verdict.status {
+                    HealthStatus::Healthy | HealthStatus::Suspended => break,
+                    HealthStatus::Degraded => {
+                        return Err(NotHealthy::Object {
+                            object,
+                            verdict,
+                            late: false,
+                        });
+                    }
+                    HealthStatus::Progressing | HealthStatus::Missing | HealthStatus::Unknown => {}
+                }
+                if tokio::time::Instant::now() + LOOK > deadline {
+                    return Err(NotHealthy::Object {
+                        object,
+                        verdict,
+                        late: true,
+                    });
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn look(&self, object: &ObjectRef) -> HealthVerdict {
+        let unknown = |message: String| HealthVerdict {
+            status: HealthStatus::Unknown,
+            message,
+            plugin: None,
+        };
+        let found = async {
+            let kind = self.cluster.kind_of(object).await?;
+            self.cluster.get(&kind, object).await
+        };
+        let live = match found.await {
+            Ok(Some(live)) => mask(&live),
+            Ok(None) => {
+                return HealthVerdict {
+                    status: HealthStatus::Missing,
+                    message: String::new(),
+                    plugin: None,
+                };
+            }
+            Err(error) => return unknown(error.to_string()),
+        };
+        let (plugins, policies) = (self.plugins.clone(), Arc::clone(&self.policies));
+        let now = jiff::Timestamp::now();
+        let answer = tokio::task::spawn_blocking(move || plugins.health(&policies, &[live], now)).await;
+        let verdict = answer.map(|answer| answer.value.into_iter().next());
+        verdict
+            .ok()
+            .flatten()
+            .unwrap_or_else(|| unknown("the health plugins did not answer".to_owned()))
+    }
+}
+
+fn line(event: &Event) -> String {
+    match event {
+        Event::Rehearsing { steps } => format!("trying {steps} steps without storing them"),
+        Event::Wave { name, steps } => format!("{name}: {steps} steps"),
+        Event::Waiting { name, objects } => {
+            format!("{name}: waiting for {} objects to become healthy", objects.len())
+        }
+        Event::Done(outcome) => format!("{} {:?}", outcome.object, outcome.result),
+        Event::Stored(object) => format!("{} is stored", object.reference()),
+        Event::Gone(object) => format!("{object} is gone"),
+    }
+}
+
+fn table(outcomes: &[Outcome]) -> Table {
+    let mut table = Table::new();
+    for outcome in outcomes {
+        let (word, style) = match outcome.result {
+            StepResult::Created => ("created", GOOD),
+            StepResult::Configured => ("configured", GOOD),
+            StepResult::Unchanged => ("unchanged", FAINT),
+            StepResult::Deleted => ("deleted", WAITING),
+            StepResult::Failed => ("failed", BAD),
+            StepResult::NotTried => ("not tried", WAITING),
+        };
+        table.row(vec![
+            Cell::new(word, style),
+            outcome.object.to_string().into(),
+            (&outcome.message).into(),
+        ]);
+    }
+    table
 }

@@ -1,19 +1,277 @@
-//! `sluice plan`.
+//! `sluice plan`: what a sync would do, decided and not done.
 
 use std::io::Write;
 
 use clap::Args;
+use serde_json::Value;
+use sluice_model::decision::Strategy;
+use sluice_model::difference::FieldChange;
+use sluice_model::plan::{Action, Plan, Step};
 
 use crate::args::Global;
+use crate::connection::block_on;
+use crate::engine::{Engine, Git, Which};
 use crate::failure::Failure;
+use crate::output::{
+    self, BAD, Cell, FAINT, Format, GOOD, Output, STRONG, Table, WAITING, plain, short, styled,
+};
 
-pub(crate) const HELP: &str = "";
+pub(crate) const HELP: &str = "\
+Examples:
+  sluice plan guestbook
+  sluice plan -f application.yaml              before the Application is in the cluster
+  sluice plan guestbook -o json > plan.json && sluice apply plan.json
+
+The plan is everything that a sync with pruning would do. With -o json it is printed as it is digested: its SHA-256
+(without the line's end) is what `sluice approve` takes. It holds no value of a Secret.
+
+Exit codes: 0 whatever the plan says; 3 if a manifest or the Application is wrong; 4 if the revision is not trusted;
+6 if the repository fails; 7 if the cluster fails; 8 if a plugin failed (its cautious default is in the plan).";
 
 /// The options of `sluice plan`.
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {}
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    which: Which,
+    /// Branch, tag or commit instead of the target revision
+    #[arg(long, value_name = "REVISION")]
+    revision: Option<String>,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    git: Git,
+}
 
-/// Not there yet.
-pub(crate) fn run(_arguments: Arguments, _global: &Global, _out: &mut impl Write) -> Result<(), Failure> {
+/// Prints the plan.
+pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
+    let prepared = block_on(async {
+        let mut engine = Engine::open(&arguments.which, &arguments.git, global).await?;
+        engine.prepare(arguments.revision.as_deref()).await
+    })?;
+    match arguments.output.format {
+        Format::Text => text(out, &prepared.plan)?,
+        Format::Json => writeln!(out, "{}", prepared.plan.to_json())?,
+        Format::Yaml => output::one(out, Format::Yaml, &prepared.plan)?,
+    }
+    match prepared.problems.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::plugins(prepared.problems)),
+    }
+}
+
+/// Writes a plan for people.
+pub(crate) fn text(out: &mut impl Write, plan: &Plan) -> Result<(), Failure> {
+    let revision = if plan.revision.is_empty() {
+        "deletion"
+    } else {
+        short(&plan.revision)
+    };
+    writeln!(
+        out,
+        "{}",
+        styled(
+            STRONG,
+            format_args!("Plan for {} at {revision}", plain(&plan.application.to_string()))
+        )
+    )?;
+    if !plan.blocked.is_empty() {
+        writeln!(
+            out,
+            "\n{}",
+            styled(BAD.bold(), "Blocked: nothing is done until this is settled")
+        )?;
+        let mut table = Table::new();
+        for block in &plan.blocked {
+            let object = block.object.as_ref().map(ToString::to_string).unwrap_or_default();
+            table.row(vec![
+                object.into(),
+                (&block.reason).into(),
+                by(block.decided_by.as_deref()),
+            ]);
+        }
+        table.write(out, "  ")?;
+    }
+    let mut rest = plan.steps.as_slice();
+    while let Some(first) = rest.first() {
+        let in_wave = |step: &&Step| (step.phase, step.wave) == (first.phase, first.wave);
+        let length = rest.iter().take_while(in_wave).count();
+        let (wave, later) = rest.split_at(length);
+        writeln!(
+            out,
+            "\n{}",
+            styled(STRONG, format_args!("{:?}, wave {}", first.phase, first.wave))
+        )?;
+        let mut table = Table::new();
+        for step in wave {
+            table.row(row(step));
+        }
+        table.write(out, "  ")?;
+        rest = later;
+    }
+    if !plan.held.is_empty() {
+        writeln!(
+            out,
+            "\n{}",
+            styled(WAITING.bold(), "Held: waits for the approval of this plan")
+        )?;
+        let mut table = Table::new();
+        for held in &plan.held {
+            let mut row = row(&held.step);
+            row.extend([(&held.reason).into(), by(held.decided_by.as_deref())]);
+            table.row(row);
+        }
+        table.write(out, "  ")?;
+    }
+    if !plan.kept.is_empty() {
+        writeln!(out, "\n{}", styled(STRONG, "Kept although Git no longer has it"))?;
+        let mut table = Table::new();
+        for kept in &plan.kept {
+            table.row(vec![
+                kept.object.to_string().into(),
+                (&kept.reason).into(),
+                by(kept.decided_by.as_deref()),
+            ]);
+        }
+        table.write(out, "  ")?;
+    }
+    if plan.is_empty() {
+        writeln!(out, "\n{}", styled(GOOD, "Nothing to do."))?;
+    }
+    writeln!(out, "\n{} unchanged", plan.unchanged)?;
+    writeln!(out, "digest {}", plan.digest())?;
+    if !plan.held.is_empty() {
+        let key = &plan.application;
+        writeln!(
+            out,
+            "approve with: sluice approve {} -n {} --plan {}",
+            key.name,
+            key.namespace,
+            plan.digest()
+        )?;
+    }
     Ok(())
+}
+
+fn row(step: &Step) -> Vec<Cell> {
+    let (word, style) = match (&step.action, &step.precondition) {
+        (Action::Delete { .. }, _) => ("delete", BAD),
+        (
+            Action::Apply {
+                delete_first: true, ..
+            },
+            Some(_),
+        ) => ("recreate", WAITING),
+        (Action::Apply { .. }, None) => ("create", GOOD),
+        (Action::Apply { strategy, .. }, Some(_)) => match strategy {
+            Strategy::Replace => ("replace", WAITING),
+            Strategy::Recreate => ("recreate", WAITING),
+            Strategy::ServerSideApply | Strategy::Merge | Strategy::CreateOnly | Strategy::LeaveAlone => {
+                ("change", WAITING)
+            }
+        },
+    };
+    let changes = match &step.action {
+        Action::Apply { .. } if step.precondition.is_some() => summary(&step.changes),
+        Action::Apply { .. } => String::new(),
+        Action::Delete { .. } => String::new(),
+    };
+    let origin = step.origin.as_ref().map(ToString::to_string).unwrap_or_default();
+    vec![
+        Cell::new(word, style),
+        step.object.to_string().into(),
+        changes.into(),
+        Cell::new(origin, FAINT),
+    ]
+}
+
+/// The first changes of an object; `sluice diff` has all of them.
+fn summary(changes: &[FieldChange]) -> String {
+    const SHOWN: usize = 2;
+    let mut parts: Vec<String> = changes.iter().take(SHOWN).map(change).collect();
+    if changes.len() > SHOWN {
+        parts.push(format!("and {} more", changes.len() - SHOWN));
+    }
+    parts.join(", ")
+}
+
+fn change(change: &FieldChange) -> String {
+    let value = |value: &Option<Value>| match value {
+        None => "nothing".to_owned(),
+        Some(Value::Object(_) | Value::Array(_)) => "…".to_owned(),
+        Some(scalar) => scalar.to_string().chars().take(40).collect(),
+    };
+    format!(
+        "{} {} → {}",
+        change.pointer,
+        value(&change.live),
+        value(&change.desired)
+    )
+}
+
+fn by(plugin: Option<&str>) -> Cell {
+    Cell::new(plugin.unwrap_or("the engine"), FAINT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn step(wave: i32, name: &str, action: Value, is_live: bool) -> Value {
+        let mut step = json!({
+            "phase": "Sync", "wave": wave, "action": action,
+            "object": {"group": "", "version": "v1", "kind": "ConfigMap", "namespace": "shop", "name": name},
+        });
+        if is_live {
+            step["precondition"] = json!({"uid": "u"});
+            step["changes"] = json!([
+                {"pointer": "/data/a", "live": "1", "desired": "2"},
+                {"pointer": "/data/b", "desired": {"c": 1}},
+                {"pointer": "/data/c", "live": 1},
+            ]);
+        }
+        step
+    }
+
+    fn shown(plan: Value) -> String {
+        let plan: Plan = serde_json::from_value(plan).unwrap();
+        let mut out = anstream::StripStream::new(Vec::new());
+        text(&mut out, &plan).unwrap();
+        String::from_utf8(out.into_inner()).unwrap()
+    }
+
+    fn plan() -> Value {
+        json!({
+            "version": "sluice.dev/plan/v1alpha1", "application": {"namespace": "shop", "name": "guestbook"},
+            "revision": "3f2a91c05b77d4f0c7de1a2b3c4d5e6f70819203", "destinationNamespace": "shop", "policies": [],
+            "steps": [], "held": [], "kept": [], "blocked": [], "unchanged": 3,
+        })
+    }
+
+    #[test]
+    fn a_plan_reads_wave_by_wave() {
+        let apply = json!({"do": "apply", "manifest": {}, "strategy": "server-side-apply", "force": false, "validate": true, "delete_first": false});
+        let delete = json!({"do": "delete", "propagation": "foreground"});
+        let mut whole = plan();
+        whole["steps"] = json!([
+            step(0, "new", apply.clone(), false),
+            step(0, "changed", apply, true),
+            step(5, "old", delete.clone(), false),
+        ]);
+        whole["held"] = json!([{"step": step(0, "data", delete, false), "reason": "it holds data", "decidedBy": "prune-standard"}]);
+        whole["kept"] = json!([{"object": {"group": "", "version": "v1", "kind": "Namespace", "name": "old"}, "reason": "annotated", "decidedBy": null}]);
+        insta::assert_snapshot!(shown(whole));
+    }
+
+    #[test]
+    fn nothing_to_do_is_said() {
+        insta::assert_snapshot!(shown(plan()));
+    }
+
+    #[test]
+    fn what_blocks_comes_first() {
+        let mut blocked = plan();
+        blocked["blocked"] = json!([{"reason": "Git has no manifest at all", "decidedBy": null}]);
+        insta::assert_snapshot!(shown(blocked));
+    }
 }

@@ -1,0 +1,196 @@
+//! The pipeline, as commands use it: for an Application of the cluster, or for one in a file.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use sluice_cluster::Cluster;
+use sluice_controller::mirrors::Mirrors;
+use sluice_controller::pipeline::{Intent, Job, Pipeline, Prepared};
+use sluice_model::application::Application;
+use sluice_model::manifest::Manifest;
+use sluice_source::Repositories;
+
+use crate::args::Global;
+use crate::commands::plugin;
+use crate::connection::{Connection, Progress};
+use crate::documents;
+use crate::failure::{CliError, Failure};
+
+/// Which Application is meant.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Which {
+    /// Name of the Application
+    #[arg(value_name = "APP")]
+    application: Option<String>,
+    /// An Application in a file, which the cluster need not have; `-` for stdin
+    #[arg(long, short, value_name = "FILE")]
+    filename: Option<PathBuf>,
+}
+
+/// Where repositories are kept and how they are reached.
+#[derive(Debug, Args)]
+pub(crate) struct Git {
+    /// Folder for the mirrors of repositories; ~/.cache/sluice by default
+    #[arg(long, env = "SLUICE_CACHE_DIR", value_name = "DIR", hide_env_values = true)]
+    cache_dir: Option<PathBuf>,
+    /// Host keys of SSH servers, as OpenSSH writes them; the user's and the system's by default
+    #[arg(long, value_name = "FILE")]
+    known_hosts: Option<PathBuf>,
+}
+
+impl Git {
+    /// The mirrors.
+    pub(crate) fn repositories(&self) -> Result<Repositories, Failure> {
+        Repositories::open(self.folder()).map_err(Failure::of)
+    }
+
+    /// The file of host keys, where one is named.
+    pub(crate) fn known_hosts(&self) -> Option<PathBuf> {
+        self.known_hosts.clone()
+    }
+
+    fn folder(&self) -> PathBuf {
+        if let Some(folder) = &self.cache_dir {
+            return folder.clone();
+        }
+        // The XDG base directory specification: a relative path is to be ignored.
+        let set = |name| {
+            std::env::var_os(name)
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+        };
+        let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
+        cache.unwrap_or_else(std::env::temp_dir).join("sluice")
+    }
+}
+
+/// An Application and the stages that work on it.
+pub(crate) struct Engine {
+    /// The cluster.
+    pub(crate) connection: Connection,
+    /// The stages.
+    pub(crate) pipeline: Pipeline,
+    /// What of it the stages need.
+    pub(crate) job: Job,
+    progress: Progress,
+}
+
+impl Engine {
+    /// For the Application that is meant.
+    pub(crate) async fn open(which: &Which, git: &Git, global: &Global) -> Result<Self, Failure> {
+        let connection = Connection::open(global).await?;
+        let application = match (&which.application, &which.filename) {
+            (_, Some(file)) => {
+                let mut application = documents::application(file)?;
+                Self::recall(&connection, &mut application).await?;
+                application
+            }
+            (Some(name), None) => connection.application(name).await?,
+            // clap requires one of the two.
+            (None, None) => {
+                return Err(CliError::NoApplication {
+                    name: String::new(),
+                    namespace: String::new(),
+                }
+                .into());
+            }
+        };
+        Self::of(connection, application, git, global)
+    }
+
+    /// For an Application, whatever the cluster has of it.
+    pub(crate) fn of(
+        connection: Connection,
+        application: Application,
+        git: &Git,
+        global: &Global,
+    ) -> Result<Self, Failure> {
+        let mirrors = Mirrors::new(git.repositories()?);
+        let mut pipeline = Pipeline::new(mirrors, plugin::host(global), connection.cluster.clone());
+        pipeline.known_hosts = git.known_hosts();
+        let job = Job::of(&application, &connection.namespace);
+        Ok(Self {
+            connection,
+            pipeline,
+            job,
+            progress: Progress::new(),
+        })
+    }
+
+    /// For an Application in a file and no cluster at all: whatever asks one fails.
+    pub(crate) fn without_cluster(which: &Which, git: &Git, global: &Global) -> Result<Self, Failure> {
+        let file = which.filename.as_deref().ok_or(CliError::OfflineNeedsFile)?;
+        let nowhere = kube::Config::new("http://127.0.0.1:1".parse().expect("an address"));
+        let cluster = Cluster::from_config(nowhere).map_err(Failure::of)?;
+        let namespace = global.namespace.clone().unwrap_or_else(|| "default".to_owned());
+        Self::of(
+            Connection { cluster, namespace },
+            documents::application(file)?,
+            git,
+            global,
+        )
+    }
+
+    /// An Application in a file may be in the cluster already: what was trusted and what it owns is known there.
+    async fn recall(connection: &Connection, application: &mut Application) -> Result<(), Failure> {
+        let namespace = application
+            .metadata
+            .namespace
+            .clone()
+            .unwrap_or_else(|| connection.namespace.clone());
+        let name = application.metadata.name.clone().unwrap_or_default();
+        let there = Connection {
+            cluster: connection.cluster.clone(),
+            namespace,
+        };
+        if let Some(known) = there.find(&name).await? {
+            application.status = known.status;
+            application.metadata.annotations = known.metadata.annotations;
+        }
+        Ok(())
+    }
+
+    /// Verifies and renders a revision; the target where none is named.
+    pub(crate) async fn manifests(
+        &mut self,
+        revision: Option<&str>,
+    ) -> Result<(String, Vec<Manifest>), Failure> {
+        let name = self.job.key.to_string();
+        self.progress.tell(
+            &name,
+            &format!(
+                "fetching {}",
+                crate::output::without_password(&self.job.spec.source.repo_url)
+            ),
+        );
+        let trusted = self
+            .pipeline
+            .trusted(&self.job, revision)
+            .await
+            .map_err(Failure::pipeline)?;
+        self.progress
+            .tell(&name, &format!("rendering {}", trusted.revision.commit));
+        let manifests = self
+            .pipeline
+            .manifests(&self.job, &trusted)
+            .await
+            .map_err(Failure::pipeline)?;
+        Ok((trusted.revision.commit, manifests))
+    }
+
+    /// Everything up to the plan of a revision; of the target where none is named.
+    pub(crate) async fn prepare(&mut self, revision: Option<&str>) -> Result<Prepared, Failure> {
+        let (commit, manifests) = self.manifests(revision).await?;
+        self.progress
+            .tell(&self.job.key.to_string(), "comparing with the cluster");
+        let prepared = async {
+            let live = self.pipeline.ask_live(&self.job, &manifests).await?;
+            let now = jiff::Timestamp::now();
+            self.pipeline
+                .prepare(&self.job, Intent::whole(&commit), &manifests, &live, now)
+                .await
+        };
+        prepared.await.map_err(Failure::pipeline)
+    }
+}
