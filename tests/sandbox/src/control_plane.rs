@@ -129,7 +129,10 @@ impl ControlPlane {
         match self.child.try_wait()? {
             None => Ok(()),
             Some(status) => {
-                bail!("the control plane ended ({status}):\n{}", process::last_lines(&self.errors(), 40))
+                bail!(
+                    "the control plane ended ({status}):\n{}",
+                    process::last_lines(&self.errors(), 40)
+                )
             }
         }
     }
