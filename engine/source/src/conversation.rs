@@ -65,7 +65,7 @@ fn wanted() -> Result<Vec<gix::refspec::RefSpec>, gix::Error> {
     let parse = |spec: &str| gix::refspec::parse(spec.into(), Operation::Fetch).map(|spec| spec.to_owned());
     WANTED
         .into_iter()
-        .map(|spec| parse(spec).map_err(gix::Error::from))
+        .map(parse)
         .collect()
 }
 

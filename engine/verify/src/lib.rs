@@ -12,9 +12,15 @@
 //! Where to start reading: [`Verifier`].
 #![forbid(unsafe_code)]
 
+mod allowed_signers;
 mod error;
+mod hash;
+mod judgement;
 mod keyring;
+mod object;
+mod openpgp;
 mod policy;
+mod ssh;
 mod verifier;
 
 pub use error::{VerifyError, codes};

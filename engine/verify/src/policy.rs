@@ -23,8 +23,9 @@ pub enum ValidAt {
     /// Now, as `git verify-commit` does: when a key expires, what it signed is no longer trusted.
     #[default]
     Now,
-    /// At the time the signature says it was made. Who steals an expired key can backdate a signature and get in, so
-    /// a revoked key is refused whatever the signature's time.
+    /// At the time the signature says it was made. The risk: who gets hold of an expired or retired key can sign with
+    /// it and backdate. A key that was revoked for any other reason than being retired or superseded is refused
+    /// whatever the signature's time.
     Signing,
 }
 

@@ -1,0 +1,392 @@
+//! Judges SSH signatures (OpenSSH's PROTOCOL.sshsig) by the allowed signers of the keyring.
+//!
+//! Two differences to `git` with `ssh-keygen`, both on the side of caution. Git takes the time for `valid-after` and
+//! `valid-before` from the commit, which whoever holds an old key can write as they like; here it is now, unless the
+//! policy says otherwise. And a time without `Z` is in UTC, not in the time zone of whoever runs this.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256, Sha512};
+use sluice_model::trust::{Signer, Verdict};
+use ssh_key::certificate::CertType;
+use ssh_key::public::KeyData;
+use ssh_key::{Certificate, HashAlg, Signature};
+
+use crate::allowed_signers::{AllowedSigner, lets_in};
+use crate::judgement::{Judgement, day, plain};
+use crate::keyring::Keyring;
+use crate::policy::{Policy, ValidAt, WeakAlgorithm};
+
+/// The first line of what this module judges.
+pub(crate) const BEGIN: &[u8] = b"-----BEGIN SSH SIGNATURE-----";
+const BEGIN_LINE: &str = "-----BEGIN SSH SIGNATURE-----";
+const END_LINE: &str = "-----END SSH SIGNATURE-----";
+const MAGIC: &[u8] = b"SSHSIG";
+/// What Git signs under, so that a signature made for something else is no commit's.
+const NAMESPACE: &str = "git";
+const SIGNATURE_BYTES: usize = 64 << 10;
+const SHORT_RSA_BITS: usize = 2048;
+/// The largest that the implementation takes.
+const LONG_RSA_BITS: usize = 4096;
+/// Set by a security key when somebody touched it.
+const USER_PRESENT: u8 = 0x01;
+
+/// A signature taken apart.
+struct Parts {
+    key: SigningKey,
+    namespace: String,
+    hash: String,
+    signature: Signature,
+}
+
+/// What signed: a key, or a key that an authority vouches for.
+enum SigningKey {
+    Plain(KeyData),
+    Certified(Box<Certificate>),
+}
+
+impl SigningKey {
+    fn data(&self) -> &KeyData {
+        match self {
+            SigningKey::Plain(key) => key,
+            SigningKey::Certified(certificate) => certificate.public_key(),
+        }
+    }
+}
+
+/// Judges `signature` over `payload`. An SSH signature carries no time; `written_at` is what the signed object says.
+pub(crate) fn judge(
+    payload: &[u8],
+    signature: &[u8],
+    keyring: &Keyring,
+    policy: &Policy,
+    now: Timestamp,
+    written_at: Option<Timestamp>,
+) -> Judgement {
+    let parts = match parse(signature) {
+        Ok(parts) => parts,
+        Err(reason) => {
+            return Judgement::anonymous(
+                Verdict::Malformed,
+                format!("the SSH signature is malformed: {reason}"),
+            );
+        }
+    };
+    let candidates: Vec<&AllowedSigner> = keyring
+        .signers()
+        .iter()
+        .filter(|signer| may_vouch(signer, &parts.key))
+        .collect();
+    let fingerprint = parts.key.data().fingerprint(HashAlg::Sha256).to_string();
+    if candidates.is_empty() {
+        let message = format!(
+            "signed by SSH key {fingerprint}, which no allowed_signers line lists: add it, or have a trusted key sign"
+        );
+        return Judgement::anonymous(Verdict::NoKey, message).signed_at(written_at);
+    }
+    if let Err((verdict, message)) = verify(payload, &parts, &fingerprint) {
+        return Judgement::anonymous(verdict, message).signed_at(written_at);
+    }
+    let at = match policy.valid_at {
+        ValidAt::Now => now,
+        ValidAt::Signing => match written_at {
+            Some(written_at) => written_at,
+            None => {
+                return Judgement::anonymous(
+                    Verdict::Malformed,
+                    "the signed object does not say when it was written",
+                );
+            }
+        },
+    };
+    let judged = candidates.into_iter().map(|signer| {
+        let (principal, refusal) = by_line(signer, &parts, policy, at, &fingerprint);
+        let user_id = principal.map(|principal| plain(&principal));
+        let who = user_id.clone().unwrap_or_default();
+        let (verdict, message) = refusal.unwrap_or_else(|| {
+            (
+                Verdict::Trusted,
+                format!("signed by {who} with SSH key {fingerprint}"),
+            )
+        });
+        let signer = Signer {
+            fingerprint: fingerprint.clone(),
+            user_id,
+        };
+        Judgement {
+            verdict,
+            signer: Some(signer),
+            signed_at: written_at,
+            message,
+        }
+    });
+    judged
+        .min_by_key(Judgement::rank)
+        .unwrap_or_else(|| Judgement::anonymous(Verdict::NoKey, "no key"))
+}
+
+fn may_vouch(signer: &AllowedSigner, key: &SigningKey) -> bool {
+    match key {
+        SigningKey::Plain(key) => !signer.is_authority && signer.key.key_data() == key,
+        SigningKey::Certified(certificate) => {
+            signer.is_authority && signer.key.key_data() == certificate.signature_key()
+        }
+    }
+}
+
+fn verify(payload: &[u8], parts: &Parts, fingerprint: &str) -> Result<(), (Verdict, String)> {
+    if parts.namespace != NAMESPACE {
+        let message = format!(
+            "SSH key {fingerprint} signed this for `{}`, not for git",
+            plain(&parts.namespace)
+        );
+        return Err((Verdict::BadSignature, message));
+    }
+    let digest = match parts.hash.as_str() {
+        "sha256" => Sha256::digest(payload).to_vec(),
+        "sha512" => Sha512::digest(payload).to_vec(),
+        other => {
+            return Err((
+                Verdict::Unsupported,
+                format!("the digest `{}` is not supported", plain(other)),
+            ));
+        }
+    };
+    let mut signed = MAGIC.to_vec();
+    for part in [parts.namespace.as_bytes(), b"", parts.hash.as_bytes(), &digest] {
+        signed.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+        signed.extend_from_slice(part);
+    }
+    let key = parts.key.data();
+    let unsupported = |what: &str| {
+        Err((
+            Verdict::Unsupported,
+            format!("{what}, which SSH key {fingerprint} is, is not supported"),
+        ))
+    };
+    match key {
+        KeyData::Other(_) => return unsupported("this kind of key"),
+        KeyData::Rsa(_) if rsa_bits(key).is_some_and(|bits| bits > LONG_RSA_BITS) => {
+            return unsupported("an RSA key of more than 4096 bits");
+        }
+        _ => {}
+    }
+    let is_by_key = signature::Verifier::verify(key, &signed, &parts.signature).is_ok();
+    if !is_by_key {
+        let message = format!(
+            "the signature does not match: SSH key {fingerprint} did not sign this, or it was changed since"
+        );
+        return Err((Verdict::BadSignature, message));
+    }
+    let is_hardware = matches!(key, KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_));
+    // Flags and a counter of four bytes end the signature of a security key.
+    let flags = parts
+        .signature
+        .as_bytes()
+        .iter()
+        .rev()
+        .nth(4)
+        .copied()
+        .unwrap_or_default();
+    if is_hardware && flags & USER_PRESENT == 0 {
+        return Err((
+            Verdict::BadSignature,
+            format!("nobody touched the security key {fingerprint} for this signature"),
+        ));
+    }
+    Ok(())
+}
+
+/// Who signed by one line of the file, and why that is not good enough, if it isn't.
+fn by_line(
+    signer: &AllowedSigner,
+    parts: &Parts,
+    policy: &Policy,
+    at: Timestamp,
+    fingerprint: &str,
+) -> (Option<String>, Option<(Verdict, String)>) {
+    let principal = match &parts.key {
+        SigningKey::Plain(_) => Some(signer.principals.clone()),
+        SigningKey::Certified(certificate) => certificate
+            .valid_principals()
+            .iter()
+            .find(|principal| lets_in(&signer.principals, principal))
+            .cloned(),
+    };
+    let name = format!("SSH key {fingerprint}");
+    let refuse = |verdict, message: String| Some((verdict, message));
+    if let Some(namespaces) = &signer.namespaces
+        && !lets_in(namespaces, NAMESPACE)
+    {
+        return (
+            principal,
+            refuse(
+                Verdict::NoKey,
+                format!("{name} is allowed for `{}` only, not for git", plain(namespaces)),
+            ),
+        );
+    }
+    let keys = [Some(parts.key.data()), Some(signer.key.key_data())];
+    let weakness = keys
+        .into_iter()
+        .flatten()
+        .filter_map(weak_key)
+        .find(|(weakness, _)| !policy.allow_weak.contains(weakness));
+    if let Some((weakness, what)) = weakness {
+        let message = format!(
+            "{name} is {what}, which is too weak: sign with a stronger key (the policy can allow `{}`)",
+            weakness.name()
+        );
+        return (principal, refuse(Verdict::WeakAlgorithm, message));
+    }
+    if let Some(after) = signer.valid_after.filter(|after| at < *after) {
+        return (
+            principal,
+            refuse(
+                Verdict::ExpiredKey,
+                format!("{name} is not valid before {}", day(after)),
+            ),
+        );
+    }
+    if let Some(before) = signer.valid_before.filter(|before| at >= *before) {
+        let message = format!("{name} was valid until {}: have a valid key sign", day(before));
+        return (principal, refuse(Verdict::ExpiredKey, message));
+    }
+    if let SigningKey::Certified(certificate) = &parts.key {
+        let refusal = certified(certificate, signer, principal.is_some(), at, &name);
+        return (principal, refusal);
+    }
+    (principal, None)
+}
+
+fn certified(
+    certificate: &Certificate,
+    signer: &AllowedSigner,
+    has_principal: bool,
+    at: Timestamp,
+    name: &str,
+) -> Option<(Verdict, String)> {
+    if certificate.verify_signature().is_err() {
+        return Some((
+            Verdict::BadSignature,
+            format!("the certificate of {name} is not by the authority it names"),
+        ));
+    }
+    if certificate.cert_type() != CertType::User {
+        return Some((
+            Verdict::Unsupported,
+            format!("the certificate of {name} is for a host, not for a person"),
+        ));
+    }
+    if !certificate.critical_options().is_empty() {
+        return Some((
+            Verdict::Unsupported,
+            format!("the certificate of {name} has conditions that are not known here"),
+        ));
+    }
+    if !has_principal {
+        let message = format!(
+            "the certificate of {name} names nobody that `{}` allows",
+            plain(&signer.principals)
+        );
+        return Some((Verdict::NoKey, message));
+    }
+    let seconds = u64::try_from(at.as_second()).unwrap_or(0);
+    if seconds < certificate.valid_after() || seconds >= certificate.valid_before() {
+        return Some((
+            Verdict::ExpiredKey,
+            format!("the certificate of {name} is not valid at that time: have it renewed and sign again"),
+        ));
+    }
+    None
+}
+
+fn weak_key(key: &KeyData) -> Option<(WeakAlgorithm, String)> {
+    match key {
+        KeyData::Dsa(_) => Some((WeakAlgorithm::Dsa, "DSA".to_owned())),
+        KeyData::Rsa(_) => rsa_bits(key)
+            .filter(|bits| *bits < SHORT_RSA_BITS)
+            .map(|bits| (WeakAlgorithm::ShortRsa, format!("RSA of {bits} bits"))),
+        _ => None,
+    }
+}
+
+fn rsa_bits(key: &KeyData) -> Option<usize> {
+    let modulus = key.rsa()?.n.as_positive_bytes()?;
+    let leading = modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
+    Some(modulus.len() * 8 - leading)
+}
+
+fn parse(text: &[u8]) -> Result<Parts, &'static str> {
+    if text.len() > SIGNATURE_BYTES {
+        return Err("it is too long");
+    }
+    let text = std::str::from_utf8(text).map_err(|_| "it is no text")?;
+    let body = text.strip_prefix(BEGIN_LINE).ok_or("its first line is missing")?;
+    let (body, rest) = body.split_once(END_LINE).ok_or("its last line is missing")?;
+    if !rest.trim().is_empty() {
+        return Err("something follows its last line");
+    }
+    let base64: String = body
+        .chars()
+        .filter(|character| !character.is_ascii_whitespace())
+        .collect();
+    let bytes = STANDARD.decode(base64).map_err(|_| "it is no base64")?;
+    let mut fields = Fields(bytes.strip_prefix(MAGIC).ok_or("it does not begin with SSHSIG")?);
+    if fields.number()? != 1 {
+        return Err("its version is not 1");
+    }
+    let key = fields.string()?;
+    let namespace = fields.text()?;
+    if !fields.string()?.is_empty() {
+        return Err("a reserved field is used");
+    }
+    let hash = fields.text()?;
+    let signature =
+        Signature::try_from(fields.string()?).map_err(|_| "the signature in it cannot be read")?;
+    if !fields.0.is_empty() {
+        return Err("something follows the signature in it");
+    }
+    Ok(Parts {
+        key: signing_key(key)?,
+        namespace,
+        hash,
+        signature,
+    })
+}
+
+fn signing_key(bytes: &[u8]) -> Result<SigningKey, &'static str> {
+    let algorithm = Fields(bytes).text()?;
+    if algorithm.ends_with("-cert-v01@openssh.com") {
+        let certificate =
+            Certificate::from_bytes(bytes).map_err(|_| "the certificate in it cannot be read")?;
+        return Ok(SigningKey::Certified(Box::new(certificate)));
+    }
+    let key = ssh_key::PublicKey::from_bytes(bytes).map_err(|_| "the key in it cannot be read")?;
+    Ok(SigningKey::Plain(key.key_data().clone()))
+}
+
+/// Numbers and strings as SSH writes them.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn number(&mut self) -> Result<u32, &'static str> {
+        let (bytes, rest) = self.0.split_first_chunk::<4>().ok_or("it ends too early")?;
+        self.0 = rest;
+        Ok(u32::from_be_bytes(*bytes))
+    }
+
+    fn string(&mut self) -> Result<&'a [u8], &'static str> {
+        let length = usize::try_from(self.number()?).map_err(|_| "it ends too early")?;
+        let (bytes, rest) = self.0.split_at_checked(length).ok_or("it ends too early")?;
+        self.0 = rest;
+        Ok(bytes)
+    }
+
+    fn text(&mut self) -> Result<String, &'static str> {
+        std::str::from_utf8(self.string()?)
+            .map(str::to_owned)
+            .map_err(|_| "a text in it is no text")
+    }
+}
