@@ -151,13 +151,14 @@ impl Execution<'_> {
         offset: usize,
     ) -> Result<(), ApplyError> {
         let (cluster, options) = (self.cluster, self.request.options);
-        let work = steps
+        let work: Vec<_> = steps
             .iter()
             .zip(found)
             .enumerate()
             .map(|(index, (ready, found))| async move {
                 (index, ready, one(cluster, ready, found, &options).await)
-            });
+            })
+            .collect();
         let mut results = futures::stream::iter(work).buffer_unordered(options.concurrency.max(1));
         let mut refusals = Vec::new();
         let mut defined = false;

@@ -40,7 +40,10 @@ pub(crate) async fn rehearse(
     options: &Options,
 ) -> Result<Vec<Found>, ApplyError> {
     let coming = Coming::of(steps);
-    let tries = steps.iter().map(|ready| try_one(cluster, ready, &coming));
+    let tries: Vec<_> = steps
+        .iter()
+        .map(|ready| try_one(cluster, ready, &coming))
+        .collect();
     let results: Vec<_> = futures::stream::iter(tries)
         .buffered(options.concurrency.max(1))
         .collect()

@@ -12,5 +12,7 @@ mod error;
 pub mod mirrors;
 pub mod pipeline;
 mod references;
+pub mod run;
 
 pub use error::PipelineError;
+pub use run::{Options, run};

@@ -412,7 +412,7 @@ pub struct Condition {
 }
 
 /// What was verified.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VerificationState {
     /// The newest commit all of whose history since the start of trust was verified.

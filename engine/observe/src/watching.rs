@@ -19,7 +19,7 @@ const WATCH_SECONDS: u32 = 290;
 /// By how much a watch may outlive that before its connection counts as dead.
 const GRACE: Duration = Duration::from_secs(15);
 /// The first and the longest wait after a failure.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
 
 /// How a watch is doing.
 #[derive(Debug, Clone)]

@@ -252,8 +252,9 @@ fn compare(
             let desired = sluice_compare::prepare(&manifest.object, found.as_ref(), &decision.ignore_fields);
             let difference = sluice_compare::compare(&desired, found.as_ref(), &decision.ignore_fields);
             // `selfHeal` asks for changes made in the cluster to be undone. Whoever made one owns the field now, so undoing it
-            // takes it back. It stands in the plan like every other force, and in its digest.
-            decision.force |= heals && !difference.is_same();
+            // takes it back; what was never ours is left to its owner. The force stands in the plan like every other, and in
+            // its digest.
+            decision.force |= heals && matches!(difference, Difference::Changed(_));
             Compared {
                 desired,
                 live: found,

@@ -55,7 +55,10 @@ impl Pipeline {
     pub async fn ask_live(&self, job: &Job, manifests: &[Manifest]) -> Result<Live, PipelineError> {
         let kinds = self.kinds(job, manifests).await?;
         let selector = format!("{PART_OF_LABEL}={}", job.applyset());
-        let lists = kinds.iter().map(|kind| self.cluster.list(kind, &selector));
+        let lists: Vec<_> = kinds
+            .iter()
+            .map(|kind| self.cluster.list(kind, &selector))
+            .collect();
         let lists: Vec<Vec<Object>> = futures::stream::iter(lists)
             .buffered(PARALLEL)
             .try_collect()
@@ -68,8 +71,14 @@ impl Pipeline {
     pub async fn with_others(&self, mut live: Live, manifests: &[Manifest]) -> Result<Live, PipelineError> {
         let kinds = self.cluster.kinds().await?;
         let missing = missing(&kinds, &live, manifests);
-        let found = futures::stream::iter(missing).map(|(kind, objects)| look(&self.cluster, kind, objects));
-        let found: Vec<Vec<Object>> = found.buffer_unordered(PARALLEL).try_collect().await?;
+        let looks: Vec<_> = missing
+            .into_iter()
+            .map(|(kind, objects)| look(&self.cluster, kind, objects))
+            .collect();
+        let found: Vec<Vec<Object>> = futures::stream::iter(looks)
+            .buffer_unordered(PARALLEL)
+            .try_collect()
+            .await?;
         for object in found.into_iter().flatten() {
             let key = object.reference().key();
             // A member at another version than the one it is written in: compared in the latter.
@@ -138,7 +147,10 @@ async fn look(cluster: &Cluster, kind: Kind, objects: Vec<&Object>) -> Result<Ve
             .is_none_or(|names| names.contains(object.name()))
     });
     let references: Vec<_> = wanted.map(Object::reference).collect();
-    let answers = references.iter().map(|reference| cluster.get(&kind, reference));
+    let answers: Vec<_> = references
+        .iter()
+        .map(|reference| cluster.get(&kind, reference))
+        .collect();
     let found: Vec<Option<Object>> = futures::stream::iter(answers)
         .buffer_unordered(PARALLEL)
         .try_collect()

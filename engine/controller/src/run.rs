@@ -1,0 +1,407 @@
+//! The controller: one actor for each Application, and what they share.
+//!
+//! An actor sleeps until something gives it a reason to look ([`wake`]): its Application changed, something it owns changed,
+//! its repository has something new, a plugin or a keyring changed, or it is time to poll. At rest it asks the API server
+//! nothing: the Application, its objects, keyrings and credentials all come from watches.
+
+mod actor;
+mod farewell;
+mod leader;
+mod look;
+mod pace;
+mod standing;
+mod syncing;
+mod waiting;
+mod wake;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use kube::api::{Api, DynamicObject};
+use kube::core::ApiResource;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher;
+use sluice_cluster::{Cluster, Kind};
+use sluice_model::plan::ApplicationKey;
+use sluice_model::{Application, applyset};
+use sluice_observe::Observer;
+use sluice_plugin_host::PluginHost;
+use sluice_report::events::Events;
+use sluice_source::Repositories;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::PipelineError;
+use crate::mirrors::Mirrors;
+use crate::pipeline::Pipeline;
+use crate::references::References;
+use actor::Actor;
+use wake::Wake;
+
+/// How the controller runs.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where repositories are mirrored.
+    pub cache: PathBuf,
+    /// Only Applications of this namespace; all where missing.
+    pub namespace: Option<String>,
+    /// How often repositories are asked at least; every application adds up to half of it at random.
+    pub poll: Duration,
+    /// How many applications are looked at at once.
+    pub concurrency: usize,
+    /// How a plan is executed.
+    pub apply: sluice_apply::Options,
+    /// OpenSSH `known_hosts`; that of the user and of the system where missing.
+    pub known_hosts: Option<PathBuf>,
+    /// The name of this instance in Events and in the lease: the Pod's.
+    pub instance: Option<String>,
+    /// The namespace of the lease by which instances agree who works; alone where missing.
+    pub lease_namespace: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            cache: std::env::temp_dir().join("sluice"),
+            namespace: None,
+            poll: Duration::from_secs(120),
+            // Looking is half computing, half waiting for the disk.
+            concurrency: std::thread::available_parallelism().map_or(4, usize::from) * 2,
+            apply: sluice_apply::Options::default(),
+            known_hosts: None,
+            instance: None,
+            lease_namespace: None,
+        }
+    }
+}
+
+/// How often the plugin directory is looked at: soon enough for a person who has just copied a file.
+const RESCAN: Duration = Duration::from_secs(1);
+/// How long actors may take to come to an end.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// What all actors share.
+pub(crate) struct Shared {
+    pub(crate) pipeline: Pipeline,
+    pub(crate) observer: Observer,
+    pub(crate) events: Events,
+    pub(crate) options: Options,
+    pub(crate) looking: Semaphore,
+    pub(crate) ending: CancellationToken,
+    /// What each application has watched, so that a kind that nobody needs any more is let go.
+    kinds: Mutex<BTreeMap<ApplicationKey, Vec<Kind>>>,
+    registry: Arc<Registry>,
+}
+
+impl Shared {
+    /// Says which kinds an application needs watched from now on; none any more where it is gone.
+    pub(crate) fn needs(&self, key: &ApplicationKey, kinds: Vec<Kind>) {
+        let mut all = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match kinds.is_empty() {
+            true => all.remove(key),
+            false => all.insert(key.clone(), kinds.clone()),
+        };
+        if before.is_some_and(|before| before.iter().any(|kind| !kinds.contains(kind))) {
+            self.observer
+                .retain(|kind| all.values().flatten().any(|needed| needed == kind));
+        }
+    }
+}
+
+/// The actors.
+#[derive(Default)]
+struct Registry {
+    actors: Mutex<BTreeMap<ApplicationKey, Handle>>,
+    /// By ApplySet id.
+    by_applyset: Mutex<BTreeMap<String, Arc<Wake>>>,
+}
+
+struct Handle {
+    wake: Arc<Wake>,
+    application: watch::Sender<Option<Arc<Application>>>,
+    task: JoinHandle<()>,
+}
+
+impl Registry {
+    fn each(&self, ring: impl Fn(&ApplicationKey, &Application, &Wake)) {
+        for (key, handle) in self.actors.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            if let Some(application) = handle.application.borrow().as_deref() {
+                ring(key, application, &handle.wake);
+            }
+        }
+    }
+
+    fn objects_changed(&self, id: &str) {
+        if let Some(wake) = self
+            .by_applyset
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)
+        {
+            wake.objects();
+        }
+    }
+}
+
+/// Keeps every Application as Git wants it, until `ending`. Waits for the lease first where there is one.
+pub async fn run(
+    cluster: Cluster,
+    plugins: PluginHost,
+    options: Options,
+    ending: CancellationToken,
+) -> Result<(), PipelineError> {
+    match options.lease_namespace.clone() {
+        None => work(cluster, plugins, options, ending).await,
+        Some(namespace) => {
+            let identity = options
+                .instance
+                .clone()
+                .unwrap_or_else(|| format!("sluice-{}", std::process::id()));
+            let lease = leader::Lease::new(&cluster, &namespace, identity);
+            let Some(lost) = lease.hold(&ending).await else {
+                return Ok(());
+            };
+            work(cluster, plugins, options, lost).await
+        }
+    }
+}
+
+async fn work(
+    cluster: Cluster,
+    plugins: PluginHost,
+    options: Options,
+    ending: CancellationToken,
+) -> Result<(), PipelineError> {
+    let registry = Arc::new(Registry::default());
+    let repositories = Repositories::open(options.cache.clone())?;
+    let news = Arc::clone(&registry);
+    let mirrors = Mirrors::telling(
+        repositories,
+        Arc::new(move |url| {
+            let now = Instant::now();
+            news.each(|_, application, wake| {
+                if application.spec.source.repo_url == url {
+                    wake.ring(|reasons| reasons.news = Some(now));
+                }
+            });
+        }),
+    );
+    let named = Arc::clone(&registry);
+    let references = References::watching(
+        cluster.clone(),
+        Arc::new(move |namespace| {
+            named.each(|key, _, wake| {
+                if key.namespace == namespace {
+                    wake.ring(|reasons| reasons.surroundings = true);
+                }
+            });
+        }),
+    );
+    let observed = Arc::clone(&registry);
+    let observer = Observer::new(cluster.clone(), Arc::new(move |id| observed.objects_changed(id)));
+    let known_hosts = options.known_hosts.clone();
+    let shared = Arc::new(Shared {
+        pipeline: Pipeline {
+            mirrors,
+            plugins: plugins.clone(),
+            cluster: cluster.clone(),
+            references,
+            known_hosts,
+        },
+        observer,
+        events: Events::new(cluster.client().clone(), options.instance.clone()),
+        looking: Semaphore::new(options.concurrency.max(1)),
+        ending: ending.clone(),
+        kinds: Mutex::default(),
+        registry: Arc::clone(&registry),
+        options,
+    });
+    tokio::select! {
+        () = ending.cancelled() => {}
+        () = follow_applications(&shared) => {}
+        () = rescan(&plugins, &registry) => {}
+    }
+    ending.cancel();
+    finish(&registry).await;
+    Ok(())
+}
+
+/// Lets every actor come to the end of what it is writing.
+async fn finish(registry: &Registry) {
+    let actors = std::mem::take(&mut *registry.actors.lock().unwrap_or_else(PoisonError::into_inner));
+    let deadline = Instant::now() + FAREWELL;
+    for (key, handle) in actors {
+        let abort = handle.task.abort_handle();
+        if tokio::time::timeout_at(deadline, handle.task).await.is_err() {
+            tracing::warn!(application = %key, "did not end in time");
+            abort.abort();
+        }
+    }
+}
+
+/// Watches the plugin directory.
+async fn rescan(plugins: &PluginHost, registry: &Registry) {
+    loop {
+        tokio::time::sleep(RESCAN).await;
+        let host = plugins.clone();
+        let changes = tokio::task::spawn_blocking(move || host.rescan())
+            .await
+            .unwrap_or_default();
+        if !changes.is_empty() {
+            registry.each(|_, _, wake| wake.ring(|reasons| reasons.surroundings = true));
+        }
+    }
+}
+
+/// Starts and ends actors as Applications come and go.
+async fn follow_applications(shared: &Arc<Shared>) {
+    let resource = ApiResource::erase::<Application>(&());
+    let client = shared.pipeline.cluster.client().clone();
+    let api: Api<DynamicObject> = match &shared.options.namespace {
+        Some(namespace) => Api::namespaced_with(client, namespace, &resource),
+        None => Api::all_with(client, &resource),
+    };
+    let mut events = watcher(api, watcher::Config::default()).default_backoff().boxed();
+    let mut listed: Option<std::collections::BTreeSet<ApplicationKey>> = None;
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(watcher::Event::Init) => listed = Some(std::collections::BTreeSet::new()),
+            Ok(watcher::Event::InitApply(object)) => {
+                if let Some(listed) = &mut listed {
+                    listed.insert(key_of(&object));
+                }
+                apply(shared, object);
+            }
+            Ok(watcher::Event::InitDone) => {
+                if let Some(listed) = listed.take() {
+                    let known: Vec<ApplicationKey> = shared
+                        .registry
+                        .actors
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .keys()
+                        .cloned()
+                        .collect();
+                    for key in known.iter().filter(|key| !listed.contains(*key)) {
+                        remove(shared, key);
+                    }
+                    tracing::info!(applications = listed.len(), "watching Applications");
+                }
+            }
+            Ok(watcher::Event::Apply(object)) => apply(shared, object),
+            Ok(watcher::Event::Delete(object)) => remove(shared, &key_of(&object)),
+            Err(error) => tracing::warn!(%error, "the watch of Applications broke; it is tried again"),
+        }
+    }
+}
+
+fn key_of(object: &DynamicObject) -> ApplicationKey {
+    ApplicationKey {
+        namespace: object.metadata.namespace.clone().unwrap_or_default(),
+        name: object.metadata.name.clone().unwrap_or_default(),
+    }
+}
+
+fn apply(shared: &Arc<Shared>, object: DynamicObject) {
+    let key = key_of(&object);
+    let application = match serde_json::to_value(&object).and_then(serde_json::from_value::<Application>) {
+        Ok(application) => Arc::new(application),
+        Err(error) => {
+            // The CRD's schema keeps such objects out; one from an older CRD may still be there.
+            tracing::error!(application = %key, %error, "an Application cannot be read and is left alone");
+            return;
+        }
+    };
+    let mut actors = shared
+        .registry
+        .actors
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    if let Some(handle) = actors.get(&key) {
+        let asks = handle
+            .application
+            .borrow()
+            .as_deref()
+            .is_none_or(|before| concerns(before, &application));
+        handle.application.send_replace(Some(application));
+        if asks {
+            handle.wake.ring(|reasons| reasons.application = true);
+        }
+        return;
+    }
+    let wake = Arc::new(Wake::default());
+    let id = applyset::id(&key.namespace, &key.name);
+    shared
+        .registry
+        .by_applyset
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(id, Arc::clone(&wake));
+    let (sender, receiver) = watch::channel(Some(application));
+    wake.ring(|reasons| reasons.application = true);
+    let actor = Actor::new(Arc::clone(shared), key.clone(), receiver, Arc::clone(&wake));
+    let task = tokio::spawn(actor.run());
+    actors.insert(
+        key,
+        Handle {
+            wake,
+            application: sender,
+            task,
+        },
+    );
+}
+
+fn remove(shared: &Arc<Shared>, key: &ApplicationKey) {
+    let handle = shared
+        .registry
+        .actors
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .remove(key);
+    shared
+        .registry
+        .by_applyset
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .remove(&applyset::id(&key.namespace, &key.name));
+    shared.needs(key, Vec::new());
+    if let Some(handle) = handle {
+        handle.application.send_replace(None);
+        handle.wake.ring(|reasons| reasons.application = true);
+    }
+}
+
+/// True where a change of an Application is none that we made ourselves: its status, its record of members, a request that was
+/// taken up.
+fn concerns(before: &Application, after: &Application) -> bool {
+    let ours = |application: &Application| {
+        let annotations = application.metadata.annotations.clone().unwrap_or_default();
+        annotations
+            .into_iter()
+            .filter(|(key, _)| key.starts_with("sluice.dev/"))
+            .collect::<BTreeMap<_, _>>()
+    };
+    before.metadata.uid != after.metadata.uid
+        || before.metadata.generation != after.metadata.generation
+        || before.metadata.deletion_timestamp != after.metadata.deletion_timestamp
+        || ours(after)
+            .iter()
+            .any(|(key, value)| ours(before).get(key) != Some(value))
+}
+
+/// The kind that we live by; known without asking.
+pub(crate) fn application_kind() -> Kind {
+    Kind {
+        group: "sluice.dev".to_owned(),
+        version: "v1alpha1".to_owned(),
+        kind: "Application".to_owned(),
+        plural: "applications".to_owned(),
+        namespaced: true,
+        verbs: Vec::new(),
+    }
+}

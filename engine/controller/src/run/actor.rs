@@ -1,0 +1,401 @@
+//! The life of one Application: sleep, look, act, say.
+//!
+//! One task, so nothing about an application ever happens twice at once. What it remembers it can lose: the trusted revision,
+//! the history, retries and the last operation stand in the status, the members in the ApplySet's record.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::ResourceExt as _;
+use serde_json::{Value, json};
+use sluice_cluster::ClusterError;
+use sluice_model::application::{
+    APPROVED_PLAN_ANNOTATION, ApplicationStatus, OPERATION_ANNOTATION, OperationPhase, OperationRequest,
+    PRUNE_FINALIZER, REFRESH_ANNOTATION,
+};
+use sluice_model::plan::ApplicationKey;
+use sluice_model::{Application, Coded, ObjectRef};
+use sluice_report::conditions::{self, Finding};
+use sluice_report::events::Happening;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::look::Memory;
+use super::wake::{Reasons, Wake};
+use super::{Shared, pace, standing};
+use crate::error::PipelineError;
+use crate::pipeline::{HealthMemory, Job};
+
+/// Recorded as the owner of status, finalizer and record. Not `sluice`, which is whoever applies what Git has: an Application
+/// may itself come from Git.
+pub(crate) const MANAGER: &str = "sluice-controller";
+/// Live objects that change together are looked at together.
+const GATHER: Duration = Duration::from_millis(100);
+/// So often at most a single reason leads to a sync and another look.
+const ROUNDS: usize = 4;
+
+/// One Application's task.
+pub(crate) struct Actor {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) key: ApplicationKey,
+    pub(crate) application: watch::Receiver<Option<Arc<Application>>>,
+    pub(crate) wake: Arc<Wake>,
+    pub(crate) memory: Memory,
+    pub(crate) health_memory: HealthMemory,
+    /// What the status in the cluster says, as far as we know.
+    pub(crate) written: ApplicationStatus,
+    uid: Option<String>,
+    generation: Option<i64>,
+    /// Looks in a row that failed.
+    pub(crate) failures: u32,
+    /// A policy failed in the last look.
+    pub(crate) plugin_trouble: bool,
+    /// The generation of the spec at the last sync.
+    pub(crate) synced_generation: Option<i64>,
+    /// The generation of the spec at the last failed sync; none where that was before a restart.
+    pub(crate) failed_generation: Option<i64>,
+    pub(crate) healing: super::syncing::Healing,
+    /// When the repository is to be asked again.
+    poll: Instant,
+    /// When something else is due: a retry, another healing.
+    pub(crate) due: Option<Instant>,
+    since: Instant,
+    last_look: Instant,
+}
+
+impl Actor {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        key: ApplicationKey,
+        application: watch::Receiver<Option<Arc<Application>>>,
+        wake: Arc<Wake>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            shared,
+            key,
+            application,
+            wake,
+            memory: Memory::default(),
+            health_memory: HealthMemory::default(),
+            written: ApplicationStatus::default(),
+            uid: None,
+            generation: None,
+            failures: 0,
+            plugin_trouble: false,
+            synced_generation: None,
+            failed_generation: None,
+            healing: super::syncing::Healing::default(),
+            poll: now,
+            due: None,
+            // Whatever was fetched since the controller started is fresh enough for the first look.
+            since: now,
+            last_look: now,
+        }
+    }
+
+    /// Until the Application is gone or the process ends.
+    pub(crate) async fn run(mut self) {
+        let ending = self.shared.ending.clone();
+        loop {
+            let due = self.due.map_or(self.poll, |due| due.min(self.poll));
+            tokio::select! {
+                () = ending.cancelled() => return,
+                () = self.wake.wait(due) => {}
+            }
+            if self.wake.peek().only_objects() {
+                // As long as the last look took, at least, so that a busy application does not take all the time.
+                tokio::time::sleep(GATHER).await;
+            }
+            let reasons = self.wake.take();
+            let Some(application) = self.application.borrow_and_update().clone() else {
+                return;
+            };
+            if application.metadata.uid != self.uid {
+                self.begin(&application);
+            }
+            let gone = match application.metadata.deletion_timestamp.is_some() {
+                true => self.farewell(&application).await,
+                false => {
+                    self.attend(&application, reasons).await;
+                    false
+                }
+            };
+            if gone {
+                return;
+            }
+            let now = Instant::now();
+            if self.failures > 0 {
+                let wait = now + pace::after_failure(self.failures, self.shared.options.poll);
+                self.due = Some(self.due.map_or(wait, |due| due.min(wait)));
+            } else if self.due.is_some_and(|due| due <= now) {
+                self.due = None;
+            }
+            self.last_look = now;
+        }
+    }
+
+    /// A new Application, or the first sight of one: what is known of it stands in its status.
+    fn begin(&mut self, application: &Application) {
+        let now = Instant::now();
+        self.uid.clone_from(&application.metadata.uid);
+        self.memory = Memory::default();
+        self.written = application.status.clone().unwrap_or_default();
+        self.synced_generation = self.written.observed_generation;
+        self.failed_generation = None;
+        self.healing = super::syncing::Healing::default();
+        self.failures = 0;
+        self.poll = now;
+        self.due = None;
+    }
+
+    /// One look with all that follows from it.
+    async fn attend(&mut self, application: &Arc<Application>, reasons: Reasons) {
+        self.due = None;
+        let failures = std::mem::take(&mut self.failures);
+        let refresh = annotation(application, REFRESH_ANNOTATION);
+        let now = Instant::now();
+        if refresh.is_some() || now >= self.poll {
+            self.since = now;
+            self.poll = now + pace::jittered(self.shared.options.poll);
+        } else if let Some(news) = reasons.news {
+            self.since = self.since.max(news);
+        } else if failures > 0 && self.retries_source() {
+            self.since = now;
+        }
+        if refresh == Some("hard") {
+            self.memory.clear();
+            self.health_memory = HealthMemory::default();
+            if let Err(error) = self.shared.pipeline.cluster.refresh_kinds().await {
+                tracing::warn!(application = %self.key, %error, "the kinds could not be asked for again");
+            }
+        }
+        self.generation = application.metadata.generation;
+        let mut status = self.written.clone();
+        status.observed_generation = self.generation;
+        let mut retry = match self.claim(application).await {
+            Ok(()) => false,
+            Err(error) => {
+                self.note_failure(&error);
+                true
+            }
+        };
+        super::syncing::interrupted(&mut status, self.first_look());
+        let mut request = self.take_request(application, &mut status).await;
+        for _ in 0..ROUNDS {
+            let current = self
+                .application
+                .borrow_and_update()
+                .clone()
+                .unwrap_or_else(|| Arc::clone(application));
+            if current.metadata.deletion_timestamp.is_some() {
+                return;
+            }
+            let mut job = Job::of(&current, &self.key.namespace);
+            job.last_trusted = status
+                .verification
+                .as_ref()
+                .and_then(|state| state.trusted_revision.clone());
+            let looked = self.look(&mut job, &mut status, self.since).await;
+            let again = match looked {
+                Some(looked) => {
+                    self.act(&current, &job, &mut status, looked, request.take())
+                        .await
+                }
+                None => {
+                    self.give_up_request(&mut status, request.take());
+                    false
+                }
+            };
+            if !again || self.shared.ending.is_cancelled() {
+                break;
+            }
+        }
+        retry |= self.write(status).await.is_err();
+        if refresh.is_some() {
+            retry |= self.remove_annotations(&[REFRESH_ANNOTATION]).await.is_err();
+        }
+        // Counted on where it goes on failing, forgotten where it does not.
+        self.failures = match self.failures > 0 || retry {
+            true => failures + 1,
+            false => 0,
+        };
+    }
+
+    fn first_look(&self) -> bool {
+        self.last_look <= self.since && self.healing.is_new()
+    }
+
+    /// True where the last look failed at the repository, so that the next one has to ask it again.
+    fn retries_source(&self) -> bool {
+        conditions::get(&self.written.conditions, conditions::SOURCE_READY)
+            .is_some_and(|condition| condition.status != "True")
+    }
+
+    /// Takes the operation that somebody asks for, if somebody does.
+    async fn take_request(
+        &mut self,
+        application: &Application,
+        status: &mut ApplicationStatus,
+    ) -> Option<OperationRequest> {
+        let text = annotation(application, OPERATION_ANNOTATION)?.to_owned();
+        // Taken once: where it cannot be removed it is not begun.
+        if self.remove_annotations(&[OPERATION_ANNOTATION]).await.is_err() {
+            self.failures += 1;
+            return None;
+        }
+        match serde_json::from_str::<OperationRequest>(&text) {
+            Ok(request) => Some(request),
+            Err(error) => {
+                let message = standing::unreadable_request(&error);
+                self.tell(Happening::RequestRefused, &message).await;
+                let id = "unreadable".to_owned();
+                super::syncing::refuse(status, id, "unknown".to_owned(), message);
+                None
+            }
+        }
+    }
+
+    /// A request cannot be done because it is not known what Git wants: that is its result.
+    fn give_up_request(&mut self, status: &mut ApplicationStatus, request: Option<OperationRequest>) {
+        if let Some(request) = request {
+            let failed = status
+                .conditions
+                .iter()
+                .find(|condition| condition.status == "False");
+            let message = failed.map_or_else(
+                || "the application could not be looked at".to_owned(),
+                |failed| failed.message.clone(),
+            );
+            super::syncing::refuse(status, request.id, request.requested_by, message);
+        }
+    }
+
+    /// Puts the finalizer on, so that nothing is left behind unasked.
+    async fn claim(&self, application: &Application) -> Result<(), PipelineError> {
+        if application
+            .finalizers()
+            .iter()
+            .any(|finalizer| finalizer == PRUNE_FINALIZER)
+        {
+            return Ok(());
+        }
+        let mut finalizers = application.finalizers().to_vec();
+        finalizers.push(PRUNE_FINALIZER.to_owned());
+        self.patch_metadata(
+            json!({"finalizers": finalizers, "resourceVersion": application.resource_version()}),
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Writes the status if it says anything new.
+    pub(crate) async fn write(&mut self, status: ApplicationStatus) -> Result<(), ClusterError> {
+        let Some(patch) = sluice_report::status::patch(&self.written, &status) else {
+            return Ok(());
+        };
+        let kind = super::application_kind();
+        let reference = self.reference();
+        match self
+            .shared
+            .pipeline
+            .cluster
+            .merge_patch(&kind, &reference, Some("status"), MANAGER, &patch)
+            .await
+        {
+            Ok(_) => {
+                self.written = status;
+                Ok(())
+            }
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => {
+                tracing::warn!(application = %self.key, code = error.code().id, %error, "the status could not be written");
+                Err(error)
+            }
+        }
+    }
+
+    pub(crate) async fn remove_annotations(&self, keys: &[&str]) -> Result<(), ClusterError> {
+        let nulls: serde_json::Map<String, Value> =
+            keys.iter().map(|key| ((*key).to_owned(), Value::Null)).collect();
+        match self.patch_metadata(json!({"annotations": nulls})).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            result => result,
+        }
+    }
+
+    pub(crate) async fn patch_metadata(&self, metadata: Value) -> Result<(), ClusterError> {
+        let patch = json!({"metadata": metadata});
+        let kind = super::application_kind();
+        self.shared
+            .pipeline
+            .cluster
+            .merge_patch(&kind, &self.reference(), None, MANAGER, &patch)
+            .await
+            .map(|_| ())
+    }
+
+    pub(crate) fn reference(&self) -> ObjectRef {
+        ObjectRef {
+            group: "sluice.dev".to_owned(),
+            version: "v1alpha1".to_owned(),
+            kind: "Application".to_owned(),
+            namespace: Some(self.key.namespace.clone()),
+            name: self.key.name.clone(),
+        }
+    }
+
+    /// Sets a condition.
+    pub(crate) fn finding(&self, status: &mut ApplicationStatus, r#type: &str, finding: Finding) {
+        conditions::set(&mut status.conditions, r#type, finding, self.generation, &now());
+    }
+
+    pub(crate) fn note_failure(&self, error: &PipelineError) {
+        tracing::warn!(application = %self.key, code = error.code().id, error = sluice_model::error::one_line(error), "failed");
+    }
+
+    /// Tells an Event.
+    pub(crate) async fn tell(&self, happening: Happening, note: &str) {
+        let application = self.application.borrow().clone();
+        if let Some(application) = application {
+            self.shared.events.tell(&application, happening, note).await;
+        }
+    }
+
+    pub(crate) fn generation(&self) -> Option<i64> {
+        self.generation
+    }
+}
+
+/// The value of an annotation.
+pub(crate) fn annotation<'a>(application: &'a Application, key: &str) -> Option<&'a str> {
+    application
+        .metadata
+        .annotations
+        .as_ref()?
+        .get(key)
+        .map(String::as_str)
+}
+
+/// True where an operation is asked for.
+pub(crate) fn asks_for_operation(application: &Application) -> bool {
+    annotation(application, OPERATION_ANNOTATION).is_some()
+}
+
+/// The digest that somebody approved.
+pub(crate) fn approved(application: &Application) -> Option<&str> {
+    annotation(application, APPROVED_PLAN_ANNOTATION)
+}
+
+/// RFC 3339, to the second.
+pub(crate) fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// True where an operation is under way.
+pub(crate) fn is_running(status: &ApplicationStatus) -> bool {
+    status
+        .operation
+        .as_ref()
+        .is_some_and(|operation| operation.phase == OperationPhase::Running)
+}

@@ -1,0 +1,228 @@
+//! Waiting for the health of what a wave applied, without asking the API server anything.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use sluice_apply::NotHealthy;
+use sluice_model::Application;
+use sluice_model::ObjectRef;
+use sluice_model::application::REFRESH_ANNOTATION;
+use sluice_model::health::{HealthStatus, HealthVerdict};
+use sluice_model::manifest::Manifest;
+use sluice_model::object::{Object, ObjectKey};
+use sluice_model::secret::mask;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use super::Shared;
+use super::wake::Wake;
+use crate::pipeline::{Job, blocking};
+
+/// How long something may be Degraded before that counts: a controller may still be at an older state of it.
+const PATIENCE_WITH_DEGRADED: Duration = Duration::from_secs(5);
+/// What has no watch event may still change its verdict by time.
+const TICK: Duration = Duration::from_secs(1);
+
+/// A refresh that cannot be answered yet asks the repository again no more often.
+const BETWEEN_REFRESHES: Duration = Duration::from_secs(5);
+
+/// Everything that a wait needs.
+#[derive(Clone)]
+pub(crate) struct Waiting {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) job: Job,
+    pub(crate) manifests: Arc<Vec<Manifest>>,
+    pub(crate) wake: Arc<Wake>,
+    pub(crate) application: watch::Receiver<Option<Arc<Application>>>,
+    pub(crate) generation: Option<i64>,
+    /// The commit that is synced; what is newer takes its place.
+    pub(crate) commit: String,
+    /// True where the operation follows the target revision.
+    pub(crate) follows: bool,
+    /// When the repository was looked at last.
+    pub(crate) looked: Arc<Mutex<Instant>>,
+    /// Where to say what is waited for.
+    pub(crate) tell: mpsc::UnboundedSender<String>,
+}
+
+impl Waiting {
+    /// The waiter that `apply` is handed.
+    pub(crate) fn waiter(
+        self,
+    ) -> impl Fn(Vec<ObjectRef>, Duration) -> BoxFuture<'static, Result<(), NotHealthy>> + Send + Sync {
+        move |objects, patience| {
+            let waiting = self.clone();
+            Box::pin(async move { waiting.wait(objects, patience).await })
+        }
+    }
+
+    async fn wait(self, objects: Vec<ObjectRef>, patience: Duration) -> Result<(), NotHealthy> {
+        let wanted: BTreeSet<ObjectKey> = objects.iter().map(ObjectRef::key).collect();
+        let deadline = Instant::now() + patience;
+        let mut degraded_since: Option<Instant> = None;
+        let mut said = String::new();
+        loop {
+            let change = self.wake.objects_changed.notified();
+            if let Some(reason) = self.superseded().await {
+                return Err(NotHealthy::Abandoned { reason });
+            }
+            let verdicts = match self.verdicts(&objects, &wanted).await {
+                Ok(verdicts) => verdicts,
+                // The watches are broken just now: nobody can tell, and time goes on.
+                Err(message) => {
+                    let verdict = HealthVerdict {
+                        status: HealthStatus::Unknown,
+                        message,
+                        plugin: None,
+                    };
+                    objects
+                        .iter()
+                        .map(|object| (object.clone(), verdict.clone()))
+                        .collect()
+                }
+            };
+            let Some((object, verdict)) = verdicts
+                .into_iter()
+                .rev()
+                .max_by_key(|(_, verdict)| verdict.status)
+            else {
+                return Ok(());
+            };
+            if verdict.status == HealthStatus::Healthy {
+                return Ok(());
+            }
+            let now = Instant::now();
+            match verdict.status {
+                HealthStatus::Degraded => {
+                    let since = *degraded_since.get_or_insert(now);
+                    if now.duration_since(since) >= PATIENCE_WITH_DEGRADED {
+                        return Err(NotHealthy::Object {
+                            object,
+                            verdict,
+                            late: false,
+                        });
+                    }
+                }
+                HealthStatus::Healthy
+                | HealthStatus::Suspended
+                | HealthStatus::Progressing
+                | HealthStatus::Missing
+                | HealthStatus::Unknown => degraded_since = None,
+            }
+            if now >= deadline {
+                return Err(NotHealthy::Object {
+                    object,
+                    verdict,
+                    late: true,
+                });
+            }
+            let health = crate::pipeline::ObjectHealth { object, verdict };
+            let message = super::standing::explain(&health);
+            if message != said {
+                // Nobody listens any more: then nobody needs to know.
+                let _unheard = self.tell.send(message.clone());
+                said = message;
+            }
+            let _either = tokio::time::timeout(TICK.min(deadline - now), change).await;
+        }
+    }
+
+    async fn verdicts(
+        &self,
+        objects: &[ObjectRef],
+        wanted: &BTreeSet<ObjectKey>,
+    ) -> Result<Vec<(ObjectRef, HealthVerdict)>, String> {
+        let one_line = |error: &dyn sluice_model::Coded| sluice_model::error::one_line(error);
+        let kinds = self
+            .shared
+            .pipeline
+            .kinds(&self.job, &self.manifests)
+            .await
+            .map_err(|error| one_line(&error))?;
+        self.shared
+            .observer
+            .ensure(&kinds, Duration::from_secs(10))
+            .await
+            .map_err(|error| one_line(&error))?;
+        let live: Vec<Object> = self
+            .shared
+            .observer
+            .snapshot(&kinds, &self.job.applyset())
+            .into_iter()
+            .filter(|object| wanted.contains(&object.reference().key()))
+            .map(|object| mask(&object))
+            .collect();
+        let (plugins, policies, asked) = (
+            self.shared.pipeline.plugins.clone(),
+            self.job.spec.policies.health.clone(),
+            live.clone(),
+        );
+        let now = jiff::Timestamp::now();
+        let answer = blocking(move || plugins.health(&policies, &asked, now))
+            .await
+            .map_err(|error| one_line(&error))?;
+        let known: std::collections::BTreeMap<ObjectKey, HealthVerdict> = live
+            .iter()
+            .map(|object| object.reference().key())
+            .zip(answer.value)
+            .collect();
+        let missing = || HealthVerdict {
+            status: HealthStatus::Missing,
+            message: String::new(),
+            plugin: None,
+        };
+        Ok(objects
+            .iter()
+            .map(|object| {
+                (
+                    object.clone(),
+                    known.get(&object.key()).cloned().unwrap_or_else(missing),
+                )
+            })
+            .collect())
+    }
+
+    /// Why there is no point in waiting any longer.
+    async fn superseded(&self) -> Option<String> {
+        if self.shared.ending.is_cancelled() {
+            return Some("the controller ends".to_owned());
+        }
+        let application = self.application.borrow().clone();
+        match application.as_deref() {
+            None => return Some("the Application is gone".to_owned()),
+            Some(now) if now.metadata.deletion_timestamp.is_some() => {
+                return Some("the Application is being deleted".to_owned());
+            }
+            Some(now) if now.metadata.generation != self.generation => {
+                return Some("the Application was changed".to_owned());
+            }
+            Some(now) if super::actor::asks_for_operation(now) => {
+                return Some("another operation was asked for".to_owned());
+            }
+            Some(_) => {}
+        }
+        if !self.follows {
+            return None;
+        }
+        // A fix for what does not get healthy must not have to wait for it: news, a refresh or the time of a poll let it in.
+        let refresh =
+            application.is_some_and(|now| super::actor::annotation(&now, REFRESH_ANNOTATION).is_some());
+        let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let pause = if refresh {
+            BETWEEN_REFRESHES
+        } else {
+            self.shared.options.poll
+        };
+        let since = match self.wake.peek().news.filter(|news| *news > looked) {
+            Some(news) => news,
+            None if now.duration_since(looked) >= pause => now,
+            None => return None,
+        };
+        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        let found = self.shared.pipeline.find(&self.job, None, since).await.ok()?;
+        (found.revision.commit != self.commit).then(|| format!("{} takes its place", found.revision.commit))
+    }
+}
