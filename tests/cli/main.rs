@@ -1,1 +1,12 @@
 //! The `sluice` binary as its users meet it: what it prints, on which stream, and how it exits.
+//!
+//! Nothing here needs a cluster; what does is in `tests/cluster`. Snapshots are kept beside this file; look at a change of one
+//! as a user would: `INSTA_UPDATE=always cargo test --release -p sluice --test cli` writes them anew.
+
+mod bad_input;
+mod contracts;
+mod errors;
+mod help;
+mod printed;
+mod program;
+mod repositories;

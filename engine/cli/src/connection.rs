@@ -29,6 +29,14 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> R
     runtime.block_on(future)
 }
 
+/// Which cluster the global options mean.
+pub(crate) fn options(global: &Global) -> ConnectOptions {
+    ConnectOptions {
+        kubeconfig: global.kubeconfig.clone(),
+        context: global.context.clone(),
+    }
+}
+
 /// A cluster and the namespace that is meant.
 pub(crate) struct Connection {
     /// The cluster.
@@ -40,11 +48,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// Reads the configuration. Sends nothing yet.
     pub(crate) async fn open(global: &Global) -> Result<Self, Failure> {
-        let options = ConnectOptions {
-            kubeconfig: global.kubeconfig.clone(),
-            context: global.context.clone(),
-        };
-        let cluster = Cluster::connect(&options).await.map_err(Failure::of)?;
+        let cluster = Cluster::connect(&options(global)).await.map_err(Failure::of)?;
         let namespace = global
             .namespace
             .clone()

@@ -50,7 +50,8 @@ impl Git {
         self.known_hosts.clone()
     }
 
-    fn folder(&self) -> PathBuf {
+    /// The folder of the mirrors.
+    pub(crate) fn folder(&self) -> PathBuf {
         if let Some(folder) = &self.cache_dir {
             return folder.clone();
         }

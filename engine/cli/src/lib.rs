@@ -27,7 +27,7 @@ pub use crate::failure::codes;
 /// Runs the command line that the process was started with.
 pub fn main() -> ExitCode {
     let arguments = args::Arguments::parse();
-    logging::start(&arguments.global);
+    logging::start(&arguments.global, &arguments.command);
     let mut out = BufWriter::new(anstream::AutoStream::auto(io::stdout().lock()));
     let done = commands::run(arguments, &mut out);
     // What was printed before a failure is printed nevertheless.

@@ -4,11 +4,12 @@ use std::io::{self, IsTerminal as _};
 
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{Global, LogFormat};
+use crate::args::{Command, Global, LogFormat};
 
-/// Starts the log as the global options say. A filter that cannot be read falls back to warnings.
-pub(crate) fn start(global: &Global) {
+/// Starts the log as the global options say; without any, the controller tells what it does and a command what is wrong.
+pub(crate) fn start(global: &Global, command: &Command) {
     let level = match global.verbose {
+        0 if matches!(command, Command::Controller(_)) => "info",
         0 => "warn",
         1 => "info",
         2 => "debug",

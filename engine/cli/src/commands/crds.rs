@@ -42,5 +42,14 @@ pub(crate) fn definition() -> Result<Value, Failure> {
     if let Some(metadata) = definition.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert("labels".to_owned(), json!({IS_PARENT_TYPE_LABEL: "true"}));
     }
+    // The derived wrapper describes itself; people want to read what an Application is.
+    let spec = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/description";
+    let meaning = definition.pointer(spec).cloned();
+    let schema = definition
+        .pointer_mut("/spec/versions/0/schema/openAPIV3Schema")
+        .and_then(Value::as_object_mut);
+    if let (Some(meaning), Some(schema)) = (meaning, schema) {
+        schema.insert("description".to_owned(), meaning);
+    }
     Ok(definition)
 }

@@ -19,7 +19,7 @@ use crate::output::{self, BAD, Cell, FAINT, Format, GOOD, Output, STRONG, Table,
 
 pub(crate) const HELP: &str = "\
 Examples:
-  sluice explain -f deploy/
+  sluice explain -f manifests.yaml
   sluice explain -f hooks.yaml -o json | jq '{name, phases, wave, decidedBy}'
   sluice explain -f web.yaml --application application.yaml
 

@@ -16,15 +16,21 @@ Examples:
   sluice install --manage-namespace shop | kubectl apply --server-side -f -
   sluice install --namespace gitops --image registry.example.com/sluice:0.1.0 --manage-cluster
 
-What Sluice may write is for you to say. Without --manage-namespace or --manage-cluster it may read, and write nothing
-but its own Applications and Events: a sync then fails with K13, which names the right that is missing.
+What Sluice may do is for you to say; without any of these it sees Applications and tells about them, and a sync fails
+with K13, which names the right that is missing:
 
-  --manage-namespace NS   the built-in role `admin` in that namespace, and nothing outside
-  --manage-cluster        the built-in role `cluster-admin`: for Namespaces, CRDs, ClusterRoles and every namespace
+  --manage-namespace NS        the built-in role `admin` in that namespace, and the usual kinds but Secrets readable
+                               everywhere, to watch them
+  --manage-secrets             Applications may hold Secrets: makes every Secret of the cluster readable
+  --application-namespace NS   Applications live there: their keyrings and credentials may be read
+  --manage-cluster             the built-in role `cluster-admin`: for Namespaces, CRDs, ClusterRoles and every namespace
 
 Exit codes: 0; 2 for a value that is no name or no image.";
 
 const BASE: &str = include_str!("install/base.yaml");
+const REFERENCES: &str = include_str!("install/application-namespace.yaml");
+const OBSERVE: &str = include_str!("install/observe.yaml");
+const OBSERVE_SECRETS: &str = include_str!("install/observe-secrets.yaml");
 const NAMESPACE_ROLE: &str = include_str!("install/manage-namespace.yaml");
 const CLUSTER_ROLE: &str = include_str!("install/manage-cluster.yaml");
 
@@ -37,6 +43,12 @@ pub(crate) struct Arguments {
     /// Namespace whose objects it may create, change and delete; may be given many times
     #[arg(long, value_name = "NAMESPACE", value_parser = name)]
     manage_namespace: Vec<String>,
+    /// Let it manage Secrets too, for which it has to be able to read every one
+    #[arg(long, requires = "manage_namespace")]
+    manage_secrets: bool,
+    /// Namespace with Applications that name keyrings or credentials; may be given many times
+    #[arg(long, value_name = "NAMESPACE", value_parser = name)]
+    application_namespace: Vec<String>,
     /// Let it create, change and delete everything, in the whole cluster
     #[arg(long, conflicts_with = "manage_namespace")]
     manage_cluster: bool,
@@ -55,6 +67,15 @@ fn manifests(arguments: &Arguments, namespace: &str) -> String {
             .replace("{version}", env!("CARGO_PKG_VERSION"))
     };
     let mut text = fill(BASE);
+    for namespace in &arguments.application_namespace {
+        text.push_str(&fill(REFERENCES).replace("{managed}", namespace));
+    }
+    if !arguments.manage_namespace.is_empty() {
+        text.push_str(&fill(OBSERVE));
+    }
+    if arguments.manage_secrets {
+        text.push_str(&fill(OBSERVE_SECRETS));
+    }
     for managed in &arguments.manage_namespace {
         text.push_str(&fill(NAMESPACE_ROLE).replace("{managed}", managed));
     }

@@ -1,0 +1,195 @@
+//! Everything that can be wrong without a cluster: a code, a message, a hint, an exit status, and nothing on stdout.
+
+use crate::program::{fixture, folder, run, run_with, shown, sluice, text};
+
+/// The whole answer to a command that must fail, with the places of this machine taken out.
+fn refused(arguments: &[&str]) -> String {
+    let output = sluice(arguments)
+        .env("KUBECONFIG", fixture("nowhere.kubeconfig"))
+        .output()
+        .unwrap();
+    assert!(!output.status.success(), "{arguments:?}");
+    filtered(&shown(&output))
+}
+
+fn filtered(text: &str) -> String {
+    text.replace(folder().to_str().unwrap(), "tests/cli")
+}
+
+macro_rules! refused {
+    ($name:ident, $($argument:expr),+ $(,)?) => {
+        #[test]
+        fn $name() {
+            insta::assert_snapshot!(concat!("refused-", stringify!($name)), refused(&[$($argument),+]));
+        }
+    };
+}
+
+refused!(health_of_no_file, "health", "-f", "/nonexistent/a.yaml");
+refused!(health_of_an_empty_file, "health", "-f", "/dev/null");
+refused!(health_of_broken_yaml, "health", "-f", &fixture("broken.yaml"));
+refused!(
+    health_of_what_is_no_object,
+    "health",
+    "-f",
+    &fixture("no-object.yaml")
+);
+refused!(
+    health_with_what_is_no_application,
+    "health",
+    "-f",
+    &fixture("objects.yaml"),
+    "--application",
+    &fixture("objects.yaml")
+);
+refused!(
+    explain_with_an_unknown_field,
+    "explain",
+    "-f",
+    &fixture("manifests.yaml"),
+    "--application",
+    &fixture("wrong-application.yaml")
+);
+refused!(
+    explain_with_an_unknown_plugin,
+    "explain",
+    "-f",
+    &fixture("one.yaml"),
+    "--application",
+    &fixture("unknown-plugin.yaml"),
+    "-o",
+    "json"
+);
+refused!(
+    a_plugin_that_is_no_wasm,
+    "plugin",
+    "inspect",
+    &fixture("plugins/broken.wasm")
+);
+refused!(a_plugin_that_is_not_there, "plugin", "inspect", "nobody");
+refused!(
+    a_plugin_file_that_is_not_there,
+    "plugin",
+    "inspect",
+    "/nonexistent/a.wasm"
+);
+refused!(
+    a_keyring_that_is_not_there,
+    "verify",
+    "--keyring",
+    "/nonexistent/keys",
+    "HEAD"
+);
+refused!(
+    a_keyring_without_keys,
+    "verify",
+    "--keyring",
+    &fixture("objects.yaml"),
+    "HEAD"
+);
+refused!(a_cluster_that_does_not_answer, "get", "-A");
+refused!(a_context_that_is_not_there, "get", "--context", "elsewhere");
+refused!(
+    a_kubeconfig_that_is_not_there,
+    "get",
+    "--kubeconfig",
+    "/nonexistent/config"
+);
+refused!(a_plan_that_is_no_json, "apply", &fixture("objects.yaml"));
+refused!(a_plan_with_an_unknown_field, "apply", &fixture("odd.plan.json"));
+refused!(a_plan_of_another_version, "apply", &fixture("future.plan.json"));
+refused!(a_plan_that_is_not_there, "apply", "/nonexistent/plan.json");
+refused!(
+    planning_what_is_no_application,
+    "plan",
+    "-f",
+    &fixture("one.yaml")
+);
+refused!(
+    planning_two_applications,
+    "plan",
+    "-f",
+    &fixture("manifests.yaml")
+);
+refused!(
+    rendering_by_name_without_a_cluster,
+    "render",
+    "guestbook",
+    "--offline"
+);
+
+#[test]
+fn a_plugin_directory_with_a_broken_file() {
+    let output = run(&[
+        "plugin",
+        "list",
+        "--plugin-dir",
+        &fixture("plugins"),
+        "-o",
+        "json",
+    ]);
+    assert_eq!(output.status.code(), Some(8));
+    let said = text(&output.stderr);
+    assert!(said.contains("error[P04]") && said.contains("broken"), "{said}");
+    // The others are listed nevertheless.
+    assert!(text(&output.stdout).contains("health-kubernetes"));
+}
+
+#[test]
+fn a_plugin_directory_that_is_not_there() {
+    let output = run(&["plugin", "list", "--plugin-dir", "/nonexistent/plugins"]);
+    assert_eq!(output.status.code(), Some(8), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("/nonexistent/plugins"));
+}
+
+#[test]
+fn the_command_line_itself() {
+    let wrong: &[&[&str]] = &[
+        &[],
+        &["frobnicate"],
+        &["health"],
+        &["plan"],
+        &["plan", "guestbook", "-f", "a.yaml"],
+        &["approve", "guestbook", "--plan", "sha256:12"],
+        &["wait", "guestbook", "--timeout", "90"],
+        &["wait", "guestbook", "--for", "happiness"],
+        &["install", "--image", "a b"],
+        &["install", "--namespace", "Not_A_Name"],
+        &["install", "--manage-namespace", "a\nb"],
+        &["install", "--manage-cluster", "--manage-namespace", "a"],
+        &["completion", "tcsh"],
+        &["verify", "HEAD"],
+        &["verify", "--keyring", "k", "--mode", "everything", "HEAD"],
+        &["verify", "--keyring", "k", "--allow-weak", "rot13", "HEAD"],
+        &["get", "guestbook", "-A"],
+        &["crds", "-o", "text"],
+    ];
+    for arguments in wrong {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(
+            output.stdout.is_empty() && !output.stderr.is_empty(),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once() {
+    let output = run_with(
+        &["explain", "-f", "-"],
+        "apiVersion: v1\n---\nkind: Pod\n---\n- 7\n",
+    );
+    let said = text(&output.stderr);
+    assert_eq!(said.matches("error[R07]").count(), 3, "{said}");
+    for place in ["stdin:1", "stdin:3", "stdin:5"] {
+        assert!(said.contains(place), "{said}");
+    }
+    assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
+fn stderr_keeps_to_itself_what_a_terminal_would_obey() {
+    let output = run(&["health", "-f", "/nonexistent/\u{1b}[2J"]);
+    assert!(!output.stderr.contains(&0x1b));
+}
