@@ -59,10 +59,10 @@ pub fn compare(desired: &Object, live: Option<&Object>, ignore: &[String]) -> Di
     if desired.is_secret() {
         changes.iter_mut().for_each(mask);
     }
-    match ownership::ours(live) {
-        Ours::Nothing => Difference::Unowned(changes),
-        Ours::Applied(_) | Ours::Written(_) if changes.is_empty() => Difference::Same,
-        Ours::Applied(_) | Ours::Written(_) => Difference::Changed(changes),
+    match (Ours::of(live).is_nothing(), changes.is_empty()) {
+        (true, _) => Difference::Unowned(changes),
+        (false, true) => Difference::Same,
+        (false, false) => Difference::Changed(changes),
     }
 }
 

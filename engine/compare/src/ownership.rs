@@ -12,27 +12,41 @@ use sluice_model::object::Object;
 /// A node of a manager's tree.
 pub(crate) type Tree = Map<String, Value>;
 
-/// What the server's record says about us.
-pub(crate) enum Ours<'a> {
-    /// We applied these fields.
-    Applied(&'a Tree),
-    /// We wrote the object as a whole, so that defaults count as ours too and say nothing about what Git wanted.
-    Written(&'a Tree),
-    /// Nothing of it was ever written by us.
-    Nothing,
+/// What the server's record says about us. One object may have been applied at one time and written as a whole at another.
+#[derive(Clone, Copy)]
+pub(crate) struct Ours<'a> {
+    /// The fields that we applied: exactly what Git gave.
+    pub(crate) applied: Option<&'a Tree>,
+    /// What changed when we wrote the object as a whole: defaults count as ours too, and what the server dropped does not.
+    pub(crate) written: Option<&'a Tree>,
 }
 
-/// Our part of the record.
-pub(crate) fn ours(live: &Object) -> Ours<'_> {
-    let mut written = None;
-    for entry in entries(live).filter(|entry| text(entry, "manager") == FIELD_MANAGER && is_main(entry)) {
-        match (text(entry, "operation"), fields(entry)) {
-            ("Apply", Some(tree)) => return Ours::Applied(tree),
-            ("Update", Some(tree)) => written = Some(tree),
-            _ => {}
+impl<'a> Ours<'a> {
+    /// Our part of the record.
+    pub(crate) fn of(live: &'a Object) -> Self {
+        let mut ours = Self {
+            applied: None,
+            written: None,
+        };
+        for entry in entries(live).filter(|entry| text(entry, "manager") == FIELD_MANAGER && is_main(entry)) {
+            match text(entry, "operation") {
+                "Apply" => ours.applied = fields(entry),
+                "Update" => ours.written = fields(entry),
+                _ => {}
+            }
         }
+        ours
     }
-    written.map_or(Ours::Nothing, Ours::Written)
+
+    /// True where nothing of the object was ever written by us.
+    pub(crate) fn is_nothing(self) -> bool {
+        self.applied.is_none() && self.written.is_none()
+    }
+
+    /// The fields that we own, as exactly as is known.
+    pub(crate) fn tree(self) -> Option<&'a Tree> {
+        self.applied.or(self.written)
+    }
 }
 
 /// The trees of all managers, ours included.

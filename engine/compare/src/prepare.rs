@@ -44,10 +44,7 @@ pub fn prepare(desired: &Object, live: Option<&Object>, ignore: &[String]) -> Ob
             move_string_data(map);
         }
         if let Some(live) = live {
-            let ours = match ownership::ours(live) {
-                Ours::Applied(tree) | Ours::Written(tree) => Some(tree),
-                Ours::Nothing => None,
-            };
+            let ours = Ours::of(live).tree();
             for pattern in ignored.patterns() {
                 settle(map, live.value().as_object(), ours, pattern);
             }

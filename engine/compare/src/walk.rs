@@ -32,24 +32,21 @@ pub(crate) enum Step {
 
 /// All differences between two states of one object.
 pub(crate) fn changes(desired: &Object, live: &Object, ignored: &Ignored) -> Vec<Change> {
-    let (ours, written) = match ownership::ours(live) {
-        Ours::Applied(tree) => (Some(tree), false),
-        Ours::Written(tree) => (Some(tree), true),
-        Ours::Nothing => (None, false),
-    };
+    let ours = Ours::of(live);
     let mut walk = Walk {
         live,
         builtin: Builtin::of(desired),
         ignored,
         any_ignored: !ignored.patterns().is_empty(),
-        written,
+        written: ours.written.is_some(),
+        finds_removals: ours.applied.is_some(),
         path: Vec::with_capacity(16),
         steps: Vec::with_capacity(16),
         scratch: String::with_capacity(64),
         changes: Vec::new(),
     };
     if let (Some(desired), Some(live)) = (desired.value().as_object(), live.value().as_object()) {
-        walk.root(desired, live, ours);
+        walk.root(desired, live, ours.tree());
     }
     walk.changes
 }
@@ -59,8 +56,10 @@ struct Walk<'a> {
     builtin: Builtin,
     ignored: &'a Ignored,
     any_ignored: bool,
-    /// Our entry of the record is of a write of the whole object: it says nothing about what Git wanted.
+    /// We wrote the object as a whole: what the server dropped then is not in the record.
     written: bool,
+    /// The record says what Git wanted, so that what it no longer wants can be told.
+    finds_removals: bool,
     path: Vec<Part<'a>>,
     /// The same way in the live object.
     steps: Vec<Step>,
@@ -214,7 +213,7 @@ impl<'a> Walk<'a> {
         ours: Option<&'a Tree>,
         kept: impl Fn(&str) -> bool,
     ) {
-        if self.written {
+        if !self.finds_removals {
             return;
         }
         for (key, below) in ours.into_iter().flatten() {
@@ -401,7 +400,7 @@ impl<'a> Walk<'a> {
 
     /// Entries that we applied and that Git no longer gives.
     fn removed_entries(&mut self, desired: &'a [Value], live: &'a [Value], ours: &'a Tree) {
-        if self.written {
+        if !self.finds_removals {
             return;
         }
         for (key, below) in ours {
@@ -464,7 +463,7 @@ impl<'a> Walk<'a> {
     }
 
     fn removed_members(&mut self, desired: &'a [Value], live: &'a [Value], ours: &'a Tree) {
-        if self.written {
+        if !self.finds_removals {
             return;
         }
         for member in ownership::members(ours) {

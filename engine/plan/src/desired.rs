@@ -315,21 +315,18 @@ fn masked(mut change: FieldChange) -> FieldChange {
 
 fn with_label(object: &Object, set: &str) -> Object {
     object.edit(|map| {
-        let metadata = child(map, "metadata");
-        child(metadata, "labels").insert(PART_OF_LABEL.to_owned(), set.into());
+        let mut metadata = taken(map, "metadata");
+        let mut labels = taken(&mut metadata, "labels");
+        labels.insert(PART_OF_LABEL.to_owned(), set.into());
+        metadata.insert("labels".to_owned(), Value::Object(labels));
+        map.insert("metadata".to_owned(), Value::Object(metadata));
     })
 }
 
-/// The map under a key, made where there is none.
-fn child<'a>(map: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<String, Value> {
-    let value = map.entry(key).or_insert(Value::Null);
-    if !value.is_object() {
-        *value = Value::Object(Map::new());
-    }
-    match value {
-        Value::Object(map) => map,
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            unreachable!("it was made a map above")
-        }
+/// The map under a key, taken out; an empty one where there is none.
+fn taken(map: &mut Map<String, Value>, key: &str) -> Map<String, Value> {
+    match map.remove(key) {
+        Some(Value::Object(map)) => map,
+        Some(_) | None => Map::new(),
     }
 }

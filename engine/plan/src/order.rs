@@ -88,7 +88,7 @@ pub(crate) trait Placed {
 
 /// Sorts by phase, wave, kind and name, and then lifts namespaces and CRDs to where the first object needs them: directly
 /// before it, into its phase and wave.
-pub(crate) fn sort<T: Placed>(items: &mut Vec<T>, occasion: Occasion) {
+pub(crate) fn sort<T: Placed>(items: &mut [T], occasion: Occasion) {
     let key = |item: &T| {
         let (phase, wave) = item.place();
         let object = item.object().reference();
@@ -110,7 +110,7 @@ pub(crate) fn sort<T: Placed>(items: &mut Vec<T>, occasion: Occasion) {
 
 /// Lifts everything that provides something before the first item that needs it.
 fn lift<T: Placed, K: Ord>(
-    items: &mut Vec<T>,
+    items: &mut [T],
     provides: impl Fn(&Object) -> Option<K>,
     needs: impl Fn(&Object) -> Option<K>,
 ) {

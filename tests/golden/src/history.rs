@@ -1,0 +1,612 @@
+//! Runs a history and writes down what was planned.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::Value;
+use sluice_compare::{compare, prepare};
+use sluice_model::application::{Directory, FIELD_MANAGER, Source};
+use sluice_model::applyset::{self, PART_OF_LABEL};
+use sluice_model::decision::{Occasion, Strategy};
+use sluice_model::manifest::Manifest;
+use sluice_model::object::{GroupKind, Object, ObjectKey};
+use sluice_model::plan::{Action, ApplicationKey, Plan, Step as PlanStep};
+use sluice_model::tree::{Revision, Tree};
+use sluice_model::trust::{Evidence, Verified};
+use sluice_plan::{DesiredObject, Hooks, Options, PlanInput, PruneCandidate, lint, plan};
+use sluice_render::{Scope, render, settle};
+
+use crate::policies::Policies;
+use crate::server::Server;
+
+/// One story.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct History {
+    /// What it shows.
+    pub about: String,
+    /// What happens, in order.
+    #[serde(with = "serde_yaml::with::singleton_map_recursive")]
+    pub steps: Vec<Step>,
+}
+
+/// Something that happens.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Step {
+    /// Files are added, changed, or (null) removed in Git, and the application is synced.
+    Commit(Commit),
+    /// The application is synced again at the same revision.
+    Sync(Settings),
+    /// A plan is made and nothing done.
+    Plan(Settings),
+    /// Somebody changes an object in the cluster.
+    Edit(Edit),
+    /// Somebody creates an object in the cluster.
+    Create {
+        /// By this name.
+        by: String,
+        /// As JSON or YAML.
+        manifest: Value,
+    },
+    /// Somebody deletes an object in the cluster: `ConfigMap shop/a`.
+    Delete(String),
+    /// The Application is deleted.
+    DeleteApplication(Settings),
+}
+
+/// A commit and the sync that follows.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Commit {
+    /// Its message.
+    pub message: String,
+    /// Content by path.
+    pub files: BTreeMap<String, Option<String>>,
+    /// How it is synced.
+    #[serde(default)]
+    pub with: Settings,
+}
+
+/// How a sync is done.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Settings {
+    /// Nothing is deleted.
+    pub no_prune: bool,
+    /// A revision without manifests is desired state.
+    pub allow_empty: bool,
+    /// Hooks run in any case.
+    pub hooks_always: bool,
+    /// Hooks do not run.
+    pub hooks_never: bool,
+    /// The destination namespace is made.
+    pub create_namespace: bool,
+    /// The plan that was shown last is approved.
+    pub approve: bool,
+    /// Which policies answer.
+    pub policies: Policies,
+}
+
+/// A change to a live object.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Edit {
+    /// `Deployment.apps shop/web`.
+    pub object: String,
+    /// The field manager.
+    pub by: String,
+    /// Values by pointer; null removes.
+    pub set: BTreeMap<String, Value>,
+}
+
+/// The application of every history: `shop/shop`, into the namespace `shop`.
+pub fn application() -> ApplicationKey {
+    ApplicationKey {
+        namespace: "shop".to_owned(),
+        name: "shop".to_owned(),
+    }
+}
+
+/// A running history.
+#[derive(Debug, Default)]
+pub struct World {
+    /// The cluster.
+    pub server: Server,
+    files: BTreeMap<String, Arc<[u8]>>,
+    revision: u32,
+    shown: Option<String>,
+}
+
+/// Runs a history and returns what happened as text.
+pub fn run(history: &History) -> String {
+    let mut world = World::default();
+    let mut text = format!("{}\n", history.about);
+    for step in &history.steps {
+        text.push('\n');
+        text.push_str(&world.step(step));
+    }
+    text
+}
+
+impl World {
+    fn step(&mut self, step: &Step) -> String {
+        match step {
+            Step::Commit(Commit { message, files, with }) => {
+                self.commit(files);
+                format!("## commit: {message}\n{}", self.sync(Occasion::Sync, with, true))
+            }
+            Step::Sync(settings) => format!(
+                "## sync{}\n{}",
+                noted(settings),
+                self.sync(Occasion::Sync, settings, true)
+            ),
+            Step::Plan(settings) => format!(
+                "## plan{}\n{}",
+                noted(settings),
+                self.sync(Occasion::Sync, settings, false)
+            ),
+            Step::DeleteApplication(settings) => {
+                format!(
+                    "## the application is deleted{}\n{}",
+                    noted(settings),
+                    self.sync(Occasion::ApplicationDeleted, settings, true)
+                )
+            }
+            Step::Edit(edit) => {
+                let live = self.named(&edit.object);
+                let mut value = live.into_value();
+                edit.set
+                    .iter()
+                    .for_each(|(pointer, new)| set(&mut value, pointer, new));
+                self.server
+                    .write(&Object::new(value).expect("still an object"), &edit.by);
+                let fields: Vec<&str> = edit.set.keys().map(String::as_str).collect();
+                format!("## {} edits {}: {}\n", edit.by, edit.object, fields.join(", "))
+            }
+            Step::Create { by, manifest } => {
+                let object = Object::new(manifest.clone()).expect("an object");
+                self.server.write(&object, by);
+                format!("## {by} creates {}\n", object.reference())
+            }
+            Step::Delete(name) => {
+                let key = self.named(name).reference().key();
+                self.server.delete(&key, None);
+                format!("## somebody deletes {name}\n")
+            }
+        }
+    }
+
+    /// Changes files in Git; a new revision.
+    pub fn commit(&mut self, files: &BTreeMap<String, Option<String>>) {
+        for (path, content) in files {
+            match content {
+                Some(content) => drop(self.files.insert(path.clone(), content.as_bytes().into())),
+                None => drop(self.files.remove(path)),
+            }
+        }
+        self.revision += 1;
+    }
+
+    fn named(&self, name: &str) -> Object {
+        self.server
+            .objects()
+            .find(|object| object.reference().to_string() == name)
+            .unwrap_or_else(|| panic!("no {name}"))
+    }
+
+    fn revision(&self) -> String {
+        format!("{:x}", self.revision % 16).repeat(40)
+    }
+
+    fn sync(&mut self, occasion: Occasion, settings: &Settings, execute: bool) -> String {
+        let (input, manifests) = match self.input(occasion, settings) {
+            Ok(found) => found,
+            Err(errors) => return format!("refused:\n{}\n", indented(&errors)),
+        };
+        let made = plan(input.clone());
+        check(&made, &input);
+        let mut text = shown(&made);
+        if !execute {
+            self.shown = Some(made.digest());
+            return text;
+        }
+        if !made.blocked.is_empty() {
+            return text + "nothing is done\n";
+        }
+        let approved = settings.approve && self.shown.as_ref() == Some(&made.digest());
+        if settings.approve {
+            text.push_str(if approved {
+                "approved\n"
+            } else {
+                "approved was another plan\n"
+            });
+        }
+        let failures = self.execute(&made, &manifests, approved);
+        for failure in &failures {
+            let _infallible = writeln!(text, "failed: {failure}");
+        }
+        let (input, _) = self.input(occasion, settings).expect("it rendered before");
+        let again = plan(input);
+        self.shown = Some(again.digest());
+        if failures.is_empty() && !settings.hooks_always {
+            assert!(
+                again.steps.is_empty() || occasion == Occasion::ApplicationDeleted,
+                "the second sync does something:\n{text}\n{}",
+                shown(&again)
+            );
+        }
+        text
+    }
+
+    /// What a plan is made of, as the controller puts it together.
+    ///
+    /// # Errors
+    /// What render refuses, as text.
+    pub fn input(
+        &self,
+        occasion: Occasion,
+        settings: &Settings,
+    ) -> Result<(PlanInput, BTreeMap<ObjectKey, Object>), String> {
+        let key = application();
+        let set = applyset::id(&key.namespace, &key.name);
+        let manifests = self.manifests()?;
+        let mut sent = BTreeMap::new();
+        let desired: Vec<DesiredObject> = manifests
+            .into_iter()
+            .map(|Manifest { object, origin }| {
+                let decision = settings.policies.sync(&object);
+                let live = self.server.get(&object.reference().key());
+                let object = prepare(&object, live.as_ref(), &decision.ignore_fields);
+                sent.insert(object.reference().key(), object.clone());
+                let difference = compare(&object, live.as_ref(), &decision.ignore_fields);
+                DesiredObject {
+                    manifest: Manifest { object, origin },
+                    live,
+                    difference,
+                    decision,
+                }
+            })
+            .collect();
+        let candidates = self
+            .server
+            .objects()
+            .filter(|live| live.label(PART_OF_LABEL) == Some(set.as_str()))
+            .map(|live| PruneCandidate {
+                prune: settings.policies.prune(&live),
+                sync: Policies::Standard.sync(&live),
+                live,
+            })
+            .collect();
+        let namespace = ObjectKey {
+            group_kind: GroupKind::new("", "Namespace"),
+            namespace: None,
+            name: "shop".to_owned(),
+        };
+        let hooks = match (settings.hooks_always, settings.hooks_never) {
+            (true, _) => Hooks::Always,
+            (_, true) => Hooks::Never,
+            (false, false) => Hooks::WithChanges,
+        };
+        let input = PlanInput {
+            application: key,
+            revision: if occasion == Occasion::Sync {
+                self.revision()
+            } else {
+                String::new()
+            },
+            destination_namespace: "shop".to_owned(),
+            policies: vec![
+                "sync-standard@sha256:00".to_owned(),
+                "prune-standard@sha256:00".to_owned(),
+            ],
+            occasion,
+            desired,
+            candidates,
+            options: Options {
+                prune: !settings.no_prune,
+                allow_empty: settings.allow_empty,
+                hooks,
+                create_namespace: settings.create_namespace && self.server.get(&namespace).is_none(),
+            },
+        };
+        Ok((input, sent))
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a history stands in for the verify stage"
+    )]
+    fn manifests(&self) -> Result<Vec<Manifest>, String> {
+        let revision = Revision {
+            requested: "main".to_owned(),
+            commit: self.revision(),
+            tree: self.revision(),
+            tag: None,
+        };
+        let tree = Tree {
+            revision,
+            path: String::new(),
+            files: self.files.clone(),
+            skipped: Vec::new(),
+        };
+        let source = Source {
+            repo_url: "file:///shop".to_owned(),
+            target_revision: "main".to_owned(),
+            path: String::new(),
+            directory: Directory {
+                recurse: true,
+                ..Directory::default()
+            },
+            credentials: None,
+        };
+        let rendered = render(&Verified::attest(tree, Evidence::NotRequired), &source)
+            .map_err(|errors| errors.to_string())?;
+        settle(
+            rendered,
+            &|group: &str, version: &str, kind: &str| self.scope(group, version, kind),
+            "shop",
+        )
+        .map_err(|errors| errors.to_string())
+    }
+
+    /// Kubernetes' own kinds, and those of the CRDs in the cluster.
+    fn scope(&self, group: &str, version: &str, kind: &str) -> Option<Scope> {
+        let own =
+            matches!(group, "" | "apps" | "batch" | "policy" | "autoscaling") || group.ends_with(".k8s.io");
+        let cluster = [
+            "Namespace",
+            "CustomResourceDefinition",
+            "ClusterRole",
+            "ClusterRoleBinding",
+            "PersistentVolume",
+        ];
+        if own {
+            return Some(if cluster.contains(&kind) {
+                Scope::Cluster
+            } else {
+                Scope::Namespaced
+            });
+        }
+        let defined = self
+            .server
+            .objects()
+            .filter(|object| object.kind() == "CustomResourceDefinition")
+            .any(|crd| {
+                let spec = &crd.value()["spec"];
+                spec["group"] == group
+                    && spec["names"]["kind"] == kind
+                    && spec["versions"][0]["name"] == version
+            });
+        defined.then_some(Scope::Namespaced)
+    }
+
+    /// Does what a plan says, and what it holds where that was approved. Returns what failed.
+    pub fn execute(
+        &mut self,
+        plan: &Plan,
+        manifests: &BTreeMap<ObjectKey, Object>,
+        approved: bool,
+    ) -> Vec<String> {
+        let mut failures = Vec::new();
+        let held = plan.held.iter().map(|held| &held.step).filter(|_| approved);
+        for step in plan
+            .steps
+            .iter()
+            .filter(|step| step.phase != sluice_model::decision::Phase::SyncFail)
+            .chain(held)
+        {
+            if let Err(reason) = self.execute_step(step, manifests) {
+                failures.push(format!("{}: {reason}", step.object));
+            }
+        }
+        failures
+    }
+
+    fn execute_step(
+        &mut self,
+        step: &PlanStep,
+        manifests: &BTreeMap<ObjectKey, Object>,
+    ) -> Result<(), String> {
+        let key = step.object.key();
+        match &step.action {
+            Action::Delete { .. } => {
+                let uid = step.precondition.as_ref().map(|live| live.uid.as_str());
+                self.server
+                    .delete(&key, uid)
+                    .then_some(())
+                    .ok_or_else(|| "another object by now".to_owned())
+            }
+            Action::Apply {
+                manifest,
+                strategy,
+                force,
+                delete_first,
+                ..
+            } => {
+                let mut manifest = manifest.clone();
+                // A Secret's values are not in the plan.
+                if let (Some(data), Some(real)) = (manifest.get_mut("data"), manifests.get(&key))
+                    && real.is_secret()
+                {
+                    *data = real.value()["data"].clone();
+                }
+                let manifest = Object::new(manifest).map_err(|reason| reason.to_string())?;
+                if *delete_first {
+                    self.server.delete(&key, None);
+                }
+                match strategy {
+                    Strategy::Replace | Strategy::Recreate => self.server.write(&manifest, FIELD_MANAGER),
+                    Strategy::ServerSideApply
+                    | Strategy::Merge
+                    | Strategy::CreateOnly
+                    | Strategy::LeaveAlone => {
+                        self.server.apply(&manifest, FIELD_MANAGER, *force)?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Every plan of every history is sound, and the same for its input in another order.
+fn check(made: &Plan, input: &PlanInput) {
+    let wrong = lint::check_against(made, input);
+    assert!(wrong.is_empty(), "{wrong:#?}\n{}", shown(made));
+    let mut turned = input.clone();
+    turned.desired.reverse();
+    turned.candidates.reverse();
+    turned.policies.reverse();
+    assert_eq!(
+        plan(turned).to_json(),
+        made.to_json(),
+        "the order of the input shows"
+    );
+    let read: Plan = serde_json::from_str(&made.to_json()).expect("a plan can be read back");
+    assert_eq!(read.digest(), made.digest());
+}
+
+fn noted(settings: &Settings) -> String {
+    let flags = [
+        (settings.no_prune, "without pruning"),
+        (settings.allow_empty, "empty allowed"),
+        (settings.hooks_always, "hooks in any case"),
+        (settings.hooks_never, "without hooks"),
+        (settings.create_namespace, "creating the namespace"),
+        (settings.approve, "with approval"),
+        (settings.policies == Policies::Failing, "plugins failing"),
+        (settings.policies == Policies::Careless, "careless plugins"),
+    ];
+    let words: Vec<&str> = flags
+        .iter()
+        .filter(|(on, _)| *on)
+        .map(|(_, word)| *word)
+        .collect();
+    if words.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", words.join(", "))
+    }
+}
+
+/// A plan as text.
+pub fn shown(plan: &Plan) -> String {
+    let mut text = String::new();
+    let mut wave = None;
+    for step in &plan.steps {
+        if wave != Some((step.phase, step.wave)) {
+            wave = Some((step.phase, step.wave));
+            let _infallible = writeln!(text, "{:?} {}", step.phase, step.wave);
+        }
+        text.push_str(&shown_step(step));
+    }
+    for held in &plan.held {
+        let by = held.decided_by.as_deref().unwrap_or("the engine");
+        let _infallible = writeln!(
+            text,
+            "held in wave {} by {by}: {}: {}",
+            held.step.wave, held.step.object, held.reason
+        );
+    }
+    for kept in &plan.kept {
+        let by = kept.decided_by.as_deref().unwrap_or("the engine");
+        let _infallible = writeln!(text, "kept by {by}: {}: {}", kept.object, kept.reason);
+    }
+    for block in &plan.blocked {
+        let by = block.decided_by.as_deref().unwrap_or("the engine");
+        let object = block.object.as_ref().map(ToString::to_string).unwrap_or_default();
+        let _infallible = writeln!(text, "blocked by {by}: {object}: {}", block.reason);
+    }
+    let _infallible = writeln!(text, "unchanged: {}", plan.unchanged);
+    text
+}
+
+fn shown_step(step: &PlanStep) -> String {
+    let mut text = String::new();
+    match &step.action {
+        Action::Delete { propagation } => {
+            let _infallible = writeln!(text, "  - {} ({propagation:?})", step.object);
+        }
+        Action::Apply {
+            strategy,
+            force,
+            delete_first,
+            cleanup,
+            ..
+        } => {
+            let sign = if step.precondition.is_some() { "~" } else { "+" };
+            let mut notes: Vec<String> = step.origin.iter().map(ToString::to_string).collect();
+            if *strategy != Strategy::ServerSideApply {
+                notes.push(format!("{strategy:?}"));
+            }
+            if *force {
+                notes.push("force".to_owned());
+            }
+            if !cleanup.is_empty() {
+                notes.push(format!("{cleanup:?}"));
+            }
+            if *delete_first {
+                notes.push("deleted first".to_owned());
+            }
+            let _infallible = writeln!(text, "  {sign} {} ({})", step.object, notes.join(", "));
+        }
+    }
+    let set = applyset::id(&application().namespace, &application().name);
+    for change in &step.changes {
+        let value = |value: &Option<Value>| {
+            value
+                .as_ref()
+                .map_or("nothing".to_owned(), Value::to_string)
+                .replace(&set, "OURS")
+        };
+        let _infallible = writeln!(
+            text,
+            "      {}: {} -> {}",
+            change.pointer,
+            value(&change.live),
+            value(&change.desired)
+        );
+    }
+    text
+}
+
+fn indented(text: &str) -> String {
+    text.lines()
+        .map(|line| format!("  {line}"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn set(value: &mut Value, pointer: &str, new: &Value) {
+    let (parent, last) = pointer.rsplit_once('/').expect("a pointer");
+    let last = last.replace("~1", "/").replace("~0", "~");
+    if !parent.is_empty() && value.pointer(parent).is_none() {
+        set(value, parent, &serde_json::json!({}));
+    }
+    match value.pointer_mut(parent).expect("its parent") {
+        Value::Array(entries) if last == "-" => entries.push(new.clone()),
+        Value::Array(entries) => {
+            let index: usize = last.parse().expect("an index");
+            if new.is_null() {
+                drop(entries.remove(index))
+            } else {
+                entries[index] = new.clone()
+            }
+        }
+        Value::Object(map) if new.is_null() => drop(map.remove(&last)),
+        Value::Object(map) => drop(map.insert(last, new.clone())),
+        other => panic!("{other} has no parts"),
+    }
+}
+
+/// The keys of everything that the application owns.
+pub fn owned(server: &Server) -> BTreeSet<String> {
+    let set = applyset::id(&application().namespace, &application().name);
+    let ours = server
+        .objects()
+        .filter(|object| object.label(PART_OF_LABEL) == Some(set.as_str()));
+    ours.map(|object| object.reference().to_string()).collect()
+}
