@@ -85,7 +85,7 @@ impl Members {
 }
 
 /// Before the first write: what is recorded and what will be.
-pub async fn grow(cluster: &Cluster, parent: &Parent) -> Result<(), ClusterError> {
+pub(crate) async fn grow(cluster: &Cluster, parent: &Parent) -> Result<(), ClusterError> {
     let wanted = parent.recorded.union(&parent.afterwards);
     match wanted == parent.recorded && !parent.recorded.kinds.is_empty() {
         true => Ok(()),
@@ -94,9 +94,17 @@ pub async fn grow(cluster: &Cluster, parent: &Parent) -> Result<(), ClusterError
 }
 
 /// After the last one: what is.
-pub async fn shrink(cluster: &Cluster, parent: &Parent) -> Result<(), ClusterError> {
+pub(crate) async fn shrink(cluster: &Cluster, parent: &Parent) -> Result<(), ClusterError> {
     let recorded = parent.recorded.union(&parent.afterwards);
     match recorded == parent.afterwards {
+        true => Ok(()),
+        false => write(cluster, parent, &parent.afterwards).await,
+    }
+}
+
+/// Exactly what is, whatever was recorded.
+pub async fn record(cluster: &Cluster, parent: &Parent) -> Result<(), ClusterError> {
+    match parent.recorded == parent.afterwards {
         true => Ok(()),
         false => write(cluster, parent, &parent.afterwards).await,
     }

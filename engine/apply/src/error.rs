@@ -49,9 +49,9 @@ pub enum ApplyError {
         /// `Sync wave 2`.
         wave: String,
         /// Which object.
-        object: ObjectRef,
+        object: Box<ObjectRef>,
         /// What its policy said.
-        verdict: HealthVerdict,
+        verdict: Box<HealthVerdict>,
         /// True where time ran out.
         late: bool,
     },
@@ -59,7 +59,7 @@ pub enum ApplyError {
     #[error("{object} was deleted and is still there after {seconds} s{}", held_by(.finalizers))]
     StillThere {
         /// Which.
-        object: ObjectRef,
+        object: Box<ObjectRef>,
         /// How long was waited.
         seconds: u64,
         /// What holds it.

@@ -232,8 +232,8 @@ impl Execution<'_> {
         {
             return Err(ApplyError::Unhealthy {
                 wave: name.to_owned(),
-                object,
-                verdict,
+                object: Box::new(object),
+                verdict: Box::new(verdict),
                 late,
             });
         }

@@ -48,7 +48,7 @@ pub(crate) async fn until_gone(
         }
         if Instant::now() >= deadline {
             return Err(Failure::Apply(ApplyError::StillThere {
-                object: reference.clone(),
+                object: Box::new(reference.clone()),
                 seconds: patience.as_secs(),
                 finalizers: finalizers(&live),
             }));

@@ -32,7 +32,7 @@ use sluice_model::outcome::Outcome;
 use sluice_model::plan::Plan;
 use sluice_model::{Object, ObjectRef};
 
-pub use applyset::{grow, shrink};
+pub use applyset::record;
 pub use error::{ApplyError, Refusal};
 pub use execution::apply;
 

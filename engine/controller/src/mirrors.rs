@@ -12,21 +12,12 @@ use tokio::time::Instant;
 use crate::error::PipelineError;
 
 /// How a repository is reached, with something that tells these credentials from others.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Reach {
     /// Credentials, hosts, limits.
     pub access: Access,
     /// Equal for equal credentials, and gives nothing away.
     pub identity: String,
-}
-
-impl Default for Reach {
-    fn default() -> Self {
-        Self {
-            access: Access::default(),
-            identity: String::new(),
-        }
-    }
 }
 
 type Slot = Arc<tokio::sync::Mutex<Option<Attempt>>>;

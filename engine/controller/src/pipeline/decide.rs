@@ -88,6 +88,8 @@ pub struct Prepared {
     pub objects: Vec<Compared>,
     /// Members after the plan is done, held deletions not done: for the ApplySet's record.
     pub afterwards: Members,
+    /// Members after the plan is done with its held deletions.
+    pub afterwards_approved: Members,
     /// Policies that did not answer; their cautious defaults are in the plan.
     pub problems: Vec<PluginProblem>,
     input: PlanInput,
@@ -210,12 +212,14 @@ fn decide(
         },
     };
     let plan = sluice_plan::plan(input.clone());
-    let afterwards = afterwards(job, &objects, live, &plan);
+    let approved = afterwards(job, &objects, live, &plan, true);
+    let afterwards = afterwards(job, &objects, live, &plan, false);
     Prepared {
         plan,
         manifests: sent,
         objects,
         afterwards,
+        afterwards_approved: approved,
         problems,
         input,
     }
@@ -338,14 +342,16 @@ fn note(problems: &mut Vec<PluginProblem>, new: Vec<PluginProblem>) {
 }
 
 /// Where members may be once the plan is done: what is desired, and what stays of what was.
-fn afterwards(job: &Job, objects: &[Compared], live: &Live, plan: &Plan) -> Members {
+fn afterwards(job: &Job, objects: &[Compared], live: &Live, plan: &Plan, approved: bool) -> Members {
     let desired = objects
         .iter()
         .filter(|object| !object.decision.skip && !object.decision.ignored)
         .map(|object| &object.desired);
+    let held = plan.held.iter().map(|held| &held.step).filter(|_| approved);
     let deleted: std::collections::BTreeSet<ObjectKey> = plan
         .steps
         .iter()
+        .chain(held)
         .filter(|step| matches!(step.action, sluice_model::plan::Action::Delete { .. }))
         .map(|step| step.object.key())
         .collect();

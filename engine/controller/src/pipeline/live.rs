@@ -114,7 +114,7 @@ fn relevant(kinds: &Kinds, job: &Job, manifests: &[Manifest]) -> Vec<Kind> {
 
 /// The desired objects that are no members at the version they are written in, by kind and namespace.
 fn missing<'a>(kinds: &Kinds, live: &Live, manifests: &'a [Manifest]) -> Vec<(Kind, Vec<&'a Object>)> {
-    let mut places: BTreeMap<(String, Option<&str>), (Kind, Vec<&Object>)> = BTreeMap::new();
+    let mut places: BTreeMap<String, (Kind, Vec<&Object>)> = BTreeMap::new();
     for Manifest { object, .. } in manifests {
         let member = live.members.get(&object.reference().key());
         if object.name().is_empty()
@@ -125,7 +125,7 @@ fn missing<'a>(kinds: &Kinds, live: &Live, manifests: &'a [Manifest]) -> Vec<(Ki
         let Some(kind) = kinds.find(object.group(), object.version(), object.kind()) else {
             continue;
         };
-        let place = (kind.path(object.namespace()), object.namespace());
+        let place = kind.path(object.namespace());
         places
             .entry(place)
             .or_insert_with(|| (kind.clone(), Vec::new()))

@@ -117,7 +117,7 @@ impl Actor {
             let gone = match application.metadata.deletion_timestamp.is_some() {
                 true => self.farewell(&application).await,
                 false => {
-                    self.attend(&application, reasons).await;
+                    Box::pin(self.attend(&application, reasons)).await;
                     false
                 }
             };

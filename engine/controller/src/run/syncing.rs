@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use sluice_apply::{Event, Finished, Parent, Request};
+use sluice_apply::{Event, Finished, Members, Parent, Request};
 use sluice_model::Application;
 use sluice_model::application::{
     APPROVED_PLAN_ANNOTATION, ApplicationStatus, HistoryEntry, OperationPhase, OperationRequest,
@@ -132,6 +132,7 @@ impl Actor {
             );
         }
         if status.sync.status == SyncStatus::Synced {
+            self.correct_record(job, &prepared).await;
             self.arrived(status, &trusted);
             return false;
         }
@@ -372,7 +373,11 @@ impl Actor {
         status: &mut ApplicationStatus,
         attempt: &Attempt,
     ) -> Finished {
-        let parent = self.parent(job, &attempt.prepared);
+        let afterwards = match attempt.approval {
+            Some(_) => attempt.prepared.afterwards_approved.clone(),
+            None => attempt.prepared.afterwards.clone(),
+        };
+        let parent = self.parent(job, afterwards);
         let (tell, mut told) = mpsc::unbounded_channel();
         let waiting = Waiting {
             shared: Arc::clone(&self.shared),
@@ -417,12 +422,23 @@ impl Actor {
         }
     }
 
-    fn parent(&self, job: &Job, prepared: &Prepared) -> Parent {
+    fn parent(&self, job: &Job, afterwards: Members) -> Parent {
         Parent {
             reference: self.reference(),
             id: job.applyset(),
             recorded: job.recorded.clone(),
-            afterwards: prepared.afterwards.clone(),
+            afterwards,
+        }
+    }
+
+    /// Corrects the record of members where an operation was interrupted before it could.
+    async fn correct_record(&self, job: &Job, prepared: &Prepared) {
+        if job.recorded == prepared.afterwards {
+            return;
+        }
+        let parent = self.parent(job, prepared.afterwards.clone());
+        if let Err(error) = sluice_apply::record(&self.shared.pipeline.cluster, &parent).await {
+            tracing::warn!(application = %self.key, %error, "the record of members could not be corrected");
         }
     }
 
