@@ -402,7 +402,7 @@ fn fill(object: &mut Value) {
 fn strip(value: &mut Value) {
     match value {
         Value::Object(fields) => {
-            fields.retain(|name, value| !value.is_null() && !(name == "value" && *value == ""));
+            fields.retain(|name, value| !(value.is_null() || name == "value" && *value == ""));
             fields.values_mut().for_each(strip);
         }
         Value::Array(entries) => entries.iter_mut().for_each(strip),
