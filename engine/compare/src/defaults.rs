@@ -63,7 +63,7 @@ impl Builtin {
         }
         let mut names = path.iter().rev().filter_map(|part| match part {
             Part::Field(name) => Some(*name),
-            Part::Index(_) | Part::Entry { .. } | Part::Member(_) => None,
+            Part::Index(_) | Part::Entry(_) | Part::Member { .. } => None,
         });
         let (last, parent) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
         QUANTITY_MAPS.contains(&parent)

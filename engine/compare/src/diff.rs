@@ -11,8 +11,9 @@ use sluice_model::object::Object;
 use sluice_model::secret::{self, MASK};
 
 use crate::path::Ignored;
+use crate::path::Step;
 use crate::prepare::prepare;
-use crate::walk::{self, Change, Step};
+use crate::walk::{self, Change};
 
 /// One line of a diff.
 #[derive(Debug, Clone, PartialEq, Eq)]

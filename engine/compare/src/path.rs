@@ -1,6 +1,7 @@
 //! Where in an object something is, and which places are not looked at.
 
 use std::fmt::Write as _;
+use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
@@ -11,13 +12,56 @@ pub(crate) enum Part<'a> {
     Field(&'a str),
     /// An entry of a list that is one value.
     Index(usize),
-    /// An entry of a list that is matched by keys, and its index in the desired list.
-    Entry {
-        keys: Vec<(&'a str, Value)>,
-        index: Option<usize>,
-    },
-    /// A member of a set.
-    Member(&'a Value),
+    /// An entry of a list that is matched by keys.
+    Entry(Entry<'a>),
+    /// A member of a set, and its index in the live list.
+    Member { value: &'a Value, live: Option<usize> },
+}
+
+/// An entry of a list that is matched by keys. What it is called is only worked out when it is asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry<'a> {
+    /// The fields that are its keys.
+    pub(crate) names: Rc<[&'a str]>,
+    /// As Git gives it, and its index.
+    pub(crate) desired: Option<(usize, &'a Map<String, Value>)>,
+    /// As the cluster has it, and its index.
+    pub(crate) live: Option<(usize, &'a Map<String, Value>)>,
+}
+
+impl<'a> Entry<'a> {
+    /// Its keys: as Git gives them, and otherwise as the cluster has them.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (&'a str, &'a Value)> {
+        let sides = [self.desired, self.live];
+        let find = move |name: &str| sides.iter().flatten().find_map(|(_, fields)| fields.get(name));
+        self.names
+            .iter()
+            .copied()
+            .filter_map(move |name| Some((name, find(name)?)))
+    }
+}
+
+/// One step from a live value to a part of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Step {
+    Field(String),
+    /// An entry that the live list has.
+    Entry(usize),
+    /// A new entry of a list.
+    Append,
+}
+
+/// The same way in the live object.
+pub(crate) fn steps(path: &[Part<'_>]) -> Vec<Step> {
+    let there = |index: Option<usize>| index.map_or(Step::Append, Step::Entry);
+    path.iter()
+        .map(|part| match part {
+            Part::Field(name) => Step::Field((*name).to_owned()),
+            Part::Index(_) => Step::Append,
+            Part::Entry(entry) => there(entry.live.map(|(index, _)| index)),
+            Part::Member { live, .. } => there(*live),
+        })
+        .collect()
 }
 
 /// RFC 6901, with keyed entries as `[name=web]`.
@@ -35,15 +79,15 @@ fn token(part: &Part<'_>) -> String {
     match part {
         Part::Field(name) => (*name).to_owned(),
         Part::Index(index) => index.to_string(),
-        Part::Entry { keys, .. } => {
+        Part::Entry(entry) => {
             let mut text = String::from("[");
-            for (index, (key, value)) in keys.iter().enumerate() {
+            for (index, (key, value)) in entry.keys().enumerate() {
                 let separator = if index == 0 { "" } else { "," };
                 let _infallible = write!(text, "{separator}{key}={}", plain(value));
             }
             text + "]"
         }
-        Part::Member(value) => format!("[{}]", plain(value)),
+        Part::Member { value, .. } => format!("[{}]", plain(value)),
     }
 }
 
@@ -95,10 +139,11 @@ fn matches(wanted: &str, part: &Part<'_>) -> bool {
         || match part {
             Part::Field(name) => wanted == *name,
             Part::Index(index) => wanted.parse() == Ok(*index),
-            Part::Entry { index, .. } => {
-                (index.is_some() && wanted.parse().ok() == *index) || wanted == token(part)
+            Part::Entry(entry) => {
+                let index = entry.desired.map(|(index, _)| index);
+                (index.is_some() && wanted.parse().ok() == index) || wanted == token(part)
             }
-            Part::Member(_) => wanted == token(part),
+            Part::Member { .. } => wanted == token(part),
         }
 }
 

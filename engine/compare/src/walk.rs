@@ -1,4 +1,6 @@
-//! The comparison itself: desired, live and our part of the record, walked side by side.
+//! The comparison itself: desired, live and our part of the record, walked side by side. Lists are in `lists`.
+
+mod lists;
 
 use serde_json::{Map, Value};
 use sluice_model::applyset::PART_OF_LABEL;
@@ -6,7 +8,7 @@ use sluice_model::object::Object;
 
 use crate::defaults::{self, Builtin};
 use crate::ownership::{self, ListKind, Ours, Tree};
-use crate::path::{self, Ignored, Part};
+use crate::path::{self, Ignored, Part, Step};
 use crate::quantity;
 
 /// One difference, with the way to it in the live object.
@@ -20,16 +22,6 @@ pub(crate) struct Change {
     pub(crate) desired: Option<Value>,
 }
 
-/// One step from a live value to a part of it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Step {
-    Field(String),
-    /// An entry that the live list has.
-    Entry(usize),
-    /// A new entry of a list.
-    Append,
-}
-
 /// All differences between two states of one object.
 pub(crate) fn changes(desired: &Object, live: &Object, ignored: &Ignored) -> Vec<Change> {
     let ours = Ours::of(live);
@@ -41,7 +33,6 @@ pub(crate) fn changes(desired: &Object, live: &Object, ignored: &Ignored) -> Vec
         written: ours.written.is_some(),
         finds_removals: ours.applied.is_some(),
         path: Vec::with_capacity(16),
-        steps: Vec::with_capacity(16),
         scratch: String::with_capacity(64),
         changes: Vec::new(),
     };
@@ -61,8 +52,6 @@ struct Walk<'a> {
     /// The record says what Git wanted, so that what it no longer wants can be told.
     finds_removals: bool,
     path: Vec<Part<'a>>,
-    /// The same way in the live object.
-    steps: Vec<Step>,
     scratch: String,
     changes: Vec<Change>,
 }
@@ -105,12 +94,10 @@ impl<'a> Walk<'a> {
 
     fn enter(&mut self, name: &'a str) {
         self.path.push(Part::Field(name));
-        self.steps.push(Step::Field(name.to_owned()));
     }
 
     fn leave(&mut self) {
         self.path.pop();
-        self.steps.pop();
     }
 
     fn is_ignored(&self) -> bool {
@@ -120,7 +107,7 @@ impl<'a> Walk<'a> {
     fn report(&mut self, live: Option<&Value>, desired: Option<&Value>) {
         self.changes.push(Change {
             pointer: path::pointer(&self.path),
-            steps: self.steps.clone(),
+            steps: path::steps(&self.path),
             live: live.cloned(),
             desired: desired.cloned(),
         });
@@ -248,14 +235,11 @@ impl<'a> Walk<'a> {
                     self.removed_fields_of(fields, ours);
                 }
             }
-            Value::Array(entries) if !ours.is_empty() => {
-                let none: &[Value] = &[];
-                match ownership::list_kind(ours) {
-                    Some(ListKind::Keyed) => self.removed_entries(none, entries, ours),
-                    Some(ListKind::Set) => self.removed_members(none, entries, ours),
-                    Some(ListKind::Atomic) | None => self.report(Some(live), None),
-                }
-            }
+            Value::Array(entries) if !ours.is_empty() => match ownership::list_kind(ours) {
+                Some(ListKind::Keyed) => self.removed_entries(entries, ours),
+                Some(ListKind::Set) => self.removed_members(&[], entries, ours),
+                Some(ListKind::Atomic) | None => self.report(Some(live), None),
+            },
             live => self.report(Some(live), None),
         }
     }
@@ -279,210 +263,6 @@ impl<'a> Walk<'a> {
             self.path.as_slice(),
             [Part::Field("metadata"), Part::Field("labels"), Part::Field(name)] if *name == PART_OF_LABEL
         )
-    }
-
-    /// What kind of list this is: as our record says, or anybody's, or as the entries look.
-    fn list_kind(&self, desired: &[Value], live: &[Value], ours: Option<&Tree>) -> ListKind {
-        match ours.and_then(ownership::list_kind) {
-            // Given empty, and others put something there: theirs.
-            Some(ListKind::Atomic) if desired.is_empty() => {}
-            Some(kind) => return kind,
-            None => {}
-        }
-        let known = self.others().filter_map(ownership::list_kind);
-        // A leaf may be an empty list of any kind; entries tell more.
-        let known = known.max_by_key(|kind| *kind != ListKind::Atomic);
-        known.unwrap_or_else(|| defaults::guess_list_kind(desired, live))
-    }
-
-    /// What all managers' trees have at this place. Slow, and only asked where our own record says nothing.
-    fn others(&self) -> impl Iterator<Item = &'a Tree> {
-        let live = self.live;
-        ownership::all(live).filter_map(|tree| {
-            let mut tree = tree;
-            for part in &self.path {
-                tree = match part {
-                    Part::Field(name) => ownership::field(Some(tree), name, &mut String::new())?,
-                    Part::Entry { keys, .. } => {
-                        let same = |found: &Map<String, Value>| {
-                            found.len() == keys.len()
-                                && keys.iter().all(|(key, value)| found.get(*key) == Some(value))
-                        };
-                        ownership::keyed_entries(tree).find(|(found, _)| same(found))?.1
-                    }
-                    Part::Index(_) | Part::Member(_) => return None,
-                };
-            }
-            Some(tree)
-        })
-    }
-
-    fn keyed_list(&mut self, desired: &'a [Value], live: &'a [Value], ours: Option<&'a Tree>) {
-        let entries: Vec<(Map<String, Value>, &'a Tree)> =
-            ours.into_iter().flat_map(ownership::keyed_entries).collect();
-        let names = self.key_names(&entries, desired);
-        for (index, wanted) in desired.iter().enumerate() {
-            let Some(entry) = wanted.as_object() else {
-                self.path.push(Part::Index(index));
-                self.steps.push(Step::Append);
-                self.report(None, Some(wanted));
-                self.leave();
-                continue;
-            };
-            let found = live.iter().position(|candidate| {
-                candidate
-                    .as_object()
-                    .is_some_and(|candidate| same_keys(&names, entry, candidate))
-            });
-            let there = found.and_then(|found| live.get(found)).and_then(Value::as_object);
-            let keys = names
-                .iter()
-                .filter_map(|name| Some((*name, entry.get(*name).or_else(|| there?.get(*name))?.clone())))
-                .collect();
-            self.path.push(Part::Entry {
-                keys,
-                index: Some(index),
-            });
-            self.steps.push(found.map_or(Step::Append, Step::Entry));
-            match there {
-                _ if self.is_ignored() => {}
-                Some(there) => {
-                    let record = entries.iter().find(|(keys, _)| {
-                        keys.iter().all(|(key, value)| {
-                            there.get(key).is_some_and(|found| quantity::equal(found, value))
-                        })
-                    });
-                    for (name, value) in entry {
-                        self.entry(name, value, there.get(name), record.map(|(_, below)| *below));
-                    }
-                    let is_key = |name: &str| names.contains(&name);
-                    self.removed_fields(entry, there, record.map(|(_, below)| *below), is_key);
-                }
-                None => self.report(None, Some(wanted)),
-            }
-            self.leave();
-        }
-        if let Some(ours) = ours {
-            self.removed_entries(desired, live, ours);
-        }
-    }
-
-    /// The fields by which entries of a list are told apart.
-    fn key_names(&self, entries: &[(Map<String, Value>, &'a Tree)], desired: &'a [Value]) -> Vec<&'a str> {
-        let borrowed = |keys: &Map<String, Value>| -> Vec<&'a str> {
-            // The names are looked up in the manifest, whose texts live long enough.
-            let fields = desired
-                .iter()
-                .filter_map(Value::as_object)
-                .flat_map(Map::keys)
-                .map(String::as_str);
-            let mut names: Vec<&'a str> = fields.filter(|name| keys.contains_key(*name)).collect();
-            names.extend(
-                defaults::KEY_FIELDS
-                    .iter()
-                    .filter(|name| keys.contains_key(**name)),
-            );
-            names.sort_unstable();
-            names.dedup();
-            names
-        };
-        if let Some((keys, _)) = entries.first() {
-            return borrowed(keys);
-        }
-        let from_others = self
-            .others()
-            .find_map(|tree| ownership::keyed_entries(tree).next());
-        match from_others {
-            Some((keys, _)) => borrowed(&keys),
-            None => defaults::guess_keys(desired),
-        }
-    }
-
-    /// Entries that we applied and that Git no longer gives.
-    fn removed_entries(&mut self, desired: &'a [Value], live: &'a [Value], ours: &'a Tree) {
-        if !self.finds_removals {
-            return;
-        }
-        for (key, below) in ours {
-            let (Some(text), Some(below)) = (key.strip_prefix("k:"), below.as_object()) else {
-                continue;
-            };
-            let Ok(keys) = serde_json::from_str::<Map<String, Value>>(text) else {
-                continue;
-            };
-            let is_it = |entry: &Value| {
-                keys.iter().all(|(key, value)| match entry.get(key) {
-                    Some(found) => quantity::equal(found, value),
-                    None => defaults::is_default_key(key, value),
-                })
-            };
-            if desired.iter().any(is_it) {
-                continue;
-            }
-            let Some((index, entry)) = live.iter().enumerate().find(|(_, entry)| is_it(entry)) else {
-                continue;
-            };
-            let Some(fields) = entry.as_object() else { continue };
-            let names = keys.iter().filter_map(|(key, value)| {
-                Some((
-                    fields.get_key_value(key).map(|(key, _)| key.as_str())?,
-                    value.clone(),
-                ))
-            });
-            self.path.push(Part::Entry {
-                keys: names.collect(),
-                index: None,
-            });
-            self.steps.push(Step::Entry(index));
-            if below.contains_key(".") || below.is_empty() {
-                if !self.is_ignored() {
-                    self.report(Some(entry), None);
-                }
-            } else {
-                self.removed_fields_of(fields, below);
-            }
-            self.leave();
-        }
-    }
-
-    fn set(&mut self, desired: &'a [Value], live: &'a [Value], ours: Option<&'a Tree>) {
-        for wanted in desired
-            .iter()
-            .filter(|wanted| !live.iter().any(|found| quantity::equal(found, wanted)))
-        {
-            self.path.push(Part::Member(wanted));
-            self.steps.push(Step::Append);
-            if !self.is_ignored() {
-                self.report(None, Some(wanted));
-            }
-            self.leave();
-        }
-        if let Some(ours) = ours {
-            self.removed_members(desired, live, ours);
-        }
-    }
-
-    fn removed_members(&mut self, desired: &'a [Value], live: &'a [Value], ours: &'a Tree) {
-        if !self.finds_removals {
-            return;
-        }
-        for member in ownership::members(ours) {
-            if desired.iter().any(|wanted| quantity::equal(wanted, &member)) {
-                continue;
-            }
-            let found = live
-                .iter()
-                .enumerate()
-                .find(|(_, found)| quantity::equal(found, &member));
-            if let Some((index, found)) = found {
-                self.path.push(Part::Member(found));
-                self.steps.push(Step::Entry(index));
-                if !self.is_ignored() {
-                    self.report(Some(found), None);
-                }
-                self.leave();
-            }
-        }
     }
 
     /// True where a value that is changed as a whole says what Git says, defaults aside.
@@ -583,17 +363,4 @@ fn covers(ours: &Tree, live: &Value) -> bool {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
     }
-}
-
-/// True where two entries of a list have the same keys; one that Git leaves out has its default.
-fn same_keys(names: &[&str], desired: &Map<String, Value>, live: &Map<String, Value>) -> bool {
-    !names.is_empty()
-        && names
-            .iter()
-            .all(|name| match (desired.get(*name), live.get(*name)) {
-                (Some(wanted), Some(found)) => quantity::equal(wanted, found),
-                (None, Some(found)) => defaults::is_default_key(name, found),
-                (Some(wanted), None) => is_empty(wanted),
-                (None, None) => true,
-            })
 }

@@ -153,6 +153,8 @@ fn live(desired: &Value, image: &str) -> Object {
     let mut live = desired.clone();
     let fields = owned(desired);
     live["metadata"]["uid"] = "5d2c2a3e-0000-4000-8000-000000000000".into();
+    live["metadata"]["labels"]["applyset.kubernetes.io/part-of"] =
+        sluice_model::applyset::id("shop", "shop").into();
     live["metadata"]["resourceVersion"] = "123456".into();
     live["metadata"]["generation"] = 7.into();
     live["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z".into();

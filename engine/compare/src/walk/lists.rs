@@ -1,0 +1,225 @@
+//! Lists: which kind each is, and how entries find each other.
+
+use std::rc::Rc;
+
+use serde_json::{Map, Value};
+
+use super::{Walk, is_empty};
+use crate::defaults;
+use crate::ownership::{self, ListKind, Tree};
+use crate::path::{Entry, Part};
+use crate::quantity;
+
+/// What of an entry of a keyed list is ours, with its keys.
+type Record<'a> = (Map<String, Value>, &'a Tree);
+
+impl<'a> Walk<'a> {
+    /// What kind of list this is: as our record says, or anybody's, or as the entries look.
+    pub(super) fn list_kind(&self, desired: &[Value], live: &[Value], ours: Option<&Tree>) -> ListKind {
+        match ours.and_then(ownership::list_kind) {
+            // Given empty, and others put something there: theirs.
+            Some(ListKind::Atomic) if desired.is_empty() => {}
+            Some(kind) => return kind,
+            None => {}
+        }
+        let known = self.others().filter_map(ownership::list_kind);
+        // A leaf may be an empty list of any kind; entries tell more.
+        let known = known.max_by_key(|kind| *kind != ListKind::Atomic);
+        known.unwrap_or_else(|| defaults::guess_list_kind(desired, live))
+    }
+
+    /// What all managers' trees have at this place. Slow, and only asked where our own record says nothing.
+    pub(super) fn others(&self) -> impl Iterator<Item = &'a Tree> {
+        let live = self.live;
+        ownership::all(live).filter_map(|tree| {
+            let mut tree = tree;
+            for part in &self.path {
+                tree = match part {
+                    Part::Field(name) => ownership::field(Some(tree), name, &mut String::new())?,
+                    Part::Entry(entry) => {
+                        let same = |found: &Map<String, Value>| {
+                            entry
+                                .keys()
+                                .all(|(key, value)| found.get(key).is_none_or(|found| found == value))
+                        };
+                        ownership::keyed_entries(tree).find(|(found, _)| same(found))?.1
+                    }
+                    Part::Index(_) | Part::Member { .. } => return None,
+                };
+            }
+            Some(tree)
+        })
+    }
+
+    pub(super) fn keyed_list(&mut self, desired: &'a [Value], live: &'a [Value], ours: Option<&'a Tree>) {
+        let records: Vec<Record<'a>> = ours.into_iter().flat_map(ownership::keyed_entries).collect();
+        let names: Rc<[&'a str]> = self.key_names(&records, desired).into();
+        for (index, wanted) in desired.iter().enumerate() {
+            let Some(entry) = wanted.as_object() else {
+                self.path.push(Part::Index(index));
+                self.report(None, Some(wanted));
+                self.path.pop();
+                continue;
+            };
+            let there = live
+                .iter()
+                .map(Value::as_object)
+                .enumerate()
+                .find_map(|(index, candidate)| {
+                    candidate
+                        .filter(|candidate| same_keys(&names, entry, candidate))
+                        .map(|found| (index, found))
+                });
+            self.path.push(Part::Entry(Entry {
+                names: Rc::clone(&names),
+                desired: Some((index, entry)),
+                live: there,
+            }));
+            match there {
+                _ if self.is_ignored() => {}
+                Some((_, there)) => {
+                    let record = records.iter().find(|(keys, _)| {
+                        keys.iter().all(|(key, value)| {
+                            there.get(key).is_some_and(|found| quantity::equal(found, value))
+                        })
+                    });
+                    let record = record.map(|(_, below)| *below);
+                    for (name, value) in entry {
+                        self.entry(name, value, there.get(name), record);
+                    }
+                    self.removed_fields(entry, there, record, |name| names.contains(&name));
+                }
+                None => self.report(None, Some(wanted)),
+            }
+            self.path.pop();
+        }
+        self.removed_records(desired, live, &records);
+    }
+
+    /// The fields by which entries of a list are told apart.
+    fn key_names(&self, records: &[Record<'a>], desired: &'a [Value]) -> Vec<&'a str> {
+        if let Some((keys, _)) = records.first() {
+            return borrowed(keys, desired);
+        }
+        match self
+            .others()
+            .find_map(|tree| ownership::keyed_entries(tree).next())
+        {
+            Some((keys, _)) => borrowed(&keys, desired),
+            None => defaults::guess_keys(desired),
+        }
+    }
+
+    /// Entries that we applied and of which Git gives none any more.
+    pub(super) fn removed_entries(&mut self, live: &'a [Value], ours: &'a Tree) {
+        let records: Vec<Record<'a>> = ownership::keyed_entries(ours).collect();
+        self.removed_records(&[], live, &records);
+    }
+
+    fn removed_records(&mut self, desired: &'a [Value], live: &'a [Value], records: &[Record<'a>]) {
+        if !self.finds_removals {
+            return;
+        }
+        for (keys, below) in records {
+            let is_it = |entry: &Value| {
+                keys.iter().all(|(key, value)| match entry.get(key) {
+                    Some(found) => quantity::equal(found, value),
+                    None => defaults::is_default_key(key, value),
+                })
+            };
+            if desired.iter().any(is_it) {
+                continue;
+            }
+            let Some((index, entry)) = live.iter().enumerate().find(|(_, entry)| is_it(entry)) else {
+                continue;
+            };
+            let Some(fields) = entry.as_object() else { continue };
+            let names = keys
+                .keys()
+                .filter_map(|key| fields.get_key_value(key).map(|(key, _)| key.as_str()))
+                .collect();
+            self.path.push(Part::Entry(Entry {
+                names,
+                desired: None,
+                live: Some((index, fields)),
+            }));
+            if below.contains_key(".") || below.is_empty() {
+                if !self.is_ignored() {
+                    self.report(Some(entry), None);
+                }
+            } else {
+                self.removed_fields_of(fields, below);
+            }
+            self.path.pop();
+        }
+    }
+
+    pub(super) fn set(&mut self, desired: &'a [Value], live: &'a [Value], ours: Option<&'a Tree>) {
+        for wanted in desired
+            .iter()
+            .filter(|wanted| !live.iter().any(|found| quantity::equal(found, wanted)))
+        {
+            self.path.push(Part::Member {
+                value: wanted,
+                live: None,
+            });
+            if !self.is_ignored() {
+                self.report(None, Some(wanted));
+            }
+            self.path.pop();
+        }
+        if let Some(ours) = ours {
+            self.removed_members(desired, live, ours);
+        }
+    }
+
+    pub(super) fn removed_members(&mut self, desired: &'a [Value], live: &'a [Value], ours: &'a Tree) {
+        if !self.finds_removals {
+            return;
+        }
+        for member in ownership::members(ours) {
+            if desired.iter().any(|wanted| quantity::equal(wanted, &member)) {
+                continue;
+            }
+            let found = live
+                .iter()
+                .enumerate()
+                .find(|(_, found)| quantity::equal(found, &member));
+            if let Some((index, found)) = found {
+                self.path.push(Part::Member {
+                    value: found,
+                    live: Some(index),
+                });
+                if !self.is_ignored() {
+                    self.report(Some(found), None);
+                }
+                self.path.pop();
+            }
+        }
+    }
+}
+
+/// The names of some keys, as texts of the manifest or known ones: those of the record do not live long enough.
+fn borrowed<'a>(keys: &Map<String, Value>, desired: &'a [Value]) -> Vec<&'a str> {
+    let in_manifest = |key: &str| {
+        let mut entries = desired.iter().filter_map(Value::as_object);
+        entries.find_map(|entry| entry.get_key_value(key).map(|(name, _)| name.as_str()))
+    };
+    let known = |key: &str| defaults::KEY_FIELDS.iter().copied().find(|name| *name == key);
+    keys.keys()
+        .filter_map(|key| known(key).or_else(|| in_manifest(key)))
+        .collect()
+}
+
+/// True where two entries of a list have the same keys; one that Git leaves out has its default.
+fn same_keys(names: &[&str], desired: &Map<String, Value>, live: &Map<String, Value>) -> bool {
+    !names.is_empty()
+        && names
+            .iter()
+            .all(|name| match (desired.get(*name), live.get(*name)) {
+                (Some(wanted), Some(found)) => quantity::equal(wanted, found),
+                (None, Some(found)) => defaults::is_default_key(name, found),
+                (Some(wanted), None) => is_empty(wanted),
+                (None, None) => true,
+            })
+}
