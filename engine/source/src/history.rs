@@ -62,6 +62,25 @@ impl Repository {
         walk.run(head_id, Some(last_trusted))?;
         walk.finish(head, tag, Some(last_trusted))
     }
+
+    /// Every commit that leads to `revision`, from the very first one on, oldest first. At most `limit` commits. For looking
+    /// at a repository as a whole; what an application trusts begins with its first revision ([`Repository::history`]).
+    ///
+    /// # Errors
+    /// [`SourceError::Shallow`], [`SourceError::HistoryTooLong`], [`SourceError::Object`].
+    pub fn ancestry(&self, revision: &Revision, limit: usize) -> Result<Vec<SignedObject>, SourceError> {
+        let reader = self.reader();
+        if reader.is_shallow()? {
+            return Err(SourceError::Shallow {
+                name: self.name().to_owned(),
+            });
+        }
+        let head_id = reader.id(&revision.commit)?;
+        let head = reader.commit(head_id)?;
+        let mut walk = Walk::new(&reader, limit, &revision.commit);
+        walk.run(head_id, None)?;
+        Ok(walk.finish(head, None, None)?.commits)
+    }
 }
 
 /// What is told of a commit whose last trusted commit is nowhere to be found.
