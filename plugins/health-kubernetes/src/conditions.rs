@@ -27,8 +27,10 @@ pub(crate) fn conditions(object: &Object<'_>) -> Result<Verdict, String> {
     if !conditions.is_set() && !observed.is_set() {
         return Ok(Verdict::NoOpinion);
     }
-    if let (Ok(Some(generation)), Ok(Some(observed))) = (generation.integer(), observed.integer())
-        && observed < generation
+    let newest = generation.integer().ok().flatten();
+    if newest
+        .zip(observed.integer().ok().flatten())
+        .is_some_and(|(newest, observed)| observed < newest)
     {
         return Ok(Verdict::Progressing(
             "its controller has not seen the newest spec".to_owned(),
@@ -60,6 +62,18 @@ pub(crate) fn conditions(object: &Object<'_>) -> Result<Verdict, String> {
     };
     let is = |name: &str, status: &str| text(name, "status") == Some(status);
 
+    // Some controllers say with each condition which spec it is about.
+    let stale = |condition: &&serde_json::Value| {
+        let seen = condition
+            .get("observedGeneration")
+            .and_then(|number| number.as_i64());
+        seen.zip(newest).is_some_and(|(seen, newest)| seen < newest)
+    };
+    if list.iter().any(|condition| stale(&condition)) {
+        return Ok(Verdict::Progressing(
+            "its controller has not seen the newest spec".to_owned(),
+        ));
+    }
     if let Some(name) = ["Stalled", "Failed"].into_iter().find(|name| is(name, "True")) {
         return Ok(Verdict::Degraded(message(name)));
     }

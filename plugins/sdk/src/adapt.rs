@@ -139,12 +139,12 @@ macro_rules! health_check {
                     PLUGIN.with(|cell| match cell.get() {
                         Some(plugin) => {
                             $crate::HealthCheck::assess(plugin, &$crate::Object::lent(object), &context)
-                }
+                        }
                         None => Err($crate::internal::NOT_CONFIGURED.into()),
                     })
                 }
             }
-            $crate::bindings::health::export!(Exported with_types_in $crate::bindings::health);
+    $crate::bindings::health::export!(Exported with_types_in $crate::bindings::health);
         };
     };
 }
@@ -186,12 +186,12 @@ macro_rules! prune_policy {
                             plugin,
                             &candidates,
                             &$crate::internal::prune_context(context),
-                ),
+                        ),
                         None => Err($crate::internal::NOT_CONFIGURED.into()),
                     })
                 }
             }
-            $crate::bindings::prune::export!(Exported with_types_in $crate::bindings::prune);
+    $crate::bindings::prune::export!(Exported with_types_in $crate::bindings::prune);
         };
     };
 }
@@ -232,10 +232,10 @@ macro_rules! sync_policy {
                             $crate::SyncPolicy::decide(plugin, change, context)
                         }),
                         None => Err($crate::internal::NOT_CONFIGURED.into()),
-            })
+                    })
                 }
             }
-            $crate::bindings::sync::export!(Exported with_types_in $crate::bindings::sync);
+    $crate::bindings::sync::export!(Exported with_types_in $crate::bindings::sync);
         };
     };
 }

@@ -34,36 +34,36 @@ impl SyncPolicy for SyncFlux {
     }
 
     fn decide(&self, change: &Change, _: &SyncContext) -> Result<Decision, String> {
-        let ignored =
-            |object: &Object<'_>| says(object, "reconcile", "disabled") || says(object, "ssa", "Ignore");
-        if change.desired.iter().chain(&change.live).any(ignored) {
+        let desired = change.desired.as_ref().map(Words::of).unwrap_or_default();
+        let live = change.live.as_ref().map(Words::of).unwrap_or_default();
+        if [&desired, &live]
+            .into_iter()
+            .any(|words| words.reconcile("disabled") || words.ssa("Ignore"))
+        {
             return Ok(Decision {
                 strategy: Some(Strategy::LeaveAlone),
                 ..NO_OPINION
             });
         }
-        let Some(desired) = &change.desired else {
-            return Ok(NO_OPINION);
-        };
-        if says(desired, "force", "enabled") {
+        if desired.force("enabled") {
             return Ok(Decision {
                 strategy: Some(Strategy::Recreate),
                 ..NO_OPINION
             });
         }
-        if says(desired, "ssa", "IfNotPresent") {
+        if desired.ssa("IfNotPresent") {
             return Ok(Decision {
                 strategy: Some(Strategy::CreateOnly),
                 ..NO_OPINION
             });
         }
-        if says(desired, "ssa", "Merge") {
+        if desired.ssa("Merge") {
             return Ok(Decision {
                 strategy: Some(Strategy::Merge),
                 ..NO_OPINION
             });
         }
-        if says(desired, "ssa", "Override") {
+        if desired.ssa("Override") {
             return Ok(Decision {
                 strategy: Some(Strategy::ServerSideApply),
                 force_conflicts: Some(true),
@@ -76,8 +76,50 @@ impl SyncPolicy for SyncFlux {
 
 sluice_plugin::sync_policy!(SyncFlux);
 
-fn says(object: &Object<'_>, key: &str, value: &str) -> bool {
-    let key = format!("kustomize.toolkit.fluxcd.io/{key}");
-    let matches = |text: Option<String>| text.is_some_and(|text| text.eq_ignore_ascii_case(value));
-    matches(object.annotation(&key)) || matches(object.label(&key))
+/// What one side of a change says, by annotation or by label.
+#[derive(Default)]
+struct Words {
+    reconcile: [Option<String>; 2],
+    ssa: [Option<String>; 2],
+    force: [Option<String>; 2],
+}
+
+impl Words {
+    fn of(object: &Object<'_>) -> Self {
+        let words = object.fields([
+            "/metadata/annotations/kustomize.toolkit.fluxcd.io~1reconcile",
+            "/metadata/labels/kustomize.toolkit.fluxcd.io~1reconcile",
+            "/metadata/annotations/kustomize.toolkit.fluxcd.io~1ssa",
+            "/metadata/labels/kustomize.toolkit.fluxcd.io~1ssa",
+            "/metadata/annotations/kustomize.toolkit.fluxcd.io~1force",
+            "/metadata/labels/kustomize.toolkit.fluxcd.io~1force",
+        ]);
+        // What is no text is none of the words that mean something.
+        let [reconcile, reconcile_label, ssa, ssa_label, force, force_label] =
+            words.map(|field| field.text().ok().flatten());
+        Self {
+            reconcile: [reconcile, reconcile_label],
+            ssa: [ssa, ssa_label],
+            force: [force, force_label],
+        }
+    }
+
+    fn reconcile(&self, word: &str) -> bool {
+        any(&self.reconcile, word)
+    }
+
+    fn ssa(&self, word: &str) -> bool {
+        any(&self.ssa, word)
+    }
+
+    fn force(&self, word: &str) -> bool {
+        any(&self.force, word)
+    }
+}
+
+fn any(words: &[Option<String>], wanted: &str) -> bool {
+    words
+        .iter()
+        .flatten()
+        .any(|word| word.eq_ignore_ascii_case(wanted))
 }

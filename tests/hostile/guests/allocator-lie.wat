@@ -1,0 +1,11 @@
+;; Has an allocator that hands out memory which is not there.
+(module
+  (memory (export "memory") 1)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 0x7ffffff0))
+  (data (i32.const 16) "hostile")
+  (data (i32.const 32) "\00\00\00\00\00\00\00\00\40\00\00\00\09\00\00\00")
+  (data (i32.const 64) "ConfigMap")
+  (data (i32.const 96) "\10\00\00\00\07\00\00\00\20\00\00\00\01")
+  (func (export "sluice:policy/plugin@0.1.0#describe") (result i32) (i32.const 96))
+  (func (export "sluice:policy/plugin@0.1.0#configure") (param i32 i32) (result i32) (i32.const 160))
+  (func (export "sluice:policy/health@0.1.0#assess") (param i32 i64) (result i32) (i32.const 160)))

@@ -1,0 +1,6 @@
+;; Gives up while it is started.
+(module
+  ;; prelude
+  (func $start unreachable)
+  (start $start)
+  (func (export "sluice:policy/health@0.1.0#assess") (param i32 i64) (result i32) unreachable))
