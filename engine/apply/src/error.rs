@@ -69,7 +69,7 @@ pub enum ApplyError {
     #[error("{object} is not among the manifests")]
     NoManifest {
         /// Which.
-        object: ObjectRef,
+        object: Box<ObjectRef>,
     },
     /// The caller gave up.
     #[error("{reason}")]
@@ -84,7 +84,7 @@ pub enum ApplyError {
     #[error("{object} is not established after {seconds} s")]
     NotEstablished {
         /// Which.
-        object: ObjectRef,
+        object: Box<ObjectRef>,
         /// How long was waited.
         seconds: u64,
     },

@@ -85,7 +85,7 @@ pub(crate) async fn until_established(
         if Instant::now() >= deadline {
             let seconds = ESTABLISHING.as_secs();
             return Err(Failure::Apply(ApplyError::NotEstablished {
-                object: reference.clone(),
+                object: Box::new(reference.clone()),
                 seconds,
             }));
         }

@@ -51,7 +51,7 @@ impl<'a> Ready<'a> {
             return Ok(Self { step, object: None });
         };
         let missing = || ApplyError::NoManifest {
-            object: step.object.clone(),
+            object: Box::new(step.object.clone()),
         };
         let mut object = Object::new(manifest.clone()).map_err(|_| missing())?;
         if object.is_secret() {
@@ -130,9 +130,7 @@ pub(crate) async fn rehearse(
                 _ => {
                     // Here, where nothing was written yet, even the version must be the one the plan was made for.
                     let object = pinned(object, precondition, true);
-                    retry::safely(|| cluster.apply(kind, &object, how))
-                        .await
-                        .map(Some)
+                    send(cluster, kind, object, how).await.map(Some)
                 }
             }
         }
@@ -210,8 +208,25 @@ async fn apply(
     precondition: Option<&Precondition>,
     how: Patch,
 ) -> Result<Reply, ClusterError> {
-    let object = pinned(object, precondition, false);
-    retry::safely(|| cluster.apply(kind, &object, how)).await
+    send(cluster, kind, pinned(object, precondition, false), how).await
+}
+
+/// Server-side apply. Without validation, fields that the schema does not have are left out: the server cannot take them.
+async fn send(cluster: &Cluster, kind: &Kind, object: Object, how: Patch) -> Result<Reply, ClusterError> {
+    match retry::safely(|| cluster.apply(kind, &object, how)).await {
+        Err(ClusterError::Invalid { fields, .. }) if !how.strict && !fields.is_empty() => {
+            let mut value = object.into_value();
+            for field in &fields {
+                fields::remove(&mut value, field);
+            }
+            let known = Object::new(value).map_err(|error| ClusterError::Invalid {
+                message: error.to_string(),
+                fields,
+            })?;
+            retry::safely(|| cluster.apply(kind, &known, how)).await
+        }
+        answer => answer,
+    }
 }
 
 /// Leaves out what others own, and only that.

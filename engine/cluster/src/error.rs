@@ -182,6 +182,11 @@ impl ClusterError {
         match code {
             _ if message.contains("failed calling webhook") => Self::Webhook { message },
             _ if denied => Self::Admission { message },
+            // Server-side apply answers 500 to a field that the schema does not have, or that has another type.
+            500 if message.contains("failed to create typed patch object") => Self::Invalid {
+                fields: undeclared(&message),
+                message,
+            },
             401 => Self::Unauthorised { message },
             403 if message.contains("exceeded quota") => Self::Quota { message },
             403 if message.contains("cannot ") && message.contains(" is forbidden: User ")
@@ -250,6 +255,15 @@ impl ClusterError {
             },
         }
     }
+}
+
+/// The fields that a message of server-side apply names as unknown: `.spec.x: field not declared in schema`.
+fn undeclared(message: &str) -> Vec<String> {
+    let field = |line: &str| {
+        let (field, _) = line.split_once(": field not declared in schema")?;
+        Some(field.rsplit(' ').next().unwrap_or(field).to_owned())
+    };
+    message.lines().filter_map(field).collect()
 }
 
 /// The last cause of an error: what the operating system or TLS had to say, without the layers' repetitions.
@@ -348,6 +362,13 @@ mod tests {
             "K23"
         );
         assert_eq!(id(500, "boom", json!(null)), "K21");
+        let typed = "failed to create typed patch object (n/a; /v1, Kind=ConfigMap): .dataa: field not declared in schema";
+        let error = classify(500, json!({"message": typed}));
+        assert!(
+            matches!(&error, ClusterError::Invalid { fields, .. } if fields == &[".dataa"]),
+            "{error:?}"
+        );
+        assert!(!error.is_transient());
     }
 
     #[test]

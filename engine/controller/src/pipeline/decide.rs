@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sluice_apply::Members;
-use sluice_model::decision::{Occasion, SyncDecision};
+use sluice_model::decision::{Occasion, Strategy, SyncDecision};
 use sluice_model::difference::Difference;
 use sluice_model::manifest::Manifest;
 use sluice_model::object::{Object, ObjectKey, ObjectRef};
@@ -243,11 +243,6 @@ fn compare(
         .collect();
     let answer = plugins.sync(&job.spec.policies.sync, &asked, &context);
     note(problems, answer.problems);
-    let heals = job
-        .spec
-        .sync_policy
-        .automated
-        .is_some_and(|automated| automated.self_heal);
     manifests
         .into_iter()
         .zip(answer.value)
@@ -255,10 +250,11 @@ fn compare(
             let found = live.find(&manifest.object.reference().key()).cloned();
             let desired = sluice_compare::prepare(&manifest.object, found.as_ref(), &decision.ignore_fields);
             let difference = sluice_compare::compare(&desired, found.as_ref(), &decision.ignore_fields);
-            // `selfHeal` asks for changes made in the cluster to be undone. Whoever made one owns the field now, so undoing it
-            // takes it back; what was never ours is left to its owner. The force stands in the plan like every other, and in
-            // its digest.
-            decision.force |= heals && matches!(difference, Difference::Changed(_));
+            // An object of ours belongs to Git: whoever changed a field of it owns that field now, and syncing it takes it back.
+            // What was never ours is another matter: taking it over needs a policy that says so. Where others are to keep
+            // fields of our objects, a policy ignores the fields or merges. The force stands in the plan, and in its digest.
+            decision.force |=
+                matches!(difference, Difference::Changed(_)) && decision.strategy != Strategy::Merge;
             Compared {
                 desired,
                 live: found,
