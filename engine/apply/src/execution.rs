@@ -216,7 +216,7 @@ impl Execution<'_> {
         };
         let failed = match &result {
             Ok(()) => None,
-            Err(NotHealthy::Object { object, .. }) => Some(object.clone()),
+            Err(NotHealthy::Object { object, .. }) => Some(ObjectRef::clone(object)),
             Err(NotHealthy::Abandoned { reason }) => {
                 return Err(ApplyError::Abandoned {
                     reason: reason.clone(),
@@ -232,8 +232,8 @@ impl Execution<'_> {
         {
             return Err(ApplyError::Unhealthy {
                 wave: name.to_owned(),
-                object: Box::new(object),
-                verdict: Box::new(verdict),
+                object,
+                verdict,
                 late,
             });
         }

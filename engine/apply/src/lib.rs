@@ -144,9 +144,9 @@ pub enum NotHealthy {
     /// An object failed, or did not get healthy in time.
     Object {
         /// Which.
-        object: ObjectRef,
+        object: Box<ObjectRef>,
         /// What its policy said last.
-        verdict: HealthVerdict,
+        verdict: Box<HealthVerdict>,
         /// True where time ran out; false where it will not get healthy by itself.
         late: bool,
     },

@@ -1,4 +1,8 @@
 //! Plans executed against a real API server: what it refuses, what is written, and in which order.
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test builds upon either works or ends it"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -464,12 +468,12 @@ async fn a_wave_waits_for_the_one_before_it_and_a_failure_ends_the_sync() {
                 .extend(objects.iter().map(|object| object.name.clone()));
             match objects[0].name.as_str() {
                 "second" => Err(NotHealthy::Object {
-                    object: objects[0].clone(),
-                    verdict: HealthVerdict {
+                    object: Box::new(objects[0].clone()),
+                    verdict: Box::new(HealthVerdict {
                         status: HealthStatus::Degraded,
                         message: "broken".to_owned(),
                         plugin: Some("p".to_owned()),
-                    },
+                    }),
                     late: false,
                 }),
                 _ => Ok(()),

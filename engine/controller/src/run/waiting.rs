@@ -99,8 +99,8 @@ impl Waiting {
                     let since = *degraded_since.get_or_insert(now);
                     if now.duration_since(since) >= PATIENCE_WITH_DEGRADED {
                         return Err(NotHealthy::Object {
-                            object,
-                            verdict,
+                            object: Box::new(object),
+                            verdict: Box::new(verdict),
                             late: false,
                         });
                     }
@@ -113,8 +113,8 @@ impl Waiting {
             }
             if now >= deadline {
                 return Err(NotHealthy::Object {
-                    object,
-                    verdict,
+                    object: Box::new(object),
+                    verdict: Box::new(verdict),
                     late: true,
                 });
             }
