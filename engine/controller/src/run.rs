@@ -163,10 +163,16 @@ pub async fn run(
                 .clone()
                 .unwrap_or_else(|| format!("sluice-{}", std::process::id()));
             let lease = leader::Lease::new(&cluster, &namespace, identity);
-            let Some(lost) = lease.hold(&ending).await else {
+            let Some((lost, renewal)) = lease.hold(&ending).await else {
                 return Ok(());
             };
-            work(cluster, plugins, options, lost).await
+            let result = work(cluster, plugins, options, lost.clone()).await;
+            lost.cancel();
+            // The next one can begin as soon as the lease is given back.
+            if tokio::time::timeout(FAREWELL, renewal).await.is_err() {
+                tracing::warn!("the lease was not given back in time");
+            }
+            result
         }
     }
 }

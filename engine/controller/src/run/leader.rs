@@ -6,6 +6,7 @@ use k8s_openapi::api::coordination::v1::{Lease as LeaseObject, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, ObjectMeta, PostParams};
 use sluice_cluster::Cluster;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// The Lease's name.
@@ -30,9 +31,12 @@ impl Lease {
         }
     }
 
-    /// Waits until the lease is ours. The token that comes back is cancelled when it is lost or `ending` is; none where the
-    /// process ends before.
-    pub(crate) async fn hold(self, ending: &CancellationToken) -> Option<CancellationToken> {
+    /// Waits until the lease is ours. The token that comes back is cancelled when it is lost or `ending` is; the task beside it
+    /// gives the lease back then. None where the process ends before.
+    pub(crate) async fn hold(
+        self,
+        ending: &CancellationToken,
+    ) -> Option<(CancellationToken, JoinHandle<()>)> {
         loop {
             match self.claim().await {
                 Ok(true) => break,
@@ -47,7 +51,7 @@ impl Lease {
         tracing::info!(identity = self.identity, "holds the lease");
         let lost = ending.child_token();
         let token = lost.clone();
-        tokio::spawn(async move {
+        let renewal = tokio::spawn(async move {
             let mut renewed = tokio::time::Instant::now();
             while !token.is_cancelled() {
                 tokio::select! {
@@ -65,7 +69,7 @@ impl Lease {
                 tracing::debug!(%error, "the lease could not be given back");
             }
         });
-        Some(lost)
+        Some((lost, renewal))
     }
 
     /// True where the lease is ours from now on.
