@@ -8,9 +8,10 @@ use kube::ResourceExt as _;
 use serde_json::{Value, json};
 use sluice_apply::Request;
 use sluice_model::application::{
-    APPROVED_PLAN_ANNOTATION, ApplicationStatus, DeletionPolicy, PRUNE_FINALIZER,
+    APPROVED_PLAN_ANNOTATION, ApplicationStatus, DeletionPolicy, HealthState, PRUNE_FINALIZER, SyncStatus,
 };
 use sluice_model::applyset::PART_OF_LABEL;
+use sluice_model::health::HealthStatus;
 use sluice_model::object::Object;
 use sluice_model::{Application, ObjectRef};
 use sluice_report::conditions::{self, Finding};
@@ -39,6 +40,13 @@ impl Actor {
         }
         self.due = None;
         let mut status = self.written.clone();
+        status.sync.status = SyncStatus::OutOfSync;
+        status.health = HealthState {
+            status: HealthStatus::Progressing,
+            message: "the Application is being deleted".to_owned(),
+        };
+        let because = Finding::unknown("Deleting", "the Application is being deleted");
+        self.finding(&mut status, conditions::HEALTHY, because);
         match self.part(application, &mut status).await {
             Ok(true) => {
                 self.tell(Happening::CleanedUp, "nothing that it owned is left")
