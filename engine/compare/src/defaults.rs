@@ -17,6 +17,8 @@ pub(crate) struct Builtin {
     known: bool,
     autoscaling: bool,
     limit_range: bool,
+    /// A CRD: the fields within its schema are anybody's names.
+    schema: bool,
     bytes: bool,
 }
 
@@ -52,6 +54,7 @@ impl Builtin {
             known: known && group != "gateway.networking.k8s.io" && group != "metrics.k8s.io",
             autoscaling: group == "autoscaling",
             limit_range: known && object.kind() == "LimitRange",
+            schema: known && object.kind() == "CustomResourceDefinition",
             bytes: object.is_secret() || (group.is_empty() && object.kind() == "ConfigMap"),
         }
     }
@@ -85,8 +88,14 @@ impl Builtin {
     ///
     /// The defaults of a CRD are not known here. A field that Git drops from within such a value of a custom resource is
     /// therefore only seen by the server; a default that was taken for a change would never come to rest.
-    pub(crate) fn may_add(self, name: &str, value: &Value) -> bool {
+    pub(crate) fn may_add(self, path: &[Part<'_>], name: &str, value: &Value) -> bool {
         if !self.known {
+            return true;
+        }
+        if self.schema {
+            return false;
+        }
+        if self.limit_range && matches!(path.last(), Some(Part::Field("default" | "defaultRequest"))) {
             return true;
         }
         match name {
@@ -94,6 +103,8 @@ impl Builtin {
             "default" | "defaultRequest" => self.limit_range,
             "protocol" => value == "TCP",
             "scope" => value == "*",
+            "divisor" => value == "0",
+            "matchPolicy" => value == "Equivalent",
             "kind" => value == "PersistentVolumeClaim",
             "volumeMode" => value == "Filesystem",
             "expirationSeconds" => *value == 3600,
@@ -101,6 +112,13 @@ impl Builtin {
             "count" => *value == 1,
             _ => false,
         }
+    }
+}
+
+impl Builtin {
+    /// True for a field within such a value that is never ours: the status of a template of a volume claim.
+    pub(crate) fn is_status(self, name: &str) -> bool {
+        self.known && !self.schema && name == "status"
     }
 }
 

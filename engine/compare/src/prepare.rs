@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use sluice_model::object::Object;
 
+use crate::defaults;
 use crate::ownership::{self, Ours};
 use crate::path::{self, Ignored};
 
@@ -30,6 +31,7 @@ pub fn prepare(desired: &Object, live: Option<&Object>, ignore: &[String]) -> Ob
     let ignored = Ignored::new(ignore);
     let nothing_to_do = ignored.patterns().is_empty()
         && !desired.is_secret()
+        && desired.value().get("aggregationRule").is_none()
         && SERVER_ONLY
             .iter()
             .all(|field| desired.value()["metadata"].get(field).is_none());
@@ -42,6 +44,9 @@ pub fn prepare(desired: &Object, live: Option<&Object>, ignore: &[String]) -> Ob
         }
         if desired.is_secret() {
             move_string_data(map);
+        }
+        if defaults::rules_are_aggregated(map) {
+            map.remove("rules");
         }
         if let Some(live) = live {
             let ours = Ours::of(live).tree();

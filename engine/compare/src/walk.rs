@@ -272,6 +272,7 @@ impl<'a> Walk<'a> {
                 let wanted_is_there = wanted.iter().all(|(name, value)| {
                     self.path.push(Part::Field(name));
                     let same = self.is_ignored()
+                        || self.builtin.is_status(name)
                         || match there.get(name) {
                             Some(found) if !found.is_null() => self.same_value(value, found),
                             Some(_) | None => is_empty(value),
@@ -281,7 +282,9 @@ impl<'a> Walk<'a> {
                 });
                 wanted_is_there
                     && there.iter().all(|(name, value)| {
-                        wanted.contains_key(name) || is_empty(value) || self.builtin.may_add(name, value)
+                        wanted.contains_key(name)
+                            || is_empty(value)
+                            || self.builtin.may_add(&self.path, name, value)
                     })
             }
             (Value::Array(wanted), Value::Array(there)) => {
