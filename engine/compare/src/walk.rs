@@ -179,6 +179,8 @@ impl<'a> Walk<'a> {
     ) -> bool {
         match ours {
             Some(tree) if !tree.is_empty() => false,
+            // Labels and annotations are never one value, for any kind.
+            Some(_) if matches!(self.path.first(), Some(Part::Field("metadata"))) => false,
             // Given empty: whatever is there now was filled in by defaults or by others, unless the map is one of those
             // that are a single value, where empty means everything.
             Some(_) if desired.is_empty() => !live.is_empty() && self.is_selector(),

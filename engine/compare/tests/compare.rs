@@ -436,6 +436,24 @@ fn defaults_within_a_value_that_is_ours_as_a_whole() {
 }
 
 #[test]
+fn annotations_that_were_given_empty_are_still_everybodys() {
+    let mut there = config_map(json!({}));
+    there["metadata"]["annotations"] = json!({"theirs": "1"});
+    let there = live(there, json!({"f:metadata": {"f:annotations": {}}}), &[]);
+    let mut desired = config_map(json!({}));
+    desired["metadata"]["annotations"] = json!({});
+    assert_eq!(
+        changes(&object(desired.clone()), &there, &[]),
+        Vec::<String>::new()
+    );
+    desired["metadata"]["annotations"]["ours"] = "1".into();
+    assert_eq!(
+        changes(&object(desired), &there, &[]),
+        ["/metadata/annotations/ours: nothing -> \"1\""]
+    );
+}
+
+#[test]
 fn ignored_fields() {
     let desired = changed(&deployment(), |d| {
         d["spec"]["replicas"] = 1.into();
