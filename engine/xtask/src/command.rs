@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+pub(crate) use sluice_sandbox::cargo;
 use sluice_sandbox::janitor;
 
 use crate::stop;
@@ -19,11 +20,6 @@ use crate::stop;
 const TICK: Duration = Duration::from_millis(50);
 /// How long a command may take to end when it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// Returns cargo, the one that runs this.
-pub(crate) fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-}
 
 /// Returns the folder of the workspace.
 pub(crate) fn root() -> PathBuf {

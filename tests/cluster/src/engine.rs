@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use sluice_sandbox::{ControlPlane, Folder, Process, output};
+use sluice_sandbox::{ControlPlane, Folder, Process, cargo, output};
 
 /// A control plane, the program, and the controller where one was started.
 #[derive(Debug)]
@@ -56,11 +56,7 @@ impl Engine {
     /// Starts the controller, with more arguments.
     pub fn start_controller(&self, arguments: &[&str]) -> Result<()> {
         let mut command = self.command();
-        command
-            .arg("controller")
-            .arg("--plugin-dir")
-            .arg(self.plugins())
-            .args(arguments);
+        command.args(["controller", "-v"]).args(arguments);
         let process = Process::start("sluice controller", &mut command, &self.log())?;
         *self.controller.lock().unwrap_or_else(PoisonError::into_inner) = Some(process);
         Ok(())
@@ -106,6 +102,7 @@ impl Engine {
             .env("HOME", self.folder.path())
             .env("TMPDIR", self.folder.path())
             .env("KUBECONFIG", self.plane.kubeconfig())
+            .env("SLUICE_PLUGIN_DIR", self.plugins())
             .env("NO_COLOR", "1")
             .current_dir(self.folder.path());
         command
@@ -132,18 +129,17 @@ impl Engine {
 }
 
 /// Returns the engine's program, built from the source as it is: a test program cannot depend on another crate's binary.
+/// `SLUICE_PROGRAM` names another one, such as a released one.
 fn program() -> Result<PathBuf> {
+    if let Some(given) = std::env::var_os("SLUICE_PROGRAM") {
+        return Ok(given.into());
+    }
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
         let build = || -> Result<PathBuf> {
-            let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
             // With the whole workspace's features, as `cargo xtask` builds it: nothing is built twice.
             let arguments = ["build", "--quiet", "--release", "--workspace", "--bin", "sluice"];
-            output(
-                Command::new(cargo)
-                    .args(arguments)
-                    .current_dir(env!("CARGO_MANIFEST_DIR")),
-            )?;
+            output(cargo().args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")))?;
             // This program is target/release/deps/cluster-…
             let release = std::env::current_exe()?;
             Ok(release

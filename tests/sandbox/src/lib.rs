@@ -34,7 +34,7 @@ pub use folder::Folder;
 pub use git_daemon::GitDaemon;
 pub use git_server::{GitServer, Service};
 pub use gnupg::{GnuPg, Key};
-pub use process::{Process, output};
+pub use process::{Process, cargo, output};
 pub use repository::{Commit, Repository, Signature};
 pub use ssh_server::SshServer;
 pub use wait::{free_port, wait_for};

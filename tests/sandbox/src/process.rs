@@ -124,6 +124,29 @@ impl Drop for Process {
     }
 }
 
+/// Returns cargo, the one that runs this program, as if it was called from a shell. The variables that it sets for what it
+/// runs would make build scripts (ring's) believe that everything has changed.
+#[must_use]
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let set_by_cargo = [
+            "CARGO_PKG_",
+            "CARGO_MANIFEST_",
+            "CARGO_BIN_",
+            "CARGO_CRATE_",
+            "CARGO_PRIMARY_",
+        ];
+        if set_by_cargo
+            .iter()
+            .any(|prefix| name.to_string_lossy().starts_with(prefix))
+        {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
 /// Runs a command to its end and returns what it printed; fails with its errors if it does not succeed.
 pub fn output(command: &mut Command) -> Result<String> {
     let done = command

@@ -11,6 +11,9 @@ use super::{
     trust_acts,
 };
 
+/// How `sluice` ends where something waits for a person's approval.
+const WAITS: i32 = 5;
+
 /// Shows all of it.
 pub(crate) fn all(stage: &mut Stage) -> Result<()> {
     first_sync(stage)?;
@@ -32,8 +35,9 @@ fn first_sync(stage: &mut Stage) -> Result<()> {
                 .copy_from(&example("guestbook/manifests"), "manifests")?;
             first = stage.commit_signed("the guestbook")?;
             stage.push()?;
+            let said = stage.ask_gpg(&first)?;
             Ok(format!(
-                "commit {}, signed by {}",
+                "commit {}: {said}, key {}",
                 short(&first),
                 stage.key.fingerprint
             ))
@@ -188,9 +192,7 @@ fn removal(stage: &mut Stage) -> Result<()> {
         "asks for the plan: sluice plan guestbook",
         "it names the deletion that is held and the digest",
         || {
-            let plan = stage
-                .sluice(&["plan", APPLICATION])
-                .or_else(|_| stage.sluice_refuses(&["plan", APPLICATION]).map(|it| it.1))?;
+            let plan = stage.sluice(&["plan", APPLICATION])?;
             quote(&format!("sluice plan {APPLICATION} -n {NAMESPACE}"), &plan);
             ensure!(
                 plan.contains(&digest),
@@ -205,7 +207,7 @@ fn removal(stage: &mut Stage) -> Result<()> {
         "approves another digest: with `sluice approve`, and past it with kubectl, by the annotation itself",
         "the command refuses, and the annotation does nothing: the volume stays",
         || {
-            let (code, said) = stage.sluice_refuses(&["approve", APPLICATION, "--plan", &other])?;
+            let said = stage.sluice_ends(WAITS, &["approve", APPLICATION, "--plan", &other])?;
             let annotation = format!("sluice.dev/approved-plan={other}");
             let application = format!("applications.sluice.dev/{APPLICATION}");
             stage.plane.kubectl_with(&[
@@ -222,7 +224,7 @@ fn removal(stage: &mut Stage) -> Result<()> {
                 stage.wait_status(|status| expect(status, "/pendingApproval/planDigest", &digest))?;
             let said = said.lines().next().unwrap_or_default();
             Ok(format!(
-                "exit code {code}: {said}; still waiting for {}",
+                "{said}; still waiting for {}",
                 short(text(&status, "/pendingApproval/planDigest"))
             ))
         },

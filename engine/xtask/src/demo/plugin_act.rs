@@ -6,12 +6,15 @@ use serde_json::Value;
 use super::{
     acts::synced_and_healthy,
     narrator::{act, quote, scene},
-    stage::{Stage, condition, expect, text},
+    stage::{Stage, condition, expect, first_line, text},
 };
 use crate::command::root;
 
 /// Its name is that of the file.
 const NAME: &str = "health-plugin";
+
+/// How `sluice` ends where a plugin is at fault.
+const PLUGIN_FAILED: i32 = 8;
 
 pub(super) fn own_health_check(stage: &mut Stage) -> Result<()> {
     act("e. A health check of one's own, without a restart");
@@ -51,16 +54,15 @@ pub(super) fn own_health_check(stage: &mut Stage) -> Result<()> {
                 degraded_by_the_plugin(status)
             })?;
             let file = file.display().to_string();
-            let (code, said) = stage.sluice_refuses(&["plugin", "inspect", &file])?;
+            let said = stage.sluice_ends(PLUGIN_FAILED, &["plugin", "inspect", &file])?;
             quote(
-                &format!("sluice plugin inspect {NAME}.wasm    # exit code {code}"),
+                &format!("sluice plugin inspect {NAME}.wasm    # exit code {PLUGIN_FAILED}"),
                 &said,
             );
             let plugins = condition(&status, "PluginsReady")?;
             Ok(format!(
-                "{}: {}; still Degraded",
-                text(plugins, "/reason"),
-                text(plugins, "/message")
+                "{}; still Degraded",
+                first_line(text(plugins, "/message"))
             ))
         },
     )?;

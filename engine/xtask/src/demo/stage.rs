@@ -83,6 +83,19 @@ impl Stage {
         self.server.push(&self.repository, APPLICATION)
     }
 
+    /// Returns what gpg itself says of a commit's signature; fails where it is not good.
+    pub(crate) fn ask_gpg(&self, commit: &str) -> Result<String> {
+        let mut command = self.repository.git_command();
+        command
+            .env("GNUPGHOME", self.gpg.path())
+            .args(["log", "-1", "--format=%G?, by %GS", commit]);
+        let said = output(&mut command)?.trim().to_owned();
+        match said.strip_prefix("G, ") {
+            Some(signer) => Ok(format!("good, {signer}")),
+            None => bail!("git and gpg say {said:?}"),
+        }
+    }
+
     /// Returns the public key, armoured.
     pub(crate) fn public_key(&self) -> Result<String> {
         self.gpg.export(&self.key)
@@ -96,7 +109,7 @@ impl Stage {
     /// Starts `sluice controller`.
     pub(crate) fn start_controller(&mut self) -> Result<()> {
         let mut command = self.command();
-        command.arg("controller").arg("--plugin-dir").arg(self.plugins());
+        command.args(["controller", "-v"]);
         self.controller = Some(Process::start(
             "sluice controller",
             &mut command,
@@ -122,6 +135,7 @@ impl Stage {
             .env("HOME", self.folder.path())
             .env("TMPDIR", self.folder.path())
             .env("KUBECONFIG", self.plane.kubeconfig())
+            .env("SLUICE_PLUGIN_DIR", self.plugins())
             .env("NO_COLOR", "1")
             .current_dir(self.folder.path());
         command
@@ -132,22 +146,22 @@ impl Stage {
         output(self.command().args(arguments).args(["--namespace", NAMESPACE]))
     }
 
-    /// Runs a command of `sluice` that must fail and returns its exit code and its errors.
-    pub(crate) fn sluice_refuses(&self, arguments: &[&str]) -> Result<(i32, String)> {
+    /// Runs a command of `sluice` that must end with this exit code, and returns all that it says.
+    pub(crate) fn sluice_ends(&self, code: i32, arguments: &[&str]) -> Result<String> {
         let done = self
             .command()
             .args(arguments)
             .args(["--namespace", NAMESPACE])
             .output()?;
+        let mut said = String::from_utf8_lossy(&done.stdout).into_owned();
+        said.push_str(&String::from_utf8_lossy(&done.stderr));
+        let words = arguments.join(" ");
         ensure!(
-            !done.status.success(),
-            "`sluice {}` was expected to fail",
-            arguments.join(" ")
+            done.status.code() == Some(code),
+            "`sluice {words}` ended with {}, not {code}:\n{said}",
+            done.status
         );
-        Ok((
-            done.status.code().unwrap_or_default(),
-            String::from_utf8_lossy(&done.stderr).into_owned(),
-        ))
+        Ok(said)
     }
 
     /// Has the controller look at Git and the cluster now, and waits until it has.
@@ -262,6 +276,11 @@ pub(crate) fn condition<'a>(status: &'a Value, kind: &str) -> Result<&'a Value> 
         .iter()
         .find(|condition| condition["type"] == kind)
         .with_context(|| format!("no condition {kind} yet"))
+}
+
+/// A message without its hint.
+pub(crate) fn first_line(message: &str) -> &str {
+    message.lines().next().unwrap_or_default()
 }
 
 /// A commit's or digest's first digits.

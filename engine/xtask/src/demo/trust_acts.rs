@@ -6,7 +6,7 @@ use sluice_sandbox::Commit;
 use super::{
     acts::synced_and_healthy,
     narrator::{act, scene},
-    stage::{DESTINATION, Stage, condition, expect, short, text},
+    stage::{DESTINATION, Stage, condition, expect, first_line, short, text},
 };
 
 const SETTINGS: &str = "manifests/settings.yaml";
@@ -80,13 +80,8 @@ fn refused(stage: &mut Stage, trusted: &str, which: impl Fn(&str) -> Result<()>)
         expect(status, "/health/status", "Healthy")
     })?;
     see_greeting(stage, "Welcome back!")?;
-    let verified = condition(&status, "Verified")?;
-    Ok(format!(
-        "{}: {}; still on {}",
-        text(verified, "/reason"),
-        text(verified, "/message"),
-        short(trusted)
-    ))
+    let message = first_line(text(condition(&status, "Verified")?, "/message"));
+    Ok(format!("{message}; still on {}", short(trusted)))
 }
 
 fn greet(stage: &Stage, greeting: &str) -> Result<()> {

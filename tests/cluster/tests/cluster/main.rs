@@ -5,6 +5,7 @@
 
 mod bad_git;
 mod bad_manifests;
+mod commands;
 mod examples;
 mod lifecycle;
 mod outages;
