@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::program::{fixture, run, run_with, shown, text};
+use crate::program::{fixture, folder, run, run_with, shown, text};
 
 fn lines(output: &Output) -> Vec<Value> {
     text(&output.stdout)
@@ -113,6 +113,7 @@ fn explain_for_people() {
     insta::assert_snapshot!(
         "explain-text",
         shown(&run(&["explain", "-f", &fixture("manifests.yaml")]))
+            .replace(folder().to_str().unwrap(), "tests/cli")
     );
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Nothing here needs a cluster; what does is in `tests/cluster`. Snapshots are kept beside this file; look at a change of one
 //! as a user would: `INSTA_UPDATE=always cargo test --release -p sluice --test cli` writes them anew.
+#![expect(clippy::unwrap_used, reason = "the shared parts of tests are tests too")]
 
 mod bad_input;
 mod contracts;

@@ -171,12 +171,15 @@ fn the_pod_can_do_no_harm() {
     );
     assert!(container["resources"]["limits"]["memory"].is_string());
     // What it is started with is a command line that this binary knows.
-    let arguments: Vec<&str> = container["args"]
+    let arguments = container["args"]
         .as_array()
         .unwrap()
         .iter()
-        .filter_map(Value::as_str)
+        .filter_map(Value::as_str);
+    let expanded: Vec<String> = arguments
+        .map(|argument| argument.replace("$(POD_NAMESPACE)", "sluice-system"))
         .collect();
+    let arguments: Vec<&str> = expanded.iter().map(String::as_str).collect();
     let output = run(&[arguments.as_slice(), &["--help"]].concat());
     assert!(output.status.success(), "{}", text(&output.stderr));
 }

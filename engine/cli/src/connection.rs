@@ -294,10 +294,6 @@ impl Progress {
     }
 
     /// Writes a line if it says something new.
-    #[expect(
-        clippy::print_stderr,
-        reason = "progress goes to stderr, and only to a terminal"
-    )]
     pub(crate) fn tell(&mut self, subject: &str, line: &str) {
         if self.is_seen && line != self.last {
             anstream::eprintln!("{subject}: {}", plain(line));

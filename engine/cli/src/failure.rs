@@ -150,9 +150,6 @@ pub(crate) enum CliError {
     /// A value has no JSON form.
     #[error("cannot encode the output as JSON")]
     Encode(#[source] serde_json::Error),
-    /// A value has no YAML form.
-    #[error("cannot encode the output as YAML")]
-    EncodeYaml(#[source] serde_yaml::Error),
     /// Nothing was in a file that should hold objects.
     #[error("{} holds no object", .path.display())]
     NoObject {
@@ -265,7 +262,7 @@ impl Coded for CliError {
         match self {
             Self::Read { .. } => &codes::READ,
             Self::Output(_) => &codes::OUTPUT,
-            Self::Encode(_) | Self::EncodeYaml(_) => &codes::ENCODE,
+            Self::Encode(_) => &codes::ENCODE,
             Self::NoObject { .. } => &codes::NO_OBJECT,
             Self::NotAnApplication { .. } => &codes::NOT_AN_APPLICATION,
             Self::NotAPlan { .. } => &codes::NOT_A_PLAN,
@@ -315,7 +312,7 @@ pub mod codes {
     pub const ENCODE: ErrorCode = code(
         "U03",
         ExitKind::Internal,
-        "an answer has no JSON or YAML form",
+        "an answer has no JSON form",
         "this is a bug in Sluice: report it with the command that led to it",
     );
     /// See the summary.

@@ -16,6 +16,7 @@ mod engine;
 mod failure;
 mod logging;
 mod output;
+mod yaml;
 
 use std::io::{self, BufWriter, Write as _};
 use std::process::ExitCode;

@@ -15,12 +15,17 @@ pub(crate) fn start(global: &Global, command: &Command) {
         2 => "debug",
         _ => "trace",
     };
-    let filter = EnvFilter::new(global.log_level.as_deref().unwrap_or(level));
+    // The client tells every refused connection as an error of its own; whoever called it says more.
+    let level = format!("{level},kube_client::client::builder=off");
+    let filter = EnvFilter::new(global.log_level.as_deref().unwrap_or(&level));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr);
-    match global.log_format {
-        LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
+    match (global.log_format, command) {
+        (LogFormat::Json, _) => log.json().flatten_event(true).init(),
+        (LogFormat::Text, Command::Controller(_)) => log.init(),
+        // Somebody who has just typed a command knows what time it is.
+        (LogFormat::Text, _) => log.without_time().with_target(false).init(),
     }
 }

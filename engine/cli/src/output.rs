@@ -60,8 +60,8 @@ pub(crate) fn each<T: Serialize>(out: &mut impl Write, format: Format, values: &
 }
 
 fn yaml(out: &mut impl Write, value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_yaml::to_string(value).map_err(CliError::EncodeYaml)?;
-    out.write_all(text.as_bytes())?;
+    let value = serde_json::to_value(value).map_err(CliError::Encode)?;
+    out.write_all(crate::yaml::text(&value).as_bytes())?;
     Ok(())
 }
 
@@ -138,6 +138,10 @@ impl Cell {
             style,
         }
     }
+
+    fn width(&self) -> usize {
+        self.text.chars().count()
+    }
 }
 
 impl<T: AsRef<str>> From<T> for Cell {
@@ -169,28 +173,38 @@ impl Table {
 
     /// Writes it, every line after `indent`.
     pub(crate) fn write(&self, out: &mut impl Write, indent: &str) -> Result<(), Failure> {
-        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let rows: Vec<&[Cell]> = self.rows.iter().map(|row| without_empty_end(row)).collect();
+        let columns = rows.iter().map(|row| row.len()).max().unwrap_or(0);
+        // What ends its row pushes nothing aside.
+        let reach = |row: &&&[Cell], column: usize| row.len() > column + 1;
         let width = |column: usize| {
-            self.rows
+            let cells = rows
                 .iter()
-                .filter_map(|row| row.get(column))
-                .map(|cell| cell.text.chars().count())
-                .max()
-                .unwrap_or(0)
+                .filter(|row| reach(row, column))
+                .filter_map(|row| row.get(column));
+            cells.map(Cell::width).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
-        for row in &self.rows {
+        for row in rows {
             let mut line = String::from(indent);
             for (index, (cell, width)) in row.iter().zip(&widths).enumerate() {
                 line.push_str(&styled(cell.style, &cell.text));
                 if index + 1 < row.len() {
-                    line.extend(std::iter::repeat_n(' ', width - cell.text.chars().count() + 2));
+                    line.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.width()) + 2));
                 }
             }
-            writeln!(out, "{}", line.trim_end())?;
+            writeln!(out, "{line}")?;
         }
         Ok(())
     }
+}
+
+fn without_empty_end(row: &[Cell]) -> &[Cell] {
+    let end = row
+        .iter()
+        .rposition(|cell| !cell.text.is_empty())
+        .map_or(0, |last| last + 1);
+    row.get(..end).unwrap_or_default()
 }
 
 #[cfg(test)]

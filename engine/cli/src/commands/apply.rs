@@ -32,12 +32,14 @@ Examples:
   sluice apply plan.json
   sluice apply plan.json --dry-run             only ask the API server whether it would take it
 
-The plan's revision is verified and rendered again, and planned again: only where that gives the same plan, byte for byte,
-is anything written. So a plan that was changed, or that the cluster, Git or a policy has outrun, is refused. Held
-deletions are done only if the Application carries the approval of this plan (`sluice approve`).
+The plan's revision is verified and rendered again, and planned again: only where that gives the
+same plan, byte for byte, is anything written. So a plan that was changed, or that the cluster,
+Git or a policy has outrun, is refused. Held deletions are done only if the Application carries
+the approval of this plan (`sluice approve`).
 
-Exit codes: 0; 3 if the file holds no plan; 4 if the revision is not trusted; 5 if something is held; 6 if the repository
-fails; 7 if the cluster moved on, refuses or fails; 8 if a plugin failed.";
+Exit codes: 0; 3 if the file holds no plan; 4 if the revision is not trusted; 5 if something is
+held; 6 if the repository fails; 7 if the cluster moved on, refuses or fails; 8 if a plugin
+failed.";
 
 /// The options of `sluice apply`.
 #[derive(Debug, Args)]
@@ -207,8 +209,8 @@ impl Waiting {
                     HealthStatus::Healthy | HealthStatus::Suspended => break,
                     HealthStatus::Degraded => {
                         return Err(NotHealthy::Object {
-                            object,
-                            verdict,
+                            object: Box::new(object),
+                            verdict: Box::new(verdict),
                             late: false,
                         });
                     }
@@ -216,8 +218,8 @@ impl Waiting {
                 }
                 if tokio::time::Instant::now() + LOOK > deadline {
                     return Err(NotHealthy::Object {
-                        object,
-                        verdict,
+                        object: Box::new(object),
+                        verdict: Box::new(verdict),
                         late: true,
                     });
                 }

@@ -16,10 +16,12 @@ Examples:
   sluice plan guestbook                          the whole plan
   sluice approve guestbook --plan sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 
-The approval is the annotation `sluice.dev/approved-plan`. It holds for that plan and for no other: if Git, the cluster
-or a policy changes meanwhile, the plan has another digest and needs another approval.
+The approval is the annotation `sluice.dev/approved-plan`. It holds for that plan and for no
+other: if Git, the cluster or a policy changes meanwhile, the plan has another digest and needs
+another approval.
 
-Exit codes: 0; 3 if there is no such Application or nothing waits; 5 if another plan waits; 7 if the cluster fails.";
+Exit codes: 0; 3 if there is no such Application or nothing waits; 5 if another plan waits; 7 if
+the cluster fails.";
 
 /// The options of `sluice approve`.
 #[derive(Debug, Args)]

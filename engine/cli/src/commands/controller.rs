@@ -20,10 +20,12 @@ Examples:
   sluice controller -n shop --plugin-dir ./my-plugins -v
   sluice install | kubectl apply -f -          in the cluster
 
-With -n, only Applications of that namespace are looked at. SIGTERM and Ctrl-C end it: what is being written is finished,
-the rest is planned again at the next start. Plugins that change are taken up without a restart.
+With -n, only Applications of that namespace are looked at. SIGTERM and Ctrl-C end it: what is
+being written is finished, the rest is planned again at the next start. Plugins that change are
+taken up without a restart.
 
-Exit codes: 0 when it was told to end; 3 if there is no cluster configuration; 6 if --cache-dir cannot be used.";
+Exit codes: 0 when it was told to end; 3 if there is no cluster configuration; 6 if --cache-dir
+cannot be used.";
 
 /// The options of `sluice controller`.
 #[derive(Debug, Args)]

@@ -24,11 +24,13 @@ Examples:
   sluice diff guestbook --revision feature-branch
   sluice diff guestbook -o json | jq -r '.object.name, .changes[].pointer'
 
-`-` is what the cluster has, `+` what Git says. Only fields that Git says something about, or that Sluice applied before,
-are compared. Values of Secrets are masked; whether they differ is shown.
+`-` is what the cluster has, `+` what Git says. Only fields that Git says something about, or
+that Sluice applied before, are compared. Values of Secrets are masked; whether they differ is
+shown.
 
-Exit codes: 0 if nothing differs; 1 if something does; 3 if a manifest is wrong; 4 if the revision is not trusted; 6 if
-the repository fails; 7 if the cluster fails; 8 if a plugin failed.";
+Exit codes: 0 if nothing differs; 1 if something does; 3 if a manifest is wrong; 4 if the
+revision is not trusted; 6 if the repository fails; 7 if the cluster fails; 8 if a plugin
+failed.";
 
 /// The options of `sluice diff`.
 #[derive(Debug, Args)]

@@ -23,9 +23,10 @@ Examples:
   sluice explain -f hooks.yaml -o json | jq '{name, phases, wave, decidedBy}'
   sluice explain -f web.yaml --application application.yaml
 
-With -o json, every manifest is one line, in the order of the input: apiVersion, kind, namespace, name, hook, hookTypes,
-skip, ignored, phases, wave, deletePolicies, strategy, force, validate, …, hold, decidedBy (field → plugin; what is not in
-it is at its default) and prune: what the prune policies would say if Git no longer had the object.
+With -o json, every manifest is one line, in the order of the input: apiVersion, kind,
+namespace, name, hook, hookTypes, skip, ignored, phases, wave, deletePolicies, strategy, force,
+validate, …, hold, decidedBy (field → plugin; what is not in it is at its default) and prune:
+what the prune policies would say if Git no longer had the object.
 
 Exit codes: 0; 3 if the input is wrong; 8 if a plugin failed (its cautious default is shown).";
 

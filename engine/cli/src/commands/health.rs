@@ -22,12 +22,13 @@ Examples:
   sluice health -f pod.yaml -o json
   sluice health -f thing.yaml --plugin-dir ./my-plugins
 
-Objects are judged as they are written, status included. With -o json, every object is one line, in the order of the
-input: apiVersion, kind, namespace, name, status, message, plugin. `status` is one of Healthy, Progressing, Degraded,
-Suspended, Missing, Unknown; `plugin` is null where no plugin had an opinion.
+Objects are judged as they are written, status included. With -o json, every object is one line,
+in the order of the input: apiVersion, kind, namespace, name, status, message, plugin. `status`
+is one of Healthy, Progressing, Degraded, Suspended, Missing, Unknown; `plugin` is null where no
+plugin had an opinion.
 
-Exit codes: 0 if all are Healthy; 1 if one is not; 3 if the input is wrong; 8 if a plugin failed (its objects are
-Unknown).";
+Exit codes: 0 if all are Healthy; 1 if one is not; 3 if the input is wrong; 8 if a plugin failed
+(its objects are Unknown).";
 
 /// The options of `sluice health`.
 #[derive(Debug, Args)]

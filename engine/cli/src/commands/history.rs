@@ -15,7 +15,8 @@ Examples:
   sluice history guestbook
   sluice history guestbook -o json | jq -r .revision
 
-With -o json, every sync is one line: id, revision, deployedAt, initiatedBy, planDigest, signer, summary.
+With -o json, every sync is one line: id, revision, deployedAt, initiatedBy, planDigest, signer,
+summary.
 
 Exit codes: 0; 3 if there is no such Application; 7 if the cluster fails.";
 

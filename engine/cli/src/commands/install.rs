@@ -16,7 +16,8 @@ Examples:
   sluice install --manage-namespace shop | kubectl apply --server-side -f -
   sluice install --namespace gitops --image registry.example.com/sluice:0.1.0 --manage-cluster
 
-What Sluice may do is for you to say; without any of these it sees Applications and tells about them, and a sync fails
+What Sluice may do is for you to say; without any of these it sees Applications and tells about
+them, and a sync fails
 with K13, which names the right that is missing:
 
   --manage-namespace NS        the built-in role `admin` in that namespace, and the usual kinds but Secrets readable

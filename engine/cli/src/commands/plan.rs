@@ -22,11 +22,13 @@ Examples:
   sluice plan -f application.yaml              before the Application is in the cluster
   sluice plan guestbook -o json > plan.json && sluice apply plan.json
 
-The plan is everything that a sync with pruning would do. With -o json it is printed as it is digested: its SHA-256
-(without the line's end) is what `sluice approve` takes. It holds no value of a Secret.
+The plan is everything that a sync with pruning would do. With -o json it is printed as it is
+digested: its SHA-256 (without the line's end) is what `sluice approve` takes. It holds no value
+of a Secret.
 
-Exit codes: 0 whatever the plan says; 3 if a manifest or the Application is wrong; 4 if the revision is not trusted;
-6 if the repository fails; 7 if the cluster fails; 8 if a plugin failed (its cautious default is in the plan).";
+Exit codes: 0 whatever the plan says; 3 if a manifest or the Application is wrong; 4 if the
+revision is not trusted; 6 if the repository fails; 7 if the cluster fails; 8 if a plugin failed
+(its cautious default is in the plan).";
 
 /// The options of `sluice plan`.
 #[derive(Debug, Args)]

@@ -1,11 +1,13 @@
 //! `sluice plugin`: what plugins there are, and what one of them is, without asking it to judge anything.
 
+use std::error::Error as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use sluice_model::Coded as _;
 use sluice_model::application::Policies;
-use sluice_plugin_host::{Claim, PluginHost, PluginInfo, PluginOrigin};
+use sluice_plugin_host::{Claim, PluginHost, PluginInfo, PluginOrigin, PluginProblem};
 
 use crate::args::Global;
 use crate::documents;
@@ -18,9 +20,11 @@ Examples:
   sluice plugin inspect ./my-plugins/health-rollout.wasm
   sluice plugin inspect prune-standard -o json
 
-A file of the plugin directory that does not pass its checks is named with its code; what served before goes on.
+A file of the plugin directory that does not pass its checks is named with its code; what served
+before goes on.
 
-Exit codes: 0; 3 if there is no such plugin or its file cannot be read; 8 if a plugin does not pass its checks.";
+Exit codes: 0; 3 if no plugin has that name; 8 if a file cannot be read or does not pass its
+checks.";
 
 /// The options of `sluice plugin`.
 #[derive(Debug, Args)]
@@ -41,7 +45,7 @@ enum Command {
     },
     /// Make every check on a plugin and tell what it is: world, claims, imports, settings, digest
     #[command(
-        after_help = "Examples:\n  sluice plugin inspect health-kubernetes\n  sluice plugin inspect ./health-rollout.wasm\n\nExit codes: 0; 3 if there is no such plugin or its file cannot be read; 8 if it does not pass its checks."
+        after_help = "Examples:\n  sluice plugin inspect health-kubernetes\n  sluice plugin inspect ./health-rollout.wasm\n\nExit codes: 0; 3 if no plugin has that name; 8 if a file cannot be read or does not pass its checks."
     )]
     Inspect {
         /// A plugin's file, or the name of one that serves
@@ -112,7 +116,21 @@ fn find(global: &Global, plugin: &Path) -> Result<PluginInfo, Failure> {
     let host = host(global);
     let is_file = plugin.exists() || plugin.components().count() > 1 || plugin.extension().is_some();
     if is_file {
-        return host.inspect(plugin).map_err(Failure::of);
+        return host.inspect(plugin).map_err(|error| {
+            let mut message = error.to_string();
+            let mut source = error.source();
+            while let Some(cause) = source {
+                message.push_str(&format!(": {cause}"));
+                source = cause.source();
+            }
+            let plugin = plugin.display().to_string();
+            Failure::plugins(vec![PluginProblem {
+                code: error.code(),
+                plugin,
+                digest: String::new(),
+                message,
+            }])
+        });
     }
     let name = plugin.to_string_lossy();
     let serving = host.list().value.into_iter().find(|info| info.name == name);

@@ -17,9 +17,11 @@ Examples:
   sluice refresh guestbook
   sluice refresh guestbook --hard --wait
 
-The request is the annotation `sluice.dev/refresh`; the controller removes it when it has looked.
+The request is the annotation `sluice.dev/refresh`; the controller removes it when it has
+looked.
 
-Exit codes: 0; 3 if there is no such Application; 7 if the cluster fails; 9 if nobody looked in time.";
+Exit codes: 0; 3 if there is no such Application; 7 if the cluster fails; 9 if nobody looked in
+time.";
 
 /// The options of `sluice refresh`.
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use sluice_model::secret::mask;
 use crate::args::Global;
 use crate::connection::block_on;
 use crate::engine::{Engine, Git, Which};
-use crate::failure::{CliError, Failure};
+use crate::failure::Failure;
 use crate::output::{self, Format, plain};
 
 pub(crate) const HELP: &str = "\
@@ -19,10 +19,11 @@ Examples:
   sluice render -f application.yaml --offline > manifests.yaml
   sluice render guestbook --revision 3f2a91c -o json | jq .kind
 
-Nothing is rendered that verification refuses. Values of Secrets are masked unless --show-secrets is given.
+Nothing is rendered that verification refuses. Values of Secrets are masked unless
+--show-secrets is given.
 
-Exit codes: 0; 3 if a manifest is wrong (all that is wrong is told); 4 if the revision is not trusted; 6 if the repository
-fails; 7 if the cluster fails.";
+Exit codes: 0; 3 if a manifest is wrong (all that is wrong is told); 4 if the revision is not
+trusted; 6 if the repository fails; 7 if the cluster fails.";
 
 /// The options of `sluice render`.
 #[derive(Debug, Args)]
@@ -60,7 +61,7 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
         );
     }
     for manifest in &manifests {
-        let text = serde_yaml::to_string(&value(manifest)).map_err(CliError::EncodeYaml)?;
+        let text = crate::yaml::text(&value(manifest));
         write!(
             out,
             "---\n# {}\n{text}",

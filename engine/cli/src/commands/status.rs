@@ -19,7 +19,8 @@ Examples:
   sluice status guestbook -n shop
   sluice status guestbook -o json | jq -r .pendingApproval.planDigest
 
-Exit codes: 0 whatever the status is (see `sluice wait`); 3 if there is no such Application; 7 if the cluster fails.";
+Exit codes: 0 whatever the status is (see `sluice wait`); 3 if there is no such Application; 7
+if the cluster fails.";
 
 /// The options of `sluice status`.
 #[derive(Debug, Args)]

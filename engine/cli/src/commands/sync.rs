@@ -20,11 +20,12 @@ Examples:
   sluice sync guestbook --revision v1.4 --prune --wait
   sluice sync guestbook --no-follow            only ask
 
-The request is the annotation `sluice.dev/operation`: who may sync is decided by RBAC on Applications. Deletions go
-through the prune policies; those that are held are shown with the command that approves them.
+The request is the annotation `sluice.dev/operation`: who may sync is decided by RBAC on
+Applications. Deletions go through the prune policies; those that are held are shown with the
+command that approves them.
 
-Exit codes: 0; 3 if there is no such Application; 5 if something is held for approval; 7 if the sync or the cluster
-fails; 9 if the time is over (the sync goes on).";
+Exit codes: 0; 3 if there is no such Application; 5 if something is held for approval; 7 if the
+sync or the cluster fails; 9 if the time is over (the sync goes on).";
 
 /// The options of `sluice sync`.
 #[derive(Debug, Args)]

@@ -26,12 +26,12 @@ Modes:
   head     the commit that the revision leads to
   chain    every commit that leads to the revision, or those since --since
 
-With -o json, every revision is one line, in the order of the input: revision, verdict, signer {fingerprint, userId},
-signedAt, message. `verdict` is one of trusted, unsigned, no-key, bad-signature, expired-key, revoked-key,
-weak-algorithm, unsupported, malformed.
+With -o json, every revision is one line, in the order of the input: revision, verdict, signer
+{fingerprint, userId}, signedAt, message. `verdict` is one of trusted, unsigned, no-key,
+bad-signature, expired-key, revoked-key, weak-algorithm, unsupported, malformed.
 
-Exit codes: 0 only if all are trusted; 3 if a keyring cannot be read or holds no key; 4 if one is not trusted; 6 if the
-repository cannot be read.";
+Exit codes: 0 only if all are trusted; 3 if a keyring, the repository or a revision is not
+there; 4 if one is not trusted; 6 if the repository is damaged.";
 
 /// The most commits that a chain may have: more than Linux has had in its first fifteen years.
 const CHAIN_LIMIT: usize = 1_000_000;
@@ -95,17 +95,22 @@ pub(crate) fn run(arguments: Arguments, out: &mut impl Write) -> Result<(), Fail
     for path in &arguments.keyring {
         keyring.extend(Keyring::from_path(path).map_err(Failure::of)?);
     }
-    for problem in keyring.problems() {
-        tracing::warn!("{}: {}", plain(&problem.place), plain(&problem.message));
-    }
     if keyring.is_empty() {
-        let problems = keyring
+        const SHOWN: usize = 3;
+        let count = keyring.problems().len();
+        let mut problems: Vec<String> = keyring
             .problems()
             .iter()
-            .map(|problem| format!("{}: {}", problem.place, problem.message));
-        return Err(Failure::of(VerifyError::KeyringEmpty {
-            problems: problems.collect(),
-        }));
+            .take(SHOWN)
+            .map(ToString::to_string)
+            .collect();
+        if count > SHOWN {
+            problems.push(format!("and {} more", count - SHOWN));
+        }
+        return Err(Failure::of(VerifyError::KeyringEmpty { problems }));
+    }
+    for problem in keyring.problems() {
+        tracing::warn!("{}", plain(&problem.to_string()));
     }
     let policy = Policy {
         valid_at: match arguments.valid_at {
@@ -172,13 +177,13 @@ fn chain(
     since: Option<&str>,
 ) -> Result<SignatureReport, Failure> {
     let revision = repository.resolve(name).map_err(Failure::of)?;
-    let since = since
-        .map(|since| repository.resolve(since))
-        .transpose()
-        .map_err(Failure::of)?
-        .map(|since| since.commit);
+    let Some(since) = since else {
+        let commits = repository.ancestry(&revision, CHAIN_LIMIT).map_err(Failure::of)?;
+        return Ok(summed_up(name, verifier.objects(&commits)));
+    };
+    let since = repository.resolve(since).map_err(Failure::of)?.commit;
     let history = repository
-        .history(&revision, since.as_deref(), CHAIN_LIMIT)
+        .history(&revision, Some(&since), CHAIN_LIMIT)
         .map_err(Failure::of)?;
     // Trust is about commits; no file needs to be read for it.
     let tree = Tree {
@@ -187,48 +192,59 @@ fn chain(
         files: Default::default(),
         skipped: Vec::new(),
     };
-    let judged = verifier.revision(tree, &history, VerificationMode::Chain, since.as_deref());
-    let refused = |verdict, message| SignatureReport {
+    match verifier.revision(tree, &history, VerificationMode::Chain, Some(&since)) {
+        Ok(verification) => Ok(summed_up(name, verification.reports)),
+        // All of them again, for how many are refused.
+        Err(VerifyError::Untrusted { .. }) => Ok(summed_up(name, verifier.objects(&history.commits))),
+        // Nobody's signature is wrong, but the history does not hold together.
+        Err(error) => Ok(verdict(
+            name,
+            Verdict::Malformed,
+            format!("{}: {error}; {}", error.code().id, error.hint()),
+        )),
+    }
+}
+
+/// One report for many: the first that is refused, else the newest.
+fn summed_up(name: &str, reports: Vec<SignatureReport>) -> SignatureReport {
+    let commits = match reports.len() {
+        0 => "nothing new since the start of trust".to_owned(),
+        1 => "1 commit verified".to_owned(),
+        count => format!("{count} commits verified"),
+    };
+    let is_refused = |report: &&SignatureReport| report.verdict != Verdict::Trusted;
+    let refused = reports.iter().filter(is_refused).count();
+    if let Some(report) = reports.iter().find(is_refused) {
+        let more = if refused == 1 {
+            String::new()
+        } else {
+            format!("; {} more are not trusted", refused - 1)
+        };
+        let message = format!("commit {}: {}{more}", report.revision, report.message);
+        return SignatureReport {
+            revision: name.to_owned(),
+            message,
+            ..report.clone()
+        };
+    }
+    match reports.into_iter().next_back() {
+        Some(newest) => SignatureReport {
+            revision: name.to_owned(),
+            message: commits,
+            ..newest
+        },
+        None => verdict(name, Verdict::Trusted, commits),
+    }
+}
+
+fn verdict(name: &str, verdict: Verdict, message: String) -> SignatureReport {
+    SignatureReport {
         revision: name.to_owned(),
         verdict,
         signer: None,
         signed_at: None,
         message,
-    };
-    Ok(match judged {
-        Ok(verification) => {
-            let commits = match verification.reports.len() {
-                0 => "nothing new since the start of trust".to_owned(),
-                1 => "1 commit verified".to_owned(),
-                count => format!("{count} commits verified"),
-            };
-            let newest = verification.reports.into_iter().next_back();
-            let base = refused(Verdict::Trusted, commits.clone());
-            newest.map_or(base, |report| SignatureReport {
-                revision: name.to_owned(),
-                message: commits,
-                ..report
-            })
-        }
-        Err(VerifyError::Untrusted { report, others, .. }) => {
-            let more = if others == 0 {
-                String::new()
-            } else {
-                format!("; {others} more are not trusted")
-            };
-            let message = format!("commit {}: {}{more}", report.revision, report.message);
-            SignatureReport {
-                revision: name.to_owned(),
-                message,
-                ..*report
-            }
-        }
-        // Nobody's signature is wrong, but the history does not hold together.
-        Err(error) => refused(
-            Verdict::Malformed,
-            format!("{}: {error}; {}", error.code().id, error.hint()),
-        ),
-    })
+    }
 }
 
 /// `✓ 3f2a… signed by Ada <ada@example.com> 0x…`

@@ -18,8 +18,8 @@ Examples:
   sluice wait guestbook --for synced --timeout 30s
   sluice wait guestbook --for deleted
 
-What is open (a refresh, a requested sync, a spec that the controller has not seen) is waited for first, so that the
-answer is never about the past.
+What is open (a refresh, a requested sync, a spec that the controller has not seen) is waited
+for first, so that the answer is never about the past.
 
 Exit codes: 0; 3 if there is no such Application; 7 if the cluster fails; 9 if the time is over.";
 
