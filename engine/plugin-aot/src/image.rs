@@ -84,3 +84,65 @@ fn compatibility(engine: &Engine) -> u64 {
     engine.precompile_compatibility_hash().hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Allocation, componentise, engine};
+
+    /// Loads an image as if it were part of the binary.
+    #[expect(clippy::disallowed_methods, reason = "the image was made a line before")]
+    fn try_load(engine: &Engine, image: Vec<u8>) -> Result<(), AotError> {
+        load(engine, Box::leak(image.into_boxed_slice())).map(drop)
+    }
+
+    #[test]
+    fn only_what_this_engine_made_is_loaded() {
+        // Compiling and running differ in nothing that matters to the code.
+        let compiler = engine(Allocation::OnDemand).unwrap();
+        let runner = engine(Allocation::Pooled).unwrap();
+        let component = wat::parse_str("(component)").unwrap();
+        let image = precompile(&compiler, &component).unwrap();
+        assert!(try_load(&runner, image.clone()).is_ok());
+
+        let flipped = |at: usize| {
+            let mut image = image.clone();
+            image[at] ^= 1;
+            try_load(&runner, image)
+        };
+        assert!(matches!(flipped(0), Err(AotError::Damaged)));
+        assert!(matches!(flipped(8), Err(AotError::Incompatible)));
+        assert!(matches!(flipped(20), Err(AotError::Damaged)));
+        assert!(matches!(flipped(image.len() - 1), Err(AotError::Damaged)));
+        assert!(matches!(
+            try_load(&runner, image[..HEADER - 1].to_vec()),
+            Err(AotError::Damaged)
+        ));
+        assert!(matches!(
+            try_load(&runner, image[..image.len() - 1].to_vec()),
+            Err(AotError::Damaged)
+        ));
+        assert!(matches!(try_load(&runner, component), Err(AotError::Damaged)));
+    }
+
+    #[test]
+    fn what_no_policy_needs_does_not_compile() {
+        let engine = engine(Allocation::OnDemand).unwrap();
+        let refused = |text: &str| {
+            let component = wat::parse_str(format!("(component (core module {text}))")).unwrap();
+            assert!(compile(&engine, &component).is_err(), "{text}");
+        };
+        refused("(memory i64 1)");
+        refused("(memory 1) (memory 1)");
+        refused("(memory 1 1 shared)");
+        refused("(func (return_call 0))");
+        refused("(tag)");
+        refused("(type (struct))");
+    }
+
+    #[test]
+    fn a_module_that_says_no_world_is_not_wrapped() {
+        let module = wat::parse_str(r#"(module (import "a" "b" (func)))"#).unwrap();
+        assert!(componentise(&module).is_err());
+    }
+}

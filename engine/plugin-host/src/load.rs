@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use sluice_plugin_aot::{Form, componentise, form};
+use sluice_plugin_aot::{AotError, Form, componentise, form, limits};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre};
 
@@ -18,12 +18,14 @@ use crate::claims::Claim;
 use crate::codes::PluginError;
 use crate::host::{Asked, PluginKind};
 use crate::run::Runtime;
-use crate::state::State;
+use crate::state::{State, one_line};
 
 /// The largest file: a Rust policy has 100 KB, a TinyGo one 1 MB; compiling takes 40 times the size in memory.
 const FILE_BYTES: usize = 8 << 20;
 /// The longest compilation. 8 MiB take some 10 s on two cores.
 const COMPILE: Duration = Duration::from_secs(60);
+/// Bytes of a page of memory.
+const WASM_PAGE: u64 = 64 << 10;
 /// The instances that a plugin may import. Nothing else, ever.
 const GRANTED: &[&str] = &["sluice:policy/objects@0.1.", "sluice:policy/log@0.1."];
 
@@ -164,7 +166,7 @@ impl Plugin {
             Pre::Prune(pre) => descriptor!(pre),
             Pre::Sync(pre) => descriptor!(pre),
         };
-        self.summary = crate::state::one_line(&summary);
+        self.summary = one_line(&summary);
         self.claims = claims;
         self.uses_time = uses_time;
         self.settings_schema = match schema.map(|schema| serde_json::from_str::<Value>(&schema)) {
@@ -211,7 +213,19 @@ fn check_core_imports(wasm: &[u8]) -> Result<(), PluginError> {
                     // `[export]sluice:policy/…` are intrinsics for resources that a plugin exports; there are none, harmless.
                     if !granted && !import.module.starts_with("[export]sluice:policy/") {
                         return Err(PluginError::ImportDenied {
-                            import: crate::state::one_line(&format!("{}#{}", import.module, import.name)),
+                            import: one_line(&format!("{}#{}", import.module, import.name)),
+                        });
+                    }
+                }
+            }
+            wasmparser::Payload::MemorySection(section) => {
+                for memory in section {
+                    // Said here, where it can be said plainly; the engine refuses it in any case.
+                    let pages = memory.map_err(invalid)?.initial;
+                    if pages.saturating_mul(WASM_PAGE) > limits::MEMORY_BYTES as u64 {
+                        return Err(PluginError::Memory {
+                            export: "start",
+                            mebibytes: limits::MEMORY_BYTES >> 20,
                         });
                     }
                 }
@@ -238,7 +252,7 @@ fn check_imports(runtime: &Runtime, component: &Component) -> Result<Vec<String>
     for (name, _) in component.component_type().imports(&runtime.engine) {
         if !GRANTED.iter().any(|prefix| name.starts_with(prefix)) {
             return Err(PluginError::ImportDenied {
-                import: crate::state::one_line(name),
+                import: one_line(name),
             });
         }
         imports.push(name.to_owned());
@@ -269,7 +283,7 @@ fn world(runtime: &Runtime, component: &Component) -> Result<PluginKind, PluginE
             let mut reason = String::from("it exports ");
             let listed = match exports.is_empty() {
                 true => "nothing".to_owned(),
-                false => crate::state::one_line(&exports.join(", ")),
+                false => one_line(&exports.join(", ")),
             };
             let _infallible = write!(
                 reason,
@@ -297,14 +311,12 @@ fn compile(runtime: &Runtime, component: Vec<u8>) -> Result<Component, PluginErr
         })?;
     match receive.recv_timeout(COMPILE) {
         Ok(Ok(component)) => Ok(component),
-        Ok(Err(error)) => {
-            let cause = std::error::Error::source(&error)
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            Err(PluginError::Compile {
-                reason: crate::state::one_line(&format!("{error}: {cause}")),
-            })
-        }
+        Ok(Err(AotError::Compile(error))) => Err(PluginError::Compile {
+            reason: one_line(&format!("it does not compile: {error:#}")),
+        }),
+        Ok(Err(error)) => Err(PluginError::Compile {
+            reason: error.to_string(),
+        }),
         Err(_) => Err(PluginError::Compile {
             reason: format!("compiling took longer than {} s", COMPILE.as_secs()),
         }),

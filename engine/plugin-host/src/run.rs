@@ -36,10 +36,10 @@ pub(crate) struct Runtime {
 
 impl Runtime {
     pub(crate) fn new() -> Result<Self, PluginError> {
-        Self::with_slots(POOL_SLOTS)
+        Self::with_slots(POOL_SLOTS, SLOT_WAIT)
     }
 
-    pub(crate) fn with_slots(slots: u32) -> Result<Self, PluginError> {
+    fn with_slots(slots: u32, wait: Duration) -> Result<Self, PluginError> {
         let failed = |error: wasmtime::Error| PluginError::Instantiate {
             reason: format!("{error:#}"),
         };
@@ -56,6 +56,7 @@ impl Runtime {
         let slots = Arc::new(Slots {
             used: Mutex::new(0),
             total: slots,
+            wait,
             changed: Condvar::new(),
         });
         start_clock(&engine, &slots);
@@ -163,19 +164,19 @@ fn rustc_demangled(name: &str) -> String {
 struct Slots {
     used: Mutex<u32>,
     total: u32,
+    wait: Duration,
     changed: Condvar,
 }
 
 impl Slots {
     fn take(self: &Arc<Self>) -> Result<Slot, PluginError> {
-        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = Instant::now() + SLOT_WAIT;
-        let mut used = used;
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = Instant::now() + self.wait;
         while *used >= self.total {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(PluginError::Capacity {
-                    seconds: SLOT_WAIT.as_secs(),
+                    seconds: self.wait.as_secs(),
                 });
             }
             used = self
@@ -229,5 +230,34 @@ fn start_clock(engine: &Engine, slots: &Arc<Slots>) {
     {
         // Without a clock no deadline is ever reached; the process is out of threads and will fail elsewhere first.
         tracing::error!("plugins cannot be stopped, the clock did not start: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_model::Coded as _;
+
+    #[test]
+    fn a_slot_is_waited_for_and_free_again_when_its_instance_is_gone() {
+        let runtime = Runtime::with_slots(1, Duration::from_millis(50)).unwrap();
+        let first = runtime.store("first").unwrap();
+        let refused = runtime.store("second").err().unwrap();
+        assert_eq!(refused.code().id, "P14");
+        drop(first);
+        assert!(runtime.store("third").is_ok());
+    }
+
+    #[test]
+    fn the_clock_ends_with_its_engine() {
+        let runtime = Runtime::with_slots(1, Duration::ZERO).unwrap();
+        let slots = Arc::downgrade(&runtime.slots);
+        drop(runtime.store("only").unwrap());
+        drop(runtime);
+        let started = Instant::now();
+        while slots.strong_count() > 0 {
+            assert!(started.elapsed() < Duration::from_secs(20), "the clock goes on");
+            thread::sleep(TICK);
+        }
     }
 }

@@ -28,14 +28,13 @@ impl Settings {
 
     /// Every key that is none of these, as a problem each: a misspelt setting must not go unnoticed.
     pub fn unknown(&self, known: &[&str]) -> Vec<Problem> {
+        let there_are = match known {
+            [] => "this plugin has no settings".to_owned(),
+            known => format!("there are: {}", known.join(", ")),
+        };
         let unknown = self.0.keys().filter(|key| !known.contains(&key.as_str()));
         unknown
-            .map(|key| {
-                Problem::new(
-                    &format!("/{key}"),
-                    &format!("there is no such setting; there are: {}", known.join(", ")),
-                )
-            })
+            .map(|key| Problem::new(&format!("/{key}"), &format!("there is no such setting; {there_are}")))
             .collect()
     }
 }

@@ -10,4 +10,5 @@
       (call $write (i32.const 2) (i32.const 16) (i32.const 7))
       (local.set $left (i32.sub (local.get $left) (i32.const 1)))
       (br_if $more (local.get $left)))
+    (call $drop (local.get 0))
     (i32.const 200)))

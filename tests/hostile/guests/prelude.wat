@@ -1,3 +1,4 @@
+  (import "sluice:policy/objects@0.1.0" "[resource-drop]object" (func $drop (param i32)))
   (memory (export "memory") 1 32767)
   ;; A bump allocator: addresses below 4096 are for constants and answers.
   (global $next (mut i32) (i32.const 4096))

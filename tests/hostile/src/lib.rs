@@ -20,7 +20,9 @@ pub fn build(text: &str, world: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/policy/0.1.0");
     let (package, _) = resolve.push_path(folder).expect("the WIT package is valid");
-    let world = resolve.select_world(&[package], Some(world)).expect("the world exists");
+    let world = resolve
+        .select_world(&[package], Some(world))
+        .expect("the world exists");
     wit_component::embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8, false)
         .expect("a module takes a custom section");
     wasm

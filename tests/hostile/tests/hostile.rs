@@ -13,7 +13,12 @@ use sluice_model::{Coded as _, Object};
 use sluice_plugin_host::{Change, PluginHost, PruneContext, SyncContext};
 
 fn guest(name: &str) -> String {
-    fs_err::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("guests").join(format!("{name}.wat"))).unwrap()
+    fs_err::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("guests")
+            .join(format!("{name}.wat")),
+    )
+    .unwrap()
 }
 
 fn object(value: Value) -> Object {
@@ -25,7 +30,9 @@ fn config(name: &str) -> Object {
 }
 
 fn deployment() -> Object {
-    object(json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": {"paused": true}}))
+    object(
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": {"paused": true}}),
+    )
 }
 
 fn now() -> jiff::Timestamp {
@@ -49,7 +56,14 @@ fn refused(wasm: &[u8], code: &str, words: &str) {
     assert!(problem.message.contains(words), "{}", problem.message);
     let answer = host.health(&[], &[deployment(), config("c")], now());
     assert_eq!(answer.problems, []);
-    assert_eq!(answer.value.iter().map(|verdict| verdict.status).collect::<Vec<_>>(), [HealthStatus::Suspended, HealthStatus::Healthy]);
+    assert_eq!(
+        answer
+            .value
+            .iter()
+            .map(|verdict| verdict.status)
+            .collect::<Vec<_>>(),
+        [HealthStatus::Suspended, HealthStatus::Healthy]
+    );
 }
 
 #[test]
@@ -78,25 +92,45 @@ fn a_plugin_of_no_world_or_of_another_one_is_refused() {
     // It says that it is a prune policy, and is a health check.
     refused(&build(&guest("trap"), "prune-policy"), "P06", "review");
     let half = r#"(component (instance $i) (export "sluice:policy/health@0.1.0" (instance $i)))"#;
-    refused(&wat::parse_str(half).unwrap(), "P06", "sluice:policy/plugin@0.1.0");
+    refused(
+        &wat::parse_str(half).unwrap(),
+        "P06",
+        "sluice:policy/plugin@0.1.0",
+    );
 }
 
 #[test]
 fn what_is_not_granted_is_named_and_refused_before_it_runs() {
     refused(&module(&guest("wasi")), "P05", "wasi_snapshot_preview1#fd_write");
     let clock = r#"(component (import "wasi:clocks/monotonic-clock@0.2.0" (instance (export "now" (func (result u64))))))"#;
-    refused(&wat::parse_str(clock).unwrap(), "P05", "wasi:clocks/monotonic-clock@0.2.0");
+    refused(
+        &wat::parse_str(clock).unwrap(),
+        "P05",
+        "wasi:clocks/monotonic-clock@0.2.0",
+    );
     let other = r#"(component (import "sluice:policy/secrets@0.1.0" (instance)))"#;
-    refused(&wat::parse_str(other).unwrap(), "P05", "sluice:policy/secrets@0.1.0");
+    refused(
+        &wat::parse_str(other).unwrap(),
+        "P05",
+        "sluice:policy/secrets@0.1.0",
+    );
     // A later minor version may mean anything.
     let newer = r#"(component (import "sluice:policy/objects@0.2.0" (instance)))"#;
-    refused(&wat::parse_str(newer).unwrap(), "P05", "sluice:policy/objects@0.2.0");
+    refused(
+        &wat::parse_str(newer).unwrap(),
+        "P05",
+        "sluice:policy/objects@0.2.0",
+    );
 }
 
 #[test]
 fn what_does_not_start_or_describe_itself_is_refused() {
     refused(&build(&guest("start-trap"), "health-check"), "P08", "unreachable");
-    refused(&build(&guest("describe-trap"), "health-check"), "P08", "unreachable");
+    refused(
+        &build(&guest("describe-trap"), "health-check"),
+        "P08",
+        "unreachable",
+    );
     refused(&build(&guest("start-loop"), "health-check"), "P10", "200 ms");
     refused(&build(&guest("bad-schema"), "health-check"), "P12", "schema");
     refused(&build(&guest("vast-memory"), "health-check"), "P11", "64 MiB");
@@ -110,11 +144,28 @@ fn fails(name: &str, code: &str, words: &str) {
     assert_eq!(host.rejected(), []);
     for _ in 0..2 {
         let answer = host.health(&[], &[deployment(), config("a"), deployment()], now());
-        let [first, hostile, last] = answer.value.as_slice() else { panic!("three verdicts") };
-        assert_eq!((first.status, last.status), (HealthStatus::Suspended, HealthStatus::Suspended));
-        assert_eq!((hostile.status, hostile.plugin.as_deref()), (HealthStatus::Unknown, Some("hostile")), "{}", hostile.message);
-        let [problem] = answer.problems.as_slice() else { panic!("one problem: {:?}", answer.problems) };
-        assert_eq!((problem.code.id, problem.plugin.as_str()), (code, "hostile"), "{}", problem.message);
+        let [first, hostile, last] = answer.value.as_slice() else {
+            panic!("three verdicts")
+        };
+        assert_eq!(
+            (first.status, last.status),
+            (HealthStatus::Suspended, HealthStatus::Suspended)
+        );
+        assert_eq!(
+            (hostile.status, hostile.plugin.as_deref()),
+            (HealthStatus::Unknown, Some("hostile")),
+            "{}",
+            hostile.message
+        );
+        let [problem] = answer.problems.as_slice() else {
+            panic!("one problem: {:?}", answer.problems)
+        };
+        assert_eq!(
+            (problem.code.id, problem.plugin.as_str()),
+            (code, "hostile"),
+            "{}",
+            problem.message
+        );
         assert!(problem.message.contains(words), "{}", problem.message);
         assert!(problem.digest.starts_with("sha256:"));
     }
@@ -122,7 +173,11 @@ fn fails(name: &str, code: &str, words: &str) {
 
 #[test]
 fn a_crash_is_one_and_says_where() {
-    fails("trap", "P09", "`assess` crashed: wasm trap: wasm `unreachable` instruction executed, at ");
+    fails(
+        "trap",
+        "P09",
+        "`assess` crashed: wasm trap: wasm `unreachable` instruction executed, at ",
+    );
     fails("recursion", "P09", "call stack exhausted");
     fails("allocator-trap", "P09", "unreachable");
 }
@@ -163,12 +218,9 @@ fn settings_that_a_plugin_refuses_are_named() {
 }
 
 #[test]
-fn a_lent_object_cannot_be_kept() {
-    let (host, _folder) = host_with("hostile", &build(&guest("kept-handle"), "health-check"));
-    let answer = host.health(&[], &[config("a"), config("b")], now());
-    let statuses: Vec<_> = answer.value.iter().map(|verdict| verdict.status).collect();
-    assert_eq!(statuses, [HealthStatus::Healthy, HealthStatus::Unknown]);
-    assert_eq!(answer.problems.first().map(|problem| problem.code.id), Some("P12"));
+fn a_lent_object_is_lent() {
+    fails("kept-handle", "P12", "borrow handles still remain");
+    fails("dropped-handle", "P12", "unknown handle index");
 }
 
 #[test]
@@ -177,7 +229,11 @@ fn a_message_is_one_clean_line() {
     let answer = host.health(&[], &[config("a")], now());
     let message = &answer.value.first().unwrap().message;
     assert!(message.starts_with("[31mred next"), "{message:?}");
-    assert!(message.len() <= 1030 && !message.chars().any(char::is_control), "{}", message.len());
+    assert!(
+        message.len() <= 1030 && !message.chars().any(char::is_control),
+        "{}",
+        message.len()
+    );
 }
 
 #[test]
@@ -200,8 +256,13 @@ fn a_flood_of_log_lines_is_cut_off() {
     }
     let (host, _folder) = host_with("hostile", &build(&guest("log-flood"), "health-check"));
     let lines = Arc::new(AtomicU32::new(0));
-    let answer = tracing::subscriber::with_default(Count(Arc::clone(&lines)), || host.health(&[], &[config("a")], now()));
-    assert_eq!(answer.value.first().map(|verdict| verdict.status), Some(HealthStatus::Healthy));
+    let answer = tracing::subscriber::with_default(Count(Arc::clone(&lines)), || {
+        host.health(&[], &[config("a")], now())
+    });
+    assert_eq!(
+        answer.value.first().map(|verdict| verdict.status),
+        Some(HealthStatus::Healthy)
+    );
     assert_eq!(lines.load(Ordering::Relaxed), 200);
 }
 
@@ -212,17 +273,43 @@ fn a_plugin_that_fails_again_and_again_rests() {
     let started = std::time::Instant::now();
     let answer = host.health(&[], &many, now());
     // Fifty times the limit would be ten seconds.
-    assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
-    assert!(answer.value.iter().all(|verdict| verdict.status == HealthStatus::Unknown));
-    assert!(answer.value.last().unwrap().message.contains("not asked for another"));
-    assert_eq!(answer.problems.iter().map(|problem| problem.code.id).collect::<Vec<_>>(), ["P10"]);
+    assert!(
+        started.elapsed() < std::time::Duration::from_secs(5),
+        "{:?}",
+        started.elapsed()
+    );
+    assert!(
+        answer
+            .value
+            .iter()
+            .all(|verdict| verdict.status == HealthStatus::Unknown)
+    );
+    assert!(
+        answer
+            .value
+            .last()
+            .unwrap()
+            .message
+            .contains("not asked for another")
+    );
+    assert_eq!(
+        answer
+            .problems
+            .iter()
+            .map(|problem| problem.code.id)
+            .collect::<Vec<_>>(),
+        ["P10"]
+    );
 }
 
 fn prune_context() -> PruneContext {
     PruneContext {
         now: now(),
         occasion: Occasion::Sync,
-        application: ApplicationKey { namespace: "n".into(), name: "a".into() },
+        application: ApplicationKey {
+            namespace: "n".into(),
+            name: "a".into(),
+        },
         owned: 3,
         desired: 1,
         options: Vec::new(),
@@ -230,25 +317,45 @@ fn prune_context() -> PruneContext {
 }
 
 fn verdicts(host: &PluginHost) -> (Vec<&'static str>, Vec<&'static str>) {
-    let held = object(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b", "annotations": {"sluice.dev/prune": "hold"}}}));
-    let answer = host.prune(&[], &[config("a").into(), held.into(), deployment().into()], &prune_context());
+    let held = object(
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b", "annotations": {"sluice.dev/prune": "hold"}}}),
+    );
+    let answer = host.prune(
+        &[],
+        &[config("a").into(), held.into(), deployment().into()],
+        &prune_context(),
+    );
     let word = |verdict: &PruneVerdict| match verdict {
         PruneVerdict::Delete { .. } => "delete",
         PruneVerdict::Hold { .. } => "hold",
         PruneVerdict::Keep { .. } => "keep",
     };
-    let words = answer.value.iter().map(|decision| word(&decision.verdict)).collect();
-    (words, answer.problems.iter().map(|problem| problem.code.id).collect())
+    let words = answer
+        .value
+        .iter()
+        .map(|decision| word(&decision.verdict))
+        .collect();
+    (
+        words,
+        answer.problems.iter().map(|problem| problem.code.id).collect(),
+    )
 }
 
 #[test]
 fn no_failure_of_any_policy_adds_a_deletion() {
-    assert_eq!(verdicts(&PluginHost::standard()), (vec!["delete", "hold", "delete"], vec![]));
+    assert_eq!(
+        verdicts(&PluginHost::standard()),
+        (vec!["delete", "hold", "delete"], vec![])
+    );
     let check = |name: &str, code: &'static str| {
         let (host, _folder) = host_with("hostile", &build(&guest(name), "prune-policy"));
         assert_eq!(host.rejected(), []);
         // Kept is what it speaks about; what it does not claim goes its way.
-        assert_eq!(verdicts(&host), (vec!["keep", "keep", "delete"], vec![code]), "{name}");
+        assert_eq!(
+            verdicts(&host),
+            (vec!["keep", "keep", "delete"], vec![code]),
+            "{name}"
+        );
     };
     check("prune-trap", "P09");
     check("prune-loop", "P10");
@@ -267,57 +374,118 @@ fn the_most_cautious_word_wins_over_one_that_deletes_all() {
 fn a_policy_that_is_named_and_missing_keeps_everything() {
     let policies = [serde_json::from_value(json!({"plugin": "gone"})).unwrap()];
     let answer = PluginHost::standard().prune(&policies, &[config("a").into()], &prune_context());
-    assert!(matches!(answer.value.first().unwrap().verdict, PruneVerdict::Keep { .. }));
-    assert_eq!(answer.problems.first().map(|problem| problem.code.id), Some("P01"));
+    assert!(matches!(
+        answer.value.first().unwrap().verdict,
+        PruneVerdict::Keep { .. }
+    ));
+    assert_eq!(
+        answer.problems.first().map(|problem| problem.code.id),
+        Some("P01")
+    );
     let health = PluginHost::standard().health(&policies, &[config("a")], now());
-    assert_eq!(health.value.first().map(|verdict| verdict.status), Some(HealthStatus::Unknown));
+    assert_eq!(
+        health.value.first().map(|verdict| verdict.status),
+        Some(HealthStatus::Unknown)
+    );
 }
 
 #[test]
 fn a_pinned_plugin_that_is_another_one_does_not_answer() {
-    let pinned = |digest: &str| [serde_json::from_value(json!({"plugin": format!("prune-standard@{digest}")})).unwrap()];
+    let pinned = |digest: &str| {
+        [serde_json::from_value(json!({"plugin": format!("prune-standard@{digest}")})).unwrap()]
+    };
     let wrong = pinned(&format!("sha256:{}", "0".repeat(64)));
     let answer = PluginHost::standard().prune(&wrong, &[config("a").into()], &prune_context());
-    assert!(matches!(answer.value.first().unwrap().verdict, PruneVerdict::Keep { .. }));
-    assert_eq!(answer.problems.first().map(|problem| problem.code.id), Some("P02"));
+    assert!(matches!(
+        answer.value.first().unwrap().verdict,
+        PruneVerdict::Keep { .. }
+    ));
+    assert_eq!(
+        answer.problems.first().map(|problem| problem.code.id),
+        Some("P02")
+    );
     let list = PluginHost::standard().list();
-    let digest = &list.value.iter().find(|info| info.name == "prune-standard").unwrap().digest;
+    let digest = &list
+        .value
+        .iter()
+        .find(|info| info.name == "prune-standard")
+        .unwrap()
+        .digest;
     let answer = PluginHost::standard().prune(&pinned(digest), &[config("a").into()], &prune_context());
-    assert!(matches!(answer.value.first().unwrap().verdict, PruneVerdict::Delete { .. }));
+    assert!(matches!(
+        answer.value.first().unwrap().verdict,
+        PruneVerdict::Delete { .. }
+    ));
 }
 
 #[test]
 fn a_sync_policy_that_fails_holds_the_operation() {
     for (name, code) in [("sync-trap", "P09"), ("sync-none", "P12")] {
         let (host, _folder) = host_with("hostile", &build(&guest(name), "sync-policy"));
-        let context = SyncContext { now: now(), application: None, options: Vec::new() };
+        let context = SyncContext {
+            now: now(),
+            application: None,
+            options: Vec::new(),
+        };
         let answer = host.sync(&[], &[config("a").into(), deployment().into()], &context);
-        let holds: Vec<bool> = answer.value.iter().map(|decision| decision.hold.is_some()).collect();
+        let holds: Vec<bool> = answer
+            .value
+            .iter()
+            .map(|decision| decision.hold.is_some())
+            .collect();
         assert_eq!(holds, [true, false], "{name}");
-        assert_eq!(answer.problems.iter().map(|problem| problem.code.id).collect::<Vec<_>>(), [code]);
+        assert_eq!(
+            answer
+                .problems
+                .iter()
+                .map(|problem| problem.code.id)
+                .collect::<Vec<_>>(),
+            [code]
+        );
     }
 }
 
 #[test]
 fn a_broken_file_leaves_the_old_version_serving() {
-    let good = guest("trap").replace("(result i32) unreachable)", "(result i32) (i32.const 200))")
-        .replace(";; prelude", ";; prelude\n  (data (i32.const 200) \"\\00\\00\\00\\00\\02\")");
+    let good = guest("trap")
+        .replace(
+            "(result i32) unreachable)",
+            "(result i32) (call $drop (local.get 0)) (i32.const 200))",
+        )
+        .replace(
+            ";; prelude",
+            ";; prelude\n  (data (i32.const 200) \"\\00\\00\\00\\00\\02\")",
+        );
     let good = build(&good, "health-check");
     let (host, folder) = host_with("team", &good);
-    let status = |host: &PluginHost| host.health(&[], &[config("a")], now()).value.first().map(|verdict| verdict.status);
+    let status = |host: &PluginHost| {
+        host.health(&[], &[config("a")], now())
+            .value
+            .first()
+            .map(|verdict| verdict.status)
+    };
     assert_eq!(status(&host), Some(HealthStatus::Suspended));
     assert_eq!(host.rescan(), []);
 
     fs_err::write(folder.path().join("team.wasm"), b"broken").unwrap();
     let changes = host.rescan();
-    let [Change::Rejected(rejected)] = changes.as_slice() else { panic!("{changes:?}") };
+    let [Change::Rejected(rejected)] = changes.as_slice() else {
+        panic!("{changes:?}")
+    };
     assert_eq!((rejected.problem.code.id, rejected.still_serving), ("P04", true));
     assert_eq!(status(&host), Some(HealthStatus::Suspended));
     assert_eq!(host.rejected().len(), 1);
 
     // What is put right serves, and what is removed is gone.
-    let better = guest("trap").replace("(result i32) unreachable)", "(result i32) (i32.const 200))")
-        .replace(";; prelude", ";; prelude\n  (data (i32.const 200) \"\\00\\00\\00\\00\\03\")");
+    let better = guest("trap")
+        .replace(
+            "(result i32) unreachable)",
+            "(result i32) (call $drop (local.get 0)) (i32.const 200))",
+        )
+        .replace(
+            ";; prelude",
+            ";; prelude\n  (data (i32.const 200) \"\\00\\00\\00\\00\\03\")",
+        );
     fs_err::write(folder.path().join("team.wasm"), build(&better, "health-check")).unwrap();
     assert!(matches!(host.rescan().as_slice(), [Change::Serving { .. }]));
     assert_eq!(status(&host), Some(HealthStatus::Progressing));
@@ -331,8 +499,17 @@ fn a_broken_file_leaves_the_old_version_serving() {
 fn a_standard_plugin_is_replaced_by_a_file_of_its_name_and_kind() {
     let prune = build(&guest("prune-delete-all"), "prune-policy");
     let (host, _folder) = host_with("health-kubernetes", &prune);
-    assert_eq!(host.rejected().first().map(|rejected| rejected.problem.code.id), Some("P06"));
-    assert_eq!(host.health(&[], &[deployment()], now()).value.first().map(|verdict| verdict.status), Some(HealthStatus::Suspended));
+    assert_eq!(
+        host.rejected().first().map(|rejected| rejected.problem.code.id),
+        Some("P06")
+    );
+    assert_eq!(
+        host.health(&[], &[deployment()], now())
+            .value
+            .first()
+            .map(|verdict| verdict.status),
+        Some(HealthStatus::Suspended)
+    );
 
     let (host, _folder) = host_with("prune-standard", &prune);
     assert_eq!(host.rejected(), []);
@@ -344,8 +521,17 @@ fn a_standard_plugin_is_replaced_by_a_file_of_its_name_and_kind() {
 fn a_folder_that_is_not_there_is_named_and_the_standard_plugins_serve() {
     let folder = tempfile::tempdir().unwrap();
     let host = PluginHost::with_directory(folder.path().join("none"));
-    assert_eq!(host.rejected().first().map(|rejected| rejected.problem.code.id), Some("P01"));
-    assert_eq!(host.health(&[], &[deployment()], now()).value.first().map(|verdict| verdict.status), Some(HealthStatus::Suspended));
+    assert_eq!(
+        host.rejected().first().map(|rejected| rejected.problem.code.id),
+        Some("P01")
+    );
+    assert_eq!(
+        host.health(&[], &[deployment()], now())
+            .value
+            .first()
+            .map(|verdict| verdict.status),
+        Some(HealthStatus::Suspended)
+    );
 }
 
 #[test]
@@ -353,6 +539,8 @@ fn every_code_has_a_hint() {
     for code in sluice_plugin_host::codes::ALL {
         assert!(code.id.starts_with('P') && !code.summary.is_empty() && !code.hint.is_empty());
     }
-    let error = PluginHost::standard().inspect(Path::new("/nonexistent/x.wasm")).unwrap_err();
+    let error = PluginHost::standard()
+        .inspect(Path::new("/nonexistent/x.wasm"))
+        .unwrap_err();
     assert_eq!(error.code().id, "P01");
 }

@@ -3,7 +3,11 @@
 //! `cargo run --release -p sluice-bench-plugin-host [-- --sluice PATH]` prints one JSON line per measurement, with every raw figure,
 //! and what was promised beside it; it fails where the median of one is above its promise. With `--sluice`, the start of that
 //! program is measured too. Figures that were measured are kept in `results/`.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for a terminal"
+)]
 
 use std::io::Write as _;
 use std::process::{Command, ExitCode, Stdio};
@@ -51,53 +55,126 @@ fn main() -> ExitCode {
     let others: Vec<Object> = (0..BATCH).map(other).collect();
 
     let per_object = |objects: &[Object]| {
-        timed(RUNS, || drop(host.health(&[], objects, now))).into_iter().map(|seconds| seconds * 1e6 / BATCH as f64).collect()
+        timed(RUNS, || drop(host.health(&[], objects, now)))
+            .into_iter()
+            .map(|seconds| seconds * 1e6 / BATCH as f64)
+            .collect()
     };
-    report("health of a Deployment of 2.6 KB, in a batch of 1,000", Some(6.0), "µs", per_object(&deployments));
-    report("health of a Pod, in a batch of 1,000", None, "µs", per_object(&pods));
-    report("health by conditions, in a batch of 1,000", None, "µs", per_object(&others));
+    report(
+        "health of a Deployment of 2.6 KB, in a batch of 1,000",
+        Some(6.0),
+        "µs",
+        per_object(&deployments),
+    );
+    report(
+        "health of a Pod, in a batch of 1,000",
+        None,
+        "µs",
+        per_object(&pods),
+    );
+    report(
+        "health by conditions, in a batch of 1,000",
+        None,
+        "µs",
+        per_object(&others),
+    );
 
     let one = deployments.get(..1).unwrap_or_default();
     let fresh = timed(RUNS, || (0..200).for_each(|_| drop(host.health(&[], one, now))));
     let fresh = fresh.into_iter().map(|seconds| seconds * 1e6 / 200.0).collect();
-    report("health of a Deployment, in a fresh instance", Some(45.0), "µs", fresh);
+    report(
+        "health of a Deployment, in a fresh instance",
+        Some(45.0),
+        "µs",
+        fresh,
+    );
 
-    let context = SyncContext { now, application: None, options: Vec::new() };
-    let changes: Vec<SyncObject> =
-        deployments.iter().map(|object| SyncObject { desired: Some(object.clone()), live: Some(object.clone()) }).collect();
+    let context = SyncContext {
+        now,
+        application: None,
+        options: Vec::new(),
+    };
+    let changes: Vec<SyncObject> = deployments
+        .iter()
+        .map(|object| SyncObject {
+            desired: Some(object.clone()),
+            live: Some(object.clone()),
+        })
+        .collect();
     let sync = timed(RUNS, || drop(host.sync(&[], &changes, &context)));
-    let sync = sync.into_iter().map(|seconds| seconds * 1e6 / BATCH as f64).collect();
-    report("sync decision by three policies, in a batch of 1,000", None, "µs", sync);
+    let sync = sync
+        .into_iter()
+        .map(|seconds| seconds * 1e6 / BATCH as f64)
+        .collect();
+    report(
+        "sync decision by three policies, in a batch of 1,000",
+        None,
+        "µs",
+        sync,
+    );
 
     let context = PruneContext {
         now,
         occasion: Occasion::Sync,
-        application: ApplicationKey { namespace: "shop".to_owned(), name: "shop".to_owned() },
+        application: ApplicationKey {
+            namespace: "shop".to_owned(),
+            name: "shop".to_owned(),
+        },
         owned: 1_000,
         desired: 0,
         options: Vec::new(),
     };
     let candidates: Vec<PruneCandidate> = deployments.iter().cloned().map(PruneCandidate::from).collect();
     let prune = timed(RUNS, || drop(host.prune(&[], &candidates, &context)));
-    let prune = prune.into_iter().map(|seconds| seconds * 1e6 / BATCH as f64).collect();
-    report("prune verdict by three policies, in a plan of 1,000", None, "µs", prune);
+    let prune = prune
+        .into_iter()
+        .map(|seconds| seconds * 1e6 / BATCH as f64)
+        .collect();
+    report(
+        "prune verdict by three policies, in a plan of 1,000",
+        None,
+        "µs",
+        prune,
+    );
 
     let start = timed(RUNS, || drop(PluginHost::standard().health(&[], one, now)));
     let start = start.into_iter().map(|seconds| seconds * 1e3).collect();
-    report("a new engine, health plugin loaded, one object judged", None, "ms", start);
+    report(
+        "a new engine, health plugin loaded, one object judged",
+        None,
+        "ms",
+        start,
+    );
 
     if let Some(file) = example() {
         let compile = timed(5, || drop(host.inspect(&file)));
         let compile = compile.into_iter().map(|seconds| seconds * 1e3).collect();
-        report("wrapping, compiling and describing the example plugin", None, "ms", compile);
+        report(
+            "wrapping, compiling and describing the example plugin",
+            None,
+            "ms",
+            compile,
+        );
     }
     if let Some(sluice) = sluice {
-        let text = one.first().map(|object| object.value().to_string()).unwrap_or_default();
+        let text = one
+            .first()
+            .map(|object| object.value().to_string())
+            .unwrap_or_default();
         let start = timed(RUNS, || judge_by_process(&sluice, &text));
         let start = start.into_iter().map(|seconds| seconds * 1e3).collect();
-        report("`sluice health` on one object, process start to exit", Some(60.0), "ms", start);
+        report(
+            "`sluice health` on one object, process start to exit",
+            Some(60.0),
+            "ms",
+            start,
+        );
     }
-    if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if kept {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Seconds of each run, after one to warm up.
@@ -113,7 +190,11 @@ fn timed(runs: usize, mut work: impl FnMut()) -> Vec<f64> {
 }
 
 fn judge_by_process(sluice: &str, text: &str) {
-    let child = Command::new(sluice).args(["health", "-f", "-", "-o", "json"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+    let child = Command::new(sluice)
+        .args(["health", "-f", "-", "-o", "json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn();
     let Ok(mut child) = child else {
         eprintln!("{sluice} cannot be run");
         return;
@@ -130,7 +211,8 @@ fn judge_by_process(sluice: &str, text: &str) {
 
 /// The example plugin, where `cargo xtask plugins` has built it.
 fn example() -> Option<std::path::PathBuf> {
-    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../target/plugins/examples/health-plugin.wasm");
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../target/plugins/examples/health-plugin.wasm");
     file.exists().then_some(file)
 }
 
