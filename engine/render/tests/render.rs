@@ -54,7 +54,11 @@ fn names(tree: &Verified<Tree>, directory: Directory) -> Result<Vec<String>, Ren
 }
 
 fn codes_of(result: Result<Vec<String>, RenderErrors>) -> Vec<&'static str> {
-    result.expect_err("refused").iter().map(|error| error.code().id).collect()
+    result
+        .expect_err("refused")
+        .iter()
+        .map(|error| error.code().id)
+        .collect()
 }
 
 fn all(name: &str) -> String {
