@@ -25,7 +25,7 @@ while read -r verb what; do
 " ;;
   esac
 done
-for id in $processes; do kill -KILL -- "$id" 2>/dev/null; done
+for id in $processes; do kill -s KILL -- "$id" 2>/dev/null; done
 remove() { printf '%s' "$folders" | while read -r folder; do [ -e "$folder" ] && rm -rf "$folder"; done; }
 remove
 [ -n "$processes" ] && sleep 0.2
