@@ -118,6 +118,33 @@ refused!(
     "--offline"
 );
 
+/// Every command that needs a cluster gets as far as asking for it, and says that it does not answer.
+#[test]
+fn a_cluster_that_does_not_answer_any_command() {
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let commands: &[&[&str]] = &[
+        &["sync", "app"],
+        &["diff", "app"],
+        &["plan", "app"],
+        &["plan", "-f", &fixture("application.yaml")],
+        &["apply", &fixture("empty.plan.json")],
+        &["approve", "app", "--plan", &digest],
+        &["refresh", "app"],
+        &["status", "app"],
+        &["history", "app"],
+        &["get"],
+        &["wait", "app"],
+        &["render", "app"],
+    ];
+    for arguments in commands {
+        let said = refused(arguments);
+        assert!(
+            said.starts_with("exit 7\n--- stdout\n--- stderr\nerror[K11]"),
+            "{arguments:?}: {said}"
+        );
+    }
+}
+
 #[test]
 fn a_plugin_directory_with_a_broken_file() {
     let output = run(&[

@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
 const EXIT_CODES: &str = "\
 Exit codes:
   0   done; the answer is yes
-  1   the answer is no: different, not healthy, not found
+  1   the answer is no: something differs, is not healthy
   2   the command line is wrong
   3   what was read is wrong: a manifest, an Application, a keyring, a plugin's file
   4   trust was not established
@@ -155,4 +155,35 @@ pub(crate) enum Command {
     /// Print a completion script for a shell
     #[command(after_help = completion::HELP)]
     Completion(completion::Arguments),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Arguments::command().debug_assert();
+    }
+
+    /// A command's own option under the name of a global one would be read as the other's type.
+    #[test]
+    fn no_command_has_an_option_of_a_global_ones_name() {
+        let whole = Arguments::command();
+        let globals: Vec<_> = whole
+            .get_arguments()
+            .filter(|argument| argument.is_global_set())
+            .collect();
+        assert!(globals.len() > 5);
+        for command in whole.get_subcommands() {
+            for argument in command.get_arguments() {
+                assert!(
+                    globals.iter().all(|global| global.get_id() != argument.get_id()),
+                    "{} {argument}",
+                    command.get_name()
+                );
+            }
+        }
+    }
 }

@@ -41,8 +41,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "REVISION")]
     revision: Option<String>,
     /// Unchanged lines around each change
-    #[arg(long, short = 'U', value_name = "LINES", default_value_t = 3)]
-    context: usize,
+    #[arg(long, short = 'U', value_name = "NUMBER", default_value_t = 3)]
+    lines: usize,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
@@ -71,7 +71,7 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
         .collect();
     let gone: Vec<(&ObjectRef, String)> = gone(&prepared.plan);
     match arguments.output.format {
-        Format::Text => text(out, &different, &gone, arguments.context)?,
+        Format::Text => text(out, &different, &gone, arguments.lines)?,
         format @ (Format::Json | Format::Yaml) => {
             let rows = different.iter().map(|object| row(object));
             let gone = gone.iter().map(|(object, _)| Row {
