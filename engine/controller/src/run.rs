@@ -1,6 +1,6 @@
 //! The controller: one actor for each Application, and what they share.
 //!
-//! An actor sleeps until something gives it a reason to look ([`wake`]): its Application changed, something it owns changed,
+//! An actor sleeps until something gives it a reason to look (`wake`): its Application changed, something it owns changed,
 //! its repository has something new, a plugin or a keyring changed, or it is time to poll. At rest it asks the API server
 //! nothing: the Application, its objects, keyrings and credentials all come from watches.
 

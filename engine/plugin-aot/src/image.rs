@@ -67,13 +67,13 @@ pub fn load(engine: &Engine, image: &'static [u8]) -> Result<Component, AotError
     if digest != Sha256::digest(code).as_slice() {
         return Err(AotError::Damaged);
     }
-    // SAFETY: `deserialize` runs `code` as native code. It is what `Engine::precompile_component` returned: the bytes are part
-    // of this binary ('static, see above), whole (their digest matches), and made by an engine with our compatibility hash;
-    // wasmtime checks its own version and the CPU's features again.
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the place that judges what may be trusted"
     )]
+    // SAFETY: `deserialize` runs `code` as native code. It is what `Engine::precompile_component` returned: the bytes are part
+    // of this binary ('static, see above), whole (their digest matches), and made by an engine with our compatibility hash;
+    // wasmtime checks its own version and the CPU's features again.
     let component = unsafe { Component::deserialize(engine, code) };
     component.map_err(AotError::Load)
 }
