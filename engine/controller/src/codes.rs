@@ -52,6 +52,14 @@ pub const INTERNAL: ErrorCode = ErrorCode {
     exit: ExitKind::Internal,
 };
 
+/// Nothing in Git.
+pub const EMPTY: ErrorCode = ErrorCode {
+    id: "K08",
+    summary: "the revision has no manifests at all, which is taken for a mistake",
+    hint: "check `spec.source.path`, `include` and `exclude`; set `spec.syncPolicy.automated.allowEmpty` where everything is to go",
+    exit: ExitKind::Input,
+};
+
 /// Every code of this crate.
 pub const ALL: &[&ErrorCode] = &[
     &KEYRING,
@@ -61,4 +69,27 @@ pub const ALL: &[&ErrorCode] = &[
     &REQUEST,
     &PLUGINS,
     &INTERNAL,
+    &EMPTY,
 ];
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_code_is_its_own_and_has_a_hint() {
+        let all = [
+            super::ALL,
+            sluice_cluster::codes::ALL,
+            sluice_apply::codes::ALL,
+            sluice_observe::codes::ALL,
+            sluice_source::codes::ALL,
+            sluice_verify::codes::ALL,
+            sluice_render::codes::ALL,
+            sluice_plugin_host::codes::ALL,
+        ];
+        let mut seen = std::collections::BTreeSet::new();
+        for code in all.into_iter().flatten() {
+            assert!(seen.insert(code.id), "{} is given twice", code.id);
+            assert!(!code.hint.is_empty() && !code.summary.is_empty(), "{}", code.id);
+        }
+    }
+}

@@ -12,6 +12,9 @@ use sluice_cluster::{Change, Cluster, ClusterError, Kind};
 use sluice_model::{Object, ObjectRef};
 use tokio::sync::watch;
 
+/// How often something is looked at that may not be watched.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(60);
+
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Named {
@@ -164,12 +167,22 @@ impl Follower {
     /// One watch, from the list it begins with to its end.
     async fn follow(&self) -> Result<(), ClusterError> {
         let kind = self.named.kind();
-        let (object, version) = self.cluster.list_one(&kind, &self.reference).await?;
+        let (object, version) = match self.cluster.list_one(&kind, &self.reference).await {
+            Err(ClusterError::Forbidden { .. }) => return self.look(&kind).await,
+            listed => listed?,
+        };
         self.set(Ok(object));
-        let changes = self
+        let changes = match self
             .cluster
             .watch_one(&kind, &self.reference, &version, 290)
-            .await?;
+            .await
+        {
+            Err(ClusterError::Forbidden { .. }) => {
+                tokio::time::sleep(BETWEEN_LOOKS).await;
+                return Ok(());
+            }
+            changes => changes?,
+        };
         tokio::pin!(changes);
         let end = tokio::time::Instant::now() + Duration::from_secs(305);
         while let Ok(Some(change)) = tokio::time::timeout_at(end, changes.next()).await {
@@ -179,6 +192,13 @@ impl Follower {
                 Change::Bookmark(_) => {}
             }
         }
+        Ok(())
+    }
+
+    /// Where only `get` is granted, as for Secrets it should be: a look now and then instead of a watch.
+    async fn look(&self, kind: &Kind) -> Result<(), ClusterError> {
+        self.set(Ok(self.cluster.get(kind, &self.reference).await?));
+        tokio::time::sleep(BETWEEN_LOOKS).await;
         Ok(())
     }
 

@@ -71,6 +71,11 @@ impl Finding {
         }
     }
 
+    /// The message, cut where it is longer than a status should hold.
+    pub fn message_within_limits(self) -> String {
+        shortened(self.message)
+    }
+
     /// It is not so because of a failure: its code is the reason, its causes and hint are the message.
     pub fn failed(error: &dyn Coded) -> Self {
         let message = format!("{}\nhint: {}", one_line(error), error.hint());

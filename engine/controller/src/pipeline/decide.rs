@@ -96,6 +96,14 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// True where Git has nothing, the cluster something, and nobody said that this is meant.
+    pub fn is_empty_by_mistake(&self) -> bool {
+        self.objects.is_empty()
+            && self.input.occasion == Occasion::Sync
+            && !self.input.options.allow_empty
+            && !self.input.candidates.is_empty()
+    }
+
     /// The plan for less than [`Intent::whole`], from the same findings.
     pub fn plan_for(&self, prune: bool, hooks: Hooks) -> Plan {
         let mut input = self.input.clone();

@@ -48,8 +48,8 @@ pub(crate) struct Actor {
     generation: Option<i64>,
     /// Looks in a row that failed.
     pub(crate) failures: u32,
-    /// A policy failed in the last look.
-    pub(crate) plugin_trouble: bool,
+    /// When time alone may have changed a verdict.
+    pub(crate) look_again: Option<Instant>,
     /// The generation of the spec at the last sync.
     pub(crate) synced_generation: Option<i64>,
     /// The generation of the spec at the last failed sync; none where that was before a restart.
@@ -82,7 +82,7 @@ impl Actor {
             uid: None,
             generation: None,
             failures: 0,
-            plugin_trouble: false,
+            look_again: None,
             synced_generation: None,
             failed_generation: None,
             healing: super::syncing::Healing::default(),
@@ -98,7 +98,10 @@ impl Actor {
     pub(crate) async fn run(mut self) {
         let ending = self.shared.ending.clone();
         loop {
-            let due = self.due.map_or(self.poll, |due| due.min(self.poll));
+            let due = self
+                .poll
+                .min(self.due.unwrap_or(self.poll))
+                .min(self.look_again.unwrap_or(self.poll));
             tokio::select! {
                 () = ending.cancelled() => return,
                 () = self.wake.wait(due) => {}
@@ -147,16 +150,23 @@ impl Actor {
         self.failures = 0;
         self.poll = now;
         self.due = None;
+        self.look_again = None;
     }
 
     /// One look with all that follows from it.
     async fn attend(&mut self, application: &Arc<Application>, reasons: Reasons) {
         self.due = None;
+        self.look_again = None;
         let failures = std::mem::take(&mut self.failures);
         let refresh = annotation(application, REFRESH_ANNOTATION);
         let now = Instant::now();
-        if refresh.is_some() || now >= self.poll {
+        if refresh.is_some() {
             self.since = now;
+            self.poll = now + pace::jittered(self.shared.options.poll);
+        } else if now >= self.poll {
+            // Applications of one repository share their polls: who finds something new wakes the others.
+            let shared_poll = now.checked_sub(self.shared.options.poll / 2).unwrap_or(now);
+            self.since = self.since.max(shared_poll);
             self.poll = now + pace::jittered(self.shared.options.poll);
         } else if let Some(news) = reasons.news {
             self.since = self.since.max(news);

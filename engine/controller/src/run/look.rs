@@ -15,6 +15,8 @@ use super::standing;
 use crate::error::PipelineError;
 use crate::pipeline::{Found, HealthMemory, Intent, Job, Live, Prepared, Trusted};
 
+/// How soon to look again where time alone may change a verdict.
+const UNSETTLED: Duration = Duration::from_secs(15);
 /// How long the first lists of an application's kinds may take.
 const FIRST_LISTS: Duration = Duration::from_secs(60);
 
@@ -77,9 +79,6 @@ impl Actor {
         status: &mut ApplicationStatus,
         since: Instant,
     ) -> Option<Looked> {
-        // A closed semaphore means that the process ends.
-        let shared = Arc::clone(&self.shared);
-        let _turn = shared.looking.acquire().await.ok()?;
         let trusted = match self.trusted(job, status, since).await {
             Some(trusted) => trusted,
             None => {
@@ -214,6 +213,9 @@ impl Actor {
                 finding: finding.clone(),
             });
         }
+        // Waiting for a repository takes no turn, computing does. A closed semaphore means that the process ends.
+        let shared = Arc::clone(&self.shared);
+        let _turn = shared.looking.acquire().await;
         match self
             .shared
             .pipeline
@@ -341,6 +343,7 @@ impl Actor {
         trusted: Trusted,
     ) -> Result<Looked, PipelineError> {
         let shared = Arc::clone(&self.shared);
+        let _turn = shared.looking.acquire().await;
         let pipeline = &shared.pipeline;
         let manifests = self.rendered(job, &trusted).await?;
         let rendered = format!("{} manifests", manifests.len());
@@ -364,7 +367,9 @@ impl Actor {
             .chain(&health_problems)
             .cloned()
             .collect();
-        self.plugin_trouble = !problems.is_empty();
+        // Plugins that look at the clock may judge an unchanged object otherwise later, and one that failed may recover.
+        let unsettled = !problems.is_empty() || pipeline.plugins.health_uses_time(&policies.health);
+        self.look_again = unsettled.then(|| Instant::now() + UNSETTLED);
         self.finding(
             status,
             conditions::PLUGINS_READY,
@@ -379,11 +384,11 @@ impl Actor {
         status.sync.status = standing::sync_status(&prepared.plan);
         let commit = &trusted.revision.commit;
         status.sync.target = (status.sync.revision != *commit).then(|| commit.clone());
-        self.finding(
-            status,
-            conditions::SYNCED,
-            standing::synced(&prepared.plan, commit),
-        );
+        let synced = match prepared.is_empty_by_mistake() {
+            true => standing::empty(commit),
+            false => standing::synced(&prepared.plan, commit),
+        };
+        self.finding(status, conditions::SYNCED, synced);
         self.memory.judged = Some(Judged {
             commit: commit.clone(),
             manifests: Arc::clone(&manifests),

@@ -74,6 +74,18 @@ pub(crate) fn synced(plan: &Plan, commit: &str) -> Finding {
     Finding::yes("Synced", format!("the cluster is as {commit} wants it"))
 }
 
+/// The `Synced` condition of a revision without manifests.
+pub(crate) fn empty(commit: &str) -> Finding {
+    let code = &codes::EMPTY;
+    Finding::no(
+        code.id,
+        format!(
+            "{}: {} ({commit}); everything stays as it is\nhint: {}",
+            code.id, code.summary, code.hint
+        ),
+    )
+}
+
 /// The `Healthy` condition and the status' health.
 pub(crate) fn health(objects: &[ObjectHealth]) -> (HealthState, Finding) {
     let Some(worst) = worst(objects) else {
@@ -291,7 +303,7 @@ pub(crate) fn unreadable_request(error: &serde_json::Error) -> String {
 
 /// Code, causes and hint in one text.
 pub(crate) fn failure(error: &dyn sluice_model::Coded) -> String {
-    format!("{}\nhint: {}", sluice_model::error::one_line(error), error.hint())
+    Finding::failed(error).message_within_limits()
 }
 
 /// The code of a failure.

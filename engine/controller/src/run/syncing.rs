@@ -239,6 +239,9 @@ impl Actor {
         let Some(automated) = job.spec.sync_policy.automated else {
             return Decision::Nothing;
         };
+        if prepared.is_empty_by_mistake() {
+            return Decision::Nothing;
+        }
         let commit = &trusted.revision.commit;
         let moved = status.sync.revision != *commit || self.synced_generation != self.generation();
         // A failure says nothing about a spec that was changed since.
