@@ -16,6 +16,10 @@ const STANDARD: &[(&str, &str)] = &[
     ("sync-standard", "Sync"),
 ];
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a build script has few dependencies, and the file is its own"
+)]
 fn main() {
     // `target/plugins` of the workspace, wherever cargo's own target folder is: plugins are input to the build, not output.
     let manifest = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));

@@ -1,5 +1,4 @@
 //! What `bindgen!` makes of the three worlds. Objects and log are shared: one host implementation serves all.
-#![expect(clippy::allow_attributes_without_reason, reason = "generated")]
 
 pub(crate) mod health {
     wasmtime::component::bindgen!({

@@ -1,4 +1,5 @@
 //! `examples/health-plugin`, as `cargo xtask plugins` built it: taken up without a restart, with the same cases as natively.
+#![expect(clippy::unwrap_used, reason = "the shared parts of tests are tests too")]
 
 use std::path::{Path, PathBuf};
 

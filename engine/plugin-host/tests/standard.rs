@@ -1,4 +1,5 @@
 //! The standard plugins, as they are embedded: the real Wasm, asked through the public interface.
+#![expect(clippy::unwrap_used, reason = "the shared parts of tests are tests too")]
 
 use serde_json::{Value, json};
 use sluice_model::Object;

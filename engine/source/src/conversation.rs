@@ -63,10 +63,7 @@ pub(crate) fn converse<T: Transport>(
 
 fn wanted() -> Result<Vec<gix::refspec::RefSpec>, gix::Error> {
     let parse = |spec: &str| gix::refspec::parse(spec.into(), Operation::Fetch).map(|spec| spec.to_owned());
-    WANTED
-        .into_iter()
-        .map(parse)
-        .collect()
+    WANTED.into_iter().map(parse).collect()
 }
 
 fn user_agent() -> (&'static str, Option<String>) {

@@ -1,4 +1,5 @@
 //! Fetching from real Git servers over every transport, and what happens when they misbehave.
+#![expect(clippy::unwrap_used, reason = "the shared parts of tests are tests too")]
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -266,7 +267,7 @@ fn ssh_with_a_key_and_a_known_host() {
     let folder = Folder::new("known").unwrap();
     let known = folder.write("known hosts", server.known_host().unwrap()).unwrap();
     // A Secret that went through a text editor has often lost its last line end.
-    let key = std::fs::read_to_string(server.private_key()).unwrap();
+    let key = fs_err::read_to_string(server.private_key()).unwrap();
     let access = Access {
         known_hosts: Some(known),
         ..Access::from(Credentials::SshKey(Secret::new(key.trim_end())))
@@ -298,7 +299,7 @@ fn ssh_with_a_key_and_a_known_host() {
         one_line(&error)
     );
 
-    let wrong_key = std::fs::read(other.private_key()).unwrap();
+    let wrong_key = fs_err::read(other.private_key()).unwrap();
     let wrong = Access {
         credentials: Credentials::SshKey(Secret::new(wrong_key)),
         ..access.clone()
@@ -488,14 +489,14 @@ fn what_a_killed_fetch_leaves_is_swept() {
     } = fixture();
     let url = file_url(work.path());
     repositories.fetch(&url, &Access::default()).unwrap();
-    let mirror = std::fs::read_dir(repositories.path())
+    let mirror = fs_err::read_dir(repositories.path())
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .find(|path| path.is_dir())
         .unwrap();
     let packs = mirror.join("objects/pack");
     for name in [".tmp123", "pack-0000.pack", "pack-0000.keep"] {
-        std::fs::write(packs.join(name), "half").unwrap();
+        fs_err::write(packs.join(name), "half").unwrap();
     }
     let second = work.commit("second", Signature::None).unwrap();
     let fetched = repositories.fetch(&url, &Access::default()).unwrap();

@@ -1,4 +1,5 @@
 //! Reading names, trees and histories from repositories, honest and hostile ones.
+#![expect(clippy::unwrap_used, reason = "the shared parts of tests are tests too")]
 
 use std::io::Write as _;
 use std::path::Path;

@@ -1,4 +1,5 @@
 //! Every way to fail, with its code; that others go on; and that no failure adds a deletion.
+#![expect(clippy::unwrap_used, reason = "the shared parts of tests are tests too")]
 
 use std::path::Path;
 use std::sync::Arc;
