@@ -1,6 +1,6 @@
 //! Executes a plan, and decides nothing.
 //!
-//! [`apply`] takes a [`Plan`](sluice_model::plan::Plan) and does what its steps say, in their order: first everything as a
+//! [`apply`] takes a [`Plan`] and does what its steps say, in their order: first everything as a
 //! server-side dry-run, so that all refusals are known before the first write; then wave by wave, the steps of one wave in
 //! parallel as far as they do not need each other; between waves it waits until the caller says that what was applied is
 //! healthy. Nothing outside the plan is touched, and nothing is retried but what may safely be done twice.
