@@ -1,3 +1,5 @@
+//! What is settled, and what is refused.
+
 use super::*;
 use crate::decode;
 use sluice_model::error::Coded;
