@@ -54,9 +54,13 @@ impl Claim {
     }
 }
 
-/// The closest of a plugin's claims, if any.
-pub(crate) fn best_fit(claims: &[Claim], object: &GroupKind) -> Option<Fit> {
-    claims.iter().filter_map(|claim| claim.fit(object)).max()
+/// The closest of a plugin's claims, if any, and which one it is; of equally close ones the first.
+pub(crate) fn best_fit(claims: &[Claim], object: &GroupKind) -> Option<(Fit, usize)> {
+    let fits = claims
+        .iter()
+        .enumerate()
+        .filter_map(|(index, claim)| Some((claim.fit(object)?, index)));
+    fits.max_by_key(|(fit, index)| (*fit, std::cmp::Reverse(*index)))
 }
 
 #[cfg(test)]
@@ -89,7 +93,7 @@ mod tests {
         assert_eq!(claim("", "Pod").fit(&GroupKind::new("", "Pod")), Some(Fit::Exact));
         assert_eq!(
             best_fit(&[claim("*", "*"), claim("*", "Database")], &database),
-            Some(Fit::AnyGroupExactKind)
+            Some((Fit::AnyGroupExactKind, 1))
         );
     }
 }

@@ -15,6 +15,7 @@
 
 mod answer;
 mod bindings;
+mod breaker;
 mod claims;
 pub mod codes;
 mod files;

@@ -41,7 +41,7 @@ pub(crate) struct Plugin {
     pub(crate) settings_schema: Option<Value>,
     pub(crate) uses_time: bool,
     pub(crate) pre: Pre,
-    pub(crate) breaker: crate::health::Breaker,
+    pub(crate) breaker: crate::breaker::Breaker,
 }
 
 /// A component, linked and checked against its world.
@@ -111,7 +111,7 @@ impl Plugin {
             settings_schema: None,
             uses_time: false,
             pre,
-            breaker: crate::health::Breaker::default(),
+            breaker: crate::breaker::Breaker::default(),
         };
         plugin.describe(runtime)?;
         Ok(plugin)

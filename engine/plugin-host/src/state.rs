@@ -164,7 +164,7 @@ impl log::Host for State {
 
 /// Text of a plugin as it may stand in a log, a status or a terminal: one line, no control characters, 1,024 bytes at most.
 pub(crate) fn one_line(text: &str) -> String {
-    let mut line = String::new();
+    let mut line = String::with_capacity(text.len().min(1028));
     for character in text.chars() {
         if line.len() >= 1024 {
             line.push('…');

@@ -59,7 +59,7 @@ impl Toolchain {
 
     /// `cargo build` for guests with this compiler.
     fn cargo_build(&self) -> Command {
-        match self {
+        let mut command = match self {
             Self::Rustup => {
                 let mut command = cargo();
                 command.args(["build", "--release", "--locked", "--quiet", "--target", TARGET]);
@@ -80,7 +80,14 @@ impl Toolchain {
                     .env_remove("RUSTDOC");
                 command
             }
-        }
+        };
+        // Rust's default of a mebibyte makes every fresh instance larger than all that it holds; policies recurse little, and
+        // where one does recurse too far it is stopped all the same.
+        command.env(
+            "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
+            "-Clink-arg=-zstack-size=131072",
+        );
+        command
     }
 }
 

@@ -55,9 +55,10 @@ impl HealthCheck for TeamHealth {
         }
     }
 
-    fn assess(&self, object: &Object<'_>, _: &HealthContext) -> Result<Verdict, String> {
-        match object.reference().kind.as_str() {
-            "Database" => database(object),
+    fn assess(&self, object: &Object<'_>, context: &HealthContext) -> Result<Verdict, String> {
+        // The claims are those of `describe`, in their order.
+        match context.claim {
+            0 => database(object),
             _ => self.deployment(object),
         }
     }

@@ -4,16 +4,14 @@
 //! kind has no rule there, the conventions of Kubernetes hold (`conditions`). An object that is being deleted is progressing,
 //! whatever its kind. A field of the wrong type makes the verdict unknown, never healthy.
 //!
-//! `kind` finds the rule for an object; `workloads`, `pod` and `others` hold the rules.
+//! `RULES` names the rule for each kind; `workloads`, `pod`, `others` and `conditions` hold them.
 
 mod conditions;
 mod others;
 mod pod;
 mod workloads;
 
-use sluice_plugin::{
-    Claim, Descriptor, HealthCheck, HealthContext, Object, ObjectRef, Problem, Settings, Verdict,
-};
+use sluice_plugin::{Claim, Descriptor, HealthCheck, HealthContext, Object, Problem, Settings, Verdict};
 
 /// The plugin.
 pub struct HealthKubernetes;
@@ -23,26 +21,10 @@ const HOOK_FINALIZER: &str = "argocd.argoproj.io/hook-finalizer";
 
 impl HealthCheck for HealthKubernetes {
     fn describe() -> Descriptor {
-        let exact = [
-            ("apps", "Deployment"),
-            ("apps", "StatefulSet"),
-            ("apps", "DaemonSet"),
-            ("apps", "ReplicaSet"),
-            ("", "Pod"),
-            ("", "Service"),
-            ("", "PersistentVolumeClaim"),
-            ("batch", "Job"),
-            ("networking.k8s.io", "Ingress"),
-            ("extensions", "Ingress"),
-            ("autoscaling", "HorizontalPodAutoscaler"),
-            ("apiregistration.k8s.io", "APIService"),
-            ("apiextensions.k8s.io", "CustomResourceDefinition"),
-            ("argoproj.io", "Workflow"),
-        ];
-        let exact = exact.into_iter().map(|(group, kind)| Claim::new(group, kind));
+        let claims = RULES.map(|(group, kind, _)| Claim::new(group, kind));
         Descriptor::new(
             "Deployments, Pods, Jobs and the other Kubernetes kinds as everybody knows them; anything else by its conditions",
-            exact.chain([Claim::all()]),
+            claims,
         )
     }
 
@@ -55,80 +37,48 @@ impl HealthCheck for HealthKubernetes {
         }
     }
 
-    fn assess(&self, object: &Object<'_>, _: &HealthContext) -> Result<Verdict, String> {
-        let reference = object.reference();
-        match kind(&reference) {
-            Rule::Deployment => workloads::deployment(object),
-            Rule::StatefulSet => workloads::stateful_set(object),
-            Rule::DaemonSet => workloads::daemon_set(object),
-            Rule::ReplicaSet => workloads::replica_set(object),
-            Rule::Pod => pod::pod(object),
-            Rule::Job => workloads::job(object),
-            Rule::Service => others::service(object),
-            Rule::Ingress => others::ingress(object),
-            Rule::PersistentVolumeClaim => others::persistent_volume_claim(object),
-            Rule::AutoscalerByAnnotation => others::autoscaler_by_annotation(object),
-            Rule::Autoscaler => others::autoscaler(object),
-            Rule::ApiService => others::api_service(object),
-            Rule::CustomResourceDefinition => others::custom_resource_definition(object),
-            Rule::Workflow => others::workflow(object),
-            Rule::OldVersion => Err(format!(
-                "{}/{} {} is a version that is served no more",
-                reference.group, reference.version, reference.kind
-            )),
-            Rule::Conditions => conditions::conditions(object),
-        }
+    fn assess(&self, object: &Object<'_>, context: &HealthContext) -> Result<Verdict, String> {
+        let rule = RULES
+            .get(context.claim as usize)
+            .map_or(conditions::conditions as Rule, |(_, _, rule)| *rule);
+        rule(object)
     }
 }
 
 sluice_plugin::health_check!(HealthKubernetes);
 
-/// Which rule an object is judged by.
-enum Rule {
-    Deployment,
-    StatefulSet,
-    DaemonSet,
-    ReplicaSet,
-    Pod,
-    Job,
-    Service,
-    Ingress,
-    PersistentVolumeClaim,
-    AutoscalerByAnnotation,
-    Autoscaler,
-    ApiService,
-    CustomResourceDefinition,
-    Workflow,
-    /// A version of a kind whose fields meant other things.
-    OldVersion,
-    Conditions,
-}
+/// How objects of one kind are judged.
+type Rule = fn(&Object<'_>) -> Result<Verdict, String>;
 
-fn kind(reference: &ObjectRef) -> Rule {
-    match (
-        reference.group.as_str(),
-        reference.version.as_str(),
-        reference.kind.as_str(),
-    ) {
-        ("apps", "v1", "Deployment") => Rule::Deployment,
-        ("apps", "v1", "StatefulSet") => Rule::StatefulSet,
-        ("apps", "v1", "DaemonSet") => Rule::DaemonSet,
-        ("apps", "v1", "ReplicaSet") => Rule::ReplicaSet,
-        ("apps", _, "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet") => Rule::OldVersion,
-        ("", "v1", "Pod") => Rule::Pod,
-        ("", "v1", "Service") => Rule::Service,
-        ("", "v1", "PersistentVolumeClaim") => Rule::PersistentVolumeClaim,
-        ("batch", "v1", "Job") => Rule::Job,
-        ("batch", _, "Job") => Rule::OldVersion,
-        ("networking.k8s.io" | "extensions", _, "Ingress") => Rule::Ingress,
-        ("autoscaling", "v1", "HorizontalPodAutoscaler") => Rule::AutoscalerByAnnotation,
-        ("autoscaling", "v2" | "v2beta1" | "v2beta2", "HorizontalPodAutoscaler") => Rule::Autoscaler,
-        ("autoscaling", _, "HorizontalPodAutoscaler") => Rule::OldVersion,
-        ("apiregistration.k8s.io", "v1" | "v1beta1", "APIService") => Rule::ApiService,
-        ("apiregistration.k8s.io", _, "APIService") => Rule::OldVersion,
-        ("apiextensions.k8s.io", _, "CustomResourceDefinition") => Rule::CustomResourceDefinition,
-        ("argoproj.io", _, "Workflow") => Rule::Workflow,
-        _ => Rule::Conditions,
+/// The claims, each with its rule.
+const RULES: [(&str, &str, Rule); 15] = [
+    ("apps", "Deployment", workloads::deployment),
+    ("apps", "StatefulSet", workloads::stateful_set),
+    ("apps", "DaemonSet", workloads::daemon_set),
+    ("apps", "ReplicaSet", workloads::replica_set),
+    ("batch", "Job", workloads::job),
+    ("", "Pod", pod::pod),
+    ("", "Service", others::service),
+    ("", "PersistentVolumeClaim", others::persistent_volume_claim),
+    ("networking.k8s.io", "Ingress", others::ingress),
+    ("extensions", "Ingress", others::ingress),
+    ("autoscaling", "HorizontalPodAutoscaler", others::autoscaler),
+    ("apiregistration.k8s.io", "APIService", others::api_service),
+    (
+        "apiextensions.k8s.io",
+        "CustomResourceDefinition",
+        others::custom_resource_definition,
+    ),
+    ("argoproj.io", "Workflow", others::workflow),
+    ("*", "*", conditions::conditions),
+];
+
+/// The version of an object whose older versions meant other things by their fields: `v1`, and no other is judged.
+fn only_v1(api_version: sluice_plugin::Field, group: &str) -> Result<(), String> {
+    let api_version = api_version.text()?.unwrap_or_default();
+    match api_version.strip_prefix(group) == Some("/v1") {
+        true => Ok(()),
+        false => Err(format!("`{api_version}` is a version that is served no more")),
     }
 }
 

@@ -46,25 +46,29 @@ pub(crate) fn persistent_volume_claim(object: &Object<'_>) -> Result<Verdict, St
 }
 
 pub(crate) fn autoscaler(object: &Object<'_>) -> Result<Verdict, String> {
-    let [deletion, conditions] = object.fields([DELETION, "/status/conditions"]);
+    let [deletion, api_version, conditions, annotation] = object.fields([
+        DELETION,
+        "/apiVersion",
+        "/status/conditions",
+        "/metadata/annotations/autoscaling.alpha.kubernetes.io~1conditions",
+    ]);
     if let Some(verdict) = deleting(&deletion, object) {
         return Ok(verdict);
     }
-    autoscaler_conditions(&conditions.tree()?)
-}
-
-/// `autoscaling/v1` has no conditions of its own: they are in an annotation, as JSON.
-pub(crate) fn autoscaler_by_annotation(object: &Object<'_>) -> Result<Verdict, String> {
-    let [deletion] = object.fields([DELETION]);
-    if let Some(verdict) = deleting(&deletion, object) {
-        return Ok(verdict);
-    }
-    match object.annotation("autoscaling.alpha.kubernetes.io/conditions") {
-        Some(text) => match serde_json::from_str(&text) {
-            Ok(conditions) => autoscaler_conditions(&conditions),
-            Err(error) => Err(format!("the annotation with the conditions is no JSON: {error}")),
+    match api_version.text()?.as_deref() {
+        // Without conditions of its own: they are in an annotation, as JSON.
+        Some("autoscaling/v1") => match annotation.text()?.map(|text| serde_json::from_str(&text)) {
+            Some(Ok(conditions)) => autoscaler_conditions(&conditions),
+            Some(Err(error)) => Err(format!("the annotation with the conditions is no JSON: {error}")),
+            None => Ok(Verdict::Progressing("Waiting to Autoscale".to_owned())),
         },
-        None => Ok(Verdict::Progressing("Waiting to Autoscale".to_owned())),
+        Some("autoscaling/v2" | "autoscaling/v2beta1" | "autoscaling/v2beta2") => {
+            autoscaler_conditions(&conditions.tree()?)
+        }
+        other => Err(format!(
+            "`{}` is a version that nobody knows",
+            other.unwrap_or_default()
+        )),
     }
 }
 

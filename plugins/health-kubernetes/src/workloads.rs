@@ -2,7 +2,7 @@
 
 use sluice_plugin::{Object, Verdict};
 
-use crate::{DELETION, deleting, healthy};
+use crate::{DELETION, deleting, healthy, only_v1};
 
 /// Name of an object, for messages; asked for only where one is written.
 fn name(object: &Object<'_>) -> String {
@@ -12,6 +12,7 @@ fn name(object: &Object<'_>) -> String {
 pub(crate) fn deployment(object: &Object<'_>) -> Result<Verdict, String> {
     let [
         deletion,
+        api_version,
         paused,
         generation,
         observed,
@@ -22,6 +23,7 @@ pub(crate) fn deployment(object: &Object<'_>) -> Result<Verdict, String> {
         available,
     ] = object.fields([
         DELETION,
+        "/apiVersion",
         "/spec/paused",
         "/metadata/generation",
         "/status/observedGeneration",
@@ -34,6 +36,7 @@ pub(crate) fn deployment(object: &Object<'_>) -> Result<Verdict, String> {
     if let Some(verdict) = deleting(&deletion, object) {
         return Ok(verdict);
     }
+    only_v1(api_version, "apps")?;
     let (paused, progress, wanted) = (paused.flag()?, progress.text()?, wanted.integer()?);
     let generation = generation.integer()?.unwrap_or(0);
     let observed = observed.integer()?.unwrap_or(0);
@@ -76,6 +79,7 @@ pub(crate) fn deployment(object: &Object<'_>) -> Result<Verdict, String> {
 pub(crate) fn stateful_set(object: &Object<'_>) -> Result<Verdict, String> {
     let [
         deletion,
+        api_version,
         generation,
         observed,
         wanted,
@@ -88,6 +92,7 @@ pub(crate) fn stateful_set(object: &Object<'_>) -> Result<Verdict, String> {
         current,
     ] = object.fields([
         DELETION,
+        "/apiVersion",
         "/metadata/generation",
         "/status/observedGeneration",
         "/spec/replicas",
@@ -102,6 +107,7 @@ pub(crate) fn stateful_set(object: &Object<'_>) -> Result<Verdict, String> {
     if let Some(verdict) = deleting(&deletion, object) {
         return Ok(verdict);
     }
+    only_v1(api_version, "apps")?;
     let generation = generation.integer()?.unwrap_or(0);
     let observed = observed.integer()?.unwrap_or(0);
     let (wanted, partition) = (wanted.integer()?, partition.integer()?);
@@ -141,8 +147,18 @@ pub(crate) fn stateful_set(object: &Object<'_>) -> Result<Verdict, String> {
 }
 
 pub(crate) fn daemon_set(object: &Object<'_>) -> Result<Verdict, String> {
-    let [deletion, generation, observed, update, wanted, updated, available] = object.fields([
+    let [
+        deletion,
+        api_version,
+        generation,
+        observed,
+        update,
+        wanted,
+        updated,
+        available,
+    ] = object.fields([
         DELETION,
+        "/apiVersion",
         "/metadata/generation",
         "/status/observedGeneration",
         "/spec/updateStrategy/type",
@@ -153,6 +169,7 @@ pub(crate) fn daemon_set(object: &Object<'_>) -> Result<Verdict, String> {
     if let Some(verdict) = deleting(&deletion, object) {
         return Ok(verdict);
     }
+    only_v1(api_version, "apps")?;
     let generation = generation.integer()?.unwrap_or(0);
     let observed = observed.integer()?.unwrap_or(0);
     let update = update.text()?;
@@ -183,8 +200,18 @@ pub(crate) fn daemon_set(object: &Object<'_>) -> Result<Verdict, String> {
 }
 
 pub(crate) fn replica_set(object: &Object<'_>) -> Result<Verdict, String> {
-    let [deletion, generation, observed, failure, reason, wanted, available] = object.fields([
+    let [
+        deletion,
+        api_version,
+        generation,
+        observed,
+        failure,
+        reason,
+        wanted,
+        available,
+    ] = object.fields([
         DELETION,
+        "/apiVersion",
         "/metadata/generation",
         "/status/observedGeneration",
         "/status/conditions/[type=ReplicaFailure]/status",
@@ -195,6 +222,7 @@ pub(crate) fn replica_set(object: &Object<'_>) -> Result<Verdict, String> {
     if let Some(verdict) = deleting(&deletion, object) {
         return Ok(verdict);
     }
+    only_v1(api_version, "apps")?;
     let (wanted, failure) = (wanted.integer()?, failure.text()?);
     let available = available.integer()?.unwrap_or(0);
     if generation.integer()?.unwrap_or(0) > observed.integer()?.unwrap_or(0) {
@@ -214,8 +242,18 @@ pub(crate) fn replica_set(object: &Object<'_>) -> Result<Verdict, String> {
 }
 
 pub(crate) fn job(object: &Object<'_>) -> Result<Verdict, String> {
-    let [deletion, failed, failure, complete, message, suspended, why] = object.fields([
+    let [
+        deletion,
+        api_version,
+        failed,
+        failure,
+        complete,
+        message,
+        suspended,
+        why,
+    ] = object.fields([
         DELETION,
+        "/apiVersion",
         "/status/conditions/[type=Failed]/status",
         "/status/conditions/[type=Failed]/message",
         "/status/conditions/[type=Complete]/status",
@@ -226,6 +264,7 @@ pub(crate) fn job(object: &Object<'_>) -> Result<Verdict, String> {
     if let Some(verdict) = deleting(&deletion, object) {
         return Ok(verdict);
     }
+    only_v1(api_version, "batch")?;
     // A condition that is there counts unless it says False: a Job that was resumed keeps `Suspended: False`.
     let holds = |status: Option<String>| status.is_some_and(|status| status != "False");
     let (failed, complete, suspended) = (

@@ -26,7 +26,7 @@ use serde::Deserialize as _;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    Candidate, Change, Decision, HealthCheck, HealthContext, HookCleanup, Object, Occasion, Phase,
+    Candidate, Change, Claim, Decision, HealthCheck, HealthContext, HookCleanup, Object, Occasion, Phase,
     Propagation, PruneContext, PrunePolicy, PruneVerdict, Role, Settings, Strategy, SyncContext, SyncPolicy,
     Verdict,
 };
@@ -36,9 +36,18 @@ pub fn health<T: HealthCheck>(cases: &str) {
     run(cases, |documents, settings, now| {
         let plugin =
             T::configure(settings).map_err(|problems| json!({"problems": problem_texts(&problems)}))?;
-        let judge = |document| match plugin.assess(&Object::json(document), &HealthContext { now }) {
-            Ok(verdict) => health_json(&verdict),
-            Err(error) => json!({"error": error}),
+        let claims = T::describe().claims;
+        let judge = |document| {
+            let object = Object::json(document);
+            let reference = object.reference();
+            // The engine asks about nothing else either.
+            let Some(claim) = closest(&claims, &reference.group, &reference.kind) else {
+                return Json::Null;
+            };
+            match plugin.assess(&object, &HealthContext { now, claim }) {
+                Ok(verdict) => health_json(&verdict),
+                Err(error) => json!({"error": error}),
+            }
         };
         Ok(documents.into_iter().map(judge).collect())
     });
@@ -117,6 +126,29 @@ pub fn sync<T: SyncPolicy>(cases: &str) {
         }
         Ok(answers)
     });
+}
+
+/// The index of the closest claim on a kind, as the engine finds it.
+fn closest(claims: &[Claim], group: &str, kind: &str) -> Option<u32> {
+    let below = |pattern: &str| {
+        pattern
+            .strip_prefix('*')
+            .is_some_and(|end| end.len() > 1 && group.ends_with(end))
+    };
+    let fit = |claim: &Claim| match (claim.kind.as_str(), claim.group.as_str()) {
+        (name, _) if name != "*" && name != kind => None,
+        (name, domain) => match (domain == group, below(domain), domain == "*") {
+            (true, _, _) => Some((name != "*", 2)),
+            (_, true, _) => Some((name != "*", 1)),
+            (_, _, true) => Some((name != "*", 0)),
+            _ => None,
+        },
+    };
+    let fits = claims
+        .iter()
+        .zip(0..)
+        .filter_map(|(claim, index)| Some((fit(claim)?, std::cmp::Reverse(index))));
+    fits.max().map(|(_, std::cmp::Reverse(index))| index)
 }
 
 fn texts(list: Option<&Json>) -> Vec<String> {

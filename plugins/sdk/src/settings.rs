@@ -11,6 +11,9 @@ pub struct Settings(Map<String, Value>);
 impl Settings {
     /// Parses what `configure` is handed.
     pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
+        if text == "{}" {
+            return Ok(Self::default());
+        }
         match serde_json::from_str(text) {
             Ok(Value::Object(map)) => Ok(Self(map)),
             Ok(_) => Err(vec![Problem::new("", "the settings must be an object")]),
@@ -34,7 +37,12 @@ impl Settings {
         };
         let unknown = self.0.keys().filter(|key| !known.contains(&key.as_str()));
         unknown
-            .map(|key| Problem::new(&format!("/{key}"), &format!("there is no such setting; {there_are}")))
+            .map(|key| {
+                Problem::new(
+                    &format!("/{key}"),
+                    &format!("there is no such setting; {there_are}"),
+                )
+            })
             .collect()
     }
 }
