@@ -17,6 +17,7 @@ use crate::allowed_signers::{AllowedSigner, allowed_signers};
 use crate::error::VerifyError;
 use crate::judgement::plain;
 use crate::openpgp::SigningKey;
+use crate::packets::tidied;
 
 const BEGIN: &str = "-----BEGIN PGP ";
 const END: &str = "-----END PGP ";
@@ -271,7 +272,8 @@ impl Keyring {
     }
 
     fn add_certificates(&mut self, place: &str, bytes: &[u8]) {
-        let parser = match CertParser::from_bytes(bytes) {
+        let packets = tidied(bytes);
+        let parser = match CertParser::from_bytes(&packets) {
             Ok(parser) => parser,
             Err(error) => {
                 return self.problem(

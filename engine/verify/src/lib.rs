@@ -13,12 +13,14 @@
 #![forbid(unsafe_code)]
 
 mod allowed_signers;
+mod armour;
 mod error;
 mod hash;
 mod judgement;
 mod keyring;
 mod object;
 mod openpgp;
+mod packets;
 mod policy;
 mod ssh;
 mod verifier;

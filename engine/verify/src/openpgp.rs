@@ -9,7 +9,6 @@ use std::sync::{LazyLock, OnceLock};
 use std::time::SystemTime;
 
 use jiff::{SignedDuration, Timestamp};
-use openpgp::armor::{Kind, Reader, ReaderMode};
 
 use openpgp::cert::{Cert, ValidCert};
 use openpgp::crypto::mpi::PublicKey as PublicParameters;
@@ -23,13 +22,14 @@ use openpgp::types::{HashAlgorithm, PublicKeyAlgorithm, RevocationType, Signatur
 use sequoia_openpgp as openpgp;
 use sluice_model::trust::{Signer, Verdict};
 
+use crate::armour;
 use crate::judgement::{Judgement, day, plain};
 use crate::keyring::Keyring;
+use crate::packets::tidied;
 use crate::policy::{Policy, ValidAt, WeakAlgorithm};
 
 /// The first line of what this module judges.
 pub(crate) const BEGIN: &[u8] = b"-----BEGIN PGP SIGNATURE-----";
-const END: &[u8] = b"-----END PGP SIGNATURE-----";
 /// A signature of a 16384-bit key with every notation anyone uses has 4 KB.
 const SIGNATURE_BYTES: usize = 64 << 10;
 /// How far ahead a signer's clock may be.
@@ -383,19 +383,9 @@ fn parse(text: &[u8]) -> Result<Signature, String> {
     if text.len() > SIGNATURE_BYTES {
         return Err(format!("it is longer than {SIGNATURE_BYTES} bytes"));
     }
-    let end = text
-        .windows(END.len())
-        .position(|window| window == END)
-        .ok_or("its last line is missing")?;
-    let rest = text.get(end + END.len()..).unwrap_or_default();
-    if !rest.iter().all(u8::is_ascii_whitespace) {
-        return Err("something follows its last line".to_owned());
-    }
-    let mut reader = Reader::from_bytes(text, ReaderMode::Tolerant(Some(Kind::Signature)));
-    let mut decoded = Vec::new();
-    std::io::Read::read_to_end(&mut reader, &mut decoded).map_err(|error| plain(&error.to_string()))?;
+    let packets = tidied(&armour::taken_off(text)?);
     let mut found = None;
-    let mut parser = PacketParser::from_bytes(&decoded).map_err(|error| plain(&error.to_string()))?;
+    let mut parser = PacketParser::from_bytes(&packets).map_err(|error| plain(&error.to_string()))?;
     while let PacketParserResult::Some(packet) = parser {
         let (packet, next) = packet.next().map_err(|error| plain(&error.to_string()))?;
         parser = next;

@@ -167,6 +167,13 @@ fn verify(payload: &[u8], parts: &Parts, fingerprint: &str) -> Result<(), (Verdi
     };
     match key {
         KeyData::Other(_) => return unsupported("this kind of key"),
+        // Neither can be verified; a short one is named for what it is.
+        KeyData::Rsa(_) if rsa_bits(key).is_some_and(|bits| bits < SHORT_RSA_BITS) => {
+            let message = format!(
+                "SSH key {fingerprint} is RSA of fewer than 2048 bits, which is too weak: sign with a stronger key"
+            );
+            return Err((Verdict::WeakAlgorithm, message));
+        }
         KeyData::Rsa(_) if rsa_bits(key).is_some_and(|bits| bits > LONG_RSA_BITS) => {
             return unsupported("an RSA key of more than 4096 bits");
         }
