@@ -85,8 +85,8 @@ fn write_error(stderr: &mut impl io::Write, error: &dyn Coded) -> io::Result<()>
     let mut said = error.to_string();
     while let Some(cause) = source {
         let message = cause.to_string();
-        // Some libraries repeat their cause in their own message.
-        if !said.contains(&message) {
+        // Some libraries repeat their cause at the end of their own message.
+        if !said.ends_with(&message) {
             writeln!(stderr, "  caused by: {}", plain(&message).replace('\n', "\n    "))?;
             said = message;
         }
@@ -434,4 +434,95 @@ pub mod codes {
         &UNREADABLE_APPLICATION,
         &NO_PLUGIN,
     ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of every kind.
+    fn every_error() -> Vec<CliError> {
+        let path = PathBuf::from("a.yaml");
+        let json = || serde_json::from_str::<u8>("x").unwrap_err();
+        let text = str::to_owned;
+        vec![
+            CliError::Read {
+                path: path.clone(),
+                source: io::Error::other("no"),
+            },
+            CliError::Output(io::Error::other("full")),
+            CliError::Encode(json()),
+            CliError::NoObject { path: path.clone() },
+            CliError::NotAnApplication {
+                path: path.clone(),
+                source: "it holds a Pod".into(),
+            },
+            CliError::NotAPlan { path, source: json() },
+            CliError::OfflineNeedsFile,
+            CliError::NoApplication {
+                name: text("web"),
+                namespace: text("shop"),
+            },
+            CliError::NothingPending {
+                application: text("Application shop/web"),
+            },
+            CliError::OtherPlanPending {
+                application: text("Application shop/web"),
+                given: text("sha256:1"),
+                pending: text("sha256:2"),
+            },
+            CliError::Timeout {
+                application: text("Application shop/web"),
+                wanted: text("synced"),
+                after: text("5m"),
+                now: Standing(text("OutOfSync")),
+            },
+            CliError::OperationFailed {
+                application: text("Application shop/web"),
+                status: Standing(text("refused\u{1b}[2J")),
+            },
+            CliError::Gone {
+                application: text("Application shop/web"),
+            },
+            CliError::NotInstalled,
+            CliError::UnreadableApplication {
+                name: text("web"),
+                source: json(),
+            },
+            CliError::NoPlugin { name: text("x") },
+            CliError::Runtime(io::Error::other("no threads")),
+        ]
+    }
+
+    fn shown(error: &dyn Coded) -> String {
+        let mut out = anstream::StripStream::new(Vec::new());
+        write_error(&mut out, error).unwrap();
+        String::from_utf8(out.into_inner()).unwrap()
+    }
+
+    #[test]
+    fn every_code_is_raised_and_every_error_is_listed() {
+        let raised: std::collections::BTreeSet<&str> =
+            every_error().iter().map(|error| error.code().id).collect();
+        let listed: std::collections::BTreeSet<&str> = codes::ALL.iter().map(|code| code.id).collect();
+        assert_eq!(raised, listed);
+    }
+
+    #[test]
+    fn an_error_is_a_code_its_causes_and_a_hint() {
+        for error in every_error() {
+            let text = shown(&error);
+            assert!(
+                text.starts_with(&format!("error[{}]: ", error.code().id)),
+                "{text}"
+            );
+            assert_eq!(
+                error.source().is_some(),
+                text.contains("\n  caused by: "),
+                "{text}"
+            );
+            assert!(text.ends_with(&format!("\nhint: {}\n", error.hint())), "{text}");
+            assert!(!text.contains('\u{1b}'), "{text:?}");
+        }
+    }
 }
