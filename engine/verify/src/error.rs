@@ -59,12 +59,6 @@ pub enum VerifyError {
         /// What is missing.
         parent: String,
     },
-    /// Mode `tag`, and the revision is no annotated tag.
-    #[error("revision `{requested}` is not an annotated tag, and only signed tags are let through")]
-    NotATag {
-        /// What was asked for.
-        requested: String,
-    },
 }
 
 fn short(id: &str) -> &str {
@@ -88,7 +82,6 @@ impl Coded for VerifyError {
             VerifyError::Rewritten { .. } => &codes::REWRITTEN,
             VerifyError::Inconsistent { .. } => &codes::INCONSISTENT,
             VerifyError::Incomplete { .. } => &codes::INCOMPLETE,
-            VerifyError::NotATag { .. } => &codes::NOT_A_TAG,
         }
     }
 }
@@ -139,14 +132,6 @@ pub mod codes {
         hint: "verify a full clone: `git fetch --unshallow` deepens a shallow one",
         exit: ExitKind::Untrusted,
     };
-    /// Mode `tag`, and the revision is no annotated tag.
-    pub const NOT_A_TAG: ErrorCode = ErrorCode {
-        id: "V07",
-        summary: "the revision is not an annotated tag",
-        hint: "name a tag made with `git tag -s`, or use another verification mode",
-        exit: ExitKind::Untrusted,
-    };
-
     /// All of them.
     pub const ALL: &[&ErrorCode] = &[
         &KEYRING_UNREADABLE,
@@ -155,6 +140,5 @@ pub mod codes {
         &REWRITTEN,
         &INCONSISTENT,
         &INCOMPLETE,
-        &NOT_A_TAG,
     ];
 }

@@ -72,7 +72,7 @@ impl<'a> Verifier<'a> {
     /// the commits in `boundary` are older than the last trusted one.
     ///
     /// # Errors
-    /// Every variant of [`VerifyError`] but `KeyringUnreadable`.
+    /// Every variant of [`VerifyError`] but [`VerifyError::KeyringUnreadable`].
     pub fn revision(
         &self,
         tree: Tree,
