@@ -374,6 +374,70 @@ fn silent_server() -> (String, std::thread::JoinHandle<()>) {
     (url, thread)
 }
 
+/// Answers every request in the same way.
+fn answering(response: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/r.git", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                if stream.read(&mut byte).unwrap_or(0) == 0 {
+                    break;
+                }
+                request.push(byte[0]);
+            }
+            drop(stream.write_all(response.as_bytes()));
+        }
+    });
+    url
+}
+
+#[test]
+fn a_server_that_is_none_of_gits() {
+    let Fixture {
+        _folder,
+        repositories,
+        ..
+    } = fixture();
+    for response in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi",
+        "HTTP/1.1 418 I'm a teapot\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        // Round and round, then away, then to something that is no repository.
+        "HTTP/1.1 302 Found\r\nlocation: ?service=git-upload-pack\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        "HTTP/1.1 302 Found\r\nlocation: file:///etc/passwd\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        "HTTP/1.1 302 Found\r\nlocation: /login\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+    ] {
+        check_error(
+            repositories.fetch(&answering(response), &Access::default()),
+            &codes::FETCH,
+        );
+    }
+}
+
+#[test]
+fn credentials_do_not_follow_a_redirect() {
+    let Fixture {
+        _folder,
+        repositories,
+        ..
+    } = fixture();
+    let elsewhere = "HTTP/1.1 302 Found\r\nlocation: http://localhost:1/r.git/info/refs?service=git-upload-pack\r\n\
+                     content-length: 0\r\nconnection: close\r\n\r\n";
+    let access = Access::from(Credentials::Basic {
+        username: "ada".into(),
+        password: Secret::new("x"),
+    });
+    let error = check_error(repositories.fetch(&answering(elsewhere), &access), &codes::FETCH);
+    assert!(
+        one_line(&error).contains("redirects to http://localhost"),
+        "{}",
+        one_line(&error)
+    );
+}
+
 #[test]
 fn a_silent_server_costs_no_more_than_the_timeout() {
     let Fixture {
