@@ -8,4 +8,4 @@
   (data (i32.const 96) "\10\00\00\00\07\00\00\00\20\00\00\00\01")
   (func (export "sluice:policy/plugin@0.1.0#describe") (result i32) (i32.const 96))
   (func (export "sluice:policy/plugin@0.1.0#configure") (param i32 i32) (result i32) (i32.const 160))
-  (func (export "sluice:policy/health@0.1.0#assess") (param i32 i64) (result i32) (i32.const 160)))
+  (func (export "sluice:policy/health@0.1.0#assess") (param i32 i64 i32) (result i32) (i32.const 160)))

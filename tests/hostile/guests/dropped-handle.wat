@@ -2,7 +2,7 @@
 (module
   (import "sluice:policy/objects@0.1.0" "[method]object.to-json" (func $to_json (param i32 i32)))
   ;; prelude
-  (func (export "sluice:policy/health@0.1.0#assess") (param $object i32) (param i64) (result i32)
+  (func (export "sluice:policy/health@0.1.0#assess") (param $object i32) (param i64 i32) (result i32)
     (call $drop (local.get $object))
     (call $to_json (local.get $object) (i32.const 300))
     (i32.const 200)))

@@ -3,6 +3,6 @@
   ;; prelude
   (data (i32.const 200) "\01\00\00\00\e0\00\00\00\06\00\00\00")
   (data (i32.const 224) "no way")
-  (func (export "sluice:policy/health@0.1.0#assess") (param i32 i64) (result i32)
+  (func (export "sluice:policy/health@0.1.0#assess") (param i32 i64 i32) (result i32)
     (call $drop (local.get 0))
     (i32.const 200)))

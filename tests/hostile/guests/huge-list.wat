@@ -2,6 +2,6 @@
 (module
   (import "sluice:policy/objects@0.1.0" "[method]object.get-many" (func $get_many (param i32 i32 i32 i32)))
   ;; prelude
-  (func (export "sluice:policy/health@0.1.0#assess") (param $object i32) (param i64) (result i32)
+  (func (export "sluice:policy/health@0.1.0#assess") (param $object i32) (param i64 i32) (result i32)
     (call $get_many (local.get $object) (i32.const 0) (i32.const 0x8000000) (i32.const 300))
     (i32.const 200)))

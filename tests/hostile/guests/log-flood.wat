@@ -3,7 +3,7 @@
   (import "sluice:policy/log@0.1.0" "write" (func $write (param i32 i32 i32)))
   ;; prelude
   (data (i32.const 200) "\00\00\00\00\01")
-  (func (export "sluice:policy/health@0.1.0#assess") (param i32 i64) (result i32)
+  (func (export "sluice:policy/health@0.1.0#assess") (param i32 i64 i32) (result i32)
     (local $left i32)
     (local.set $left (i32.const 100000))
     (loop $more
