@@ -90,7 +90,7 @@ impl TeamHealth {
         let replicas = replicas.integer()?.unwrap_or(1);
         match replicas < self.minimum_replicas {
             true => Ok(Verdict::Degraded(format!(
-                "{replicas} replicas; at least {} are wanted",
+                "{replicas} of at least {} replicas",
                 self.minimum_replicas
             ))),
             false => Ok(Verdict::NoOpinion),
