@@ -184,7 +184,7 @@ fn the_installation_grants_what_is_needed_and_no_more() {
         "delete namespaces",
         "create clusterroles.rbac.authorization.k8s.io",
         "update leases.coordination.k8s.io/another -n sluice-system",
-        "get pods/exec -n other",
+        "create pods --subresource=exec -n other",
         "impersonate serviceaccounts -A",
     ] {
         assert!(!can(no), "{no}");
