@@ -65,7 +65,7 @@ fn run(words: &[&str]) -> Result<()> {
             plugins::build()
         }
         ["sandbox"] => sandbox::run_alone(),
-        ["bench", more @ ..] => bench::run_all(more),
+        ["bench"] => bench::run_all(),
         ["tidy"] => tidy::run(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
