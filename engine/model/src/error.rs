@@ -27,13 +27,13 @@ pub struct ErrorCode {
 pub enum ExitKind {
     /// All done.
     Success = 0,
-    /// The question was answered with no: there is a difference, not all is trusted, not all is healthy.
+    /// The question was answered with no: there is a difference, not all is healthy.
     Negative = 1,
     /// The command line was wrong.
     Usage = 2,
     /// What was read is wrong: a manifest, a spec, a keyring, a plugin's file.
     Input = 3,
-    /// Trust was not established.
+    /// Trust was not established; also the answer of `sluice verify` where not all is trusted.
     Untrusted = 4,
     /// Something waits for a person's approval.
     Held = 5,
