@@ -20,7 +20,7 @@ pub fn object(kind: SignedKind, bytes: &[u8]) -> SignedObject {
 /// Judges by a keyring that has signed nothing of this: whatever the bytes are, they cannot be trusted.
 pub fn judge(object: &SignedObject, keyring: &Keyring) {
     let now = Timestamp::from_second(1_700_000_000).expect("a time");
-    let report = Verifier::new(keyring, Policy::default(), now).object(object);
+    let report = Verifier::new(keyring, &Policy::default(), now).object(object);
     assert_ne!(report.verdict, Verdict::Trusted, "{report:?}");
     assert!(!report.message.is_empty());
 }

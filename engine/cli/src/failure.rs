@@ -144,6 +144,15 @@ pub(crate) enum CliError {
         #[source]
         source: io::Error,
     },
+    /// A file cannot be written.
+    #[error("cannot write {}", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// Stdout cannot be written.
     #[error("cannot write the output")]
     Output(#[source] io::Error),
@@ -261,6 +270,7 @@ impl Coded for CliError {
     fn code(&self) -> &'static ErrorCode {
         match self {
             Self::Read { .. } => &codes::READ,
+            Self::Write { .. } => &codes::WRITE,
             Self::Output(_) => &codes::OUTPUT,
             Self::Encode(_) => &codes::ENCODE,
             Self::NoObject { .. } => &codes::NO_OBJECT,
@@ -413,6 +423,13 @@ pub mod codes {
         "there is no plugin of that name",
         "list them with `sluice plugin list`; name a folder of your own with --plugin-dir",
     );
+    /// See the summary.
+    pub const WRITE: ErrorCode = code(
+        "U20",
+        ExitKind::Input,
+        "a file that was named cannot be written",
+        "name a file in a folder that exists and that you may write to",
+    );
 
     /// All of them.
     pub const ALL: &[&ErrorCode] = &[
@@ -433,6 +450,7 @@ pub mod codes {
         &NOT_INSTALLED,
         &UNREADABLE_APPLICATION,
         &NO_PLUGIN,
+        &WRITE,
     ];
 }
 
@@ -456,6 +474,10 @@ mod tests {
             CliError::NotAnApplication {
                 path: path.clone(),
                 source: "it holds a Pod".into(),
+            },
+            CliError::Write {
+                path: path.clone(),
+                source: io::Error::other("full"),
             },
             CliError::NotAPlan { path, source: json() },
             CliError::OfflineNeedsFile,

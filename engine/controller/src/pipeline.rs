@@ -23,12 +23,12 @@ use sluice_model::manifest::Manifest;
 use sluice_model::object::{GroupKind, Object};
 use sluice_model::plan::ApplicationKey;
 use sluice_model::tree::{Revision, Tree};
-use sluice_model::trust::{SignatureReport, Signer, Verified};
+use sluice_model::trust::{Evidence, SignatureReport, Signer, Verified};
 use sluice_model::{Application, applyset};
 use sluice_plugin_host::PluginHost;
 use sluice_render::Scope;
 use sluice_source::{Fetched, TreeLimits};
-use sluice_verify::{Keyring, Policy, Verifier};
+use sluice_verify::{Keyring, Policy, Request, Verifier};
 use tokio::time::Instant;
 
 use crate::error::PipelineError;
@@ -202,18 +202,24 @@ impl Pipeline {
                 });
             }
             let history = repository.history(&revision, last_trusted.as_deref(), HISTORY_LIMIT)?;
-            let verifier = Verifier::new(&keyring, Policy::default(), now);
+            let policy = Policy::default();
+            let verifier = Verifier::new(&keyring, &policy, now);
             let refused = |error| PipelineError::Verify {
                 commit: revision.commit.clone(),
                 error: Arc::new(error),
             };
+            let request = Request {
+                mode,
+                requested: &revision.requested,
+                last_trusted: last_trusted.as_deref(),
+                ..Request::default()
+            };
             let verification = verifier
-                .revision(tree, &history, mode, last_trusted.as_deref())
+                .revision(tree, &history, &request, &**repository)
                 .map_err(refused)?;
             let signer = match verification.tree.evidence() {
-                sluice_model::trust::Evidence::Signed { signer, .. } => Some(signer.clone()),
-                sluice_model::trust::Evidence::NotRequired
-                | sluice_model::trust::Evidence::AlreadyTrusted => None,
+                Evidence::Signed { signer, .. } | Evidence::Tagged { signer, .. } => Some(signer.clone()),
+                Evidence::NotRequired | Evidence::AlreadyTrusted => None,
             };
             Ok(Trusted {
                 revision,

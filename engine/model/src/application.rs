@@ -10,6 +10,14 @@ use serde_json::{Map, Value};
 
 use crate::health::HealthStatus;
 
+mod verification;
+
+pub use verification::{
+    ACCEPTED_HISTORY_ANNOTATION, AcceptedMerge, KeyringRef, Member, MergeKey, OnUnverified, RuleSet,
+    RulesRef, SignerGroup, SigningRule, StartOfTrust, ValidAt, Verification, VerificationMode,
+    VerificationState, WeakAlgorithm,
+};
+
 /// Annotation: refresh at once; any value. Removed when seen. The value `hard` forgets every cache first.
 pub const REFRESH_ANNOTATION: &str = "sluice.dev/refresh";
 /// Annotation: a requested operation, [`OperationRequest`] as JSON. Removed when taken up.
@@ -104,42 +112,6 @@ pub struct Directory {
 pub struct LocalName {
     /// Its name.
     pub name: String,
-}
-
-/// How commits prove where they come from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Verification {
-    /// How much of the history must be signed.
-    pub mode: VerificationMode,
-    /// The keys that are trusted.
-    #[serde(default)]
-    pub keyrings: Vec<KeyringRef>,
-}
-
-/// How much of the history must be signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum VerificationMode {
-    /// Nothing.
-    None,
-    /// The newest commit.
-    Head,
-    /// Every commit reachable from the new revision and not from the last trusted one. The first revision that is
-    /// synced must be signed itself and starts the trust.
-    Chain,
-}
-
-/// Where public keys are read from: one of the two.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct KeyringRef {
-    /// ConfigMap in the Application's namespace; every value of it is a keyring, armoured.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub config_map: Option<LocalName>,
-    /// File or folder as the engine sees it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file: Option<String>,
 }
 
 /// Which cluster and namespace.
@@ -409,21 +381,6 @@ pub struct Condition {
     /// The generation of the spec that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-}
-
-/// What was verified.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct VerificationState {
-    /// The newest commit all of whose history since the start of trust was verified.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trusted_revision: Option<String>,
-    /// Fingerprint of who signed it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signer: Option<String>,
-    /// The commit that was refused, where one was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refused_revision: Option<String>,
 }
 
 /// How an operation is going.

@@ -70,6 +70,26 @@ fn object_id(text: &[u8], digits: usize) -> Option<String> {
     valid.then(|| String::from_utf8_lossy(text).into_owned())
 }
 
+/// What a repository has to tell beyond the signed bytes: which files a commit changes. Verify asks only where a rule is
+/// about paths or a key counts for merges only.
+pub trait Changes: Sync {
+    /// The paths of the files that a commit changes by itself: against its parent; of a merge, against what merging its
+    /// parents gives; of a commit without parents, all.
+    ///
+    /// # Errors
+    /// Whatever keeps it from telling. The commit is then refused.
+    fn own(&self, commit: &str) -> Result<Vec<String>, ChangesError>;
+
+    /// The paths of the files in which two commits differ; without an older one, all files of the newer.
+    ///
+    /// # Errors
+    /// Whatever keeps it from telling. The commit is then refused.
+    fn between(&self, old: Option<&str>, new: &str) -> Result<Vec<String>, ChangesError>;
+}
+
+/// Why a repository cannot tell what a commit changes.
+pub type ChangesError = Box<dyn std::error::Error + Send + Sync>;
+
 /// Which kind of Git object carries the signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -152,7 +172,14 @@ pub enum Evidence {
         /// How many commits were verified on the way.
         commits: u32,
     },
-    /// The revision is the last trusted one: it was verified before.
+    /// The annotated tag that names the revision was signed by a trusted key.
+    Tagged {
+        /// Who signed the tag.
+        signer: Signer,
+        /// The tag's object id.
+        tag: String,
+    },
+    /// The revision is the last trusted one: it was verified before, or the start of trust names it.
     AlreadyTrusted,
 }
 

@@ -13,6 +13,7 @@
 
 mod access;
 mod address;
+mod changes;
 mod conversation;
 mod error;
 mod history;

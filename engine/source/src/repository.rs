@@ -99,6 +99,26 @@ impl Repository {
         reader.signed(name, id)
     }
 
+    /// The branch that `name` means, without `refs/heads/`: a branch's own name, or what `HEAD` points at. None where it
+    /// is a tag, a commit, or nothing.
+    ///
+    /// # Errors
+    /// [`SourceError::Object`]
+    pub fn branch(&self, name: &str) -> Result<Option<String>, SourceError> {
+        let reader = self.reader();
+        if name == "HEAD" {
+            let head = reader.repository.head_name();
+            let head = head.map_err(|error| SourceError::Object {
+                id: name.to_owned(),
+                source: mirror::one_line(&error).into(),
+            })?;
+            return Ok(head.map(|head| head.shorten().to_str_lossy().into_owned()));
+        }
+        let short = name.strip_prefix("refs/heads/").unwrap_or(name);
+        let found = reader.reference(&format!("refs/heads/{short}"))?;
+        Ok(found.map(|_| short.to_owned()))
+    }
+
     /// The URL or folder.
     pub fn name(&self) -> &str {
         &self.name
@@ -178,6 +198,13 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
+    /// Keeps what is made from now on in memory, and only there.
+    pub(crate) fn in_memory(self) -> Self {
+        Self {
+            repository: self.repository.with_object_memory(),
+        }
+    }
+
     pub(crate) fn digits(&self) -> usize {
         self.repository.object_hash().len_in_hex()
     }

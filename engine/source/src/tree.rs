@@ -17,9 +17,9 @@ use crate::error::SourceError;
 use crate::repository::{Reader, Repository};
 
 /// Nobody nests folders deeper; Git's own limit is 2048.
-const DEPTH: usize = 128;
+pub(crate) const DEPTH: usize = 128;
 /// One folder of a hundred thousand entries.
-const TREE_OBJECT_BYTES: u64 = 16 << 20;
+pub(crate) const TREE_OBJECT_BYTES: u64 = 16 << 20;
 
 /// How much of a folder is read into memory.
 #[derive(Debug, Clone, Copy)]
@@ -175,13 +175,19 @@ impl Walk<'_> {
     }
 }
 
-struct Entry<'a> {
-    name: &'a BStr,
-    kind: EntryKind,
-    id: ObjectId,
+/// What a tree holds under a name.
+pub(crate) struct Entry<'a> {
+    pub(crate) name: &'a BStr,
+    pub(crate) kind: EntryKind,
+    pub(crate) id: ObjectId,
 }
 
-fn entries<'a>(reader: &Reader, id: ObjectId, bytes: &'a [u8]) -> Result<Vec<Entry<'a>>, SourceError> {
+/// Everything in a tree, in its order.
+pub(crate) fn entries<'a>(
+    reader: &Reader,
+    id: ObjectId,
+    bytes: &'a [u8],
+) -> Result<Vec<Entry<'a>>, SourceError> {
     TreeRefIter::from_bytes(bytes, reader.repository.object_hash())
         .map(|entry| {
             let entry = entry.map_err(|error| SourceError::Object {
@@ -197,7 +203,8 @@ fn entries<'a>(reader: &Reader, id: ObjectId, bytes: &'a [u8]) -> Result<Vec<Ent
         .collect()
 }
 
-fn join(folder: &str, name: &str) -> String {
+/// A path below a folder; an empty one is the root.
+pub(crate) fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() {
         name.to_owned()
     } else {

@@ -35,6 +35,59 @@ pub enum VerifyError {
         /// How many of the others were refused too.
         others: usize,
     },
+    /// A commit or tag is signed by a trusted key, and a rule does not let that key sign it.
+    #[error("{} {} is not allowed by {rule}: {}", .kind, short(&.report.revision), .report.message)]
+    NotAllowed {
+        /// `commit` or `tag`.
+        kind: &'static str,
+        /// The first one that was refused, oldest first.
+        report: Box<SignatureReport>,
+        /// The rule.
+        rule: String,
+        /// How many of the others were refused too, for whatever reason.
+        others: usize,
+    },
+    /// Rules cannot be used as they are written.
+    #[error("the signing rules in {place} cannot be used: {detail}")]
+    Rules {
+        /// Where they are written.
+        place: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// Mode `tag`, and the revision was not found by an annotated tag that names its commit.
+    #[error("`{requested}` is no annotated tag of commit {}: {detail}", short(.commit))]
+    NotATag {
+        /// What was asked for.
+        requested: String,
+        /// The commit that it leads to.
+        commit: String,
+        /// Why not.
+        detail: String,
+    },
+    /// A signed tag stands under another name than the one it was signed for.
+    #[error("the tag under the name `{found}` was signed as `{signed}`")]
+    TagRenamed {
+        /// The name that led to it.
+        found: String,
+        /// The name in the tag.
+        signed: String,
+    },
+    /// What a commit changes cannot be found out, and a rule depends on it.
+    #[error("what commit {} changes cannot be found out", short(.commit))]
+    Changes {
+        /// The commit.
+        commit: String,
+        /// Why.
+        #[source]
+        source: sluice_model::trust::ChangesError,
+    },
+    /// A ledger cannot be read.
+    #[error("the ledger of verified commits cannot be read: {detail}")]
+    Ledger {
+        /// Why.
+        detail: String,
+    },
     /// The last trusted commit is not in the history of the new one.
     #[error("history was rewritten: the last trusted commit {} is not an ancestor of {}", short(.last_trusted), short(.new))]
     Rewritten {
@@ -82,6 +135,22 @@ impl Coded for VerifyError {
             VerifyError::Rewritten { .. } => &codes::REWRITTEN,
             VerifyError::Inconsistent { .. } => &codes::INCONSISTENT,
             VerifyError::Incomplete { .. } => &codes::INCOMPLETE,
+            VerifyError::NotAllowed { .. } => &codes::NOT_ALLOWED,
+            VerifyError::Rules { .. } => &codes::RULES,
+            VerifyError::NotATag { .. } => &codes::NOT_A_TAG,
+            VerifyError::TagRenamed { .. } => &codes::TAG_RENAMED,
+            VerifyError::Changes { .. } => &codes::CHANGES,
+            VerifyError::Ledger { .. } => &codes::LEDGER,
+        }
+    }
+
+    fn hint(&self) -> String {
+        match self {
+            VerifyError::Rewritten { new, .. } => format!(
+                "find out who pushed with force; restore the old history, or have a person accept the new one by its commit: `kubectl annotate application NAME {}={new}`",
+                sluice_model::application::ACCEPTED_HISTORY_ANNOTATION
+            ),
+            _ => self.code().hint.to_owned(),
         }
     }
 }
@@ -132,6 +201,48 @@ pub mod codes {
         hint: "verify a full clone: `git fetch --unshallow` deepens a shallow one",
         exit: ExitKind::Untrusted,
     };
+    /// A rule does not let that key sign that commit.
+    pub const NOT_ALLOWED: ErrorCode = ErrorCode {
+        id: "V07",
+        summary: "a rule does not let this signer sign this commit or tag",
+        hint: "have one of those sign who the rule names, or change the rule; nothing is synced until then",
+        exit: ExitKind::Untrusted,
+    };
+    /// Rules cannot be used.
+    pub const RULES: ErrorCode = ErrorCode {
+        id: "V08",
+        summary: "signing rules cannot be used as they are written",
+        hint: "correct the rule, group or key that is named; until then nothing is let through",
+        exit: ExitKind::Input,
+    };
+    /// The revision is no annotated tag.
+    pub const NOT_A_TAG: ErrorCode = ErrorCode {
+        id: "V09",
+        summary: "mode `tag` needs a revision that is an annotated tag of a commit",
+        hint: "make one with `git tag -s`, and name it in targetRevision",
+        exit: ExitKind::Untrusted,
+    };
+    /// A tag stands under another name.
+    pub const TAG_RENAMED: ErrorCode = ErrorCode {
+        id: "V10",
+        summary: "a signed tag stands under another name than the one it was signed for",
+        hint: "find out who moved it: an old release may be passed off as a new one; make the tag anew under its right name",
+        exit: ExitKind::Untrusted,
+    };
+    /// What a commit changes is not known.
+    pub const CHANGES: ErrorCode = ErrorCode {
+        id: "V11",
+        summary: "what a commit changes cannot be found out, and a rule depends on it",
+        hint: "see the cause; a repository that is damaged or incomplete has to be fetched again",
+        exit: ExitKind::Untrusted,
+    };
+    /// A ledger cannot be read.
+    pub const LEDGER: ErrorCode = ErrorCode {
+        id: "V12",
+        summary: "the ledger of verified commits cannot be read",
+        hint: "remove it: what it knew is verified again",
+        exit: ExitKind::Input,
+    };
     /// All of them.
     pub const ALL: &[&ErrorCode] = &[
         &KEYRING_UNREADABLE,
@@ -140,5 +251,11 @@ pub mod codes {
         &REWRITTEN,
         &INCONSISTENT,
         &INCOMPLETE,
+        &NOT_ALLOWED,
+        &RULES,
+        &NOT_A_TAG,
+        &TAG_RENAMED,
+        &CHANGES,
+        &LEDGER,
     ];
 }

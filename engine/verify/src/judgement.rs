@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use sluice_model::trust::{Signer, Verdict};
 
+use crate::check::Check;
+
 /// What one signature turned out to be.
 #[derive(Debug, Clone)]
 pub(crate) struct Judgement {
@@ -10,16 +12,23 @@ pub(crate) struct Judgement {
     pub(crate) signer: Option<Signer>,
     pub(crate) signed_at: Option<Timestamp>,
     pub(crate) message: String,
+    /// The question that was answered with no.
+    pub(crate) failed: Option<Check>,
+    /// The entry of the keyring that the answer rests on: the fingerprint of a certificate's primary key, or of the SSH
+    /// key or authority of a line.
+    pub(crate) relies_on: Option<String>,
 }
 
 impl Judgement {
     /// One that names no signer, because no key that is held has made the signature.
-    pub(crate) fn anonymous(verdict: Verdict, message: impl Into<String>) -> Self {
+    pub(crate) fn anonymous(verdict: Verdict, failed: Check, message: impl Into<String>) -> Self {
         Self {
             verdict,
             signer: None,
             signed_at: None,
             message: message.into(),
+            failed: Some(failed),
+            relies_on: None,
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use fs_err as fs;
+use jiff::Timestamp;
 use openpgp::armor::{Kind, Reader, ReaderMode};
 use openpgp::cert::amalgamation::key::PrimaryKey as _;
 use openpgp::cert::{Cert, CertParser};
@@ -12,12 +13,13 @@ use openpgp::serialize::MarshalInto as _;
 use openpgp::{Fingerprint, KeyHandle, KeyID};
 use sequoia_openpgp as openpgp;
 use sha2::{Digest as _, Sha256};
+use sluice_model::trust::Signer;
 
-use crate::allowed_signers::{AllowedSigner, allowed_signers};
+use crate::allowed_signers::{AllowedSigner, allowed_signers, lets_in};
 use crate::error::VerifyError;
 use crate::judgement::plain;
-use crate::openpgp::SigningKey;
 use crate::packets::tidied;
+use crate::standing::{self, SigningKey};
 
 const BEGIN: &str = "-----BEGIN PGP ";
 const END: &str = "-----END PGP ";
@@ -129,28 +131,67 @@ impl Keyring {
 
     /// Digest of all keys: equal keyrings have equal digests, whatever their order. `sha256:…`
     pub fn digest(&self) -> String {
-        let mut parts: Vec<Vec<u8>> = Vec::new();
-        for certificate in self.certificates.values() {
-            // Only fails when memory does.
-            parts.push(
-                certificate
-                    .to_vec()
-                    .unwrap_or_else(|_| certificate.fingerprint().as_bytes().to_vec()),
-            );
-        }
+        let mut parts: Vec<Vec<u8>> = self.certificates.values().map(written).collect();
         parts.extend(
             self.signers
                 .iter()
                 .map(|signer| signer.line().as_bytes().to_vec()),
         );
-        parts.sort();
-        parts.dedup();
-        let mut hasher = Sha256::new();
-        for part in parts {
-            hasher.update((part.len() as u64).to_be_bytes());
-            hasher.update(part);
+        digest(parts)
+    }
+
+    /// Digest of one entry: of the certificate with this primary fingerprint, or of the lines that list this SSH key.
+    /// None where the keyring does not have it.
+    pub fn entry_digest(&self, fingerprint: &str) -> Option<String> {
+        if let Some(certificate) = self.by_primary(fingerprint) {
+            let mut parts = vec![written(certificate)];
+            // Whether a revocation by one of these counts depends on whether their key is here.
+            let known = standing::appointed(certificate)
+                .into_iter()
+                .filter(|appointed| self.index.by_fingerprint.contains_key(appointed));
+            parts.extend(known.map(|appointed| appointed.as_bytes().to_vec()));
+            return Some(digest(parts));
         }
-        format!("sha256:{}", hex::encode(hasher.finalize()))
+        let lines: Vec<Vec<u8>> = self
+            .signers
+            .iter()
+            .filter(|signer| signer.fingerprint() == fingerprint)
+            .map(|signer| signer.line().as_bytes().to_vec())
+            .collect();
+        (!lines.is_empty()).then(|| digest(lines))
+    }
+
+    /// Why the key of this fingerprint was revoked, if it was.
+    pub fn revocation(&self, fingerprint: &str, now: Timestamp) -> Option<String> {
+        let certificate = self.by_primary(fingerprint)?;
+        let primary = self
+            .index
+            .keys
+            .iter()
+            .find(|key| key.is_primary && key.key.fingerprint() == certificate.fingerprint())?;
+        standing::revocation(certificate, primary, now, self)
+    }
+
+    /// Whether a signer, who `entry` of this keyring vouches for, may call themselves by an address: an OpenPGP user ID
+    /// has it, or the line of the SSH key or the certificate names it as a principal.
+    pub(crate) fn has_address(&self, entry: &str, signer: &Signer, address: &str, now: Timestamp) -> bool {
+        match self.by_primary(entry) {
+            Some(certificate) => standing::has_address(certificate, address, now),
+            None => self.is_principal(entry, signer, address),
+        }
+    }
+
+    /// Whether the line of an SSH key, or the certificate that an authority gave it, names this principal.
+    pub(crate) fn is_principal(&self, entry: &str, signer: &Signer, principal: &str) -> bool {
+        let mut lines = self.signers.iter().filter(|line| line.fingerprint() == entry);
+        lines.any(|line| match line.is_authority {
+            true => signer.user_id.as_deref() == Some(principal) && lets_in(&line.principals, principal),
+            false => entry == signer.fingerprint && lets_in(&line.principals, principal),
+        })
+    }
+
+    fn by_primary(&self, fingerprint: &str) -> Option<&Cert> {
+        self.certificates.get(&fingerprint.parse::<Fingerprint>().ok()?)
     }
 
     pub(crate) fn signing_keys(&self) -> &[SigningKey] {
@@ -346,6 +387,26 @@ impl Keyring {
         }
         self.index = index;
     }
+}
+
+/// A certificate as bytes.
+fn written(certificate: &Cert) -> Vec<u8> {
+    // Only fails when memory does.
+    certificate
+        .to_vec()
+        .unwrap_or_else(|_| certificate.fingerprint().as_bytes().to_vec())
+}
+
+/// `sha256:…` of parts whose order and number say nothing.
+fn digest(mut parts: Vec<Vec<u8>>) -> String {
+    parts.sort();
+    parts.dedup();
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    format!("sha256:{}", hex::encode(hasher.finalize()))
 }
 
 impl std::fmt::Display for KeyringProblem {

@@ -17,6 +17,8 @@ pub(crate) struct Parts {
     pub(crate) signature: Option<Vec<u8>>,
     /// The committer's or tagger's time, which is part of what was signed.
     pub(crate) written_at: Option<Timestamp>,
+    /// The committer's or tagger's address, which is part of it too.
+    pub(crate) address: Option<String>,
     /// The object a tag names, with its kind; none for commits.
     pub(crate) target: Option<Target>,
 }
@@ -26,6 +28,8 @@ pub(crate) struct Parts {
 pub(crate) struct Target {
     pub(crate) id: String,
     pub(crate) is_commit: bool,
+    /// What the tag calls itself.
+    pub(crate) name: String,
 }
 
 /// What does not fit.
@@ -45,6 +49,16 @@ pub(crate) fn parse(object: &SignedObject) -> Result<Parts, Malformed> {
         SignedKind::Commit => commit(&object.bytes, object.id.len()),
         SignedKind::Tag => tag(&object.bytes, object.id.len()),
     }
+}
+
+/// The tags that a merge commit carries along (`mergetag` headers), byte for byte.
+pub(crate) fn merge_tags(commit: &[u8]) -> Vec<Vec<u8>> {
+    let (headers, _) = split(commit);
+    let headers = Headers::of(headers).into_iter().flatten();
+    headers
+        .filter(|header| header.name == b"mergetag")
+        .map(|header| header.value())
+        .collect()
 }
 
 fn commit(bytes: &[u8], digits: usize) -> Result<Parts, Malformed> {
@@ -71,7 +85,8 @@ fn commit(bytes: &[u8], digits: usize) -> Result<Parts, Malformed> {
     Ok(Parts {
         payload,
         signature,
-        written_at: order.written_at(headers, b"committer "),
+        written_at: written_at(headers, b"committer "),
+        address: address(headers, b"committer "),
         target: None,
     })
 }
@@ -82,6 +97,7 @@ fn tag(bytes: &[u8], digits: usize) -> Result<Parts, Malformed> {
     let mut kept = Vec::with_capacity(headers.len());
     let mut id = None;
     let mut is_commit = false;
+    let mut name = String::new();
     for header in Headers::of(headers)? {
         names.push(header.name);
         match header.name {
@@ -92,6 +108,7 @@ fn tag(bytes: &[u8], digits: usize) -> Result<Parts, Malformed> {
                     .filter(|id| id.len() == digits)
             }
             b"type" => is_commit = header.line(b"type ") == Some(b"commit"),
+            b"tag" => name = String::from_utf8_lossy(header.line(b"tag ").unwrap_or_default()).into_owned(),
             _ => {}
         }
         // The same tag's signature in the other object format; not part of what this one signs.
@@ -119,8 +136,9 @@ fn tag(bytes: &[u8], digits: usize) -> Result<Parts, Malformed> {
     Ok(Parts {
         payload: kept,
         signature: start.map(|_| signature.to_vec()),
-        written_at: Order::default().written_at(headers, b"tagger "),
-        target: Some(Target { id, is_commit }),
+        written_at: written_at(headers, b"tagger "),
+        address: address(headers, b"tagger "),
+        target: Some(Target { id, is_commit, name }),
     })
 }
 
@@ -255,14 +273,26 @@ impl Order {
         }
         Ok(())
     }
+}
 
-    fn written_at(&self, headers: &[u8], name: &[u8]) -> Option<Timestamp> {
-        let line = headers
-            .split(|byte| *byte == b'\n')
-            .find(|line| line.starts_with(name))?;
-        let seconds = line.rsplit(|byte| *byte == b' ').nth(1)?;
-        Timestamp::from_second(std::str::from_utf8(seconds).ok()?.parse().ok()?).ok()
-    }
+fn written_at(headers: &[u8], name: &[u8]) -> Option<Timestamp> {
+    let seconds = line(headers, name)?.rsplit(|byte| *byte == b' ').nth(1)?;
+    Timestamp::from_second(std::str::from_utf8(seconds).ok()?.parse().ok()?).ok()
+}
+
+/// What stands between the angle brackets, as Git reads it: the last `<` and `>` of the line.
+fn address(headers: &[u8], name: &[u8]) -> Option<String> {
+    let line = line(headers, name)?;
+    let end = line.iter().rposition(|byte| *byte == b'>')?;
+    let start = line.get(..end)?.iter().rposition(|byte| *byte == b'<')?;
+    let address = std::str::from_utf8(line.get(start + 1..end)?).ok()?;
+    Some(address.to_owned())
+}
+
+fn line<'a>(headers: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    headers
+        .split(|byte| *byte == b'\n')
+        .find(|line| line.starts_with(name))
 }
 
 #[cfg(test)]
@@ -352,7 +382,8 @@ mod tests {
             parts.target,
             Some(Target {
                 id: ID.into(),
-                is_commit: true
+                is_commit: true,
+                name: "v1".into()
             })
         );
         // The last one counts, as with Git: what is before it was signed.

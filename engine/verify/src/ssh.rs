@@ -14,9 +14,11 @@ use ssh_key::public::KeyData;
 use ssh_key::{Certificate, HashAlg, Signature};
 
 use crate::allowed_signers::{AllowedSigner, lets_in};
+use crate::check::Check;
 use crate::judgement::{Judgement, day, plain};
 use crate::keyring::Keyring;
 use crate::policy::{Policy, ValidAt, WeakAlgorithm};
+use crate::standing::Refusal;
 
 /// The first line of what this module judges.
 pub(crate) const BEGIN: &[u8] = b"-----BEGIN SSH SIGNATURE-----";
@@ -69,6 +71,7 @@ pub(crate) fn judge(
         Err(reason) => {
             return Judgement::anonymous(
                 Verdict::Malformed,
+                Check::Readable,
                 format!("the SSH signature is malformed: {reason}"),
             );
         }
@@ -83,10 +86,10 @@ pub(crate) fn judge(
         let message = format!(
             "signed by SSH key {fingerprint}, which no allowed_signers line lists: add it, or have a trusted key sign"
         );
-        return Judgement::anonymous(Verdict::NoKey, message).signed_at(written_at);
+        return Judgement::anonymous(Verdict::NoKey, Check::Known, message).signed_at(written_at);
     }
-    if let Err((verdict, message)) = verify(payload, &parts, &fingerprint) {
-        return Judgement::anonymous(verdict, message).signed_at(written_at);
+    if let Err(refusal) = verify(payload, &parts, &fingerprint) {
+        return Judgement::anonymous(refusal.verdict, refusal.failed, refusal.message).signed_at(written_at);
     }
     let at = match policy.valid_at {
         ValidAt::Now => now,
@@ -95,6 +98,7 @@ pub(crate) fn judge(
             None => {
                 return Judgement::anonymous(
                     Verdict::Malformed,
+                    Check::Readable,
                     "the signed object does not say when it was written",
                 );
             }
@@ -104,26 +108,28 @@ pub(crate) fn judge(
         let (principal, refusal) = by_line(signer, &parts, policy, at, &fingerprint);
         let user_id = principal.map(|principal| plain(&principal));
         let who = user_id.clone().unwrap_or_default();
-        let (verdict, message) = refusal.unwrap_or_else(|| {
-            (
-                Verdict::Trusted,
-                format!("signed by {who} with SSH key {fingerprint}"),
-            )
-        });
-        let signer = Signer {
-            fingerprint: fingerprint.clone(),
-            user_id,
+        let (verdict, failed, message) = match refusal {
+            Some(refusal) => (refusal.verdict, Some(refusal.failed), refusal.message),
+            None => {
+                let message = format!("signed by {who} with SSH key {fingerprint}");
+                (Verdict::Trusted, None, message)
+            }
         };
         Judgement {
             verdict,
-            signer: Some(signer),
+            relies_on: Some(signer.fingerprint()),
+            signer: Some(Signer {
+                fingerprint: fingerprint.clone(),
+                user_id,
+            }),
             signed_at: written_at,
             message,
+            failed,
         }
     });
     judged
         .min_by_key(Judgement::rank)
-        .unwrap_or_else(|| Judgement::anonymous(Verdict::NoKey, "no key"))
+        .unwrap_or_else(|| Judgement::anonymous(Verdict::NoKey, Check::Known, "no key"))
 }
 
 fn may_vouch(signer: &AllowedSigner, key: &SigningKey) -> bool {
@@ -135,20 +141,21 @@ fn may_vouch(signer: &AllowedSigner, key: &SigningKey) -> bool {
     }
 }
 
-fn verify(payload: &[u8], parts: &Parts, fingerprint: &str) -> Result<(), (Verdict, String)> {
+fn verify(payload: &[u8], parts: &Parts, fingerprint: &str) -> Result<(), Refusal> {
     if parts.namespace != NAMESPACE {
         let message = format!(
             "SSH key {fingerprint} signed this for `{}`, not for git",
             plain(&parts.namespace)
         );
-        return Err((Verdict::BadSignature, message));
+        return Err(Refusal::new(Verdict::BadSignature, Check::Purpose, message));
     }
     let digest = match parts.hash.as_str() {
         "sha256" => Sha256::digest(payload).to_vec(),
         "sha512" => Sha512::digest(payload).to_vec(),
         other => {
-            return Err((
+            return Err(Refusal::new(
                 Verdict::Unsupported,
+                Check::Readable,
                 format!("the digest `{}` is not supported", plain(other)),
             ));
         }
@@ -160,8 +167,9 @@ fn verify(payload: &[u8], parts: &Parts, fingerprint: &str) -> Result<(), (Verdi
     }
     let key = parts.key.data();
     let unsupported = |what: &str| {
-        Err((
+        Err(Refusal::new(
             Verdict::Unsupported,
+            Check::Readable,
             format!("{what}, which SSH key {fingerprint} is, is not supported"),
         ))
     };
@@ -172,7 +180,7 @@ fn verify(payload: &[u8], parts: &Parts, fingerprint: &str) -> Result<(), (Verdi
             let message = format!(
                 "SSH key {fingerprint} is RSA of fewer than 2048 bits, which is too weak: sign with a stronger key"
             );
-            return Err((Verdict::WeakAlgorithm, message));
+            return Err(Refusal::new(Verdict::WeakAlgorithm, Check::Strong, message));
         }
         KeyData::Rsa(_) if rsa_bits(key).is_some_and(|bits| bits > LONG_RSA_BITS) => {
             return unsupported("an RSA key of more than 4096 bits");
@@ -184,7 +192,7 @@ fn verify(payload: &[u8], parts: &Parts, fingerprint: &str) -> Result<(), (Verdi
         let message = format!(
             "the signature does not match: SSH key {fingerprint} did not sign this, or it was changed since"
         );
-        return Err((Verdict::BadSignature, message));
+        return Err(Refusal::new(Verdict::BadSignature, Check::Matches, message));
     }
     let is_hardware = matches!(key, KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_));
     // Flags and a counter of four bytes end the signature of a security key.
@@ -197,8 +205,9 @@ fn verify(payload: &[u8], parts: &Parts, fingerprint: &str) -> Result<(), (Verdi
         .copied()
         .unwrap_or_default();
     if is_hardware && flags & USER_PRESENT == 0 {
-        return Err((
+        return Err(Refusal::new(
             Verdict::BadSignature,
+            Check::Touched,
             format!("nobody touched the security key {fingerprint} for this signature"),
         ));
     }
@@ -212,7 +221,7 @@ fn by_line(
     policy: &Policy,
     at: Timestamp,
     fingerprint: &str,
-) -> (Option<String>, Option<(Verdict, String)>) {
+) -> (Option<String>, Option<Refusal>) {
     let principal = match &parts.key {
         SigningKey::Plain(_) => Some(signer.principals.clone()),
         SigningKey::Certified(certificate) => certificate
@@ -222,7 +231,7 @@ fn by_line(
             .cloned(),
     };
     let name = format!("SSH key {fingerprint}");
-    let refuse = |verdict, message: String| Some((verdict, message));
+    let refuse = |verdict, failed, message: String| Some(Refusal::new(verdict, failed, message));
     if let Some(namespaces) = &signer.namespaces
         && !lets_in(namespaces, NAMESPACE)
     {
@@ -230,6 +239,7 @@ fn by_line(
             principal,
             refuse(
                 Verdict::NoKey,
+                Check::Permitted,
                 format!("{name} is allowed for `{}` only, not for git", plain(namespaces)),
             ),
         );
@@ -245,20 +255,21 @@ fn by_line(
             "{name} is {what}, which is too weak: sign with a stronger key (the policy can allow `{}`)",
             weakness.name()
         );
-        return (principal, refuse(Verdict::WeakAlgorithm, message));
+        return (principal, refuse(Verdict::WeakAlgorithm, Check::Strong, message));
     }
     if let Some(after) = signer.valid_after.filter(|after| at < *after) {
         return (
             principal,
             refuse(
                 Verdict::ExpiredKey,
+                Check::Valid,
                 format!("{name} is not valid before {}", day(after)),
             ),
         );
     }
     if let Some(before) = signer.valid_before.filter(|before| at >= *before) {
         let message = format!("{name} was valid until {}: have a valid key sign", day(before));
-        return (principal, refuse(Verdict::ExpiredKey, message));
+        return (principal, refuse(Verdict::ExpiredKey, Check::Valid, message));
     }
     if let SigningKey::Certified(certificate) = &parts.key {
         let refusal = certified(certificate, signer, principal.is_some(), at, &name);
@@ -273,38 +284,39 @@ fn certified(
     has_principal: bool,
     at: Timestamp,
     name: &str,
-) -> Option<(Verdict, String)> {
+) -> Option<Refusal> {
+    let refuse = |verdict, message: String| Some(Refusal::new(verdict, Check::Certified, message));
     if certificate.verify_signature().is_err() {
-        return Some((
+        return refuse(
             Verdict::BadSignature,
             format!("the certificate of {name} is not by the authority it names"),
-        ));
+        );
     }
     if certificate.cert_type() != CertType::User {
-        return Some((
+        return refuse(
             Verdict::Unsupported,
             format!("the certificate of {name} is for a host, not for a person"),
-        ));
+        );
     }
     if !certificate.critical_options().is_empty() {
-        return Some((
+        return refuse(
             Verdict::Unsupported,
             format!("the certificate of {name} has conditions that are not known here"),
-        ));
+        );
     }
     if !has_principal {
         let message = format!(
             "the certificate of {name} names nobody that `{}` allows",
             plain(&signer.principals)
         );
-        return Some((Verdict::NoKey, message));
+        return refuse(Verdict::NoKey, message);
     }
     let seconds = u64::try_from(at.as_second()).unwrap_or(0);
     if seconds < certificate.valid_after() || seconds >= certificate.valid_before() {
-        return Some((
+        return refuse(
             Verdict::ExpiredKey,
             format!("the certificate of {name} is not valid at that time: have it renewed and sign again"),
-        ));
+        );
     }
     None
 }

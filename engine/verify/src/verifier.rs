@@ -1,224 +1,201 @@
-//! Judges objects and revisions by one keyring, one policy, one moment.
+//! Judges commits and tags by one keyring, one policy, one moment.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
-use sluice_model::application::VerificationMode;
-use sluice_model::tree::Tree;
-use sluice_model::trust::{
-    CommitLinks, Evidence, History, SignatureReport, SignedKind, SignedObject, Verdict, Verified,
-};
+use sluice_model::trust::{SignatureReport, SignedKind, SignedObject, Verdict};
 
-use crate::error::VerifyError;
+use crate::check::{self, Answer, Check, Explanation, RuleAnswer, SignatureKind};
 use crate::judgement::Judgement;
 use crate::keyring::Keyring;
-use crate::openpgp::Standings;
+use crate::ledger::{self, Ledger};
 use crate::policy::Policy;
+use crate::rules::By;
+use crate::standing::Standings;
 use crate::{hash, object, openpgp, ssh};
 
 /// Below this many, threads cost more than they bring: one signature takes some 50 to 500 µs.
 const WORTH_A_THREAD: usize = 8;
 
-/// Judges objects and revisions by one keyring, one policy, one moment.
-#[derive(Debug)]
+/// Judges commits and tags by one keyring, one policy, one moment; [`Verifier::examine`] judges a whole revision.
 pub struct Verifier<'a> {
-    keyring: &'a Keyring,
+    pub(crate) keyring: &'a Keyring,
+    pub(crate) policy: &'a Policy,
+    pub(crate) now: Timestamp,
     standings: Standings,
-    policy: Policy,
-    now: Timestamp,
+    ledger: Option<(&'a Ledger, ledger::Standing)>,
+    progress: Option<&'a (dyn Fn() + Sync)>,
 }
 
-/// A revision that was let through, and every signature that was looked at for it.
+/// One commit or tag, judged by its signature alone.
 #[derive(Debug, Clone)]
-pub struct Verification {
-    /// What render takes.
-    pub tree: Verified<Tree>,
-    /// One report for each commit that was judged, oldest first.
-    pub reports: Vec<SignatureReport>,
+pub(crate) struct Judged {
+    pub(crate) report: SignatureReport,
+    pub(crate) kind: SignatureKind,
+    pub(crate) failed: Option<Check>,
+    /// The entry of the keyring that vouches for the signer.
+    pub(crate) entry: Option<String>,
+    /// Whether it stands in the ledger as it is.
+    pub(crate) is_remembered: bool,
 }
 
 impl<'a> Verifier<'a> {
     /// Judges by `keyring` and `policy` as of `now`.
-    pub fn new(keyring: &'a Keyring, policy: Policy, now: Timestamp) -> Self {
+    pub fn new(keyring: &'a Keyring, policy: &'a Policy, now: Timestamp) -> Self {
         Self {
             keyring,
-            standings: Standings::new(keyring),
             policy,
             now,
+            standings: Standings::new(keyring),
+            ledger: None,
+            progress: None,
         }
     }
 
-    /// Judges one commit or tag alone. Never fails: what cannot be judged is not trusted.
+    /// What the ledger has on grounds that still stand is not verified again. What it has on others is judged as of the
+    /// moment when it was verified first.
+    #[must_use]
+    pub fn with_ledger(mut self, ledger: &'a Ledger) -> Self {
+        self.ledger = Some((ledger, ledger.standing(self.keyring, self.policy)));
+        self
+    }
+
+    /// `progress` is called for each commit or tag that was judged, from any thread.
+    #[must_use]
+    pub fn with_progress(mut self, progress: &'a (dyn Fn() + Sync)) -> Self {
+        self.progress = Some(progress);
+        self
+    }
+
+    /// Judges the signature of one commit or tag, without the policy's rules. Never fails: what cannot be judged is not
+    /// trusted.
     pub fn object(&self, object: &SignedObject) -> SignatureReport {
-        let judgement = self.judge(object);
-        SignatureReport {
-            revision: object.id.clone(),
-            verdict: judgement.verdict,
-            signer: judgement.signer,
-            signed_at: judgement.signed_at,
-            message: judgement.message,
-        }
+        self.judged(object).report
     }
 
-    /// Judges many, on all cores. One report each, in the same order.
+    /// Judges the signatures of many, on all cores. One report each, in the same order.
     pub fn objects(&self, objects: &[SignedObject]) -> Vec<SignatureReport> {
         let objects: Vec<&SignedObject> = objects.iter().collect();
-        self.all(&objects)
+        let judged = self.all(&objects).into_iter();
+        judged.map(|judged| judged.report).collect()
     }
 
-    /// Lets a revision through, or says why not. `history` is what source says lies between the last trusted commit
-    /// and the tree's; nothing of it is believed that its bytes do not prove, but for one thing that they cannot: that
-    /// the commits in `boundary` are older than the last trusted one.
-    ///
-    /// # Errors
-    /// Every variant of [`VerifyError`] but [`VerifyError::KeyringUnreadable`].
-    pub fn revision(
-        &self,
-        tree: Tree,
-        history: &History,
-        mode: VerificationMode,
-        last_trusted: Option<&str>,
-    ) -> Result<Verification, VerifyError> {
-        if mode == VerificationMode::None {
-            return Ok(Verification {
-                tree: Self::not_required(tree),
-                reports: Vec::new(),
+    /// Judges the signature of one commit or tag, and tells every question that was asked.
+    pub fn explain(&self, object: &SignedObject) -> Explanation {
+        self.explanation(object, &self.judged(object))
+    }
+
+    pub(crate) fn explanation(&self, object: &SignedObject, judged: &Judged) -> Explanation {
+        let mut asked = match judged.is_remembered {
+            true => vec![RuleAnswer {
+                rule: "the ledger has it, on grounds that still stand".to_owned(),
+                answer: Answer::Met(String::new()),
+            }],
+            false => check::answers(judged.kind, judged.failed, &judged.report.message),
+        };
+        for tag in self.merge_tags(object) {
+            let verdict = match tag.verdict {
+                Verdict::Trusted => "is trusted",
+                _ => "is not trusted",
+            };
+            // The merge's own signature covers the tag; what the tag is worth is for people to know.
+            asked.push(RuleAnswer {
+                rule: "merged tag".to_owned(),
+                answer: Answer::NotAsked(format!("{} {verdict}: {}", tag.revision, tag.message)),
             });
         }
-        if self.keyring.is_empty() {
-            let problems = self.keyring.problems().iter().map(ToString::to_string).collect();
-            return Err(VerifyError::KeyringEmpty { problems });
+        Explanation {
+            report: judged.report.clone(),
+            asked,
         }
-        let links = belongs(&tree, &history.head)?;
-        let chain = match (mode, last_trusted) {
-            (VerificationMode::Chain, Some(last_trusted)) if last_trusted == history.head.id => {
-                return Ok(Verification {
-                    tree: attest(tree, Evidence::AlreadyTrusted),
-                    reports: Vec::new(),
-                });
-            }
-            (VerificationMode::Chain, Some(last_trusted)) => self.chain(history, &links, last_trusted)?,
-            (VerificationMode::Chain, None) | (VerificationMode::Head, _) => vec![&history.head],
-            (VerificationMode::None, _) => Vec::new(),
-        };
-        let reports = self.all(&chain);
-        let refused = reports
-            .iter()
-            .filter(|report| report.verdict != Verdict::Trusted)
-            .count();
-        if let Some(report) = reports.iter().find(|report| report.verdict != Verdict::Trusted) {
-            return Err(VerifyError::Untrusted {
-                kind: "commit",
-                report: Box::new(report.clone()),
-                others: refused.saturating_sub(1),
-            });
+    }
+
+    /// Judges the tags that a merge commit carries along, each under its own id. They decide nothing: the commit's own
+    /// signature covers them.
+    pub fn merge_tags(&self, object: &SignedObject) -> Vec<SignatureReport> {
+        if object.kind != SignedKind::Commit {
+            return Vec::new();
         }
-        let signer = reports.last().and_then(|report| report.signer.clone());
-        let Some(signer) = signer else {
-            return Err(inconsistent(&history.head.id, "nobody is named as its signer"));
-        };
-        let commits = u32::try_from(reports.len()).unwrap_or(u32::MAX);
-        Ok(Verification {
-            tree: attest(tree, Evidence::Signed { signer, commits }),
-            reports,
+        let tags = object::merge_tags(&object.bytes).into_iter();
+        tags.map(|bytes| {
+            let kind = SignedKind::Tag;
+            let id = hash::id_of(kind, &bytes, object.id.len()).unwrap_or_default();
+            self.object(&SignedObject { id, kind, bytes })
+        })
+        .collect()
+    }
+
+    /// Who signed, where the signature is good.
+    pub(crate) fn by<'j>(&'j self, judged: &'j Judged) -> Option<By<'j>> {
+        Some(By {
+            keyring: self.keyring,
+            entry: judged.entry.as_deref()?,
+            signer: judged.report.signer.as_ref()?,
+            now: self.now,
         })
     }
 
-    /// Lets a tree through unseen, for applications that ask for no verification.
-    pub fn not_required(tree: Tree) -> Verified<Tree> {
-        attest(tree, Evidence::NotRequired)
+    pub(crate) fn all(&self, objects: &[&SignedObject]) -> Vec<Judged> {
+        in_parallel(objects, |object| self.judged(object))
     }
 
-    /// Every commit from the head down to the last trusted one, oldest first, the walk made by the commits' own bytes.
-    fn chain<'h>(
-        &self,
-        history: &'h History,
-        head: &CommitLinks,
-        last_trusted: &str,
-    ) -> Result<Vec<&'h SignedObject>, VerifyError> {
-        let rewritten = || VerifyError::Rewritten {
-            last_trusted: last_trusted.to_owned(),
-            new: history.head.id.clone(),
+    pub(crate) fn judged(&self, object: &SignedObject) -> Judged {
+        let judged = self.remembered(object).unwrap_or_else(|| self.anew(object));
+        if let Some(progress) = self.progress {
+            progress();
+        }
+        judged
+    }
+
+    fn remembered(&self, object: &SignedObject) -> Option<Judged> {
+        let (ledger, standing) = self.ledger.as_ref()?;
+        let known = ledger.get(&object.id).filter(|known| standing.stands(known))?;
+        hash::is_id_right(object).then(|| Judged {
+            report: SignatureReport {
+                revision: object.id.clone(),
+                verdict: Verdict::Trusted,
+                signer: Some(known.signer.clone()),
+                signed_at: None,
+                message: "verified before".to_owned(),
+            },
+            kind: SignatureKind::None,
+            failed: None,
+            entry: Some(known.key.to_owned()),
+            is_remembered: true,
+        })
+    }
+
+    fn anew(&self, object: &SignedObject) -> Judged {
+        let first = self
+            .ledger
+            .as_ref()
+            .and_then(|(ledger, _)| ledger.get(&object.id));
+        let (kind, judgement) = self.judge(object, first.map(|known| known.at));
+        Judged {
+            report: SignatureReport {
+                revision: object.id.clone(),
+                verdict: judgement.verdict,
+                signer: judgement.signer,
+                signed_at: judgement.signed_at,
+                message: judgement.message,
+            },
+            kind,
+            failed: judgement.failed,
+            entry: judgement.relies_on,
+            is_remembered: false,
+        }
+    }
+
+    /// Judges as of `then`, where it was verified then by a keyring or policy that has changed since.
+    fn judge(&self, object: &SignedObject, then: Option<Timestamp>) -> (SignatureKind, Judgement) {
+        let refused = |verdict, check, message: String| {
+            (SignatureKind::None, Judgement::anonymous(verdict, check, message))
         };
-        if !history.last_trusted_is_ancestor {
-            return Err(rewritten());
-        }
-        let given: BTreeMap<&str, &SignedObject> = history
-            .commits
-            .iter()
-            .map(|commit| (commit.id.as_str(), commit))
-            .collect();
-        let boundary: BTreeSet<&str> = history.boundary.iter().map(String::as_str).collect();
-        let mut reached = BTreeSet::from([history.head.id.as_str()]);
-        let mut waiting = vec![(history.head.id.clone(), head.clone())];
-        let mut finds_last_trusted = false;
-        while let Some((commit, links)) = waiting.pop() {
-            for parent in links.parents {
-                finds_last_trusted |= parent == last_trusted;
-                if parent == last_trusted || boundary.contains(parent.as_str()) {
-                    continue;
-                }
-                let Some(object) = given.get(parent.as_str()) else {
-                    return Err(VerifyError::Incomplete { commit, parent });
-                };
-                if reached.insert(object.id.as_str()) {
-                    waiting.push((parent, proven(object)?));
-                }
-            }
-        }
-        if !finds_last_trusted {
-            return Err(rewritten());
-        }
-        let rest = history
-            .commits
-            .iter()
-            .filter(|commit| reached.contains(commit.id.as_str()));
-        let mut chain: Vec<&SignedObject> = rest.filter(|commit| commit.id != history.head.id).collect();
-        // Last, and by the bytes that were proven to be the tree's.
-        chain.push(&history.head);
-        Ok(chain)
-    }
-
-    fn all(&self, objects: &[&SignedObject]) -> Vec<SignatureReport> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = cores.min(objects.len() / WORTH_A_THREAD).max(1);
-        if threads == 1 {
-            return objects.iter().map(|object| self.object(object)).collect();
-        }
-        let next = AtomicUsize::new(0);
-        let work = || {
-            let mut done = Vec::new();
-            loop {
-                let at = next.fetch_add(1, Ordering::Relaxed);
-                let Some(object) = objects.get(at) else {
-                    return done;
-                };
-                done.push((at, self.object(object)));
-            }
-        };
-        let mut reports: Vec<(usize, SignatureReport)> = std::thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-            let mut all = work();
-            for other in others {
-                // A thread that panicked has judged nothing; the panic goes on here.
-                all.extend(
-                    other
-                        .join()
-                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-                );
-            }
-            all
-        });
-        reports.sort_by_key(|(at, _)| *at);
-        reports.into_iter().map(|(_, report)| report).collect()
-    }
-
-    fn judge(&self, object: &SignedObject) -> Judgement {
-        if hash::object_id(object).as_deref() != Some(object.id.as_str()) {
-            return Judgement::anonymous(
+        if !hash::is_id_right(object) {
+            return refused(
                 Verdict::Malformed,
-                "its bytes do not hash to its id: the repository is damaged or tampered with",
+                Check::Id,
+                "its bytes do not hash to its id: the repository is damaged or tampered with".to_owned(),
             );
         }
         let kind = match object.kind {
@@ -228,10 +205,8 @@ impl<'a> Verifier<'a> {
         let parts = match object::parse(object) {
             Ok(parts) => parts,
             Err(reason) => {
-                return Judgement::anonymous(
-                    Verdict::Malformed,
-                    format!("the {kind} is malformed: {reason}"),
-                );
+                let message = format!("the {kind} is malformed: {reason}");
+                return refused(Verdict::Malformed, Check::Form, message);
             }
         };
         let Some(signature) = parts.signature else {
@@ -239,30 +214,32 @@ impl<'a> Verifier<'a> {
                 SignedKind::Commit => "commit -S",
                 SignedKind::Tag => "tag -s",
             };
-            return Judgement::anonymous(
-                Verdict::Unsigned,
-                format!("the {kind} is not signed: use `git {how}`"),
-            );
+            let message = format!("the {kind} is not signed: use `git {how}`");
+            return refused(Verdict::Unsigned, Check::Signed, message);
         };
+        let now = then.unwrap_or(self.now);
         if signature.starts_with(openpgp::BEGIN) {
-            return openpgp::judge(
+            let standings = then.is_none().then_some(&self.standings);
+            let judgement = openpgp::judge(
                 &parts.payload,
                 &signature,
                 self.keyring,
-                &self.standings,
-                &self.policy,
-                self.now,
+                standings,
+                self.policy,
+                now,
             );
+            return (SignatureKind::OpenPgp, judgement);
         }
         if signature.starts_with(ssh::BEGIN) {
-            return ssh::judge(
+            let judgement = ssh::judge(
                 &parts.payload,
                 &signature,
                 self.keyring,
-                &self.policy,
-                self.now,
+                self.policy,
+                now,
                 parts.written_at,
             );
+            return (SignatureKind::Ssh, judgement);
         }
         let (verdict, what) = if signature.starts_with(b"-----BEGIN SIGNED MESSAGE-----") {
             (Verdict::Unsupported, "X.509 signatures are not supported")
@@ -274,51 +251,52 @@ impl<'a> Verifier<'a> {
         } else {
             (Verdict::Malformed, "its signature is of no known kind")
         };
-        Judgement::anonymous(verdict, format!("{what}: sign with an OpenPGP or SSH key"))
+        let message = format!("{what}: sign with an OpenPGP or SSH key");
+        refused(verdict, Check::Readable, message)
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the verify stage, and this its one door"
-)]
-fn attest(tree: Tree, evidence: Evidence) -> Verified<Tree> {
-    Verified::attest(tree, evidence)
+impl std::fmt::Debug for Verifier<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Verifier")
+            .field("policy", &self.policy)
+            .field("now", &self.now)
+            .finish_non_exhaustive()
+    }
 }
 
-/// That the commit is what its id says, and the tree the one that it names.
-fn belongs(tree: &Tree, head: &SignedObject) -> Result<CommitLinks, VerifyError> {
-    if head.id != tree.revision.commit {
-        return Err(inconsistent(
-            &head.id,
-            "it is not the commit that the tree was read from",
-        ));
+/// Does the same for many on all cores; the answers in their order.
+pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = cores.min(items.len() / WORTH_A_THREAD).max(1);
+    if threads == 1 {
+        return items.iter().map(work).collect();
     }
-    let links = proven(head)?;
-    if links.tree != tree.revision.tree {
-        return Err(inconsistent(
-            &head.id,
-            "it names another tree than the one that was read",
-        ));
-    }
-    Ok(links)
-}
-
-/// The links of a commit whose bytes hash to its id.
-fn proven(commit: &SignedObject) -> Result<CommitLinks, VerifyError> {
-    if commit.kind != SignedKind::Commit {
-        return Err(inconsistent(&commit.id, "it is not a commit"));
-    }
-    if hash::object_id(commit).as_deref() != Some(commit.id.as_str()) {
-        return Err(inconsistent(&commit.id, "its bytes do not hash to its id"));
-    }
-    CommitLinks::read(&commit.bytes, commit.id.len())
-        .ok_or_else(|| inconsistent(&commit.id, "its tree and parent lines are not those of a commit"))
-}
-
-fn inconsistent(id: &str, detail: &str) -> VerifyError {
-    VerifyError::Inconsistent {
-        id: id.to_owned(),
-        detail: detail.to_owned(),
-    }
+    let next = AtomicUsize::new(0);
+    let run = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(at) else {
+                return done;
+            };
+            done.push((at, work(item)));
+        }
+    };
+    let mut answers: Vec<(usize, R)> = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
+        let mut all = run();
+        for other in others {
+            // A thread that panicked has answered nothing; the panic goes on here.
+            all.extend(
+                other
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            );
+        }
+        all
+    });
+    answers.sort_by_key(|(at, _)| *at);
+    answers.into_iter().map(|(_, answer)| answer).collect()
 }

@@ -138,7 +138,7 @@ impl Bench {
     }
 
     fn ask_us(&self, object: &SignedObject) -> SignatureReport {
-        Verifier::new(&self.keyring, Policy::default(), Timestamp::now()).object(object)
+        Verifier::new(&self.keyring, &Policy::default(), Timestamp::now()).object(object)
     }
 
     /// Compares both on one object.

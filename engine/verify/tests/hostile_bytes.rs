@@ -27,7 +27,7 @@ fn object(kind: SignedKind, bytes: &[u8]) -> SignedObject {
 
 fn judge(keyring: &Keyring, object: &SignedObject) -> Verdict {
     let now = Timestamp::from_second(1_700_000_000).unwrap();
-    let report = Verifier::new(keyring, Policy::default(), now).object(object);
+    let report = Verifier::new(keyring, &Policy::default(), now).object(object);
     assert!(!report.message.is_empty());
     report.verdict
 }

@@ -8,7 +8,7 @@ use sluice_model::tree::Tree;
 use sluice_model::trust::{Evidence, History, SignedKind, Verdict};
 use sluice_sandbox::{GnuPg, Key, Repository as Work, Signature};
 use sluice_source::{Repository, TreeLimits};
-use sluice_verify::{Keyring, Policy, Verification, Verifier, VerifyError, codes};
+use sluice_verify::{Keyring, Policy, Request, Verification, Verifier, VerifyError, codes};
 
 struct Fixture {
     home: GnuPg,
@@ -60,12 +60,7 @@ impl Fixture {
         last_trusted: Option<&str>,
     ) -> Result<Verification, VerifyError> {
         let (tree, history) = self.source(name, last_trusted);
-        Verifier::new(&self.keyring, Policy::default(), Timestamp::now()).revision(
-            tree,
-            &history,
-            mode,
-            last_trusted,
-        )
+        self.ask(tree, &history, mode, last_trusted)
     }
 
     fn again(
@@ -74,11 +69,27 @@ impl Fixture {
         history: &History,
         last_trusted: Option<&str>,
     ) -> Result<Verification, VerifyError> {
-        Verifier::new(&self.keyring, Policy::default(), Timestamp::now()).revision(
+        self.ask(tree, history, Chain, last_trusted)
+    }
+
+    fn ask(
+        &self,
+        tree: Tree,
+        history: &History,
+        mode: VerificationMode,
+        last_trusted: Option<&str>,
+    ) -> Result<Verification, VerifyError> {
+        let request = Request {
+            mode,
+            last_trusted,
+            ..Request::default()
+        };
+        let repository = Repository::open_local(self.work.path()).unwrap();
+        Verifier::new(&self.keyring, &Policy::default(), Timestamp::now()).revision(
             tree,
             history,
-            Chain,
-            last_trusted,
+            &request,
+            &repository,
         )
     }
 }
@@ -341,7 +352,8 @@ fn sha256_repositories_are_verified_as_such() {
     git(&["commit", "--quiet", "--allow-empty", "--gpg-sign", "-m", "two"]);
     git(&["tag", "--sign", "-m", "v1", "v1"]);
     let repository = Repository::open_local(&path).unwrap();
-    let verifier = Verifier::new(&fixture.keyring, Policy::default(), Timestamp::now());
+    let policy = Policy::default();
+    let verifier = Verifier::new(&fixture.keyring, &policy, Timestamp::now());
     for name in ["main", "v1"] {
         let report = verifier.object(&repository.object(name).unwrap());
         assert_eq!(report.verdict, Verdict::Trusted, "{name}: {}", report.message);
@@ -349,7 +361,12 @@ fn sha256_repositories_are_verified_as_such() {
     let revision = repository.resolve("main").unwrap();
     let tree = repository.tree(&revision, "", &TreeLimits::default()).unwrap();
     let history = repository.history(&revision, Some(&first), 10).unwrap();
-    verifier.revision(tree, &history, Chain, Some(&first)).unwrap();
+    let request = Request {
+        mode: Chain,
+        last_trusted: Some(&first),
+        ..Request::default()
+    };
+    verifier.revision(tree, &history, &request, &repository).unwrap();
 }
 
 #[test]

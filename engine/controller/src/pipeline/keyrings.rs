@@ -27,6 +27,7 @@ impl Pipeline {
             match reference {
                 KeyringRef {
                     config_map: Some(map),
+                    secret: None,
                     file: None,
                 } => {
                     for (name, bytes) in self.keys_of(&job.key.namespace, &map.name).await? {
@@ -35,6 +36,7 @@ impl Pipeline {
                 }
                 KeyringRef {
                     config_map: None,
+                    secret: None,
                     file: Some(file),
                 } => {
                     let (path, what) = (std::path::PathBuf::from(file), file.clone());

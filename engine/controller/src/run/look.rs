@@ -259,9 +259,10 @@ impl Actor {
         };
         let same = before.trusted_revision.as_deref() == Some(commit.as_str());
         status.verification = Some(VerificationState {
-            signer: signer.or_else(|| before.signer.filter(|_| same)),
+            signer: signer.or_else(|| before.signer.clone().filter(|_| same)),
             trusted_revision: Some(commit.clone()),
             refused_revision: None,
+            ..before
         });
         // A revision that was found trusted before keeps the words in which that was said.
         let said = conditions::get(&status.conditions, conditions::VERIFIED)
