@@ -17,7 +17,7 @@ use gix::objs::tree::EntryKind;
 use sluice_model::trust::{Changes, ChangesError};
 
 use crate::error::SourceError;
-use crate::repository::{Reader, Repository, object_error};
+use crate::repository::{Reader, Repository};
 use crate::tree::{DEPTH, TREE_OBJECT_BYTES, entries, join};
 
 /// Files, and folders on the way to them: as many as the largest repositories hold.
@@ -59,22 +59,19 @@ impl Reader {
         Ok((self.id(&links.tree)?, links.parents))
     }
 
-    /// The tree that merging two commits gives, with marks in it where they conflict. None where they have no common
-    /// history.
+    /// The tree that merging two commits gives, with marks in it where they conflict. None where they cannot be merged:
+    /// they have no common history, for one.
     fn merged(&self, ours: &str, theirs: &str) -> Result<Option<ObjectId>, SourceError> {
         let (ours, theirs) = (self.id(ours)?, self.id(theirs)?);
-        let failed = |error: gix::Error| object_error(theirs, &error);
-        let base = self.repository.merge_base(ours, theirs);
-        if base.is_err() {
-            return Ok(None);
-        }
-        let options = self.repository.tree_merge_options().map_err(failed)?;
-        let outcome = self
-            .repository
-            .merge_commits(ours, theirs, Labels::default(), options.into());
-        let mut outcome = outcome.map_err(failed)?;
-        let tree = outcome.tree_merge.tree.write().map_err(failed)?;
-        Ok(Some(tree.detach()))
+        let merge = || -> Result<ObjectId, gix::Error> {
+            let options = self.repository.tree_merge_options()?;
+            let labels = Labels::default();
+            let mut outcome = self
+                .repository
+                .merge_commits(ours, theirs, labels, options.into())?;
+            Ok(outcome.tree_merge.tree.write()?.detach())
+        };
+        Ok(merge().ok())
     }
 }
 

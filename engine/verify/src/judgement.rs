@@ -53,6 +53,15 @@ impl Judgement {
     }
 }
 
+/// The moment by which something is judged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    /// What counts as now: the clock's time, or that of the first time it was verified.
+    pub(crate) now: Timestamp,
+    /// The clock's time.
+    pub(crate) today: Timestamp,
+}
+
 /// A date as people read it.
 pub(crate) fn day(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d").to_string()

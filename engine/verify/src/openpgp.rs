@@ -19,7 +19,7 @@ use sluice_model::trust::{Signer, Verdict};
 
 use crate::armour;
 use crate::check::Check;
-use crate::judgement::{Judgement, day, plain};
+use crate::judgement::{Judgement, Moment, day, plain};
 use crate::keyring::Keyring;
 use crate::packets::tidied;
 use crate::policy::{Policy, ValidAt, WeakAlgorithm};
@@ -33,14 +33,15 @@ const SIGNATURE_BYTES: usize = 64 << 10;
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(30);
 const SHORT_RSA_BITS: usize = 2048;
 
-/// Judges `signature` over `payload`. `standings` are those of `now`, where they are kept.
+/// Judges `signature` over `payload`. `standings` are those of the clock's time, where that is what
+/// counts as now.
 pub(crate) fn judge(
     payload: &[u8],
     signature: &[u8],
     keyring: &Keyring,
     standings: Option<&Standings>,
     policy: &Policy,
-    now: Timestamp,
+    moment: Moment,
 ) -> Judgement {
     let signature = match parse(signature) {
         Ok(signature) => signature,
@@ -72,7 +73,7 @@ pub(crate) fn judge(
         return Judgement::anonymous(Verdict::NoKey, Check::Known, message).signed_at(signed_at);
     }
     let judged = candidates.into_iter().map(|index| {
-        let judgement = by_key(payload, &signature, keyring, index, standings, policy, now);
+        let judgement = by_key(payload, &signature, keyring, index, standings, policy, moment);
         judgement.signed_at(signed_at)
     });
     judged
@@ -87,7 +88,7 @@ fn by_key(
     index: usize,
     standings: Option<&Standings>,
     policy: &Policy,
-    now: Timestamp,
+    moment: Moment,
 ) -> Judgement {
     let Some(signing) = keyring.signing_keys().get(index) else {
         return Judgement::anonymous(Verdict::NoKey, Check::Known, "no key");
@@ -116,10 +117,10 @@ fn by_key(
         );
     };
     let at = match policy.valid_at {
-        ValidAt::Now => now,
+        ValidAt::Now => moment.now,
         ValidAt::Signing => signed_at,
     };
-    let judged = || Standing::of(certificate, signing, at, keyring);
+    let judged = || Standing::of(certificate, signing, at, moment.today, keyring);
     let fresh;
     let standing = match (policy.valid_at, standings) {
         (ValidAt::Now, Some(standings)) => match standings.get(index, judged) {
@@ -142,7 +143,7 @@ fn by_key(
         standing,
         policy,
         signed_at,
-        now,
+        moment.now,
         &name,
     );
     let (verdict, failed, message) = match refusal {

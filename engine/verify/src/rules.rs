@@ -98,7 +98,11 @@ impl Rules {
             rules.add(set, visible, repository, branch).map_err(wrong)?;
         }
         rules.check_merge_keys().map_err(|detail| VerifyError::Rules {
-            place: "the rules".to_owned(),
+            place: sets
+                .iter()
+                .map(|(place, _)| *place)
+                .collect::<Vec<_>>()
+                .join(" and "),
             detail,
         })?;
         Ok(rules)

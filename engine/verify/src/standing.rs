@@ -92,11 +92,26 @@ static READING: LazyLock<StandardPolicy<'static>> = LazyLock::new(|| {
 });
 
 impl Standing {
-    /// Judges a key as of `at`.
-    pub(crate) fn of(certificate: &Cert, signing: &SigningKey, at: Timestamp, keyring: &Keyring) -> Self {
+    /// Judges a key as of `at`. What it is bound by is what was valid then; where the owner has replaced that since (gpg
+    /// keeps no older version when a key is extended), what is valid today.
+    pub(crate) fn of(
+        certificate: &Cert,
+        signing: &SigningKey,
+        at: Timestamp,
+        today: Timestamp,
+        keyring: &Keyring,
+    ) -> Self {
         let name = key_name(certificate, signing);
-        let time = SystemTime::from(at);
-        let valid = certificate.with_policy(&*READING, time);
+        let fingerprint = signing.key.fingerprint();
+        let as_of = |time: Timestamp| certificate.with_policy(&*READING, SystemTime::from(time));
+        let binds = |valid: &ValidCert<'_>| {
+            let mut keys = valid.keys();
+            keys.any(|key| key.key().fingerprint() == fingerprint)
+        };
+        let valid = match as_of(at) {
+            Ok(valid) if binds(&valid) => Ok(valid),
+            Ok(_) | Err(_) => as_of(today),
+        };
         let user_id = user_id(certificate, valid.as_ref().ok());
         let refuse = |verdict, failed, message: String| Self {
             user_id: user_id.clone(),
@@ -106,7 +121,8 @@ impl Standing {
         if let Some(message) = revocation(certificate, signing, at, keyring) {
             return refuse(Verdict::RevokedKey, Check::NotRevoked, message);
         }
-        let Some(created) = timestamp(signing.key.creation_time()) else {
+        let primary = certificate.primary_key().key().creation_time();
+        let Some(created) = timestamp(signing.key.creation_time().max(primary)) else {
             return refuse(
                 Verdict::BadSignature,
                 Check::Bound,
@@ -133,7 +149,6 @@ impl Standing {
             Ok(valid) => valid,
             Err(error) => return unbound(plain(&error.to_string())),
         };
-        let fingerprint = signing.key.fingerprint();
         let Some(key) = valid.keys().find(|key| key.key().fingerprint() == fingerprint) else {
             return unbound("there is no valid binding signature and back signature for it".to_owned());
         };
@@ -160,13 +175,6 @@ impl Standing {
                 day(expired)
             );
             return refuse(Verdict::ExpiredKey, Check::Valid, message);
-        }
-        if let Err(error) = valid.alive() {
-            return refuse(
-                Verdict::ExpiredKey,
-                Check::Valid,
-                format!("{name} is not valid: {}", plain(&error.to_string())),
-            );
         }
         Self {
             user_id,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sluice_model::trust::{SignatureReport, SignedKind, SignedObject, Verdict};
 
 use crate::check::{self, Answer, Check, Explanation, RuleAnswer, SignatureKind};
-use crate::judgement::Judgement;
+use crate::judgement::{Judgement, Moment};
 use crate::keyring::Keyring;
 use crate::ledger::{self, Ledger};
 use crate::policy::Policy;
@@ -226,7 +226,7 @@ impl<'a> Verifier<'a> {
                 self.keyring,
                 standings,
                 self.policy,
-                now,
+                Moment { now, today: self.now },
             );
             return (SignatureKind::OpenPgp, judgement);
         }
