@@ -11,6 +11,7 @@ const STANDARD: &[(&str, &str)] = &[
     ("prune-argocd", "Prune"),
     ("prune-flux", "Prune"),
     ("prune-standard", "Prune"),
+    ("prune-blast-radius", "Prune"),
     ("sync-argocd", "Sync"),
     ("sync-flux", "Sync"),
     ("sync-standard", "Sync"),

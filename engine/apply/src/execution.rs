@@ -277,9 +277,10 @@ impl Execution<'_> {
     /// Deletes the hooks that are to go after success or failure. What cannot be deleted is left; the next sync sees it.
     async fn clean_up(&mut self, wave: &[Ready<'_>], failed: Option<&ObjectRef>) {
         for ready in wave {
-            let Action::Apply { cleanup, .. } = &ready.step.action else {
+            let Action::Apply { cleanup, options, .. } = &ready.step.action else {
                 continue;
             };
+            let propagation = options.propagation.unwrap_or(Propagation::Background);
             let object = &ready.step.object;
             let when = match failed {
                 None => HookCleanup::HookSucceeded,
@@ -301,7 +302,7 @@ impl Execution<'_> {
                 };
                 let request = || {
                     self.cluster
-                        .delete(&kind, object, Propagation::Background, Some(&precondition), false)
+                        .delete(&kind, object, propagation, Some(&precondition), false)
                 };
                 retry::safely(request).await.map(|_| ())
             };
@@ -428,6 +429,7 @@ fn is_waited_for(step: &Step, last: bool) -> bool {
             strategy: Strategy::LeaveAlone,
             ..
         } => false,
+        Action::Apply { options, .. } if options.no_wait => false,
         Action::Apply {
             cleanup,
             delete_first,

@@ -65,7 +65,7 @@ pub(crate) fn runs<'a>(steps: &[&'a Step]) -> Vec<Vec<&'a Step>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sluice_model::decision::{Phase, Propagation, Strategy};
+    use sluice_model::decision::{ApplyOptions, Phase, Propagation, Strategy};
 
     fn step(group: &str, kind: &str, name: &str, delete: bool) -> Step {
         Step {
@@ -89,6 +89,7 @@ mod tests {
                     validate: true,
                     delete_first: false,
                     cleanup: Vec::new(),
+                    options: ApplyOptions::default(),
                 },
             },
             origin: None,

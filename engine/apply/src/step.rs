@@ -174,7 +174,8 @@ pub(crate) async fn perform(
         Strategy::LeaveAlone => return Ok(Done::nothing("left alone")),
         Strategy::CreateOnly if precondition.is_some() => return Ok(Done::nothing("exists already")),
         _ if object.name().is_empty() => retry::if_untouched(|| cluster.create(kind, object, how)).await?,
-        Strategy::ServerSideApply | Strategy::CreateOnly => {
+        // `RecreateAlways` is in the plan as a deletion first.
+        Strategy::ServerSideApply | Strategy::CreateOnly | Strategy::RecreateAlways => {
             apply(cluster, kind, object, precondition, how).await?
         }
         Strategy::Merge => merge(cluster, kind, object, precondition, how).await?,
@@ -303,21 +304,36 @@ async fn delete(
     }
 }
 
-/// Deletes the object that has the name now, whichever it is, and waits until it is gone.
+/// Deletes the object that has the name now (of a part: the one that was planned for), and waits until it is gone.
 async fn remove_first(cluster: &Cluster, kind: &Kind, step: &Step, options: &Options) -> Result<(), Failure> {
     let Some(live) = retry::safely(|| cluster.get(kind, &step.object)).await? else {
         return Ok(());
     };
     let uid = live.metadata("uid").unwrap_or_default().to_owned();
+    if step
+        .precondition
+        .as_ref()
+        .is_some_and(|planned| planned.uid != uid)
+    {
+        let message = format!("{} is another object by now", step.object);
+        return Err(Failure::Cluster(ClusterError::Modified {
+            message,
+            exists: true,
+        }));
+    }
     let precondition = Precondition {
         uid,
         resource_version: None,
+    };
+    let propagation = match &step.action {
+        Action::Apply { options, .. } => options.propagation,
+        Action::Delete { propagation } => Some(*propagation),
     };
     let request = || {
         cluster.delete(
             kind,
             &step.object,
-            Propagation::Background,
+            propagation.unwrap_or(Propagation::Background),
             Some(&precondition),
             false,
         )
@@ -367,6 +383,7 @@ mod tests {
             validate: true,
             delete_first: false,
             cleanup: Vec::new(),
+            options: Default::default(),
         };
         Step {
             phase: Phase::Sync,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sluice_apply::{ApplyError, Event, Finished, NotHealthy, Options, Rehearse, Request, apply};
 use sluice_cluster::{Cluster, ConnectOptions};
-use sluice_model::decision::{HookCleanup, Phase, Propagation, Strategy};
+use sluice_model::decision::{ApplyOptions, HookCleanup, Phase, Propagation, Strategy};
 use sluice_model::health::{HealthStatus, HealthVerdict};
 use sluice_model::object::{Object, ObjectKey};
 use sluice_model::outcome::StepResult;
@@ -128,6 +128,7 @@ fn step(manifest: Value) -> Step {
             validate: true,
             delete_first: false,
             cleanup: Vec::new(),
+            options: ApplyOptions::default(),
         },
         origin: None,
         changes: Vec::new(),

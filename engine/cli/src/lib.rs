@@ -27,6 +27,13 @@ pub use crate::failure::codes;
 
 /// Runs the command line that the process was started with.
 pub fn main() -> ExitCode {
+    // The controller and the commands compile plugins in a child that is this program again.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|first| first == sluice_plugin_host::CHILD_ARGUMENT)
+    {
+        return sluice_plugin_host::serve();
+    }
     let arguments = args::Arguments::parse();
     logging::start(&arguments.global, &arguments.command);
     let mut out = BufWriter::new(anstream::AutoStream::auto(io::stdout().lock()));

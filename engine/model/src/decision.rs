@@ -1,5 +1,7 @@
 //! What the policies said: how an object is applied, and whether one may be deleted.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -48,8 +50,10 @@ pub enum Strategy {
     CreateOnly,
     /// The whole object is replaced.
     Replace,
-    /// Deleted and created again where a field cannot be changed.
+    /// Server-side apply; deleted and created again where that fails because a field cannot be changed.
     Recreate,
+    /// Deleted and created again wherever anything differs.
+    RecreateAlways,
     /// Not touched at all.
     LeaveAlone,
 }
@@ -78,16 +82,59 @@ pub struct SyncDecision {
     pub force: bool,
     /// Ask the server to reject unknown and duplicate fields.
     pub validate: bool,
-    /// Go on where the kind is not known yet.
-    pub skip_dry_run_on_missing_kind: bool,
     /// Its deletion comes after everything else.
     pub prune_last: bool,
-    /// RFC 6901 pointers to fields that are neither compared nor applied.
+    /// Fields that are neither compared nor changed: RFC 6901 pointers (`/…`) and paths as jq writes them (`.…`).
     pub ignore_fields: Vec<String>,
+    /// Field managers whose fields are neither compared nor changed.
+    pub ignore_managers: Vec<String>,
+    /// What else the plan carries to whoever applies.
+    #[serde(flatten)]
+    pub options: ApplyOptions,
     /// The whole operation waits, for this reason.
     pub hold: Option<String>,
     /// Which plugin decided each field that is not at its default: `field → plugin`, sorted.
-    pub decided_by: std::collections::BTreeMap<String, String>,
+    pub decided_by: BTreeMap<String, String>,
+    /// Opinions that a later plugin overruled, in the order in which they were given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overruled: Vec<Overruled>,
+}
+
+/// How an object is applied, beyond strategy and force. What is at its default is not written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ApplyOptions {
+    /// Go on where the kind is not known yet.
+    #[serde(skip_serializing_if = "is_false")]
+    pub skip_dry_run_on_missing_kind: bool,
+    /// The managers whose fields are taken over; none: of the tools that people come from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub take_over: Option<Vec<String>>,
+    /// What becomes of its dependents where applying deletes it: a hook that is cleaned up, an object that is created again;
+    /// none: [`Propagation::Background`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub propagation: Option<Propagation>,
+    /// Nothing waits until it is healthy.
+    #[serde(skip_serializing_if = "is_false")]
+    pub no_wait: bool,
+    /// How many seconds it may take to become healthy; none: as long as the operation's limit is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u32>,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// An opinion that did not count in the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overruled {
+    /// The field that it was about, as in [`SyncDecision::decided_by`].
+    pub field: String,
+    /// Whose it was.
+    pub plugin: String,
+    /// What it was.
+    pub value: serde_json::Value,
 }
 
 impl Default for SyncDecision {
@@ -103,11 +150,13 @@ impl Default for SyncDecision {
             strategy: Strategy::ServerSideApply,
             force: false,
             validate: true,
-            skip_dry_run_on_missing_kind: false,
             prune_last: false,
             ignore_fields: Vec::new(),
+            ignore_managers: Vec::new(),
+            options: ApplyOptions::default(),
             hold: None,
-            decided_by: std::collections::BTreeMap::new(),
+            decided_by: BTreeMap::new(),
+            overruled: Vec::new(),
         }
     }
 }
@@ -122,7 +171,7 @@ pub enum Occasion {
     ApplicationDeleted,
 }
 
-/// What happens to the objects that the deleted one owns (Kubernetes' garbage collection).
+/// What happens to the objects that the deleted one owns (Kubernetes' garbage collection); later variants are more cautious.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Propagation {
@@ -140,10 +189,7 @@ pub enum Propagation {
 #[serde(rename_all = "camelCase", tag = "verdict")]
 pub enum PruneVerdict {
     /// It may go.
-    Delete {
-        /// How its dependents go.
-        propagation: Propagation,
-    },
+    Delete,
     /// It waits for a person to approve this very plan.
     Hold {
         /// Why.
@@ -163,6 +209,8 @@ pub struct PruneDecision {
     /// The verdict.
     #[serde(flatten)]
     pub verdict: PruneVerdict,
+    /// How its dependents go, now or once its deletion was approved.
+    pub propagation: Propagation,
     /// The plugin whose verdict won; none where the engine decided (no plugin had an opinion, or one failed).
     pub decided_by: Option<String>,
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::decision::{HookCleanup, Phase, Propagation, Strategy};
+use crate::decision::{ApplyOptions, HookCleanup, Phase, Propagation, Strategy};
 use crate::difference::FieldChange;
 use crate::manifest::Origin;
 use crate::object::ObjectRef;
@@ -96,11 +96,15 @@ pub enum Action {
         force: bool,
         /// Ask the server to reject unknown fields.
         validate: bool,
-        /// Delete an earlier instance of it first and wait until it is gone (a hook's `BeforeHookCreation`).
+        /// Delete an earlier instance of it first and wait until it is gone (a hook's `BeforeHookCreation`, a part's
+        /// [`Strategy::RecreateAlways`]).
         delete_first: bool,
         /// When it is deleted again once it has run; empty for what stays.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         cleanup: Vec<HookCleanup>,
+        /// What else the policies decided.
+        #[serde(flatten)]
+        options: ApplyOptions,
     },
     /// Deletes the object.
     Delete {

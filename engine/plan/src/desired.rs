@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use sluice_model::applyset::PART_OF_LABEL;
-use sluice_model::decision::{HookCleanup, Occasion, Phase, Strategy};
+use sluice_model::decision::{ApplyOptions, HookCleanup, Occasion, Phase, Strategy};
 use sluice_model::difference::{Difference, FieldChange};
 use sluice_model::manifest::Origin;
 use sluice_model::object::Object;
@@ -34,6 +34,7 @@ struct Apply<'a> {
     strategy: Strategy,
     force: bool,
     validate: bool,
+    options: ApplyOptions,
     changes: Vec<FieldChange>,
     precondition: Option<Precondition>,
 }
@@ -142,6 +143,7 @@ fn hook<'a>(desired: &'a DesiredObject, input: &PlanInput) -> Vec<Apply<'a>> {
         strategy: decision.strategy,
         force: decision.force,
         validate: decision.validate,
+        options: decision.options.clone(),
         changes: Vec::new(),
         // It may be gone, or another one, by the time it runs: hooks are made anew.
         precondition: None,
@@ -204,6 +206,7 @@ fn part<'a>(desired: &'a DesiredObject, input: &PlanInput, set: &str, unchanged:
         strategy: decision.strategy,
         force: decision.force,
         validate: decision.validate,
+        options: decision.options.clone(),
         changes,
         precondition: desired.live.as_ref().and_then(identity),
     }]
@@ -248,6 +251,7 @@ fn namespace<'a>(input: &PlanInput, applies: &[Apply<'_>]) -> Option<Apply<'a>> 
         strategy: Strategy::CreateOnly,
         force: false,
         validate: true,
+        options: ApplyOptions::default(),
         changes: Vec::new(),
         precondition: None,
     })
@@ -263,6 +267,7 @@ fn step(apply: Apply<'_>, set: &str) -> Step {
         strategy,
         force,
         validate,
+        options,
         changes,
         precondition,
     } = apply;
@@ -275,7 +280,8 @@ fn step(apply: Apply<'_>, set: &str) -> Step {
     let mut cleanup = hook.unwrap_or_default().to_vec();
     cleanup.sort_unstable();
     cleanup.dedup();
-    let delete_first = cleanup.contains(&HookCleanup::BeforeHookCreation);
+    let again = strategy == Strategy::RecreateAlways && precondition.is_some();
+    let delete_first = again || cleanup.contains(&HookCleanup::BeforeHookCreation);
     let changes = if ours.is_secret() {
         changes.into_iter().map(masked).collect()
     } else {
@@ -293,6 +299,7 @@ fn step(apply: Apply<'_>, set: &str) -> Step {
             validate,
             delete_first,
             cleanup,
+            options,
         },
         origin,
         changes,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use sluice_model::applyset::{self, PART_OF_LABEL};
-use sluice_model::decision::{HookCleanup, Occasion, Phase, PruneVerdict};
+use sluice_model::decision::{HookCleanup, Occasion, Phase, PruneVerdict, Strategy};
 use sluice_model::object::{GroupKind, Object, ObjectKey};
 use sluice_model::plan::{Action, PLAN_VERSION, Plan, Step};
 use sluice_model::secret;
@@ -66,7 +66,7 @@ pub fn check_against(plan: &Plan, input: &PlanInput) -> Vec<String> {
             continue;
         };
         let fits = match &candidate.prune.verdict {
-            PruneVerdict::Delete { .. } => !is_held,
+            PruneVerdict::Delete => !is_held,
             PruneVerdict::Hold { .. } => is_held,
             PruneVerdict::Keep { .. } => false,
         };
@@ -158,6 +158,7 @@ fn once_each(plan: &Plan, wrong: &mut Vec<String>) {
 fn sound_apply(plan: &Plan, step: &Step, wrong: &mut Vec<String>) {
     let Action::Apply {
         manifest,
+        strategy,
         delete_first,
         cleanup,
         ..
@@ -187,8 +188,11 @@ fn sound_apply(plan: &Plan, step: &Step, wrong: &mut Vec<String>) {
     if secret::mask(&object) != object {
         wrong.push(format!("{name} shows the values of a secret"));
     }
-    if *delete_first != cleanup.contains(&HookCleanup::BeforeHookCreation) {
-        wrong.push(format!("{name} is deleted first, or not, against its clean-up"));
+    let again = *strategy == Strategy::RecreateAlways && step.precondition.is_some();
+    if *delete_first != (again || cleanup.contains(&HookCleanup::BeforeHookCreation)) {
+        wrong.push(format!(
+            "{name} is deleted first, or not, against its clean-up and strategy"
+        ));
     }
 }
 

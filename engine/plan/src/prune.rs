@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use sluice_model::application::FIELD_MANAGER;
 use sluice_model::applyset::PART_OF_LABEL;
-use sluice_model::decision::{Occasion, Phase, Propagation, PruneVerdict};
+use sluice_model::decision::{Occasion, Phase, PruneVerdict};
 use sluice_model::object::{Object, ObjectKey};
 use sluice_model::plan::{Action, HeldDeletion, KeptObject, Precondition, Step};
 
@@ -24,7 +24,6 @@ pub(crate) struct Deletions<'a> {
 /// A deletion whose place in the order is still open.
 pub(crate) struct Deletion<'a> {
     candidate: &'a PruneCandidate,
-    propagation: Propagation,
     /// Why it waits; none where it may be done.
     held: Option<&'a str>,
 }
@@ -66,20 +65,14 @@ pub(crate) fn decide<'a>(input: &'a PlanInput, set: &str) -> Deletions<'a> {
             _ if is_earlier_run(live, input) => {
                 keep("it is an earlier run of a hook that Git still has", None)
             }
-            PruneVerdict::Hold { reason } => {
-                steps.push(Deletion {
-                    candidate,
-                    propagation: Propagation::default(),
-                    held: Some(reason),
-                });
-            }
-            PruneVerdict::Delete { propagation } => {
-                steps.push(Deletion {
-                    candidate,
-                    propagation: *propagation,
-                    held: None,
-                });
-            }
+            PruneVerdict::Hold { reason } => steps.push(Deletion {
+                candidate,
+                held: Some(reason),
+            }),
+            PruneVerdict::Delete => steps.push(Deletion {
+                candidate,
+                held: None,
+            }),
         }
     }
     kept.sort_by(|a, b| a.object.cmp(&b.object));
@@ -128,15 +121,11 @@ pub(crate) fn place(deletions: Vec<Deletion<'_>>, applied_waves: &[i32]) -> (Vec
         )
     });
     let (mut steps, mut held) = (Vec::new(), Vec::new());
-    for (
-        wave,
-        Deletion {
+    for (wave, deletion) in placed {
+        let Deletion {
             candidate,
-            propagation,
             held: reason,
-        },
-    ) in placed
-    {
+        } = deletion;
         let live = &candidate.live;
         // Something else may write to an object while it waits for a person, which must not void the approval; an object
         // that is deleted at once must still be the very one that the policies saw.
@@ -149,7 +138,9 @@ pub(crate) fn place(deletions: Vec<Deletion<'_>>, applied_waves: &[i32]) -> (Vec
             phase: Phase::Sync,
             wave,
             object: live.reference(),
-            action: Action::Delete { propagation },
+            action: Action::Delete {
+                propagation: candidate.prune.propagation,
+            },
             origin: None,
             changes: Vec::new(),
             precondition: live.metadata("uid").map(|uid| Precondition {

@@ -51,18 +51,13 @@ fn live(kind: &str, name: &str) -> Object {
 fn candidate(kind: &str, name: &str, verdict: PruneVerdict) -> PruneCandidate {
     let prune = PruneDecision {
         verdict,
+        propagation: Propagation::Foreground,
         decided_by: Some("p".into()),
     };
     PruneCandidate {
         live: live(kind, name),
         prune,
         sync: SyncDecision::default(),
-    }
-}
-
-fn delete() -> PruneVerdict {
-    PruneVerdict::Delete {
-        propagation: Propagation::Foreground,
     }
 }
 
@@ -82,7 +77,7 @@ fn input() -> PlanInput {
             desired("Namespace", "shop"),
         ],
         candidates: vec![
-            candidate("ConfigMap", "old", delete()),
+            candidate("ConfigMap", "old", PruneVerdict::Delete),
             candidate("ConfigMap", "older", PruneVerdict::Hold { reason: "r".into() }),
             candidate("ConfigMap", "oldest", PruneVerdict::Keep { reason: "r".into() }),
         ],
@@ -257,7 +252,8 @@ fn nothing_that_we_did_not_write_is_touched() {
     });
     for live in [copied, going, other] {
         let prune = PruneDecision {
-            verdict: delete(),
+            verdict: PruneVerdict::Delete,
+            propagation: Propagation::Foreground,
             decided_by: None,
         };
         input.candidates.push(PruneCandidate {

@@ -6,6 +6,8 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::ComponentiseError;
+
 /// The first bytes of an image; the last one counts up when its form changes.
 const MAGIC: &[u8; 8] = b"sluice\0\x01";
 /// Magic, compatibility hash, SHA-256 of the code.
@@ -14,9 +16,21 @@ const HEADER: usize = 8 + 8 + 32;
 /// Why something was not compiled or not loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum AotError {
+    /// The module cannot be wrapped.
+    #[error(transparent)]
+    Componentise(ComponentiseError),
     /// The component is invalid or cannot be compiled.
     #[error("the component does not compile")]
     Compile(#[source] wasmtime::Error),
+    /// The compiler hit a limit, or crashed.
+    #[error("{reason}")]
+    GaveUp {
+        /// Which.
+        reason: String,
+    },
+    /// The thread or process that compiles did not start or did not answer.
+    #[error("the compiler cannot be run")]
+    Child(#[source] std::io::Error),
     /// The bytes are no image, or damaged.
     #[error("not a precompiled plugin, or a damaged one")]
     Damaged,
@@ -29,7 +43,7 @@ pub enum AotError {
 }
 
 /// Compiles a component now. Safe for any bytes.
-pub fn compile(engine: &Engine, component: &[u8]) -> Result<Component, AotError> {
+pub(crate) fn compile(engine: &Engine, component: &[u8]) -> Result<Component, AotError> {
     Component::from_binary(engine, component).map_err(AotError::Compile)
 }
 
@@ -55,6 +69,30 @@ pub fn precompile(engine: &Engine, component: &[u8]) -> Result<Vec<u8>, AotError
     reason = "running precompiled code is unsafe by nature; see the crate's documentation"
 )]
 pub fn load(engine: &Engine, image: &'static [u8]) -> Result<Component, AotError> {
+    // SAFETY: the bytes are part of this binary ('static, see above).
+    unsafe { deserialize(engine, image) }
+}
+
+/// Loads what the compiler in the child process answered.
+#[expect(
+    unsafe_code,
+    reason = "running precompiled code is unsafe by nature; see the crate's documentation"
+)]
+pub(crate) fn load_piped(engine: &Engine, image: &[u8]) -> Result<Component, AotError> {
+    // SAFETY: the bytes come from a pipe whose other end nobody but a child process had that runs this very program, and it did
+    // nothing but call `precompile`; see `compiler`.
+    unsafe { deserialize(engine, image) }
+}
+
+/// Checks an image and loads it.
+///
+/// # Safety
+/// `image` is what [`precompile`] returned, to this process or to one that runs the same program.
+#[expect(
+    unsafe_code,
+    reason = "running precompiled code is unsafe by nature; see the crate's documentation"
+)]
+unsafe fn deserialize(engine: &Engine, image: &[u8]) -> Result<Component, AotError> {
     let (header, code) = image.split_at_checked(HEADER).ok_or(AotError::Damaged)?;
     let (magic, rest) = header.split_at(MAGIC.len());
     let (hash, digest) = rest.split_at(8);
@@ -71,9 +109,8 @@ pub fn load(engine: &Engine, image: &'static [u8]) -> Result<Component, AotError
         clippy::disallowed_methods,
         reason = "this is the place that judges what may be trusted"
     )]
-    // SAFETY: `deserialize` runs `code` as native code. It is what `Engine::precompile_component` returned: the bytes are part
-    // of this binary ('static, see above), whole (their digest matches), and made by an engine with our compatibility hash;
-    // wasmtime checks its own version and the CPU's features again.
+    // SAFETY: `code` runs as native code. It is what `Engine::precompile_component` returned (see above), whole (its digest
+    // matches), and made by an engine with our compatibility hash; wasmtime checks its own version and the CPU's features again.
     let component = unsafe { Component::deserialize(engine, code) };
     component.map_err(AotError::Load)
 }

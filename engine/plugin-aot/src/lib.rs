@@ -7,17 +7,20 @@
 //!   settings: the image starts with the engine's compatibility hash, and any other is refused ([`AotError::Incompatible`]);
 //! - an image carries the SHA-256 of its code, so that a damaged file is refused too;
 //! - [`load`] takes `&'static [u8]`: bytes that are part of the binary. Nothing that was downloaded, mounted or written by
-//!   anybody at run time is ever loaded; such plugins are compiled from Wasm, which is safe ([`compile`]).
+//!   anybody at run time is ever loaded; such plugins are compiled from Wasm ([`Compiler`]), in a child process that answers
+//!   through a pipe.
 //!
-//! Start at [`engine`]; every setting there says why.
+//! Start at [`engine`]; every setting there says why. What is trusted of the child is said in `compiler`.
 
+mod compiler;
 mod component;
 mod engine;
 mod image;
 
+pub use compiler::{CHILD_ARGUMENT, Compiler, serve};
 pub use component::{ComponentiseError, Form, componentise, form};
 pub use engine::{Allocation, POOL_SLOTS, engine};
-pub use image::{AotError, compile, load, precompile};
+pub use image::{AotError, load, precompile};
 
 /// What the limits of plugins are made of; the host enforces those that an engine cannot.
 pub mod limits {

@@ -1,7 +1,10 @@
 //! What the host answers: always a value, and beside it what went wrong.
 
 use serde::Serialize;
-use sluice_model::ErrorCode;
+use sluice_model::{Coded as _, ErrorCode};
+
+use crate::codes::PluginError;
+use crate::session::Asked;
 
 /// A complete answer, cautious defaults filled in, and why they had to be.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +29,15 @@ pub struct PluginProblem {
 }
 
 impl PluginProblem {
+    pub(crate) fn new(plugin: &str, digest: &str, error: &PluginError) -> Self {
+        Self {
+            code: error.code(),
+            plugin: plugin.to_owned(),
+            digest: digest.to_owned(),
+            message: error.message(),
+        }
+    }
+
     /// `P10: plugin "x": …`: one line for conditions and logs.
     pub fn one_line(&self) -> String {
         format!("{}: plugin `{}`: {}", self.code.id, self.plugin, self.message)
@@ -43,5 +55,23 @@ impl Serialize for PluginProblem {
         fields.serialize_field("message", &self.message)?;
         fields.serialize_field("hint", self.code.hint)?;
         fields.end()
+    }
+}
+
+/// Each failure once, however many objects it was about.
+#[derive(Default)]
+pub(crate) struct Problems(pub(crate) Vec<PluginProblem>);
+
+impl Problems {
+    /// Notes a failure, and says it in one line.
+    pub(crate) fn add(&mut self, asked: &Asked, error: &PluginError) -> String {
+        let digest = asked.plugin.as_ref().map_or("", |plugin| plugin.digest.as_str());
+        let new = PluginProblem::new(&asked.name, digest, error);
+        let line = new.one_line();
+        let is_known = |old: &PluginProblem| old.code == new.code && old.plugin == new.plugin;
+        if !self.0.iter().any(is_known) {
+            self.0.push(new);
+        }
+        line
     }
 }

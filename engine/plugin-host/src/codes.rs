@@ -11,11 +11,11 @@ const fn code(id: &'static str, summary: &'static str, hint: &'static str) -> Er
     }
 }
 
-/// The plugin is not there or cannot be read.
+/// The plugin is not there, or its file cannot be read or has no usable name.
 pub const P01: ErrorCode = code(
     "P01",
-    "the plugin is not there or cannot be read",
-    "check the name in `spec.policies` against `sluice plugin list`, and that the plugin directory is readable",
+    "the plugin is not there, or its file cannot be read",
+    "check the name in `spec.policies` against `sluice plugin list`, and that the plugin directory and the file are readable",
 );
 /// The plugin is another one than the one that was pinned.
 pub const P02: ErrorCode = code(
@@ -27,7 +27,7 @@ pub const P02: ErrorCode = code(
 pub const P04: ErrorCode = code(
     "P04",
     "the file is no WebAssembly, or does not compile within the limits",
-    "build it for `wasm32-unknown-unknown` in release mode, as `plugins/README.md` shows; at most 8 MiB",
+    "build it for `wasm32-unknown-unknown` in release mode, as `plugins/README.md` shows; at most 8 MiB, which compile in 60 s and 1 GiB",
 );
 /// The plugin wants something that it is not given.
 pub const P05: ErrorCode = code(
@@ -41,10 +41,10 @@ pub const P06: ErrorCode = code(
     "the plugin exports no world of `sluice:policy`, or another version of it",
     "build it against `wit/policy/0.1.0` for exactly one of `health-check`, `prune-policy` and `sync-policy`",
 );
-/// The plugin refuses its settings.
+/// The plugin's settings are wrong.
 pub const P07: ErrorCode = code(
     "P07",
-    "the plugin refuses its settings",
+    "the plugin's settings do not fit its schema, or it refuses them",
     "correct `settings` of the plugin in `spec.policies`; `sluice plugin inspect` prints their schema",
 );
 /// The plugin cannot be started.
@@ -107,6 +107,9 @@ pub enum PluginError {
     /// Its file cannot be read.
     #[error("the file cannot be read")]
     Read(#[source] std::io::Error),
+    /// Its file has a name that nobody could use.
+    #[error("a plugin's name has letters, digits, `.`, `_` and `-`; this file has another one")]
+    Name,
     /// Its digest is not the pinned one.
     #[error("its digest is {found}, not the pinned {pinned}")]
     Digest {
@@ -133,10 +136,10 @@ pub enum PluginError {
         /// What is missing or other than expected.
         reason: String,
     },
-    /// Settings that the plugin refuses.
-    #[error("it refuses its settings: {reason}")]
+    /// Settings that do not fit the plugin's schema, or that the plugin refuses.
+    #[error("its settings are wrong: {reason}")]
     Settings {
-        /// The plugin's own words, with the places.
+        /// What is wrong, with the places.
         reason: String,
     },
     /// It does not start.
@@ -214,7 +217,7 @@ pub enum PluginError {
 impl Coded for PluginError {
     fn code(&self) -> &'static ErrorCode {
         match self {
-            Self::NotFound { .. } | Self::Read(_) => &P01,
+            Self::NotFound { .. } | Self::Read(_) | Self::Name => &P01,
             Self::Digest { .. } => &P02,
             Self::Compile { .. } => &P04,
             Self::ImportDenied { .. } => &P05,

@@ -1,16 +1,16 @@
 //! Asking for health: the most specific claim first, the next where there is no opinion.
 
 use sluice_model::health::{HealthStatus, HealthVerdict};
-use sluice_model::{Coded as _, GroupKind, Object};
+use sluice_model::{GroupKind, Object};
 
-use crate::bindings::health::HealthCheck;
+use crate::answer::Problems;
 use crate::bindings::health::exports::sluice::policy::health::{Context, Verdict};
 use crate::claims::best_fit;
 use crate::codes::PluginError;
-use crate::host::{Asked, Problems};
-use crate::load::Pre;
-use crate::run::{Runtime, Slotted};
+use crate::run::Runtime;
+use crate::session::{Asked, Session};
 use crate::state::one_line;
+use crate::world::HealthCheck;
 
 pub(crate) fn health(
     runtime: &Runtime,
@@ -21,7 +21,7 @@ pub(crate) fn health(
 ) -> Vec<HealthVerdict> {
     let mut workers: Vec<Worker<'_>> = asked
         .iter()
-        .map(|asked| Worker { asked, running: None })
+        .map(|asked| Worker { asked, session: None })
         .collect();
     let mut orders = Orders {
         asked,
@@ -42,18 +42,11 @@ pub(crate) fn health(
                 }
                 Err(error) => {
                     // Closed: whoever fails may have been the one to say that something is wrong.
-                    let message = format!(
-                        "{}: plugin `{}`: {}",
-                        error.code().id,
-                        worker.asked.name(),
-                        error.message()
-                    );
                     verdict = HealthVerdict {
                         status: HealthStatus::Unknown,
-                        message,
-                        plugin: Some(worker.asked.name().to_owned()),
+                        message: problems.add(worker.asked, &error),
+                        plugin: Some(worker.asked.name.clone()),
                     };
-                    problems.add(worker.asked, &error);
                     break;
                 }
             }
@@ -121,14 +114,14 @@ fn judged(asked: &Asked, verdict: Verdict) -> HealthVerdict {
     HealthVerdict {
         status,
         message: one_line(&message),
-        plugin: Some(asked.name().to_owned()),
+        plugin: Some(asked.name.clone()),
     }
 }
 
 /// One plugin within one batch: its instance lives from the first question to the end or to the first error.
 struct Worker<'a> {
     asked: &'a Asked,
-    running: Option<(Slotted, HealthCheck)>,
+    session: Option<Session<'a, HealthCheck>>,
 }
 
 impl Worker<'_> {
@@ -138,51 +131,20 @@ impl Worker<'_> {
         object: &Object,
         context: Context,
     ) -> Result<Verdict, PluginError> {
-        let plugin = match &self.asked.plugin {
-            Ok(plugin) => plugin,
-            Err(error) => return Err(error.again()),
+        let mut session = match self.session.take() {
+            Some(session) => session,
+            None => Session::start(runtime, self.asked)?,
         };
-        plugin.breaker.check()?;
-        let (mut slotted, world) = match self.running.take() {
-            Some(running) => running,
-            None => plugin.breaker.watch(start(runtime, self.asked))?,
-        };
-        let time = slotted.allow(0);
-        let lent = slotted.store.data_mut().lend(object);
-        let answer = lent.and_then(|(owned, borrowed)| {
+        let answer = session.ask("assess", 0, |store, world| {
+            let (owned, borrowed) = store.data_mut().lend(object)?;
             let answer = world
                 .sluice_policy_health()
-                .call_assess(&mut slotted.store, borrowed, context)?;
-            slotted.store.data_mut().take_back(owned)?;
+                .call_assess(&mut *store, borrowed, context)?;
+            store.data_mut().take_back(owned)?;
             Ok(answer)
         });
-        match answer {
-            Ok(Ok(verdict)) => {
-                self.running = Some((slotted, world));
-                Ok(verdict)
-            }
-            // An error that a plugin reports is an answer: its instance is whole.
-            Ok(Err(message)) => {
-                self.running = Some((slotted, world));
-                Err(PluginError::Guest {
-                    export: "assess",
-                    message: one_line(&message),
-                })
-            }
-            // The instance goes with `slotted`; the next object gets a fresh one.
-            Err(error) => plugin.breaker.watch(Err(slotted.explain("assess", time, &error))),
-        }
+        // An error that a plugin reports is an answer; after any other the next object gets a fresh instance.
+        self.session = Some(session).filter(Session::is_whole);
+        answer
     }
-}
-
-/// A configured instance.
-fn start(runtime: &Runtime, asked: &Asked) -> Result<(Slotted, HealthCheck), PluginError> {
-    let plugin = match &asked.plugin {
-        Ok(plugin) => plugin,
-        Err(error) => return Err(error.again()),
-    };
-    let Pre::Health(pre) = &plugin.pre else {
-        return Err(PluginError::NotFound { kind: "health-check" });
-    };
-    crate::host::started!(runtime, asked, pre)
 }

@@ -1,29 +1,29 @@
 //! From a file's bytes to a plugin that may be asked: every check that is made before anything of it runs.
 
 use std::fmt::Write as _;
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
-use sluice_plugin_aot::{AotError, Form, componentise, form, limits};
+use sluice_plugin_aot::{AotError, Form, form, limits};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre};
 
-use crate::bindings::health::HealthCheckPre;
-use crate::bindings::prune::PrunePolicyPre;
-use crate::bindings::sync::SyncPolicyPre;
+use crate::breaker::Breaker;
 use crate::claims::Claim;
 use crate::codes::PluginError;
-use crate::host::{Asked, PluginKind};
+use crate::info::{PluginInfo, PluginKind, PluginOrigin, RejectedFile};
 use crate::run::Runtime;
+use crate::session::Session;
+use crate::settings::Schema;
 use crate::state::{State, one_line};
+use crate::world::{Descriptor, HealthCheck, Pre, PrunePolicy, SyncPolicy, World};
 
 /// The largest file: a Rust policy has 100 KB, a TinyGo one 1 MB; compiling takes 40 times the size in memory.
-const FILE_BYTES: usize = 8 << 20;
-/// The longest compilation. 8 MiB take some 10 s on two cores.
-const COMPILE: Duration = Duration::from_secs(60);
+pub(crate) const FILE_BYTES: usize = 8 << 20;
+/// Claims of a plugin: each is compared with the kind of every object.
+const CLAIMS: usize = 1_000;
+/// The longest group or kind: DNS allows no longer name.
+const NAME_BYTES: usize = 253;
 /// Bytes of a page of memory.
 const WASM_PAGE: u64 = 64 << 10;
 /// The instances that a plugin may import. Nothing else, ever.
@@ -38,17 +38,10 @@ pub(crate) struct Plugin {
     pub(crate) imports: Vec<String>,
     pub(crate) summary: String,
     pub(crate) claims: Vec<Claim>,
-    pub(crate) settings_schema: Option<Value>,
+    pub(crate) settings_schema: Option<Schema>,
     pub(crate) uses_time: bool,
     pub(crate) pre: Pre,
-    pub(crate) breaker: crate::breaker::Breaker,
-}
-
-/// A component, linked and checked against its world.
-pub(crate) enum Pre {
-    Health(HealthCheckPre<State>),
-    Prune(PrunePolicyPre<State>),
-    Sync(SyncPolicyPre<State>),
+    pub(crate) breaker: Breaker,
 }
 
 /// `sha256:…`.
@@ -75,10 +68,10 @@ impl Plugin {
             Form::CoreModule => check_core_imports(wasm)?,
             Form::Component => {}
         }
-        let component = componentise(wasm).map_err(|error| PluginError::WorldMismatch {
-            reason: error.to_string(),
-        })?;
-        let component = compile(runtime, component.into_owned())?;
+        let component = runtime
+            .compiler
+            .compile(&runtime.engine, wasm)
+            .map_err(uncompiled)?;
         Self::from_component(runtime, name, digest(wasm), wasm.len(), &component)
     }
 
@@ -96,11 +89,7 @@ impl Plugin {
             reason: format!("{error:#}"),
         };
         let instance: InstancePre<State> = runtime.linker.instantiate_pre(component).map_err(mismatch)?;
-        let pre = match kind {
-            PluginKind::Health => Pre::Health(HealthCheckPre::new(instance).map_err(mismatch)?),
-            PluginKind::Prune => Pre::Prune(PrunePolicyPre::new(instance).map_err(mismatch)?),
-            PluginKind::Sync => Pre::Sync(SyncPolicyPre::new(instance).map_err(mismatch)?),
-        };
+        let pre = Pre::new(kind, instance).map_err(mismatch)?;
         let mut plugin = Self {
             name: name.to_owned(),
             digest,
@@ -111,76 +100,106 @@ impl Plugin {
             settings_schema: None,
             uses_time: false,
             pre,
-            breaker: crate::breaker::Breaker::default(),
+            breaker: Breaker::default(),
         };
-        plugin.describe(runtime)?;
+        let descriptor = match kind {
+            PluginKind::Health => plugin.describe::<HealthCheck>(runtime),
+            PluginKind::Prune => plugin.describe::<PrunePolicy>(runtime),
+            PluginKind::Sync => plugin.describe::<SyncPolicy>(runtime),
+        };
+        plugin.adopt(descriptor.map_err(start_error)?)?;
         Ok(plugin)
     }
 
     /// Which question it answers.
     pub(crate) fn kind(&self) -> PluginKind {
-        match self.pre {
-            Pre::Health(_) => PluginKind::Health,
-            Pre::Prune(_) => PluginKind::Prune,
-            Pre::Sync(_) => PluginKind::Sync,
+        self.pre.kind()
+    }
+
+    /// Whether settings fit its schema.
+    pub(crate) fn check_settings(&self, settings: &Map<String, Value>) -> Result<(), PluginError> {
+        let Some(schema) = &self.settings_schema else {
+            return Ok(());
+        };
+        let problems = schema.problems(settings);
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(PluginError::Settings {
+                reason: one_line(&problems.join("; ")),
+            }),
         }
     }
 
-    /// Hands it settings, in an instance of its own.
-    pub(crate) fn check_settings(&self, runtime: &Runtime, asked: &Asked) -> Result<(), PluginError> {
-        match &self.pre {
-            Pre::Health(pre) => crate::host::started!(runtime, asked, pre).map(drop),
-            Pre::Prune(pre) => crate::host::started!(runtime, asked, pre).map(drop),
-            Pre::Sync(pre) => crate::host::started!(runtime, asked, pre).map(drop),
+    /// What is known of it.
+    pub(crate) fn info(&self, origin: PluginOrigin, rejected: Option<RejectedFile>) -> PluginInfo {
+        PluginInfo {
+            name: self.name.clone(),
+            world: self.kind(),
+            origin,
+            digest: self.digest.clone(),
+            bytes: self.bytes,
+            summary: self.summary.clone(),
+            claims: self.claims.clone(),
+            settings_schema: self
+                .settings_schema
+                .as_ref()
+                .map(|schema| schema.document().clone()),
+            uses_time: self.uses_time,
+            imports: self.imports.clone(),
+            rejected,
         }
     }
 
-    /// Asks it what it is, in an instance of its own.
-    fn describe(&mut self, runtime: &Runtime) -> Result<(), PluginError> {
-        // The three worlds share the interface but each has types of its own.
-        macro_rules! descriptor {
-            ($pre:expr) => {{
-                let mut slotted = runtime.store(&self.name)?;
-                let time = slotted.allow(0);
-                let world = $pre.instantiate(&mut slotted.store);
-                let world = world.map_err(|error| start_error(slotted.explain("start", time, &error)))?;
-                let descriptor = world
-                    .sluice_policy_plugin()
-                    .call_describe(&mut slotted.store);
-                let descriptor =
-                    descriptor.map_err(|error| start_error(slotted.explain("describe", time, &error)))?;
-                let claims = descriptor.claims.into_iter().map(|claim| Claim {
-                    group: claim.group,
-                    kind: claim.kind,
-                });
-                (
-                    descriptor.summary,
-                    claims.collect(),
-                    descriptor.settings_schema,
-                    descriptor.uses_time,
-                )
-            }};
+    /// Asks it what it is, in an instance of its own: with nothing before it and no clock, the answer is always the same.
+    fn describe<W: World>(&self, runtime: &Runtime) -> Result<Descriptor, PluginError> {
+        Session::<W>::instance(runtime, self)?.call("describe", 0, |store, world| world.describe(store))
+    }
+
+    /// Takes its word for what it is, as far as that makes sense.
+    fn adopt(&mut self, descriptor: Descriptor) -> Result<(), PluginError> {
+        let bad = |reason: String| PluginError::BadOutput {
+            export: "describe",
+            reason,
+        };
+        if descriptor.claims.len() > CLAIMS {
+            let count = descriptor.claims.len();
+            return Err(bad(format!("{count} claims; at most {CLAIMS} are taken")));
         }
-        let (summary, claims, schema, uses_time) = match &self.pre {
-            Pre::Health(pre) => descriptor!(pre),
-            Pre::Prune(pre) => descriptor!(pre),
-            Pre::Sync(pre) => descriptor!(pre),
-        };
-        self.summary = one_line(&summary);
-        self.claims = claims;
-        self.uses_time = uses_time;
-        self.settings_schema = match schema.map(|schema| serde_json::from_str::<Value>(&schema)) {
-            None => None,
-            Some(Ok(schema)) if schema.is_object() => Some(schema),
-            Some(Ok(_) | Err(_)) => {
-                let reason = "the settings schema is no JSON object".to_owned();
-                return Err(PluginError::BadOutput {
-                    export: "describe",
-                    reason,
-                });
-            }
-        };
+        let is_name =
+            |text: &str| text.len() <= NAME_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if let Some(claim) = descriptor
+            .claims
+            .iter()
+            .find(|claim| !is_name(&claim.group) || !is_name(&claim.kind))
+        {
+            let claim = one_line(&format!("`{}` in `{}`", claim.kind, claim.group));
+            return Err(bad(format!("the claim {claim} names no kind")));
+        }
+        let schema = descriptor
+            .settings_schema
+            .as_deref()
+            .map(Schema::parse)
+            .transpose();
+        self.settings_schema = schema.map_err(|reason| bad(format!("the settings schema: {reason}")))?;
+        self.summary = one_line(&descriptor.summary);
+        self.claims = descriptor.claims;
+        self.uses_time = descriptor.uses_time;
         Ok(())
+    }
+}
+
+/// What a failed compilation means.
+fn uncompiled(error: AotError) -> PluginError {
+    match error {
+        AotError::Componentise(error) => PluginError::WorldMismatch {
+            reason: one_line(&error.to_string()),
+        },
+        AotError::Compile(error) => PluginError::Compile {
+            reason: one_line(&format!("it does not compile: {error:#}")),
+        },
+        other => PluginError::Compile {
+            reason: one_line(&other.to_string()),
+        },
     }
 }
 
@@ -291,34 +310,5 @@ fn world(runtime: &Runtime, component: &Component) -> Result<PluginKind, PluginE
             );
             Err(PluginError::WorldMismatch { reason })
         }
-    }
-}
-
-/// Compiles on a thread of its own, so that a pathological file costs a thread for a minute and not the caller for ever.
-fn compile(runtime: &Runtime, component: Vec<u8>) -> Result<Component, PluginError> {
-    let (send, receive) = mpsc::sync_channel(1);
-    let engine = runtime.engine.clone();
-    let work = move || {
-        let compiled = sluice_plugin_aot::compile(&engine, &component);
-        // Nobody waits any more where this fails.
-        let _gone = send.send(compiled);
-    };
-    thread::Builder::new()
-        .name("plugin-compiler".to_owned())
-        .spawn(work)
-        .map_err(|error| PluginError::Compile {
-            reason: format!("no thread to compile on: {error}"),
-        })?;
-    match receive.recv_timeout(COMPILE) {
-        Ok(Ok(component)) => Ok(component),
-        Ok(Err(AotError::Compile(error))) => Err(PluginError::Compile {
-            reason: one_line(&format!("it does not compile: {error:#}")),
-        }),
-        Ok(Err(error)) => Err(PluginError::Compile {
-            reason: error.to_string(),
-        }),
-        Err(_) => Err(PluginError::Compile {
-            reason: format!("compiling took longer than {} s", COMPILE.as_secs()),
-        }),
     }
 }

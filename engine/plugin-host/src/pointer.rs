@@ -22,11 +22,6 @@ pub(crate) fn find<'a>(root: &'a Value, pointer: &str) -> Option<&'a Value> {
     Some(at)
 }
 
-/// True where a text has the form of a pointer.
-pub(crate) fn is_pointer(text: &str) -> bool {
-    text.starts_with('/')
-}
-
 fn select<'a>(list: &'a [Value], selector: &str) -> Option<&'a Value> {
     let (key, wanted) = selector.split_once('=')?;
     let (key, wanted) = (unescape(key), unescape(wanted));

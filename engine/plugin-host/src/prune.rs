@@ -1,16 +1,21 @@
 //! Asking what may be deleted: all policies are asked, the most cautious verdict wins.
 
-use sluice_model::decision::{Occasion, Propagation, PruneDecision, PruneVerdict};
-use sluice_model::plan::ApplicationKey;
-use sluice_model::{Coded as _, Object};
+use std::collections::BTreeMap;
 
+use sluice_model::Object;
+use sluice_model::decision::{Occasion, Propagation, PruneDecision, PruneVerdict};
+use sluice_model::object::GroupKind;
+use sluice_model::plan::ApplicationKey;
+
+use crate::answer::Problems;
+use crate::bindings::objects;
 use crate::bindings::prune::exports::sluice::policy::prune as wit;
 use crate::claims::best_fit;
 use crate::codes::PluginError;
-use crate::host::{Asked, Problems};
-use crate::load::Pre;
 use crate::run::Runtime;
+use crate::session::{Asked, Session};
 use crate::state::one_line;
+use crate::world::PrunePolicy;
 
 /// An object that would be deleted.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,12 +42,39 @@ pub struct PruneContext {
     pub occasion: Occasion,
     /// Whose objects they are.
     pub application: ApplicationKey,
-    /// How many objects the application owns before the plan, candidates included.
-    pub owned: u32,
-    /// How many objects Git wants.
-    pub desired: u32,
+    /// What the application owns before the plan, candidates included; without what is being deleted already.
+    pub owned: Census,
+    /// What Git wants it to own.
+    pub desired: Census,
     /// `spec.syncPolicy.syncOptions`.
     pub options: Vec<String>,
+}
+
+/// How many objects there are of each kind in each namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Census(BTreeMap<(GroupKind, Option<String>), u32>);
+
+impl<'a> FromIterator<&'a Object> for Census {
+    fn from_iter<T: IntoIterator<Item = &'a Object>>(objects: T) -> Self {
+        let mut census = Self::default();
+        for object in objects {
+            let key = (object.group_kind(), object.namespace().map(str::to_owned));
+            *census.0.entry(key).or_default() += 1;
+        }
+        census
+    }
+}
+
+impl Census {
+    fn tallies(&self) -> Vec<wit::Tally> {
+        let tally = |((kind, namespace), count): (&(GroupKind, Option<String>), &u32)| wit::Tally {
+            group: kind.group.clone(),
+            kind: kind.kind.clone(),
+            namespace: namespace.clone(),
+            count: *count,
+        };
+        self.0.iter().map(tally).collect()
+    }
 }
 
 pub(crate) fn prune(
@@ -52,112 +84,95 @@ pub(crate) fn prune(
     context: &PruneContext,
     problems: &mut Problems,
 ) -> Vec<PruneDecision> {
-    let mut decisions: Vec<Option<PruneDecision>> = vec![None; candidates.len()];
+    let mut words = vec![Word::default(); candidates.len()];
     for asked in asked {
-        let claimed: Vec<usize> = match &asked.plugin {
-            Ok(plugin) => indices(candidates, |candidate| {
-                best_fit(&plugin.claims, &candidate.live.group_kind()).is_some()
-            }),
-            // What a missing plugin would have claimed is not known: everything.
-            Err(_) => (0..candidates.len()).collect(),
-        };
+        let (indices, claimed): (Vec<usize>, Vec<&PruneCandidate>) = candidates
+            .iter()
+            .enumerate()
+            .filter(|(_, candidate)| match &asked.plugin {
+                Ok(plugin) => best_fit(&plugin.claims, &candidate.live.group_kind()).is_some(),
+                // What a missing plugin would have claimed is not known: everything.
+                Err(_) => true,
+            })
+            .unzip();
         if claimed.is_empty() {
             continue;
         }
-        let chosen: Vec<&PruneCandidate> = claimed
-            .iter()
-            .filter_map(|&index| candidates.get(index))
-            .collect();
-        let opinions: Vec<Option<PruneDecision>> = match review(runtime, asked, &chosen, context) {
-            Ok(verdicts) => verdicts
+        let said: Vec<Word> = match review(runtime, asked, &claimed, context) {
+            Ok(decisions) => decisions
                 .into_iter()
-                .map(|verdict| opinion(asked, verdict))
+                .map(|decision| Word::of(asked, decision))
                 .collect(),
             Err(error) => {
-                problems.add(asked, &error);
-                let reason = format!(
-                    "{}: plugin `{}`: {}",
-                    error.code().id,
-                    asked.name(),
-                    error.message()
-                );
-                let kept = PruneDecision {
-                    verdict: PruneVerdict::Keep { reason },
-                    decided_by: None,
+                let reason = problems.add(asked, &error);
+                let kept = Word {
+                    verdict: Some(PruneVerdict::Keep { reason }),
+                    ..Word::default()
                 };
-                vec![Some(kept); claimed.len()]
+                vec![kept; claimed.len()]
             }
         };
-        for (index, opinion) in claimed.into_iter().zip(opinions) {
-            let Some(decision) = decisions.get_mut(index) else {
-                continue;
-            };
-            let more_cautious = match (&*decision, &opinion) {
-                (_, None) => false,
-                (None, Some(_)) => true,
-                // Of equally cautious ones the first keeps its word.
-                (Some(before), Some(now)) => caution(&now.verdict) > caution(&before.verdict),
-            };
-            if more_cautious {
-                *decision = opinion;
+        for (index, word) in indices.into_iter().zip(said) {
+            if let Some(before) = words.get_mut(index) {
+                before.join(word);
             }
         }
     }
-    decisions
-        .into_iter()
-        .map(|decision| decision.unwrap_or_else(undecided))
-        .collect()
+    words.into_iter().map(Word::decision).collect()
 }
 
-/// Nobody has an opinion: a deletion that nobody asked for is one for a person.
-fn undecided() -> PruneDecision {
-    let reason = "no prune policy has an opinion on it".to_owned();
-    PruneDecision {
-        verdict: PruneVerdict::Hold { reason },
-        decided_by: None,
+/// What was said of one candidate so far.
+#[derive(Debug, Clone, Default)]
+struct Word {
+    verdict: Option<PruneVerdict>,
+    propagation: Option<Propagation>,
+    decided_by: Option<String>,
+}
+
+impl Word {
+    fn of(asked: &Asked, decision: wit::Decision) -> Self {
+        let verdict = match decision.verdict {
+            wit::Verdict::NoOpinion => None,
+            wit::Verdict::Delete => Some(PruneVerdict::Delete),
+            wit::Verdict::Hold(reason) => Some(PruneVerdict::Hold {
+                reason: one_line(&reason),
+            }),
+            wit::Verdict::Keep(reason) => Some(PruneVerdict::Keep {
+                reason: one_line(&reason),
+            }),
+        };
+        Self {
+            decided_by: verdict.is_some().then(|| asked.name.clone()),
+            verdict,
+            propagation: decision.propagation.map(propagation),
+        }
     }
-}
 
-fn caution(verdict: &PruneVerdict) -> (u8, Propagation) {
-    match verdict {
-        PruneVerdict::Delete { propagation } => (0, *propagation),
-        PruneVerdict::Hold { .. } => (1, Propagation::Foreground),
-        PruneVerdict::Keep { .. } => (2, Propagation::Foreground),
+    /// The more cautious word wins; of equally cautious ones the first.
+    fn join(&mut self, other: Self) {
+        let caution = |word: &Self| {
+            word.verdict.as_ref().map(|verdict| match verdict {
+                PruneVerdict::Delete => 0,
+                PruneVerdict::Hold { .. } => 1,
+                PruneVerdict::Keep { .. } => 2,
+            })
+        };
+        self.propagation = self.propagation.max(other.propagation);
+        if caution(&other) > caution(self) {
+            (self.verdict, self.decided_by) = (other.verdict, other.decided_by);
+        }
     }
-}
 
-fn indices<T>(items: &[T], keep: impl Fn(&T) -> bool) -> Vec<usize> {
-    items
-        .iter()
-        .enumerate()
-        .filter(|(_, item)| keep(item))
-        .map(|(index, _)| index)
-        .collect()
-}
-
-fn opinion(asked: &Asked, verdict: wit::Verdict) -> Option<PruneDecision> {
-    let verdict = match verdict {
-        wit::Verdict::NoOpinion => return None,
-        wit::Verdict::Delete(wit::Propagation::Foreground) => PruneVerdict::Delete {
-            propagation: Propagation::Foreground,
-        },
-        wit::Verdict::Delete(wit::Propagation::Background) => PruneVerdict::Delete {
-            propagation: Propagation::Background,
-        },
-        wit::Verdict::Delete(wit::Propagation::Orphan) => PruneVerdict::Delete {
-            propagation: Propagation::Orphan,
-        },
-        wit::Verdict::Hold(reason) => PruneVerdict::Hold {
-            reason: one_line(&reason),
-        },
-        wit::Verdict::Keep(reason) => PruneVerdict::Keep {
-            reason: one_line(&reason),
-        },
-    };
-    Some(PruneDecision {
-        verdict,
-        decided_by: Some(asked.name().to_owned()),
-    })
+    fn decision(self) -> PruneDecision {
+        PruneDecision {
+            // A deletion that nobody has an opinion on is one for a person.
+            verdict: self.verdict.unwrap_or_else(|| PruneVerdict::Hold {
+                reason: "no prune policy has an opinion on it".to_owned(),
+            }),
+            propagation: self.propagation.unwrap_or_default(),
+            decided_by: self.decided_by,
+        }
+    }
 }
 
 fn review(
@@ -165,17 +180,8 @@ fn review(
     asked: &Asked,
     candidates: &[&PruneCandidate],
     context: &PruneContext,
-) -> Result<Vec<wit::Verdict>, PluginError> {
-    let plugin = match &asked.plugin {
-        Ok(plugin) => plugin,
-        Err(error) => return Err(error.again()),
-    };
-    let Pre::Prune(pre) = &plugin.pre else {
-        return Err(PluginError::NotFound { kind: "prune-policy" });
-    };
-    plugin.breaker.check()?;
-    let (mut slotted, world) = plugin.breaker.watch(crate::host::started!(runtime, asked, pre))?;
-    let time = slotted.allow(candidates.len());
+) -> Result<Vec<wit::Decision>, PluginError> {
+    let mut session = Session::<PrunePolicy>::start(runtime, asked)?;
     let context = wit::Context {
         now: context.now.as_second(),
         occasion: match context.occasion {
@@ -184,40 +190,41 @@ fn review(
         },
         application_namespace: context.application.namespace.clone(),
         application_name: context.application.name.clone(),
-        owned: context.owned,
-        desired: context.desired,
+        owned: context.owned.tallies(),
+        desired: context.desired.tallies(),
         options: context.options.clone(),
     };
-    let state = slotted.store.data_mut();
-    let given: wasmtime::Result<Vec<wit::Candidate>> = candidates
-        .iter()
-        .map(|candidate| {
-            let desired = candidate
-                .desired
-                .as_ref()
-                .map(|object| state.give(object))
-                .transpose()?;
-            Ok(wit::Candidate {
-                live: state.give(&candidate.live)?,
-                desired,
+    let decisions = session.ask("review", candidates.len(), |store, world| {
+        let state = store.data_mut();
+        let given = candidates
+            .iter()
+            .map(|candidate| {
+                Ok(wit::Candidate {
+                    live: state.give(&candidate.live)?,
+                    desired: state.give_some(candidate.desired.as_ref())?,
+                })
             })
-        })
-        .collect();
-    let answer = given.and_then(|given| {
-        world
-            .sluice_policy_prune()
-            .call_review(&mut slotted.store, &given, &context)
-    });
-    match answer {
-        Ok(Ok(verdicts)) if verdicts.len() == candidates.len() => Ok(verdicts),
-        Ok(Ok(verdicts)) => Err(PluginError::BadOutput {
+            .collect::<wasmtime::Result<Vec<_>>>()?;
+        world.sluice_policy_prune().call_review(store, &given, &context)
+    })?;
+    match decisions.len() == candidates.len() {
+        true => Ok(decisions),
+        false => Err(PluginError::BadOutput {
             export: "review",
-            reason: format!("{} verdicts for {} candidates", verdicts.len(), candidates.len()),
+            reason: format!(
+                "{} decisions for {} candidates",
+                decisions.len(),
+                candidates.len()
+            ),
         }),
-        Ok(Err(message)) => Err(PluginError::Guest {
-            export: "review",
-            message: one_line(&message),
-        }),
-        Err(error) => plugin.breaker.watch(Err(slotted.explain("review", time, &error))),
+    }
+}
+
+/// The model's word for the interface's.
+pub(crate) fn propagation(propagation: objects::Propagation) -> Propagation {
+    match propagation {
+        objects::Propagation::Foreground => Propagation::Foreground,
+        objects::Propagation::Background => Propagation::Background,
+        objects::Propagation::Orphan => Propagation::Orphan,
     }
 }

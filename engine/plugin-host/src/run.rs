@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sluice_plugin_aot::{Allocation, POOL_SLOTS, limits};
+use sluice_plugin_aot::{Allocation, Compiler, POOL_SLOTS, limits};
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Engine, Store, Trap, WasmBacktrace};
 
@@ -31,15 +31,16 @@ const SLOT_WAIT: Duration = Duration::from_secs(5);
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<State>,
+    pub(crate) compiler: Compiler,
     slots: Arc<Slots>,
 }
 
 impl Runtime {
-    pub(crate) fn new() -> Result<Self, PluginError> {
-        Self::with_slots(POOL_SLOTS, SLOT_WAIT)
+    pub(crate) fn new(compiler: Compiler) -> Result<Self, PluginError> {
+        Self::with_slots(compiler, POOL_SLOTS, SLOT_WAIT)
     }
 
-    fn with_slots(slots: u32, wait: Duration) -> Result<Self, PluginError> {
+    fn with_slots(compiler: Compiler, slots: u32, wait: Duration) -> Result<Self, PluginError> {
         let failed = |error: wasmtime::Error| PluginError::Instantiate {
             reason: format!("{error:#}"),
         };
@@ -63,19 +64,18 @@ impl Runtime {
         Ok(Self {
             engine,
             linker,
+            compiler,
             slots,
         })
     }
 
-    /// A fresh store for one instance, once there is room.
+    /// A fresh store for one instance, once there is room. Nothing may run in it before [`Slotted::allow`].
     pub(crate) fn store(&self, plugin: &str) -> Result<Slotted, PluginError> {
         let slot = self.slots.take()?;
         let mut store = Store::new(&self.engine, State::new(plugin));
         store.limiter(|state| &mut state.memory);
         store.set_max_component_handles(HANDLES);
-        let mut slotted = Slotted { store, _slot: slot };
-        slotted.allow(0);
-        Ok(slotted)
+        Ok(Slotted { store, _slot: slot })
     }
 }
 
@@ -97,6 +97,7 @@ impl Slotted {
             .set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX / 2));
         self.store
             .set_hostcall_fuel(OUTPUT_BYTES.saturating_add(objects.saturating_mul(OUTPUT_PER_OBJECT)));
+        self.store.data_mut().deadline = Instant::now() + time + TICK;
         time
     }
 
@@ -240,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_slot_is_waited_for_and_free_again_when_its_instance_is_gone() {
-        let runtime = Runtime::with_slots(1, Duration::from_millis(50)).unwrap();
+        let runtime = Runtime::with_slots(Compiler::Here, 1, Duration::from_millis(50)).unwrap();
         let first = runtime.store("first").unwrap();
         let refused = runtime.store("second").err().unwrap();
         assert_eq!(refused.code().id, "P14");
@@ -250,7 +251,7 @@ mod tests {
 
     #[test]
     fn the_clock_ends_with_its_engine() {
-        let runtime = Runtime::with_slots(1, Duration::ZERO).unwrap();
+        let runtime = Runtime::with_slots(Compiler::Here, 1, Duration::ZERO).unwrap();
         let slots = Arc::downgrade(&runtime.slots);
         drop(runtime.store("only").unwrap());
         drop(runtime);

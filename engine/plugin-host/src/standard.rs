@@ -3,7 +3,7 @@
 use sluice_plugin_aot::AotError;
 
 use crate::codes::PluginError;
-use crate::host::PluginKind;
+use crate::info::PluginKind;
 use crate::load::Plugin;
 use crate::run::Runtime;
 
@@ -20,9 +20,9 @@ pub(crate) struct Standard {
 include!(concat!(env!("OUT_DIR"), "/standard.rs"));
 
 impl Standard {
-    /// Where in [`ALL`] a name is.
-    pub(crate) fn index(name: &str) -> Option<usize> {
-        ALL.iter().position(|standard| standard.name == name)
+    /// The one of a name, and where in [`ALL`] it is.
+    pub(crate) fn named(name: &str) -> Option<(usize, &'static Self)> {
+        ALL.iter().enumerate().find(|(_, standard)| standard.name == name)
     }
 
     /// Loads what was compiled with the engine; compiles only where that was for another kind of machine.
@@ -41,11 +41,10 @@ impl Standard {
                 &component,
             ),
             Err(error) => {
-                match error {
-                    AotError::Incompatible => tracing::info!(plugin = self.name, "compiled anew: {error}"),
-                    AotError::Damaged | AotError::Load(_) | AotError::Compile(_) => {
-                        tracing::warn!(plugin = self.name, "compiled anew: {error}");
-                    }
+                if matches!(error, AotError::Incompatible) {
+                    tracing::info!(plugin = self.name, "compiled anew: {error}");
+                } else {
+                    tracing::warn!(plugin = self.name, "compiled anew: {error}");
                 }
                 Plugin::from_wasm(runtime, self.name, self.wasm)
             }

@@ -1,10 +1,12 @@
 //! What one instance sees of the host: its objects, its log, its memory limit.
 
+use std::time::Instant;
+
 use serde_json::Value as Json;
 use sluice_model::{Object, secret};
 use sluice_plugin_aot::limits;
 use wasmtime::component::{Resource, ResourceTable};
-use wasmtime::{ResourceLimiter, Result};
+use wasmtime::{ResourceLimiter, Result, Trap};
 
 use crate::bindings::{log, objects};
 use crate::pointer;
@@ -16,10 +18,16 @@ const LOG_BYTES: usize = 16 << 10;
 /// Core instances, tables and memories of one store: composed components have some; thousands are an attack.
 const PARTS: usize = 64;
 
+/// How many pointers are followed between two looks at the clock: each costs less than a millisecond, whatever the object.
+const POINTERS: usize = 16;
+
 /// The data of one store.
 pub(crate) struct State {
     pub(crate) objects: ResourceTable,
     pub(crate) memory: MemoryLimit,
+    /// When the current call has had its time. The engine's own clock stops the plugin's code, but not the host's, which code
+    /// without loops can call for minutes.
+    pub(crate) deadline: Instant,
     plugin: String,
     log_lines: u32,
     log_bytes: usize,
@@ -36,6 +44,7 @@ impl State {
         Self {
             objects: ResourceTable::new(),
             memory: MemoryLimit::default(),
+            deadline: Instant::now(),
             plugin: plugin.to_owned(),
             log_lines: 0,
             log_bytes: 0,
@@ -47,6 +56,11 @@ impl State {
         Ok(self.objects.push(HostObject {
             object: secret::mask(object),
         })?)
+    }
+
+    /// [`State::give`] for what may not be there.
+    pub(crate) fn give_some(&mut self, object: Option<&Object>) -> Result<Option<Resource<HostObject>>> {
+        object.map(|object| self.give(object)).transpose()
     }
 
     /// Lends an object for one call: [`State::take_back`] it afterwards.
@@ -61,8 +75,17 @@ impl State {
         Ok(())
     }
 
-    fn json(&self, handle: &Resource<HostObject>) -> Result<&Json> {
-        Ok(self.objects.get(handle)?.object.value())
+    /// The object of a handle, while there is time.
+    fn object(&self, handle: &Resource<HostObject>) -> Result<&Object> {
+        self.in_time()?;
+        Ok(&self.objects.get(handle)?.object)
+    }
+
+    fn in_time(&self) -> Result<()> {
+        match Instant::now() <= self.deadline {
+            true => Ok(()),
+            false => Err(Trap::Interrupt.into()),
+        }
     }
 }
 
@@ -70,7 +93,7 @@ impl objects::Host for State {}
 
 impl objects::HostObject for State {
     fn ref_(&mut self, handle: Resource<HostObject>) -> Result<objects::ObjectRef> {
-        let object = &self.objects.get(&handle)?.object;
+        let object = self.object(&handle)?;
         Ok(objects::ObjectRef {
             group: object.group().to_owned(),
             version: object.version().to_owned(),
@@ -81,7 +104,7 @@ impl objects::HostObject for State {
     }
 
     fn get(&mut self, handle: Resource<HostObject>, at: String) -> Result<Option<objects::Value>> {
-        Ok(pointer::find(self.json(&handle)?, &at).map(value))
+        Ok(pointer::find(self.object(&handle)?.value(), &at).map(value))
     }
 
     fn get_many(
@@ -89,28 +112,38 @@ impl objects::HostObject for State {
         handle: Resource<HostObject>,
         pointers: Vec<String>,
     ) -> Result<Vec<Option<objects::Value>>> {
-        let json = self.json(&handle)?;
-        Ok(pointers
-            .iter()
-            .map(|at| pointer::find(json, at).map(value))
-            .collect())
+        let json = self.object(&handle)?.value();
+        let mut room = limits::MEMORY_BYTES;
+        let mut values = Vec::with_capacity(pointers.len());
+        for (index, at) in pointers.iter().enumerate() {
+            if index % POINTERS == POINTERS - 1 {
+                self.in_time()?;
+            }
+            let found = pointer::find(json, at).map(value);
+            let size = found.as_ref().map_or(0, size);
+            values.push(found);
+            let Some(left) = room.checked_sub(size) else {
+                // More than the plugin could take in: not made at all, since it would be the host's memory.
+                self.memory.exceeded = true;
+                return Err(wasmtime::Error::msg(
+                    "the fields come to more than an instance can hold",
+                ));
+            };
+            room = left;
+        }
+        Ok(values)
     }
 
     fn annotation(&mut self, handle: Resource<HostObject>, key: String) -> Result<Option<String>> {
-        Ok(self
-            .objects
-            .get(&handle)?
-            .object
-            .annotation(&key)
-            .map(str::to_owned))
+        Ok(self.object(&handle)?.annotation(&key).map(str::to_owned))
     }
 
     fn label(&mut self, handle: Resource<HostObject>, key: String) -> Result<Option<String>> {
-        Ok(self.objects.get(&handle)?.object.label(&key).map(str::to_owned))
+        Ok(self.object(&handle)?.label(&key).map(str::to_owned))
     }
 
     fn length(&mut self, handle: Resource<HostObject>, at: String) -> Result<Option<u32>> {
-        let length = match pointer::find(self.json(&handle)?, &at) {
+        let length = match pointer::find(self.object(&handle)?.value(), &at) {
             Some(Json::Array(list)) => Some(list.len()),
             Some(Json::Object(map)) => Some(map.len()),
             Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_)) | None => None,
@@ -119,10 +152,11 @@ impl objects::HostObject for State {
     }
 
     fn to_json(&mut self, handle: Resource<HostObject>) -> Result<String> {
-        Ok(self.json(&handle)?.to_string())
+        Ok(self.object(&handle)?.value().to_string())
     }
 
     fn drop(&mut self, handle: Resource<HostObject>) -> Result<()> {
+        self.in_time()?;
         self.take_back(handle)
     }
 }
@@ -140,8 +174,20 @@ fn value(json: &Json) -> objects::Value {
     }
 }
 
+/// What a value takes of the plugin's memory, next to nothing left out.
+fn size(value: &objects::Value) -> usize {
+    match value {
+        objects::Value::Text(text) | objects::Value::Json(text) => text.len(),
+        objects::Value::Null
+        | objects::Value::Boolean(_)
+        | objects::Value::Integer(_)
+        | objects::Value::Number(_) => 0,
+    }
+}
+
 impl log::Host for State {
     fn write(&mut self, level: log::Level, message: String) -> Result<()> {
+        self.in_time()?;
         if self.log_lines >= LOG_LINES {
             return Ok(());
         }

@@ -1,17 +1,21 @@
 //! Asking how objects are applied: all policies are asked, later ones override earlier ones field by field.
 
-use sluice_model::decision::{HookCleanup, Phase, Strategy, SyncDecision};
-use sluice_model::plan::ApplicationKey;
-use sluice_model::{Coded as _, Object};
+use std::collections::BTreeMap;
 
+use serde::Serialize;
+use sluice_model::Object;
+use sluice_model::decision::{HookCleanup, Overruled, Phase, Strategy, SyncDecision};
+use sluice_model::plan::ApplicationKey;
+
+use crate::answer::Problems;
 use crate::bindings::sync::exports::sluice::policy::sync as wit;
 use crate::claims::best_fit;
 use crate::codes::PluginError;
-use crate::host::{Asked, Problems};
-use crate::load::Pre;
-use crate::pointer;
+use crate::prune::propagation;
 use crate::run::Runtime;
+use crate::session::{Asked, Session};
 use crate::state::one_line;
+use crate::world::SyncPolicy;
 
 /// Objects that one call is handed at most: bounds what a slow policy may take of a large application at once.
 const BATCH: usize = 1_000;
@@ -62,42 +66,29 @@ pub(crate) fn sync(
 ) -> Vec<SyncDecision> {
     let mut decisions = vec![SyncDecision::default(); objects.len()];
     for asked in asked {
-        let claimed: Vec<usize> = match &asked.plugin {
-            Ok(plugin) => (0..objects.len())
-                .filter(|&index| {
-                    let object = objects
-                        .get(index)
-                        .and_then(|change| change.desired.as_ref().or(change.live.as_ref()));
-                    object.is_some_and(|object| best_fit(&plugin.claims, &object.group_kind()).is_some())
-                })
-                .collect(),
-            Err(_) => (0..objects.len()).collect(),
-        };
-        for batch in claimed.chunks(BATCH) {
-            let changes: Vec<&SyncObject> = batch.iter().filter_map(|&index| objects.get(index)).collect();
+        let mut claimed: Vec<(&SyncObject, &mut SyncDecision)> = objects
+            .iter()
+            .zip(&mut decisions)
+            .filter(|(change, _)| match (&asked.plugin, change.object()) {
+                (Ok(plugin), Some(object)) => best_fit(&plugin.claims, &object.group_kind()).is_some(),
+                (Ok(_), None) => false,
+                // What a missing plugin would have claimed is not known: everything.
+                (Err(_), _) => true,
+            })
+            .collect();
+        for batch in claimed.chunks_mut(BATCH) {
+            let changes: Vec<&SyncObject> = batch.iter().map(|(change, _)| *change).collect();
             match decide(runtime, asked, &changes, context) {
                 Ok(opinions) => {
-                    for (&index, opinion) in batch.iter().zip(opinions) {
-                        if let Some(decision) = decisions.get_mut(index) {
-                            merge(decision, opinion, asked.name());
-                        }
+                    for ((_, decision), opinion) in batch.iter_mut().zip(opinions) {
+                        merge(decision, opinion, &asked.name);
                     }
                 }
                 Err(error) => {
-                    problems.add(asked, &error);
-                    let reason = format!(
-                        "{}: plugin `{}`: {}",
-                        error.code().id,
-                        asked.name(),
-                        error.message()
-                    );
-                    for &index in batch {
-                        if let Some(decision) = decisions.get_mut(index) {
-                            decision.hold = Some(reason.clone());
-                            decision
-                                .decided_by
-                                .insert("hold".to_owned(), asked.name().to_owned());
-                        }
+                    let reason = problems.add(asked, &error);
+                    for (_, decision) in batch {
+                        decision.hold = Some(reason.clone());
+                        decision.decided_by.insert("hold".to_owned(), asked.name.clone());
                     }
                 }
             }
@@ -106,22 +97,19 @@ pub(crate) fn sync(
     decisions
 }
 
+impl SyncObject {
+    fn object(&self) -> Option<&Object> {
+        self.desired.as_ref().or(self.live.as_ref())
+    }
+}
+
 fn decide(
     runtime: &Runtime,
     asked: &Asked,
     changes: &[&SyncObject],
     context: &SyncContext,
 ) -> Result<Vec<wit::Decision>, PluginError> {
-    let plugin = match &asked.plugin {
-        Ok(plugin) => plugin,
-        Err(error) => return Err(error.again()),
-    };
-    let Pre::Sync(pre) = &plugin.pre else {
-        return Err(PluginError::NotFound { kind: "sync-policy" });
-    };
-    plugin.breaker.check()?;
-    let (mut slotted, world) = plugin.breaker.watch(crate::host::started!(runtime, asked, pre))?;
-    let time = slotted.allow(changes.len());
+    let mut session = Session::<SyncPolicy>::start(runtime, asked)?;
     let (namespace, name) = match &context.application {
         Some(application) => (application.namespace.clone(), application.name.clone()),
         None => (String::new(), String::new()),
@@ -132,67 +120,59 @@ fn decide(
         application_name: name,
         options: context.options.clone(),
     };
-    let state = slotted.store.data_mut();
-    let given: wasmtime::Result<Vec<wit::Change>> = changes
-        .iter()
-        .map(|change| {
-            let desired = change
-                .desired
-                .as_ref()
-                .map(|object| state.give(object))
-                .transpose()?;
-            let live = change
-                .live
-                .as_ref()
-                .map(|object| state.give(object))
-                .transpose()?;
-            Ok(wit::Change { desired, live })
-        })
-        .collect();
-    let answer = given.and_then(|given| {
-        world
-            .sluice_policy_sync()
-            .call_decide(&mut slotted.store, &given, &context)
-    });
+    let decisions = session.ask("decide", changes.len(), |store, world| {
+        let state = store.data_mut();
+        let given = changes
+            .iter()
+            .map(|change| {
+                Ok(wit::Change {
+                    desired: state.give_some(change.desired.as_ref())?,
+                    live: state.give_some(change.live.as_ref())?,
+                })
+            })
+            .collect::<wasmtime::Result<Vec<_>>>()?;
+        world.sluice_policy_sync().call_decide(store, &given, &context)
+    })?;
     let bad = |reason: String| {
         Err(PluginError::BadOutput {
             export: "decide",
             reason,
         })
     };
-    match answer {
-        Ok(Ok(decisions)) if decisions.len() != changes.len() => bad(format!(
+    if decisions.len() != changes.len() {
+        return bad(format!(
             "{} decisions for {} objects",
             decisions.len(),
             changes.len()
+        ));
+    }
+    let fields = decisions
+        .iter()
+        .filter_map(|decision| decision.ignore_fields.as_ref());
+    match fields.flatten().find(|field| !field.starts_with(['/', '.'])) {
+        Some(field) => bad(format!(
+            "`{}` is neither a pointer nor a path to a field",
+            one_line(field)
         )),
-        Ok(Ok(decisions)) => {
-            let mut pointers = decisions
-                .iter()
-                .filter_map(|decision| decision.ignore_fields.as_ref())
-                .flatten();
-            match pointers.find(|text| !pointer::is_pointer(text)) {
-                Some(text) => bad(format!("`{}` is no pointer to a field", one_line(text))),
-                None => Ok(decisions),
-            }
-        }
-        Ok(Err(message)) => Err(PluginError::Guest {
-            export: "decide",
-            message: one_line(&message),
-        }),
-        Err(error) => plugin.breaker.watch(Err(slotted.explain("decide", time, &error))),
+        None => Ok(decisions),
     }
 }
 
 /// Lays one plugin's opinion over what was decided before.
 fn merge(decision: &mut SyncDecision, opinion: wit::Decision, plugin: &str) {
-    let mut decided = |field: &str| {
-        decision.decided_by.insert(field.to_owned(), plugin.to_owned());
+    let mut ledger = Ledger {
+        plugin,
+        decided_by: &mut decision.decided_by,
+        overruled: &mut decision.overruled,
     };
+    let phases = opinion.phases.map(|phases| {
+        let mut phases: Vec<Phase> = phases.into_iter().map(phase).collect();
+        phases.sort_unstable();
+        phases.dedup();
+        phases
+    });
+    let mut phases_of_role = None;
     if let Some(role) = opinion.role {
-        for field in ["hook", "hookTypes", "skip", "ignored"] {
-            decided(field);
-        }
         let (hook, skip, ignored, types) = match role {
             wit::Role::Part => (false, false, false, Vec::new()),
             // A hook that nobody can place is left out.
@@ -200,58 +180,83 @@ fn merge(decision: &mut SyncDecision, opinion: wit::Decision, plugin: &str) {
             wit::Role::Skip(types) => (false, true, false, types),
             wit::Role::Ignored => (false, false, true, Vec::new()),
         };
-        if skip || ignored {
-            decision.phases = Vec::new();
-            decided("phases");
+        phases_of_role = match (hook, skip || ignored) {
+            (true, _) => None,
+            (false, true) => Some(Vec::new()),
+            (false, false) => Some(vec![Phase::Sync]),
+        };
+        let types = types.iter().map(|text| one_line(text)).collect();
+        ledger.set("hook", &mut decision.hook, Some(hook));
+        ledger.set("hookTypes", &mut decision.hook_types, Some(types));
+        ledger.set("skip", &mut decision.skip, Some(skip));
+        ledger.set("ignored", &mut decision.ignored, Some(ignored));
+    }
+    ledger.set("phases", &mut decision.phases, phases.or(phases_of_role));
+    ledger.set("wave", &mut decision.wave, opinion.wave);
+    let cleanup = opinion
+        .cleanup
+        .map(|list| list.into_iter().map(cleaned_up).collect());
+    ledger.set("deletePolicies", &mut decision.delete_policies, cleanup);
+    ledger.set("strategy", &mut decision.strategy, opinion.strategy.map(strategy));
+    ledger.set("force", &mut decision.force, opinion.force_conflicts);
+    ledger.set("validate", &mut decision.validate, opinion.validate);
+    ledger.set("pruneLast", &mut decision.prune_last, opinion.prune_last);
+    ledger.add("ignoreFields", &mut decision.ignore_fields, opinion.ignore_fields);
+    ledger.add(
+        "ignoreManagers",
+        &mut decision.ignore_managers,
+        opinion.ignore_managers,
+    );
+    let options = &mut decision.options;
+    ledger.set(
+        "skipDryRunOnMissingKind",
+        &mut options.skip_dry_run_on_missing_kind,
+        opinion.skip_dry_run_on_missing_kind,
+    );
+    ledger.set("takeOver", &mut options.take_over, opinion.take_over.map(Some));
+    let chosen = opinion.propagation.map(|word| Some(propagation(word)));
+    ledger.set("propagation", &mut options.propagation, chosen);
+    ledger.set("noWait", &mut options.no_wait, opinion.wait.map(|wait| !wait));
+    ledger.set("timeout", &mut options.timeout, opinion.timeout.map(Some));
+    if decision.hold.is_none() {
+        let reason = opinion.hold.map(|reason| Some(one_line(&reason)));
+        ledger.set("hold", &mut decision.hold, reason);
+    }
+}
+
+/// Who decided what, while opinions are merged.
+struct Ledger<'a> {
+    plugin: &'a str,
+    decided_by: &'a mut BTreeMap<String, String>,
+    overruled: &'a mut Vec<Overruled>,
+}
+
+impl Ledger<'_> {
+    /// An opinion takes the place of an earlier one.
+    fn set<T: PartialEq + Serialize>(&mut self, field: &str, slot: &mut T, opinion: Option<T>) {
+        let Some(opinion) = opinion else { return };
+        let before = self.decided_by.insert(field.to_owned(), self.plugin.to_owned());
+        if let Some(plugin) = before.filter(|_| *slot != opinion) {
+            self.overruled.push(Overruled {
+                field: field.to_owned(),
+                plugin,
+                value: serde_json::to_value(&*slot).unwrap_or_default(),
+            });
         }
-        (decision.hook, decision.skip, decision.ignored) = (hook, skip, ignored);
-        decision.hook_types = types.iter().map(|text| one_line(text)).collect();
+        *slot = opinion;
     }
-    if let Some(phases) = opinion.phases {
-        decided("phases");
-        decision.phases = phases.into_iter().map(phase).collect();
-        decision.phases.sort_unstable();
-        decision.phases.dedup();
-    }
-    if let Some(wave) = opinion.wave {
-        decided("wave");
-        decision.wave = wave;
-    }
-    if let Some(cleanup) = opinion.cleanup {
-        decided("deletePolicies");
-        decision.delete_policies = cleanup.into_iter().map(cleaned_up).collect();
-    }
-    if let Some(chosen) = opinion.strategy {
-        decided("strategy");
-        decision.strategy = strategy(chosen);
-    }
-    if let Some(force) = opinion.force_conflicts {
-        decided("force");
-        decision.force = force;
-    }
-    if let Some(validate) = opinion.validate {
-        decided("validate");
-        decision.validate = validate;
-    }
-    if let Some(skip) = opinion.skip_dry_run_on_missing_kind {
-        decided("skipDryRunOnMissingKind");
-        decision.skip_dry_run_on_missing_kind = skip;
-    }
-    if let Some(last) = opinion.prune_last {
-        decided("pruneLast");
-        decision.prune_last = last;
-    }
-    if let Some(fields) = opinion.ignore_fields.filter(|fields| !fields.is_empty()) {
-        decided("ignoreFields");
-        decision.ignore_fields.extend(fields);
-        decision.ignore_fields.sort_unstable();
-        decision.ignore_fields.dedup();
-    }
-    if let Some(reason) = opinion.hold
-        && decision.hold.is_none()
-    {
-        decided("hold");
-        decision.hold = Some(one_line(&reason));
+
+    /// An opinion joins the earlier ones. Who says something new decided it.
+    fn add(&mut self, field: &str, list: &mut Vec<String>, opinion: Option<Vec<String>>) {
+        let mut new: Vec<String> = opinion.unwrap_or_default();
+        new.retain(|entry| !list.contains(entry));
+        if new.is_empty() {
+            return;
+        }
+        self.decided_by.insert(field.to_owned(), self.plugin.to_owned());
+        list.append(&mut new);
+        list.sort_unstable();
+        list.dedup();
     }
 }
 
@@ -281,6 +286,7 @@ fn strategy(strategy: wit::Strategy) -> Strategy {
         wit::Strategy::CreateOnly => Strategy::CreateOnly,
         wit::Strategy::Replace => Strategy::Replace,
         wit::Strategy::Recreate => Strategy::Recreate,
+        wit::Strategy::RecreateAlways => Strategy::RecreateAlways,
         wit::Strategy::LeaveAlone => Strategy::LeaveAlone,
     }
 }

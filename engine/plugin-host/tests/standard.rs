@@ -3,11 +3,13 @@
 
 use serde_json::{Value, json};
 use sluice_model::Object;
-use sluice_model::application::Policies;
-use sluice_model::decision::{HookCleanup, Occasion, Phase, PruneVerdict, Strategy, SyncDecision};
+use sluice_model::application::{Policies, PolicyRef};
+use sluice_model::decision::{
+    HookCleanup, Occasion, Phase, Propagation, PruneVerdict, Strategy, SyncDecision,
+};
 use sluice_model::health::HealthStatus;
 use sluice_model::plan::ApplicationKey;
-use sluice_plugin_host::{PluginHost, PruneCandidate, PruneContext, SyncContext};
+use sluice_plugin_host::{Census, PluginHost, PruneCandidate, PruneContext, SyncContext, SyncObject};
 
 fn object(value: Value) -> Object {
     Object::new(value).unwrap()
@@ -121,8 +123,8 @@ fn prune_context(occasion: Occasion, options: &[&str]) -> PruneContext {
             namespace: "shop".into(),
             name: "app".into(),
         },
-        owned: 10,
-        desired: 9,
+        owned: Census::default(),
+        desired: Census::default(),
         options: options.iter().map(|text| (*text).to_owned()).collect(),
     }
 }
@@ -136,7 +138,7 @@ fn prune_of(live: &Value, desired: Option<Value>, context: &PruneContext) -> (&'
     assert_eq!(answer.problems, []);
     let decision = answer.value.into_iter().next().unwrap();
     let word = match decision.verdict {
-        PruneVerdict::Delete { .. } => "delete",
+        PruneVerdict::Delete => "delete",
         PruneVerdict::Hold { .. } => "hold",
         PruneVerdict::Keep { .. } => "keep",
     };
@@ -323,7 +325,7 @@ fn hooks_of_argo_cd() {
 }
 
 #[test]
-fn options_of_all_three_dialects() {
+fn waves_clean_up_and_what_nobody_understands() {
     assert_eq!(
         sync_of(json!({}), &[]).delete_policies,
         [HookCleanup::BeforeHookCreation]
@@ -339,55 +341,305 @@ fn options_of_all_three_dialects() {
         .wave,
         1
     );
-    // The later plugin's word counts.
-    let both = sync_of(
-        json!({"argocd.argoproj.io/sync-wave": "1", "sluice.dev/sync-wave": "2"}),
-        &[],
-    );
-    assert_eq!(
-        (both.wave, both.decided_by.get("wave").map(String::as_str)),
-        (2, Some("sync-standard"))
-    );
-
-    let options = |text: &str| sync_of(json!({"argocd.argoproj.io/sync-options": text}), &[]);
-    assert_eq!(options("Replace=true").strategy, Strategy::Replace);
-    assert_eq!(
-        options("Replace=true,ServerSideApply=true").strategy,
-        Strategy::Replace
-    );
-    assert_eq!(options("Force=true").strategy, Strategy::Recreate);
-    assert!(!options("Validate=false").validate);
-    assert!(sync_of(json!({}), &["PruneLast=true"]).prune_last);
-    assert!(sync_of(json!({}), &["ServerSideApply=true"]).force);
-
-    let flux = |key: &str, value: &str| {
-        sync_of(json!({format!("kustomize.toolkit.fluxcd.io/{key}"): value}), &[]).strategy
-    };
-    assert_eq!(flux("ssa", "IfNotPresent"), Strategy::CreateOnly);
-    assert_eq!(flux("ssa", "merge"), Strategy::Merge);
-    assert_eq!(flux("reconcile", "disabled"), Strategy::LeaveAlone);
-
-    let ours = |key: &str, value: &str| sync_of(json!({format!("sluice.dev/{key}"): value}), &[]);
-    assert_eq!(
-        ours("sync-strategy", "create-only").strategy,
-        Strategy::CreateOnly
-    );
-    assert_eq!(
-        ours("ignore-fields", "/spec/replicas, /data/a").ignore_fields,
-        ["/data/a", "/spec/replicas"]
-    );
-    assert_eq!(ours("hook", "PostSync").phases, [Phase::PostSync]);
     let misspelt = [
         ("hook", "PostSink"),
         ("sync-wave", "one"),
         ("prune-last", "yes"),
+        ("prune-propagation", "slowly"),
         ("sync-strategy", "x"),
+        ("take-over", ""),
+        ("timeout", "0s"),
+        ("timeout", "99999999h"),
+        ("wait", "no"),
         ("ignore-fields", "spec"),
         ("hold", "not now"),
     ];
     for (key, value) in misspelt {
         assert!(ours(key, value).hold.is_some(), "{key}");
     }
+}
+
+fn ours(key: &str, value: &str) -> SyncDecision {
+    sync_of(json!({format!("sluice.dev/{key}"): value}), &[])
+}
+
+#[test]
+fn options_of_argo_cd_at_both_levels() {
+    let resource = |text: &str| sync_of(json!({"argocd.argoproj.io/sync-options": text}), &[]);
+    let application = |text: &str| sync_of(json!({}), &[text]);
+    let both =
+        |text: &str, option: &str| sync_of(json!({"argocd.argoproj.io/sync-options": text}), &[option]);
+    assert_eq!(resource("Replace=true").strategy, Strategy::Replace);
+    assert_eq!(application("Replace=true").strategy, Strategy::Replace);
+    assert_eq!(resource("Force=true").strategy, Strategy::Recreate);
+    assert_eq!(application("Force=true").strategy, Strategy::ServerSideApply);
+    assert_eq!(
+        resource("Force=true,Replace=true").strategy,
+        Strategy::RecreateAlways
+    );
+    assert_eq!(
+        both("Force=true", "Replace=true").strategy,
+        Strategy::RecreateAlways
+    );
+    let replaced = resource("Replace=true,ServerSideApply=true");
+    assert_eq!((replaced.strategy, replaced.force), (Strategy::Replace, false));
+    let forced = resource("Force=true,ServerSideApply=true");
+    assert_eq!((forced.strategy, forced.force), (Strategy::ServerSideApply, true));
+    assert!(resource("ServerSideApply=true").force);
+    assert!(application("ServerSideApply=true").force);
+    assert!(!both("ServerSideApply=false", "ServerSideApply=true").force);
+    assert!(!resource("Validate=false").validate && !application("Validate=false").validate);
+    let missing_kind = "SkipDryRunOnMissingResource=true";
+    assert!(resource(missing_kind).options.skip_dry_run_on_missing_kind);
+    assert!(application(missing_kind).options.skip_dry_run_on_missing_kind);
+    assert!(resource("PruneLast=true").prune_last && application("PruneLast=true").prune_last);
+    let propagation = |text: &str| application(text).options.propagation;
+    assert_eq!(
+        propagation("PrunePropagationPolicy=orphan"),
+        Some(Propagation::Orphan)
+    );
+    assert_eq!(propagation("PrunePropagationPolicy=x"), None);
+    assert_eq!(
+        application("ClientSideApplyMigration=false").options.take_over,
+        Some(Vec::new())
+    );
+    // What the engine does in any case, or by itself, is no plugin's business.
+    for option in [
+        "ApplyOutOfSyncOnly=true",
+        "RespectIgnoreDifferences=true",
+        "CreateNamespace=true",
+        "Replace=false",
+    ] {
+        assert_eq!(application(option), SyncDecision::default(), "{option}");
+    }
+    // Namespaces and CRDs are never deleted to be made anew.
+    let context = SyncContext {
+        now: now(),
+        application: None,
+        options: Vec::new(),
+    };
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n", "annotations": {
+        "argocd.argoproj.io/sync-options": "Force=true,Replace=true"}}});
+    let answer = PluginHost::standard().sync(&[], &[object(namespace).into()], &context);
+    assert_eq!(answer.value.first().unwrap().strategy, Strategy::Replace);
+}
+
+#[test]
+fn an_object_of_another_argo_cd_application_is_not_shared() {
+    let holds = |id: &str, option: &str| {
+        let config = |annotations: Value| {
+            object(json!({"apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": "c", "namespace": "n", "annotations": annotations}}))
+        };
+        let change = SyncObject {
+            desired: Some(config(json!({}))),
+            live: Some(config(json!({"argocd.argoproj.io/tracking-id": id}))),
+        };
+        let context = SyncContext {
+            now: now(),
+            application: Some(ApplicationKey {
+                namespace: "shop".into(),
+                name: "web".into(),
+            }),
+            options: vec![option.to_owned()],
+        };
+        let answer = PluginHost::standard().sync(&[], &[change], &context);
+        answer.value.into_iter().next().unwrap().hold
+    };
+    let fail = "FailOnSharedResource=true";
+    assert!(holds("other:/ConfigMap:n/c", fail).unwrap().contains("`other`"));
+    assert_eq!(holds("other:/ConfigMap:n/c", "x=true"), None);
+    assert_eq!(holds("web:/ConfigMap:n/c", fail), None);
+    assert_eq!(holds("shop_web:/ConfigMap:n/c", fail), None);
+    // Copied from another object.
+    assert_eq!(holds("other:/ConfigMap:n/d", fail), None);
+}
+
+#[test]
+fn words_of_flux() {
+    let flux =
+        |key: &str, value: &str| sync_of(json!({format!("kustomize.toolkit.fluxcd.io/{key}"): value}), &[]);
+    assert_eq!(flux("ssa", "IfNotPresent").strategy, Strategy::CreateOnly);
+    assert_eq!(flux("ssa", "Ignore").strategy, Strategy::LeaveAlone);
+    assert_eq!(flux("reconcile", "disabled").strategy, Strategy::LeaveAlone);
+    assert_eq!(flux("force", "Enabled").strategy, Strategy::Recreate);
+    let (merge, whole) = (flux("ssa", "merge"), flux("ssa", "Override"));
+    assert_eq!((merge.strategy, merge.force), (Strategy::ServerSideApply, true));
+    assert_eq!((whole.strategy, whole.force), (Strategy::ServerSideApply, true));
+    assert_eq!(
+        (merge.options.take_over, whole.options.take_over),
+        (Some(Vec::new()), None)
+    );
+}
+
+#[test]
+fn words_of_ours() {
+    let strategies = [
+        ("server-side-apply", Strategy::ServerSideApply),
+        ("merge", Strategy::Merge),
+        ("create-only", Strategy::CreateOnly),
+        ("replace", Strategy::Replace),
+        ("recreate", Strategy::Recreate),
+        ("recreate-always", Strategy::RecreateAlways),
+        ("leave-alone", Strategy::LeaveAlone),
+    ];
+    for (word, strategy) in strategies {
+        assert_eq!(ours("sync-strategy", word).strategy, strategy);
+    }
+    let fields = r#"/spec/replicas, .spec.rules[] | select(.host == "a, b")"#;
+    assert_eq!(
+        ours("ignore-fields", fields).ignore_fields,
+        [r#".spec.rules[] | select(.host == "a, b")"#, "/spec/replicas"]
+    );
+    assert_eq!(
+        ours("ignore-managers", "hpa, vpa").ignore_managers,
+        ["hpa", "vpa"]
+    );
+    assert_eq!(ours("hook", "PostSync").phases, [Phase::PostSync]);
+    assert!(ours("force-conflicts", "true").force);
+    assert!(ours("wait", "false").options.no_wait && !ours("wait", "true").options.no_wait);
+    assert_eq!(ours("timeout", "5m").options.timeout, Some(300));
+    assert_eq!(ours("take-over", "none").options.take_over, Some(Vec::new()));
+    assert_eq!(
+        ours("take-over", "my-tool").options.take_over,
+        Some(vec!["my-tool".to_owned()])
+    );
+    assert_eq!(
+        ours("prune-propagation", "orphan").options.propagation,
+        Some(Propagation::Orphan)
+    );
+}
+
+/// Argo CD's words first, then Flux's, then ours: the later one's counts, and what it overruled is told.
+#[test]
+fn mixed_annotations_have_an_order() {
+    let mixed = sync_of(
+        json!({
+            "argocd.argoproj.io/sync-options": "Replace=true,Validate=false",
+            "argocd.argoproj.io/sync-wave": "1",
+            "argocd.argoproj.io/hook": "PreSync",
+            "kustomize.toolkit.fluxcd.io/ssa": "Merge",
+            "sluice.dev/sync-wave": "2",
+            "sluice.dev/hook": "Sync",
+            "sluice.dev/ignore-fields": "/data/a",
+        }),
+        &[],
+    );
+    let by = |field: &str| mixed.decided_by.get(field).map(String::as_str);
+    assert_eq!((mixed.wave, by("wave")), (2, Some("sync-standard")));
+    assert_eq!(
+        (&mixed.phases[..], by("phases")),
+        (&[Phase::Sync][..], Some("sync-standard"))
+    );
+    assert_eq!(
+        (mixed.strategy, by("strategy")),
+        (Strategy::ServerSideApply, Some("sync-flux"))
+    );
+    assert_eq!((mixed.validate, by("validate")), (false, Some("sync-argocd")));
+    assert_eq!(by("ignoreFields"), Some("sync-standard"));
+    let overruled: Vec<(&str, &str, String)> = mixed
+        .overruled
+        .iter()
+        .map(|word| (word.field.as_str(), word.plugin.as_str(), word.value.to_string()))
+        .collect();
+    let text = |field, plugin, value: &str| (field, plugin, value.to_owned());
+    assert_eq!(
+        overruled,
+        [
+            text("strategy", "sync-argocd", r#""replace""#),
+            text("hookTypes", "sync-argocd", r#"["PreSync"]"#),
+            text("phases", "sync-argocd", r#"["PreSync"]"#),
+            text("wave", "sync-argocd", "1"),
+        ]
+    );
+}
+
+#[test]
+fn a_propagation_survives_whoever_holds_the_deletion() {
+    let decide = |live: Value, options: &[&str]| {
+        let candidate = PruneCandidate::from(object(live));
+        let answer = PluginHost::standard().prune(&[], &[candidate], &prune_context(Occasion::Sync, options));
+        let decision = answer.value.into_iter().next().unwrap();
+        (decision.verdict, decision.propagation)
+    };
+    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "x"}});
+    let (verdict, propagation) = decide(claim, &["PrunePropagationPolicy=orphan"]);
+    assert!(matches!(verdict, PruneVerdict::Hold { .. }));
+    assert_eq!(propagation, Propagation::Orphan);
+    let annotated = |propagation: &str| {
+        json!({"apiVersion": "v1", "kind": "ConfigMap",
+               "metadata": {"name": "x", "annotations": {"sluice.dev/prune-propagation": propagation}}})
+    };
+    let background = &["PrunePropagationPolicy=background"];
+    assert_eq!(
+        decide(annotated("orphan"), background),
+        (PruneVerdict::Delete, Propagation::Orphan)
+    );
+    assert_eq!(
+        decide(annotated("foreground"), background),
+        (PruneVerdict::Delete, Propagation::Background)
+    );
+    assert_eq!(
+        decide(annotated("foreground"), &[]),
+        (PruneVerdict::Delete, Propagation::Foreground)
+    );
+}
+
+#[test]
+fn a_plan_that_deletes_most_of_an_application_waits() {
+    let objects: Vec<Object> = (0..10)
+        .map(|number| {
+            object(
+                json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("c{number}")}}),
+            )
+        })
+        .collect();
+    let held = |deleted: usize, settings: Option<Value>| {
+        let candidates: Vec<PruneCandidate> = objects.iter().take(deleted).cloned().map(Into::into).collect();
+        let context = PruneContext {
+            owned: objects.iter().collect(),
+            ..prune_context(Occasion::Sync, &[])
+        };
+        let policies: Vec<PolicyRef> = settings
+            .map(|settings| {
+                let policies = json!([{"plugin": "prune-standard"}, {"plugin": "prune-blast-radius", "settings": settings}]);
+                serde_json::from_value(policies).unwrap()
+            })
+            .unwrap_or_default();
+        let answer = PluginHost::standard().prune(&policies, &candidates, &context);
+        let codes: Vec<&str> = answer.problems.iter().map(|problem| problem.code.id).collect();
+        assert_eq!(answer.value.len(), deleted);
+        (answer.value.first().unwrap().verdict.clone(), codes)
+    };
+    let (verdict, codes) = held(9, None);
+    let reason = "the plan deletes 9 of 10 objects the application owns (90 %); more than 50 % at once wait for approval";
+    assert_eq!(
+        verdict,
+        PruneVerdict::Hold {
+            reason: reason.into()
+        }
+    );
+    assert_eq!(codes, [""; 0]);
+    assert_eq!(held(5, None).0, PruneVerdict::Delete);
+    assert!(matches!(held(6, None).0, PruneVerdict::Hold { .. }));
+    assert!(matches!(
+        held(2, Some(json!({"maxCount": 1}))).0,
+        PruneVerdict::Hold { .. }
+    ));
+    assert_eq!(
+        held(9, Some(json!({"maxSharePercent": 90}))).0,
+        PruneVerdict::Delete
+    );
+    // The schema speaks before the plugin does; and nothing goes on settings that nobody understands.
+    let (verdict, codes) = held(1, Some(json!({"maxCount": "many"})));
+    let PruneVerdict::Keep { reason } = verdict else {
+        panic!("{verdict:?}")
+    };
+    assert!(
+        reason.contains("`/maxCount`: want integer, but got string"),
+        "{reason}"
+    );
+    assert_eq!(codes, ["P07"]);
 }
 
 #[test]
@@ -400,6 +652,7 @@ fn every_standard_plugin_is_listed_with_its_digest() {
         "prune-argocd",
         "prune-flux",
         "prune-standard",
+        "prune-blast-radius",
         "sync-argocd",
         "sync-flux",
         "sync-standard",

@@ -29,12 +29,7 @@ impl HealthCheck for HealthKubernetes {
     }
 
     fn configure(settings: &Settings) -> Result<Self, Vec<Problem>> {
-        let problems = settings.unknown(&[]);
-        if problems.is_empty() {
-            Ok(Self)
-        } else {
-            Err(problems)
-        }
+        settings.none().map(|()| Self)
     }
 
     fn assess(&self, object: &Object<'_>, context: &HealthContext) -> Result<Verdict, String> {

@@ -3,14 +3,15 @@
 //! - `argocd.argoproj.io/sync-options: Prune=false` keeps an object that Git dropped, `Prune=confirm` holds it;
 //!   `Delete=false` and `Delete=confirm` say the same for when the Application is deleted.
 //! - The same options in `spec.syncPolicy.syncOptions` count for every object that does not say otherwise itself.
+//!   Of several values on one object, the most cautious counts.
 //! - `PrunePropagationPolicy=foreground | background | orphan` there says what becomes of dependents.
 //! - `helm.sh/resource-policy: keep` keeps an object on both occasions.
 //!
 //! Argo CD reads them from the live object; here the object in Git counts too, and the more cautious of the two wins.
 
 use sluice_plugin::{
-    Candidate, Claim, Descriptor, Object, Occasion, Problem, Propagation, PruneContext, PrunePolicy,
-    PruneVerdict, Settings,
+    Candidate, Claim, Descriptor, Occasion, Problem, PruneContext, PruneDecision, PrunePolicy, PruneVerdict,
+    Settings, words,
 };
 
 /// The plugin.
@@ -25,89 +26,67 @@ impl PrunePolicy for PruneArgocd {
     }
 
     fn configure(settings: &Settings) -> Result<Self, Vec<Problem>> {
-        let problems = settings.unknown(&[]);
-        if problems.is_empty() {
-            Ok(Self)
-        } else {
-            Err(problems)
-        }
+        settings.none().map(|()| Self)
     }
 
-    fn review(&self, candidates: &[Candidate], context: &PruneContext) -> Result<Vec<PruneVerdict>, String> {
+    fn review(&self, candidates: &[Candidate], context: &PruneContext) -> Result<Vec<PruneDecision>, String> {
         let option = match context.occasion {
             Occasion::Sync => "Prune",
             Occasion::ApplicationDeleted => "Delete",
         };
-        let application = value(&context.options, option);
-        let propagation = value(&context.options, "PrunePropagationPolicy");
+        let application: Vec<&str> = context.options.iter().map(String::as_str).collect();
+        let propagation = values(&application, "PrunePropagationPolicy").next();
+        let propagation = propagation.and_then(words::propagation);
+        let wishes: Vec<&str> = values(&application, option).collect();
         Ok(candidates
             .iter()
-            .map(|candidate| judge(candidate, option, application, propagation))
+            .map(|candidate| PruneDecision {
+                verdict: judge(candidate, option, &wishes),
+                propagation,
+            })
             .collect())
     }
 }
 
 sluice_plugin::prune_policy!(PruneArgocd);
 
-fn judge(
-    candidate: &Candidate,
-    option: &str,
-    application: Option<&str>,
-    propagation: Option<&str>,
-) -> PruneVerdict {
-    let sides: Vec<&Object<'_>> = std::iter::once(&candidate.live)
-        .chain(&candidate.desired)
-        .collect();
-    let mut wishes = Vec::new();
-    for side in sides {
+/// What the object says; where it says nothing, what the application does.
+fn judge(candidate: &Candidate, option: &str, application: &[&str]) -> PruneVerdict {
+    let mut wishes: Vec<String> = Vec::new();
+    for side in candidate.sides() {
         let [options, policy] = side.fields([
             "/metadata/annotations/argocd.argoproj.io~1sync-options",
             "/metadata/annotations/helm.sh~1resource-policy",
         ]);
-        if policy
-            .text()
-            .is_ok_and(|policy| policy.is_some_and(|policy| list(&policy).any(|word| word == "keep")))
-        {
+        let policy = policy.text().ok().flatten().unwrap_or_default();
+        if words::list(&policy).any(|word| word == "keep") {
             return PruneVerdict::Keep("`helm.sh/resource-policy: keep`".to_owned());
         }
         match options.text() {
             Ok(text) => {
-                let options: Vec<String> = text
-                    .iter()
-                    .flat_map(|text| list(text))
-                    .map(str::to_owned)
-                    .collect();
-                wishes.extend(value(&options, option).map(str::to_owned));
+                let text = text.unwrap_or_default();
+                let options: Vec<&str> = words::list(&text).collect();
+                wishes.extend(values(&options, option).map(str::to_owned));
             }
             Err(error) => return PruneVerdict::Hold(error),
         }
     }
-    // An object's own word overrides the application's.
-    if wishes.is_empty() {
-        wishes.extend(application.map(str::to_owned));
-    }
-    if wishes.iter().any(|wish| wish == "false") {
-        return PruneVerdict::Keep(format!("`{option}=false`"));
-    }
-    if wishes.iter().any(|wish| wish == "confirm") {
-        return PruneVerdict::Hold(format!("`{option}=confirm`"));
-    }
-    match propagation {
-        Some("foreground") => PruneVerdict::Delete(Propagation::Foreground),
-        Some("background") => PruneVerdict::Delete(Propagation::Background),
-        Some("orphan") => PruneVerdict::Delete(Propagation::Orphan),
-        Some(_) | None => PruneVerdict::NoOpinion,
+    let wished = |wanted: &str| match wishes.is_empty() {
+        true => application.contains(&wanted),
+        false => wishes.iter().any(|wish| wish == wanted),
+    };
+    if wished("false") {
+        PruneVerdict::Keep(format!("`{option}=false`"))
+    } else if wished("confirm") {
+        PruneVerdict::Hold(format!("`{option}=confirm`"))
+    } else {
+        PruneVerdict::NoOpinion
     }
 }
 
-/// The entries of a comma-separated list.
-fn list(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',').map(str::trim).filter(|entry| !entry.is_empty())
-}
-
-/// The value of the first `key=value`.
-fn value<'a>(options: &'a [String], key: &str) -> Option<&'a str> {
+/// The values of `key=value`.
+fn values<'a>(options: &'a [&str], key: &'a str) -> impl Iterator<Item = &'a str> {
     options
         .iter()
-        .find_map(|option| option.trim().strip_prefix(key)?.strip_prefix('='))
+        .filter_map(move |option| option.trim().strip_prefix(key)?.strip_prefix('='))
 }

@@ -2,7 +2,8 @@
 //! `…/reconcile: disabled` and `…/ssa: Ignore`. Annotation or label, on the live object or the one in Git, in any case of letters.
 
 use sluice_plugin::{
-    Candidate, Claim, Descriptor, Object, Problem, PruneContext, PrunePolicy, PruneVerdict, Settings,
+    Candidate, Claim, Descriptor, Object, Problem, PruneContext, PruneDecision, PrunePolicy, PruneVerdict,
+    Settings,
 };
 
 /// The plugin.
@@ -20,23 +21,15 @@ impl PrunePolicy for PruneFlux {
     }
 
     fn configure(settings: &Settings) -> Result<Self, Vec<Problem>> {
-        let problems = settings.unknown(&[]);
-        if problems.is_empty() {
-            Ok(Self)
-        } else {
-            Err(problems)
-        }
+        settings.none().map(|()| Self)
     }
 
-    fn review(&self, candidates: &[Candidate], _: &PruneContext) -> Result<Vec<PruneVerdict>, String> {
+    fn review(&self, candidates: &[Candidate], _: &PruneContext) -> Result<Vec<PruneDecision>, String> {
         Ok(candidates
             .iter()
-            .map(|candidate| {
-                let sides = std::iter::once(&candidate.live).chain(&candidate.desired);
-                match sides.into_iter().find_map(protection) {
-                    Some(protection) => PruneVerdict::Keep(protection),
-                    None => PruneVerdict::NoOpinion,
-                }
+            .map(|candidate| match candidate.sides().find_map(protection) {
+                Some(protection) => PruneVerdict::Keep(protection).into(),
+                None => PruneVerdict::NoOpinion.into(),
             })
             .collect())
     }

@@ -6,13 +6,14 @@
 //! - Without annotation, kinds that hold data or other objects are held (`PersistentVolumeClaim`, `PersistentVolume`, `Namespace`,
 //!   `CustomResourceDefinition`), and everything else may go, its dependents first. The setting `hold` replaces that list; its
 //!   entries are kinds with their group, `Kind.group`, or `Kind` for the core group.
+//! - `sluice.dev/sync-strategy: leave-alone` keeps: what is not touched is not deleted either.
 //!
 //! The live object counts as well as the one in Git, and the more cautious of the two wins: protection that was added in a
 //! hurry with `kubectl annotate` protects, and so does protection that was never applied.
 
 use sluice_plugin::{
-    Candidate, Claim, Descriptor, Object, Problem, Propagation, PruneContext, PrunePolicy, PruneVerdict,
-    Settings,
+    Candidate, Claim, Descriptor, Field, Problem, PruneContext, PruneDecision, PrunePolicy, PruneVerdict,
+    Settings, words,
 };
 
 /// The plugin.
@@ -52,92 +53,92 @@ impl PrunePolicy for PruneStandard {
 
     fn configure(settings: &Settings) -> Result<Self, Vec<Problem>> {
         let mut problems = settings.unknown(&["hold"]);
-        let mut held = HELD.map(str::to_owned).to_vec();
-        if let Some(list) = settings.get("hold") {
-            match list.as_array().map(|list| {
-                list.iter()
-                    .map(|kind| kind.as_str().map(str::to_owned))
-                    .collect::<Option<Vec<_>>>()
-            }) {
-                Some(Some(kinds)) => held = kinds,
-                Some(None) | None => problems.push(Problem::new(
-                    "/hold",
-                    "must be a list of texts such as `Namespace` or `Deployment.apps`",
-                )),
-            }
+        let held = match settings.get("hold") {
+            None => Some(HELD.map(str::to_owned).to_vec()),
+            Some(list) => list.as_array().and_then(|list| {
+                let kinds = list.iter().map(|kind| kind.as_str().map(str::to_owned));
+                kinds.collect::<Option<Vec<_>>>()
+            }),
+        };
+        if held.is_none() {
+            problems.push(Problem::new(
+                "/hold",
+                "must be a list of texts such as `Namespace` or `Deployment.apps`",
+            ));
         }
-        if problems.is_empty() {
-            Ok(Self { held })
-        } else {
-            Err(problems)
+        match held.filter(|_| problems.is_empty()) {
+            Some(held) => Ok(Self { held }),
+            None => Err(problems),
         }
     }
 
-    fn review(&self, candidates: &[Candidate], _: &PruneContext) -> Result<Vec<PruneVerdict>, String> {
+    fn review(&self, candidates: &[Candidate], _: &PruneContext) -> Result<Vec<PruneDecision>, String> {
         Ok(candidates.iter().map(|candidate| self.judge(candidate)).collect())
     }
 }
 
 sluice_plugin::prune_policy!(PruneStandard);
 
-/// What one side of a candidate says.
-enum Wish {
-    Nothing,
-    Delete,
-    Hold(String),
-    Keep,
-}
-
 impl PruneStandard {
-    fn judge(&self, candidate: &Candidate) -> PruneVerdict {
-        let live = wish(&candidate.live);
-        let desired = candidate.desired.as_ref().map_or(Wish::Nothing, wish);
-        match (live, desired) {
-            (Wish::Keep, _) | (_, Wish::Keep) => PruneVerdict::Keep("`sluice.dev/prune: keep`".to_owned()),
-            (Wish::Hold(reason), _) | (_, Wish::Hold(reason)) => PruneVerdict::Hold(reason),
-            (Wish::Delete, _) | (_, Wish::Delete) => propagated(candidate),
-            (Wish::Nothing, Wish::Nothing) => self.by_kind(candidate),
+    fn judge(&self, candidate: &Candidate) -> PruneDecision {
+        let mut wishes = Vec::new();
+        let mut propagations = Vec::new();
+        for side in candidate.sides() {
+            let [prune, strategy, propagation] = side.fields([
+                "/metadata/annotations/sluice.dev~1prune",
+                "/metadata/annotations/sluice.dev~1sync-strategy",
+                "/metadata/annotations/sluice.dev~1prune-propagation",
+            ]);
+            wishes.extend(wish(prune));
+            if strategy.text().ok().flatten().as_deref() == Some("leave-alone") {
+                wishes.push(PruneVerdict::Keep(
+                    "`sluice.dev/sync-strategy: leave-alone`".to_owned(),
+                ));
+            }
+            match propagation.text() {
+                Ok(None) => {}
+                Ok(Some(text)) => match words::propagation(&text) {
+                    Some(propagation) => propagations.push(propagation),
+                    None => wishes.push(PruneVerdict::Hold(format!(
+                        "`sluice.dev/prune-propagation: {text}` is none of foreground, background and orphan"
+                    ))),
+                },
+                Err(error) => wishes.push(PruneVerdict::Hold(error)),
+            }
+        }
+        // Declared from the least to the most cautious.
+        let caution = |verdict: &PruneVerdict| match verdict {
+            PruneVerdict::NoOpinion | PruneVerdict::Delete => 0,
+            PruneVerdict::Hold(_) => 1,
+            PruneVerdict::Keep(_) => 2,
+        };
+        let verdict = wishes.into_iter().rev().max_by_key(caution);
+        PruneDecision {
+            verdict: verdict.unwrap_or_else(|| self.by_kind(candidate)),
+            propagation: propagations.first().copied(),
         }
     }
 
     fn by_kind(&self, candidate: &Candidate) -> PruneVerdict {
-        let reference = candidate.live.reference();
-        let kind = match reference.group.is_empty() {
-            true => reference.kind,
-            false => format!("{}.{}", reference.kind, reference.group),
-        };
+        let kind = words::kind(&candidate.live.reference());
         match self.held.contains(&kind) {
             true => PruneVerdict::Hold(format!("a {kind} is deleted only when somebody approves")),
-            false => propagated(candidate),
+            false => PruneVerdict::Delete,
         }
     }
 }
 
-fn wish(object: &Object<'_>) -> Wish {
-    let [wish] = object.fields(["/metadata/annotations/sluice.dev~1prune"]);
-    match wish.text() {
-        Ok(None) => Wish::Nothing,
-        Ok(Some(text)) => match text.as_str() {
-            "delete" => Wish::Delete,
-            "hold" => Wish::Hold("`sluice.dev/prune: hold`".to_owned()),
-            "keep" => Wish::Keep,
-            other => Wish::Hold(format!(
+/// What one side says; none where it says nothing.
+fn wish(prune: Field) -> Option<PruneVerdict> {
+    match prune.text() {
+        Ok(text) => text.map(|text| match text.as_str() {
+            "delete" => PruneVerdict::Delete,
+            "hold" => PruneVerdict::Hold("`sluice.dev/prune: hold`".to_owned()),
+            "keep" => PruneVerdict::Keep("`sluice.dev/prune: keep`".to_owned()),
+            other => PruneVerdict::Hold(format!(
                 "`sluice.dev/prune: {other}` is none of keep, hold and delete"
             )),
-        },
-        Err(error) => Wish::Hold(error),
-    }
-}
-
-fn propagated(candidate: &Candidate) -> PruneVerdict {
-    let annotation = |object: &Object<'_>| object.annotation("sluice.dev/prune-propagation");
-    let wanted = annotation(&candidate.live).or_else(|| candidate.desired.as_ref().and_then(annotation));
-    match wanted.as_deref() {
-        None | Some("foreground") => PruneVerdict::Delete(Propagation::Foreground),
-        Some("background") => PruneVerdict::Delete(Propagation::Background),
-        Some("orphan") => PruneVerdict::Delete(Propagation::Orphan),
-        Some(other) => PruneVerdict::Hold(format!(
-            "`sluice.dev/prune-propagation: {other}` is none of foreground, background and orphan"
-        )),
+        }),
+        Err(error) => Some(PruneVerdict::Hold(error)),
     }
 }

@@ -2,7 +2,10 @@
 #![allow(missing_docs, reason = "for the macros alone, which are documented")]
 
 use crate::bindings::{health, prune, sync};
-use crate::{Candidate, Change, Decision, Descriptor, Object, Problem, PruneContext, Settings, SyncContext};
+use crate::{
+    Candidate, Change, Decision, Descriptor, Object, Problem, PruneContext, PruneDecision, Settings,
+    SyncContext,
+};
 
 pub use crate::bindings::health::sluice::policy::objects::Object as HostObject;
 
@@ -66,6 +69,16 @@ pub fn candidates(candidates: Vec<prune::exports::sluice::policy::prune::Candida
             desired: candidate.desired.map(Object::owned),
         })
         .collect()
+}
+
+pub fn prune_decisions(
+    decisions: Result<Vec<PruneDecision>, String>,
+) -> Result<Vec<prune::exports::sluice::policy::prune::Decision>, String> {
+    let given = |decision: PruneDecision| prune::exports::sluice::policy::prune::Decision {
+        verdict: decision.verdict,
+        propagation: decision.propagation,
+    };
+    Ok(decisions?.into_iter().map(given).collect())
 }
 
 pub fn prune_context(context: prune::exports::sluice::policy::prune::Context) -> PruneContext {
@@ -179,14 +192,14 @@ macro_rules! prune_policy {
                 fn review(
                     candidates: ::std::vec::Vec<prune::Candidate>,
                     context: prune::Context,
-                ) -> Result<::std::vec::Vec<prune::Verdict>, ::std::string::String> {
+                ) -> Result<::std::vec::Vec<prune::Decision>, ::std::string::String> {
                     let candidates = $crate::internal::candidates(candidates);
                     PLUGIN.with(|cell| match cell.get() {
-                        Some(plugin) => $crate::PrunePolicy::review(
+                        Some(plugin) => $crate::internal::prune_decisions($crate::PrunePolicy::review(
                             plugin,
                             &candidates,
                             &$crate::internal::prune_context(context),
-                        ),
+                        )),
                         None => Err($crate::internal::NOT_CONFIGURED.into()),
                     })
                 }

@@ -28,8 +28,8 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     Candidate, Change, Claim, Decision, HealthCheck, HealthContext, HookCleanup, Object, Occasion, Phase,
-    Propagation, PruneContext, PrunePolicy, PruneVerdict, Role, Settings, Strategy, SyncContext, SyncPolicy,
-    Verdict,
+    Propagation, PruneContext, PruneDecision, PrunePolicy, PruneVerdict, Role, Settings, Strategy,
+    SyncContext, SyncPolicy, Tally, Verdict,
 };
 
 /// Judges the health of every document of every case. Expected: `{"status", "message"}`, null for no opinion, or `{"error"}`.
@@ -54,15 +54,17 @@ pub fn health<T: HealthCheck>(cases: &str) {
     });
 }
 
-/// Reviews the documents of every case as the candidates of one plan. A document `{live, desired}` gives both sides.
+/// Reviews the documents of every case as the candidates of one plan. A document `{live, desired}` gives both sides. A document
+/// `{context: …}` gives the `occasion`, the `options`, and how many objects the application owns beside the candidates: `others`, a
+/// list of `{apiVersion, kind, namespace, count}`. Expected: a verdict, with its propagation where there is an opinion on that.
 pub fn prune<T: PrunePolicy>(cases: &str) {
     run(cases, |documents, settings, now| {
         let plugin =
             T::configure(settings).map_err(|problems| json!({"problems": problem_texts(&problems)}))?;
-        let count = u32::try_from(documents.len()).unwrap_or(u32::MAX);
         let side = |document: &Json, name: &str| document.get(name).cloned().map(Object::json);
         let mut options = Vec::new();
         let mut occasion = Occasion::Sync;
+        let mut owned: Vec<Tally> = Vec::new();
         let mut candidates = Vec::new();
         for document in documents {
             if let Some(context) = document.get("context") {
@@ -70,6 +72,8 @@ pub fn prune<T: PrunePolicy>(cases: &str) {
                 if context.get("occasion").and_then(Json::as_str) == Some("application-deleted") {
                     occasion = Occasion::ApplicationDeleted;
                 }
+                let others = context.get("others").and_then(Json::as_array);
+                owned.extend(others.into_iter().flatten().map(tally));
                 continue;
             }
             let desired = side(&document, "desired");
@@ -82,12 +86,15 @@ pub fn prune<T: PrunePolicy>(cases: &str) {
             now,
             occasion,
             application: ("shop".into(), "app".into()),
-            owned: count,
-            desired: 0,
+            desired: owned.clone(),
+            owned: {
+                owned.extend(candidates.iter().map(one));
+                owned
+            },
             options,
         };
         match plugin.review(&candidates, &context) {
-            Ok(verdicts) => Ok(verdicts.iter().map(prune_json).collect()),
+            Ok(decisions) => Ok(decisions.iter().map(prune_json).collect()),
             Err(error) => Err(json!({"error": error})),
         }
     });
@@ -150,6 +157,30 @@ fn closest(claims: &[Claim], group: &str, kind: &str) -> Option<u32> {
         .zip(0..)
         .filter_map(|(claim, index)| Some((fit(claim)?, std::cmp::Reverse(index))));
     fits.max().map(|(_, std::cmp::Reverse(index))| index)
+}
+
+fn tally(json: &Json) -> Tally {
+    let reference = crate::json::reference(json);
+    Tally {
+        group: reference.group,
+        kind: reference.kind,
+        namespace: json.get("namespace").and_then(Json::as_str).map(str::to_owned),
+        count: json
+            .get("count")
+            .and_then(Json::as_u64)
+            .and_then(|count| count.try_into().ok())
+            .expect("`count` is a number"),
+    }
+}
+
+fn one(candidate: &Candidate) -> Tally {
+    let reference = candidate.live.reference();
+    Tally {
+        group: reference.group,
+        kind: reference.kind,
+        namespace: reference.namespace,
+        count: 1,
+    }
 }
 
 fn texts(list: Option<&Json>) -> Vec<String> {
@@ -234,16 +265,30 @@ pub fn health_json(verdict: &Verdict) -> Json {
     json!({"status": status, "message": message})
 }
 
-/// A verdict as JSON.
-pub fn prune_json(verdict: &PruneVerdict) -> Json {
-    match verdict {
+/// A decision as JSON.
+pub fn prune_json(decision: &PruneDecision) -> Json {
+    let mut json = match &decision.verdict {
         PruneVerdict::NoOpinion => Json::Null,
-        PruneVerdict::Delete(Propagation::Foreground) => json!({"delete": "foreground"}),
-        PruneVerdict::Delete(Propagation::Background) => json!({"delete": "background"}),
-        PruneVerdict::Delete(Propagation::Orphan) => json!({"delete": "orphan"}),
+        PruneVerdict::Delete => json!({"delete": true}),
         PruneVerdict::Hold(reason) => json!({"hold": reason}),
         PruneVerdict::Keep(reason) => json!({"keep": reason}),
+    };
+    if let Some(propagation) = decision.propagation {
+        if json.is_null() {
+            json = json!({});
+        }
+        json["propagation"] = propagation_json(propagation);
     }
+    json
+}
+
+fn propagation_json(propagation: Propagation) -> Json {
+    match propagation {
+        Propagation::Foreground => "foreground",
+        Propagation::Background => "background",
+        Propagation::Orphan => "orphan",
+    }
+    .into()
 }
 
 /// The fields of a decision that there is an opinion on, as JSON.
@@ -267,6 +312,7 @@ pub fn sync_json(decision: &Decision) -> Json {
         Strategy::CreateOnly => "create-only",
         Strategy::Replace => "replace",
         Strategy::Recreate => "recreate",
+        Strategy::RecreateAlways => "recreate-always",
         Strategy::LeaveAlone => "leave-alone",
     };
     let role = |role: &Role| match role {
@@ -286,6 +332,11 @@ pub fn sync_json(decision: &Decision) -> Json {
         "skipDryRunOnMissingKind": decision.skip_dry_run_on_missing_kind,
         "pruneLast": decision.prune_last,
         "ignoreFields": decision.ignore_fields,
+        "ignoreManagers": decision.ignore_managers,
+        "takeOver": decision.take_over,
+        "propagation": decision.propagation.map(propagation_json),
+        "wait": decision.wait,
+        "timeout": decision.timeout,
         "hold": decision.hold,
     });
     let set = all

@@ -53,16 +53,17 @@ pub mod log;
 mod object;
 mod settings;
 mod traits;
+pub mod words;
 
 pub use bindings::health::exports::sluice::policy::health::{Context as HealthContext, Verdict};
-pub use bindings::health::sluice::policy::objects::{ObjectRef, Value};
-pub use bindings::prune::exports::sluice::policy::prune::{Occasion, Propagation, Verdict as PruneVerdict};
+pub use bindings::health::sluice::policy::objects::{ObjectRef, Propagation, Value};
+pub use bindings::prune::exports::sluice::policy::prune::{Occasion, Tally, Verdict as PruneVerdict};
 pub use bindings::sync::exports::sluice::policy::sync::{Decision, HookCleanup, Phase, Role, Strategy};
 pub use object::{Field, Object};
 pub use settings::Settings;
 pub use traits::{
-    Candidate, Change, Claim, Descriptor, HealthCheck, Problem, PruneContext, PrunePolicy, SyncContext,
-    SyncPolicy,
+    Candidate, Change, Claim, Descriptor, HealthCheck, Problem, PruneContext, PruneDecision, PrunePolicy,
+    SyncContext, SyncPolicy,
 };
 
 /// A decision without any opinion; set the fields that there is one on.
@@ -77,6 +78,11 @@ pub const NO_OPINION: Decision = Decision {
     skip_dry_run_on_missing_kind: None,
     prune_last: None,
     ignore_fields: None,
+    ignore_managers: None,
+    take_over: None,
+    propagation: None,
+    wait: None,
+    timeout: None,
     hold: None,
 };
 

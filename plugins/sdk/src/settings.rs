@@ -24,6 +24,15 @@ impl Settings {
         }
     }
 
+    /// For policies without settings: a problem for each that is there all the same.
+    pub fn none(&self) -> Result<(), Vec<Problem>> {
+        let problems = self.unknown(&[]);
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(problems),
+        }
+    }
+
     /// One setting.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.0.get(key)

@@ -1,6 +1,6 @@
 //! What a policy implements.
 
-use crate::{Decision, HealthContext, Object, Occasion, PruneVerdict, Settings, Verdict};
+use crate::{Decision, HealthContext, Object, Occasion, Propagation, PruneVerdict, Settings, Tally, Verdict};
 
 /// What the engine knows of a policy before it asks it anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,8 +98,17 @@ pub struct Candidate {
     pub desired: Option<Object<'static>>,
 }
 
+/// What a policy says of one candidate.
+#[derive(Debug, Clone)]
+pub struct PruneDecision {
+    /// Whether it goes.
+    pub verdict: PruneVerdict,
+    /// What happens to what it owns when it goes; none for no opinion on that.
+    pub propagation: Option<Propagation>,
+}
+
 /// What a prune verdict may depend on besides the candidates.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct PruneContext {
     /// Seconds since 1970.
     pub now: i64,
@@ -107,10 +116,10 @@ pub struct PruneContext {
     pub occasion: Occasion,
     /// Namespace and name of the Application.
     pub application: (String, String),
-    /// How many objects it owns, candidates included.
-    pub owned: u32,
-    /// How many objects Git wants.
-    pub desired: u32,
+    /// What it owns, candidates included.
+    pub owned: Vec<Tally>,
+    /// What Git wants it to own.
+    pub desired: Vec<Tally>,
     /// The application's sync options.
     pub options: Vec<String>,
 }
@@ -123,8 +132,25 @@ pub trait PrunePolicy: Sized + 'static {
     /// Takes its settings, once in every instance.
     fn configure(settings: &Settings) -> Result<Self, Vec<Problem>>;
 
-    /// One verdict for each candidate, in their order. An error keeps them all.
-    fn review(&self, candidates: &[Candidate], context: &PruneContext) -> Result<Vec<PruneVerdict>, String>;
+    /// One decision for each candidate, in their order. An error keeps them all.
+    fn review(&self, candidates: &[Candidate], context: &PruneContext) -> Result<Vec<PruneDecision>, String>;
+}
+
+/// A verdict without an opinion on what becomes of dependents.
+impl From<PruneVerdict> for PruneDecision {
+    fn from(verdict: PruneVerdict) -> Self {
+        Self {
+            verdict,
+            propagation: None,
+        }
+    }
+}
+
+impl Candidate {
+    /// The live object, and the one in Git where there is one: protection counts wherever it is written.
+    pub fn sides(&self) -> impl Iterator<Item = &Object<'static>> {
+        std::iter::once(&self.live).chain(&self.desired)
+    }
 }
 
 /// An object as Git wants it beside the same object as the cluster has it; at least one of the two is there.

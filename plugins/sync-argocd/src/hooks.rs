@@ -1,21 +1,13 @@
 //! Hooks, their cleaning up, and waves.
 
-use sluice_plugin::{Decision, HookCleanup, Phase, Role};
-
-use crate::list;
+use sluice_plugin::{Decision, HookCleanup, Role, words};
 
 /// Decides whether an object is a hook, and when it runs.
 pub(crate) fn role(decision: &mut Decision, hook: Option<&str>, helm: Option<&str>) {
-    let mut types: Vec<&str> = list(hook)
-        .into_iter()
-        .filter(|name| *name == "Skip" || phase(name).is_some())
-        .collect();
+    let own = words::list(hook.unwrap_or_default());
+    let mut types = distinct(own.filter(|name| *name == "Skip" || words::phase(name).is_some()));
     if types.is_empty() {
-        for name in list(helm).into_iter().filter_map(helm_type) {
-            if !types.contains(&name) {
-                types.push(name);
-            }
-        }
+        types = distinct(words::list(helm.unwrap_or_default()).filter_map(helm_type));
     }
     let owned = || types.iter().map(|name| (*name).to_owned()).collect();
     let is_hook = match (hook, helm) {
@@ -29,7 +21,7 @@ pub(crate) fn role(decision: &mut Decision, hook: Option<&str>, helm: Option<&st
     };
     if is_hook {
         decision.role = Some(Role::Hook(owned()));
-        decision.phases = Some(types.iter().filter_map(|name| phase(name)).collect());
+        decision.phases = Some(types.iter().filter_map(|name| words::phase(name)).collect());
     }
 }
 
@@ -38,18 +30,6 @@ pub(crate) fn unreadable(decision: &mut Decision, error: String) {
     decision.role = Some(Role::Hook(Vec::new()));
     decision.phases = Some(Vec::new());
     decision.hold = Some(error);
-}
-
-fn phase(name: &str) -> Option<Phase> {
-    match name {
-        "PreSync" => Some(Phase::PreSync),
-        "Sync" => Some(Phase::Sync),
-        "PostSync" => Some(Phase::PostSync),
-        "SyncFail" => Some(Phase::SyncFail),
-        "PreDelete" => Some(Phase::PreDelete),
-        "PostDelete" => Some(Phase::PostDelete),
-        _ => None,
-    }
 }
 
 fn helm_type(name: &str) -> Option<&'static str> {
@@ -64,24 +44,14 @@ fn helm_type(name: &str) -> Option<&'static str> {
 
 /// When a hook is cleaned up; none where neither annotation says so, which means before its next run.
 pub(crate) fn cleanup(argocd: Option<&str>, helm: Option<&str>) -> Option<Vec<HookCleanup>> {
-    let argocd = list(argocd).into_iter().filter_map(|name| match name {
-        "BeforeHookCreation" => Some(HookCleanup::BeforeCreation),
-        "HookSucceeded" => Some(HookCleanup::OnSuccess),
-        "HookFailed" => Some(HookCleanup::OnFailure),
-        _ => None,
-    });
-    let helm = list(helm).into_iter().filter_map(|name| match name {
+    let argocd = words::list(argocd.unwrap_or_default()).filter_map(words::cleanup);
+    let helm = words::list(helm.unwrap_or_default()).filter_map(|name| match name {
         "before-hook-creation" => Some(HookCleanup::BeforeCreation),
         "hook-succeeded" => Some(HookCleanup::OnSuccess),
         "hook-failed" => Some(HookCleanup::OnFailure),
         _ => None,
     });
-    let mut all: Vec<HookCleanup> = Vec::new();
-    for cleanup in argocd.chain(helm) {
-        if !all.contains(&cleanup) {
-            all.push(cleanup);
-        }
-    }
+    let all = distinct(argocd.chain(helm));
     (!all.is_empty()).then_some(all)
 }
 
@@ -93,4 +63,15 @@ pub(crate) fn wave(wave: Option<&str>, weight: Option<&str>) -> Option<i32> {
             .map(|wave| wave.clamp(i32::MIN.into(), i32::MAX.into()) as i32)
     };
     wave.and_then(number).or_else(|| weight.and_then(number))
+}
+
+/// Each entry once, where it comes first.
+fn distinct<T: PartialEq>(entries: impl Iterator<Item = T>) -> Vec<T> {
+    let mut distinct = Vec::new();
+    for entry in entries {
+        if !distinct.contains(&entry) {
+            distinct.push(entry);
+        }
+    }
+    distinct
 }

@@ -6,11 +6,26 @@
 //!   `PostSync`, pre-delete and post-delete as they are; `crd-install` is no hook.
 //! - `argocd.argoproj.io/sync-wave`, or else `helm.sh/hook-weight`. What is no integer counts as missing, as there.
 //! - `argocd.argoproj.io/hook-delete-policy` and `helm.sh/hook-delete-policy`, both.
-//! - `argocd.argoproj.io/sync-options`, and the same options in `spec.syncPolicy.syncOptions`: `Replace=true`, `Force=true` (also
-//!   from the live object), `ServerSideApply=true|false`, `Validate=false`, `SkipDryRunOnMissingResource=true`, `PruneLast=true`.
+//! - sync options, of the object (`argocd.argoproj.io/sync-options`) and of the application (`spec.syncPolicy.syncOptions`):
 //!
-//! Sluice always applies server-side: `ServerSideApply=true` adds what Argo CD does with it, taking over fields in conflict.
-//! `Replace` beats it. One thing is stricter: a hook annotation that is no text at all holds the operation.
+//! | option | read from | becomes |
+//! |---|---|---|
+//! | `Replace=true` | object, live object, application | the whole object is replaced; beats `ServerSideApply` |
+//! | `Replace=true` and `Force=true` | | deleted and created again; Namespaces and CRDs are only replaced |
+//! | `Force=true` | object, live object | deleted and created again where a field cannot be changed; never Namespaces and CRDs |
+//! | `ServerSideApply=true` | object, application | fields in conflict are taken over; `Force` means nothing then |
+//! | `ServerSideApply=false` | object | not even where the application says `true` |
+//! | `Validate=false` | object, application | unknown fields are not refused |
+//! | `SkipDryRunOnMissingResource=true` | object, application | a kind that is not known yet does not stop the rehearsal |
+//! | `PruneLast=true` | object, live object, application | its deletion comes last |
+//! | `PrunePropagationPolicy=…` | application | also counts where hooks are cleaned up |
+//! | `ClientSideApplyMigration=false` | application | no other manager's fields are taken over |
+//! | `FailOnSharedResource=true` | application | held where Argo CD tracks the live object for another application |
+//!
+//! Sluice always applies server-side, applies only what differs (`ApplyOutOfSyncOnly`), never touches what another of its own
+//! applications owns, and leaves ignored fields alone in apply as well (`RespectIgnoreDifferences`), so these need no option;
+//! `CreateNamespace` is the engine's, `Prune` and `Delete` are read by `prune-argocd`. One thing is stricter than there: a hook
+//! annotation that is no text at all holds the operation.
 
 mod hooks;
 mod options;
@@ -31,12 +46,7 @@ impl SyncPolicy for SyncArgocd {
     }
 
     fn configure(settings: &Settings) -> Result<Self, Vec<Problem>> {
-        let problems = settings.unknown(&[]);
-        if problems.is_empty() {
-            Ok(Self)
-        } else {
-            Err(problems)
-        }
+        settings.none().map(|()| Self)
     }
 
     fn decide(&self, change: &Change, context: &SyncContext) -> Result<Decision, String> {
@@ -61,32 +71,9 @@ impl SyncPolicy for SyncArgocd {
         let text = |field: sluice_plugin::Field| field.text().ok().flatten();
         decision.cleanup = hooks::cleanup(text(cleanup).as_deref(), text(helm_cleanup).as_deref());
         decision.wave = hooks::wave(text(wave).as_deref(), text(weight).as_deref());
-        let live = change.live.as_ref().filter(|_| change.desired.is_some());
-        let live = live.and_then(|live| live.annotation("argocd.argoproj.io/sync-options"));
-        options::apply(
-            &mut decision,
-            text(options).as_deref(),
-            live.as_deref(),
-            &context.options,
-        );
+        options::apply(&mut decision, change, text(options).as_deref(), context);
         Ok(decision)
     }
 }
 
 sluice_plugin::sync_policy!(SyncArgocd);
-
-/// The entries of a comma-separated annotation, each once.
-fn list(text: Option<&str>) -> Vec<&str> {
-    let mut entries = Vec::new();
-    for entry in text
-        .unwrap_or_default()
-        .split(',')
-        .map(str::trim)
-        .filter(|entry| !entry.is_empty())
-    {
-        if !entries.contains(&entry) {
-            entries.push(entry);
-        }
-    }
-    entries
-}

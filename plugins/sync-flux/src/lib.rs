@@ -1,12 +1,15 @@
-//! Strategies from Flux's annotations (or labels) `kustomize.toolkit.fluxcd.io/…`, values in any case of letters.
+//! What Flux's annotations (or labels) `kustomize.toolkit.fluxcd.io/…` say, values in any case of letters, as Flux reads them.
 //!
-//! | | |
-//! |---|---|
-//! | `reconcile: disabled`, `ssa: Ignore` (also on the live object) | left alone |
-//! | `ssa: Merge` | merge |
-//! | `ssa: IfNotPresent` | created where missing, never changed after |
-//! | `ssa: Override` | server-side apply that takes over fields in conflict |
-//! | `force: enabled` | deleted and created again where a field cannot be changed |
+//! | | on | |
+//! |---|---|---|
+//! | `reconcile: disabled`, `ssa: Ignore` | either side | left alone |
+//! | `ssa: IfNotPresent` | Git | created where missing, never changed after |
+//! | `force: enabled` | either side | deleted and created again where a field cannot be changed |
+//! | `ssa: Override` | Git | fields in conflict are taken over; so are those that `kubectl` and other tools applied |
+//! | `ssa: Merge` | Git | fields in conflict are taken over; what other tools applied beside them stays |
+//!
+//! The first of them wins, but `force` and `ssa` go together. Flux always takes over fields in conflict; here it does so for objects
+//! that carry one of its words.
 
 use sluice_plugin::{
     Change, Claim, Decision, Descriptor, NO_OPINION, Object, Problem, Settings, Strategy, SyncContext,
@@ -25,12 +28,7 @@ impl SyncPolicy for SyncFlux {
     }
 
     fn configure(settings: &Settings) -> Result<Self, Vec<Problem>> {
-        let problems = settings.unknown(&[]);
-        if problems.is_empty() {
-            Ok(Self)
-        } else {
-            Err(problems)
-        }
+        settings.none().map(|()| Self)
     }
 
     fn decide(&self, change: &Change, _: &SyncContext) -> Result<Decision, String> {
@@ -45,32 +43,26 @@ impl SyncPolicy for SyncFlux {
                 ..NO_OPINION
             });
         }
-        if desired.force("enabled") {
-            return Ok(Decision {
-                strategy: Some(Strategy::Recreate),
-                ..NO_OPINION
-            });
-        }
         if desired.ssa("IfNotPresent") {
             return Ok(Decision {
                 strategy: Some(Strategy::CreateOnly),
                 ..NO_OPINION
             });
         }
-        if desired.ssa("Merge") {
-            return Ok(Decision {
-                strategy: Some(Strategy::Merge),
-                ..NO_OPINION
-            });
+        let force = desired.force("enabled") || live.force("enabled");
+        let (merge, override_all) = (desired.ssa("Merge"), desired.ssa("Override"));
+        if !force && !merge && !override_all {
+            return Ok(NO_OPINION);
         }
-        if desired.ssa("Override") {
-            return Ok(Decision {
-                strategy: Some(Strategy::ServerSideApply),
-                force_conflicts: Some(true),
-                ..NO_OPINION
-            });
-        }
-        Ok(NO_OPINION)
+        Ok(Decision {
+            strategy: Some(match force {
+                true => Strategy::Recreate,
+                false => Strategy::ServerSideApply,
+            }),
+            force_conflicts: Some(true),
+            take_over: merge.then(Vec::new),
+            ..NO_OPINION
+        })
     }
 }
 

@@ -5,20 +5,27 @@
 //! | `sluice.dev/sync-wave` | an integer; lower ones first |
 //! | `sluice.dev/hook` | list of `PreSync`, `Sync`, `PostSync`, `SyncFail`, `PreDelete`, `PostDelete`; or `Skip` alone: never applied |
 //! | `sluice.dev/hook-delete-policy` | list of `BeforeHookCreation`, `HookSucceeded`, `HookFailed` |
-//! | `sluice.dev/sync-strategy` | `server-side-apply`, `merge`, `create-only`, `replace`, `recreate`, `leave-alone` |
+//! | `sluice.dev/sync-strategy` | `server-side-apply`, `merge`, `create-only` (Flux calls it `IfNotPresent`), `replace`, `recreate`, `recreate-always`, `leave-alone` |
 //! | `sluice.dev/force-conflicts` | `true`, `false` |
+//! | `sluice.dev/take-over` | list of field managers whose fields become Sluice's; `none` of them |
 //! | `sluice.dev/validate` | `true`, `false` |
 //! | `sluice.dev/skip-dry-run-on-missing-kind` | `true`, `false` |
 //! | `sluice.dev/prune-last` | `true`, `false` |
-//! | `sluice.dev/ignore-fields` | pointers, separated by commas: `/spec/replicas` |
+//! | `sluice.dev/prune-propagation` | `foreground`, `background`, `orphan`: also where a hook is cleaned up or an object recreated |
+//! | `sluice.dev/wait` | `false`: nothing waits until it is healthy |
+//! | `sluice.dev/timeout` | how long that may take: `90s`, `5m`, `1h` |
+//! | `sluice.dev/ignore-fields` | pointers (`/spec/replicas`) and paths as jq writes them (`.spec.rules[] \| select(.host == "a")`), separated by commas or lines |
+//! | `sluice.dev/ignore-managers` | list of field managers whose fields are left to them |
 //! | `sluice.dev/hold` | a reason: the whole operation waits for as long as this is there |
 //!
 //! A value that is none of these holds the operation: doing something else than what was meant is worse than waiting. What is
 //! to be deleted is looked at as the cluster has it.
 
+mod paths;
+
 use sluice_plugin::{
-    Change, Claim, Decision, Descriptor, HookCleanup, NO_OPINION, Phase, Problem, Role, Settings, Strategy,
-    SyncContext, SyncPolicy,
+    Change, Claim, Decision, Descriptor, Field, HookCleanup, NO_OPINION, Phase, Problem, Propagation, Role,
+    Settings, Strategy, SyncContext, SyncPolicy, words,
 };
 
 /// The plugin.
@@ -33,12 +40,7 @@ impl SyncPolicy for SyncStandard {
     }
 
     fn configure(settings: &Settings) -> Result<Self, Vec<Problem>> {
-        let problems = settings.unknown(&[]);
-        if problems.is_empty() {
-            Ok(Self)
-        } else {
-            Err(problems)
-        }
+        settings.none().map(|()| Self)
     }
 
     fn decide(&self, change: &Change, _: &SyncContext) -> Result<Decision, String> {
@@ -59,109 +61,111 @@ fn decide(change: &Change) -> Result<Decision, String> {
     let Some(object) = change.desired.as_ref().or(change.live.as_ref()) else {
         return Ok(NO_OPINION);
     };
+    let fields = object.fields([
+        "/metadata/annotations/sluice.dev~1sync-wave",
+        "/metadata/annotations/sluice.dev~1hook",
+        "/metadata/annotations/sluice.dev~1hook-delete-policy",
+        "/metadata/annotations/sluice.dev~1sync-strategy",
+        "/metadata/annotations/sluice.dev~1force-conflicts",
+        "/metadata/annotations/sluice.dev~1take-over",
+        "/metadata/annotations/sluice.dev~1validate",
+        "/metadata/annotations/sluice.dev~1skip-dry-run-on-missing-kind",
+        "/metadata/annotations/sluice.dev~1prune-last",
+        "/metadata/annotations/sluice.dev~1prune-propagation",
+        "/metadata/annotations/sluice.dev~1wait",
+        "/metadata/annotations/sluice.dev~1timeout",
+        "/metadata/annotations/sluice.dev~1ignore-fields",
+        "/metadata/annotations/sluice.dev~1ignore-managers",
+        "/metadata/annotations/sluice.dev~1hold",
+    ]);
+    if !fields.iter().any(Field::is_set) {
+        return Ok(NO_OPINION);
+    }
     let [
         wave,
         hook,
         cleanup,
         strategy,
         force,
+        take_over,
         validate,
         skip_dry_run,
         prune_last,
-        ignore,
+        propagation,
+        wait,
+        timeout,
+        ignore_fields,
+        ignore_managers,
         hold,
-    ] = object.fields([
-        "/metadata/annotations/sluice.dev~1sync-wave",
-        "/metadata/annotations/sluice.dev~1hook",
-        "/metadata/annotations/sluice.dev~1hook-delete-policy",
-        "/metadata/annotations/sluice.dev~1sync-strategy",
-        "/metadata/annotations/sluice.dev~1force-conflicts",
-        "/metadata/annotations/sluice.dev~1validate",
-        "/metadata/annotations/sluice.dev~1skip-dry-run-on-missing-kind",
-        "/metadata/annotations/sluice.dev~1prune-last",
-        "/metadata/annotations/sluice.dev~1ignore-fields",
-        "/metadata/annotations/sluice.dev~1hold",
-    ]);
-    let (role, phases) = match hook.text()? {
-        Some(text) => role(&text)?,
-        None => (None, None),
-    };
+    ] = fields;
+    let (role, phases) = read(hook, "hook", role)?.unzip();
     Ok(Decision {
         role,
-        phases,
-        wave: wave.text()?.map(|text| number(&text)).transpose()?,
-        cleanup: cleanup.text()?.map(|text| cleanups(&text)).transpose()?,
-        strategy: strategy.text()?.map(|text| strategy_named(&text)).transpose()?,
-        force_conflicts: force
-            .text()?
-            .map(|text| flag("force-conflicts", &text))
-            .transpose()?,
-        validate: validate.text()?.map(|text| flag("validate", &text)).transpose()?,
-        skip_dry_run_on_missing_kind: skip_dry_run
-            .text()?
-            .map(|text| flag("skip-dry-run-on-missing-kind", &text))
-            .transpose()?,
-        prune_last: prune_last
-            .text()?
-            .map(|text| flag("prune-last", &text))
-            .transpose()?,
-        ignore_fields: ignore.text()?.map(|text| pointers(&text)).transpose()?,
-        hold: hold.text()?.map(|reason| format!("`sluice.dev/hold`: {reason}")),
+        phases: phases.flatten(),
+        wave: read(wave, "sync-wave", number)?,
+        cleanup: read(cleanup, "hook-delete-policy", cleanups)?,
+        strategy: read(strategy, "sync-strategy", strategy_named)?,
+        force_conflicts: read(force, "force-conflicts", flag)?,
+        take_over: read(take_over, "take-over", managers_or_none)?,
+        validate: read(validate, "validate", flag)?,
+        skip_dry_run_on_missing_kind: read(skip_dry_run, "skip-dry-run-on-missing-kind", flag)?,
+        prune_last: read(prune_last, "prune-last", flag)?,
+        propagation: read(propagation, "prune-propagation", propagation_named)?,
+        wait: read(wait, "wait", flag)?,
+        timeout: read(timeout, "timeout", seconds)?,
+        ignore_fields: read(ignore_fields, "ignore-fields", paths::list)?,
+        ignore_managers: read(ignore_managers, "ignore-managers", managers)?,
+        hold: read(hold, "hold", |reason| Ok(format!("`sluice.dev/hold`: {reason}")))?,
     })
 }
 
-fn list(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',').map(str::trim).filter(|entry| !entry.is_empty())
+/// Reads one annotation. What is wrong with it is said after its name and value.
+fn read<T>(
+    field: Field,
+    name: &str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    let Some(text) = field.text()? else {
+        return Ok(None);
+    };
+    match parse(&text) {
+        Ok(value) => Ok(Some(value)),
+        Err(wrong) => Err(format!("`sluice.dev/{name}: {text}`: {wrong}")),
+    }
 }
 
 fn number(text: &str) -> Result<i32, String> {
-    text.trim()
-        .parse()
-        .map_err(|_| format!("`sluice.dev/sync-wave: {text}` is no integer"))
+    text.trim().parse().map_err(|_| "no integer".to_owned())
 }
 
-fn flag(name: &str, text: &str) -> Result<bool, String> {
+fn flag(text: &str) -> Result<bool, String> {
     match text {
         "true" => Ok(true),
         "false" => Ok(false),
-        _ => Err(format!("`sluice.dev/{name}: {text}` is neither true nor false")),
+        _ => Err("neither true nor false".to_owned()),
     }
 }
 
-type Roles = (Option<Role>, Option<Vec<Phase>>);
-
-fn role(text: &str) -> Result<Roles, String> {
-    let types: Vec<String> = list(text).map(str::to_owned).collect();
+fn role(text: &str) -> Result<(Role, Option<Vec<Phase>>), String> {
+    let types: Vec<String> = words::list(text).map(str::to_owned).collect();
     if types.is_empty() {
-        return Err("`sluice.dev/hook` names no type".to_owned());
+        return Err("names no type".to_owned());
     }
     if types == ["Skip"] {
-        return Ok((Some(Role::Skip(types)), None));
+        return Ok((Role::Skip(types), None));
     }
-    let phase = |name: &String| match name.as_str() {
-        "PreSync" => Ok(Phase::PreSync),
-        "Sync" => Ok(Phase::Sync),
-        "PostSync" => Ok(Phase::PostSync),
-        "SyncFail" => Ok(Phase::SyncFail),
-        "PreDelete" => Ok(Phase::PreDelete),
-        "PostDelete" => Ok(Phase::PostDelete),
-        "Skip" => Err("`sluice.dev/hook`: `Skip` stands alone".to_owned()),
-        other => Err(format!("`sluice.dev/hook`: there is no type `{other}`")),
+    let phase = |name: &String| match words::phase(name) {
+        Some(phase) => Ok(phase),
+        None if name == "Skip" => Err("`Skip` stands alone".to_owned()),
+        None => Err(format!("there is no type `{name}`")),
     };
-    let phases: Vec<Phase> = types.iter().map(phase).collect::<Result<_, _>>()?;
-    Ok((Some(Role::Hook(types)), Some(phases)))
+    let phases = types.iter().map(phase).collect::<Result<_, _>>()?;
+    Ok((Role::Hook(types), Some(phases)))
 }
 
 fn cleanups(text: &str) -> Result<Vec<HookCleanup>, String> {
-    let cleanup = |name| match name {
-        "BeforeHookCreation" => Ok(HookCleanup::BeforeCreation),
-        "HookSucceeded" => Ok(HookCleanup::OnSuccess),
-        "HookFailed" => Ok(HookCleanup::OnFailure),
-        other => Err(format!(
-            "`sluice.dev/hook-delete-policy`: there is no policy `{other}`"
-        )),
-    };
-    list(text).map(cleanup).collect()
+    let cleanup = |name| words::cleanup(name).ok_or_else(|| format!("there is no policy `{name}`"));
+    words::list(text).map(cleanup).collect()
 }
 
 fn strategy_named(text: &str) -> Result<Strategy, String> {
@@ -171,19 +175,38 @@ fn strategy_named(text: &str) -> Result<Strategy, String> {
         "create-only" => Ok(Strategy::CreateOnly),
         "replace" => Ok(Strategy::Replace),
         "recreate" => Ok(Strategy::Recreate),
+        "recreate-always" => Ok(Strategy::RecreateAlways),
         "leave-alone" => Ok(Strategy::LeaveAlone),
-        other => Err(format!(
-            "`sluice.dev/sync-strategy`: there is no strategy `{other}`"
-        )),
+        _ => Err("there is no such strategy".to_owned()),
     }
 }
 
-fn pointers(text: &str) -> Result<Vec<String>, String> {
-    let pointer = |entry: &str| match entry.starts_with('/') {
-        true => Ok(entry.to_owned()),
-        false => Err(format!(
-            "`sluice.dev/ignore-fields`: `{entry}` does not start with `/`"
-        )),
+fn propagation_named(text: &str) -> Result<Propagation, String> {
+    words::propagation(text).ok_or_else(|| "none of foreground, background and orphan".to_owned())
+}
+
+fn seconds(text: &str) -> Result<u32, String> {
+    let (digits, unit) = match text.char_indices().last() {
+        Some((at, 's')) => (&text[..at], 1),
+        Some((at, 'm')) => (&text[..at], 60),
+        Some((at, 'h')) => (&text[..at], 3_600),
+        _ => (text, 1),
     };
-    list(text).map(pointer).collect()
+    let number: Option<u32> = digits.parse().ok();
+    let seconds = number.and_then(|number| number.checked_mul(unit));
+    seconds
+        .filter(|seconds| *seconds > 0)
+        .ok_or_else(|| "no time such as `90s`, `5m` or `1h`".to_owned())
+}
+
+fn managers(text: &str) -> Result<Vec<String>, String> {
+    Ok(words::list(text).map(str::to_owned).collect())
+}
+
+fn managers_or_none(text: &str) -> Result<Vec<String>, String> {
+    match text.trim() {
+        "none" => Ok(Vec::new()),
+        "" => Err("names nobody; `none` says that".to_owned()),
+        text => managers(text),
+    }
 }

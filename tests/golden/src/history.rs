@@ -438,7 +438,9 @@ impl World {
                     self.server.delete(&key, None);
                 }
                 match strategy {
-                    Strategy::Replace | Strategy::Recreate => self.server.write(&manifest, FIELD_MANAGER),
+                    Strategy::Replace | Strategy::Recreate | Strategy::RecreateAlways => {
+                        self.server.write(&manifest, FIELD_MANAGER)
+                    }
                     Strategy::ServerSideApply
                     | Strategy::Merge
                     | Strategy::CreateOnly

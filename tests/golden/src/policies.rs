@@ -46,6 +46,7 @@ impl Policies {
             Some("leave-alone") => Strategy::LeaveAlone,
             Some("replace") => Strategy::Replace,
             Some("recreate") => Strategy::Recreate,
+            Some("recreate-always") => Strategy::RecreateAlways,
             Some("merge") => Strategy::Merge,
             Some(_) | None => Strategy::ServerSideApply,
         };
@@ -69,14 +70,15 @@ impl Policies {
 
     /// Whether a live object may go.
     pub fn prune(self, live: &Object) -> PruneDecision {
-        let by = |verdict| PruneDecision {
-            verdict,
-            decided_by: Some("prune-standard".to_owned()),
-        };
         let propagation = match live.annotation("sluice.dev/prune-propagation") {
             Some("background") => Propagation::Background,
             Some("orphan") => Propagation::Orphan,
             Some(_) | None => Propagation::Foreground,
+        };
+        let by = |verdict| PruneDecision {
+            verdict,
+            propagation,
+            decided_by: Some("prune-standard".to_owned()),
         };
         let stateful = matches!(
             live.kind(),
@@ -87,9 +89,10 @@ impl Policies {
                 verdict: PruneVerdict::Keep {
                     reason: "the plugin `prune-standard` failed".to_owned(),
                 },
+                propagation,
                 decided_by: None,
             },
-            (Self::Careless, _) => by(PruneVerdict::Delete { propagation }),
+            (Self::Careless, _) => by(PruneVerdict::Delete),
             (Self::Standard, Some("keep")) => by(PruneVerdict::Keep {
                 reason: "it says so itself".to_owned(),
             }),
@@ -99,7 +102,7 @@ impl Policies {
             (Self::Standard, Some(_) | None) if stateful => by(PruneVerdict::Hold {
                 reason: format!("a {} holds data", live.kind()),
             }),
-            (Self::Standard, Some(_) | None) => by(PruneVerdict::Delete { propagation }),
+            (Self::Standard, Some(_) | None) => by(PruneVerdict::Delete),
         }
     }
 }

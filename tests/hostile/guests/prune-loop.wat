@@ -1,5 +1,5 @@
 ;; Never answers.
 (module
   ;; prelude
-  (func (export "sluice:policy/prune@0.1.0#review") (param i32 i32 i64 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+  (func (export "sluice:policy/prune@0.1.0#review") (param i32 i32 i64 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
     (loop $again (br $again)) unreachable))

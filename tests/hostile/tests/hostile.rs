@@ -11,7 +11,7 @@ use sluice_model::decision::{Occasion, PruneVerdict};
 use sluice_model::health::HealthStatus;
 use sluice_model::plan::ApplicationKey;
 use sluice_model::{Coded as _, Object};
-use sluice_plugin_host::{Change, PluginHost, PruneContext, SyncContext};
+use sluice_plugin_host::{Census, Change, PluginHost, PruneContext, SyncContext};
 
 fn guest(name: &str) -> String {
     fs_err::read_to_string(
@@ -215,7 +215,7 @@ fn a_plugin_may_say_that_it_cannot_tell() {
 
 #[test]
 fn settings_that_a_plugin_refuses_are_named() {
-    fails("refuses-settings", "P07", "/kind: hostile");
+    fails("refuses-settings", "P07", "`/kind`: hostile");
 }
 
 #[test]
@@ -311,8 +311,8 @@ fn prune_context() -> PruneContext {
             namespace: "n".into(),
             name: "a".into(),
         },
-        owned: 3,
-        desired: 1,
+        owned: Census::default(),
+        desired: Census::default(),
         options: Vec::new(),
     }
 }
@@ -327,7 +327,7 @@ fn verdicts(host: &PluginHost) -> (Vec<&'static str>, Vec<&'static str>) {
         &prune_context(),
     );
     let word = |verdict: &PruneVerdict| match verdict {
-        PruneVerdict::Delete { .. } => "delete",
+        PruneVerdict::Delete => "delete",
         PruneVerdict::Hold { .. } => "hold",
         PruneVerdict::Keep { .. } => "keep",
     };
@@ -415,7 +415,7 @@ fn a_pinned_plugin_that_is_another_one_does_not_answer() {
     let answer = PluginHost::standard().prune(&pinned(digest), &[config("a").into()], &prune_context());
     assert!(matches!(
         answer.value.first().unwrap().verdict,
-        PruneVerdict::Delete { .. }
+        PruneVerdict::Delete
     ));
 }
 

@@ -25,8 +25,14 @@ Examples:
 
 With -o json, every manifest is one line, in the order of the input: apiVersion, kind,
 namespace, name, hook, hookTypes, skip, ignored, phases, wave, deletePolicies, strategy, force,
-validate, …, hold, decidedBy (field → plugin; what is not in it is at its default) and prune:
-what the prune policies would say if Git no longer had the object.
+validate, …, hold, decidedBy (field → plugin; what is not in it is at its default), overruled
+(what earlier plugins said of a field and a later one decided otherwise) and prune: what the
+prune policies would say if Git no longer had the object.
+
+Where annotations of Argo CD, Flux and Sluice meet on one object, sync-argocd is asked first,
+then sync-flux, then sync-standard, then those of --plugin-dir by name; the later word counts,
+field by field. Of prune policies the most cautious word counts: keep, hold, delete. The
+policies of an Application (spec.policies) are asked in the order in which it names them.
 
 Exit codes: 0; 3 if the input is wrong; 8 if a plugin failed (its cautious default is shown).";
 
@@ -84,7 +90,6 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
     };
     let sync = host.sync(&policies.sync, &objects, &context);
     let mut problems = sync.problems;
-    let count = u32::try_from(manifests.len()).unwrap_or(u32::MAX);
     let context = PruneContext {
         now,
         occasion: Occasion::Sync,
@@ -92,8 +97,12 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
             namespace: global.namespace.clone().unwrap_or_else(|| "default".to_owned()),
             name: "explain".to_owned(),
         },
-        owned: count,
-        desired: count.saturating_sub(1),
+        owned: manifests.iter().map(|manifest| &manifest.object).collect(),
+        desired: manifests
+            .iter()
+            .skip(1)
+            .map(|manifest| &manifest.object)
+            .collect(),
         options,
     };
     // One at a time: the question is what becomes of this one if only this one goes.
@@ -159,7 +168,14 @@ fn text(
     )?;
     let mut table = Table::new();
     let mut say = |name: &str, field: &str, value: String| {
-        let who = sync.decided_by.get(field).map_or("default", String::as_str);
+        let mut who = sync
+            .decided_by
+            .get(field)
+            .map_or("default", String::as_str)
+            .to_owned();
+        for overruled in sync.overruled.iter().filter(|overruled| overruled.field == field) {
+            who.push_str(&format!(", over {} of {}", overruled.value, overruled.plugin));
+        }
         table.row(vec![name.into(), value.into(), Cell::new(who, FAINT)]);
     };
     if let Some(reason) = &sync.hold {
@@ -184,8 +200,9 @@ fn text(
         (
             "unknown kinds",
             "skipDryRunOnMissingKind",
-            sync.skip_dry_run_on_missing_kind,
+            sync.options.skip_dry_run_on_missing_kind,
         ),
+        ("not waited for", "noWait", sync.options.no_wait),
     ] {
         if is_set {
             say(name, field, "yes".to_owned());
@@ -194,11 +211,32 @@ fn text(
     if !sync.validate {
         say("validate", "validate", "no".to_owned());
     }
+    if let Some(seconds) = sync.options.timeout {
+        say("timeout", "timeout", format!("{seconds} s"));
+    }
+    if let Some(propagation) = &sync.options.propagation {
+        say("dependents", "propagation", word(propagation));
+    }
+    if let Some(managers) = &sync.options.take_over {
+        let managers = if managers.is_empty() {
+            "nobody".to_owned()
+        } else {
+            managers.join(", ")
+        };
+        say("takes over from", "takeOver", managers);
+    }
     if !sync.ignore_fields.is_empty() {
         say("ignored fields", "ignoreFields", sync.ignore_fields.join(", "));
     }
+    if !sync.ignore_managers.is_empty() {
+        say(
+            "ignored managers",
+            "ignoreManagers",
+            sync.ignore_managers.join(", "),
+        );
+    }
     let (verdict, style) = match &prune.verdict {
-        PruneVerdict::Delete { propagation } => (format!("delete, dependents {}", word(propagation)), GOOD),
+        PruneVerdict::Delete => (format!("delete, dependents {}", word(&prune.propagation)), GOOD),
         PruneVerdict::Hold { reason } => (format!("hold: {reason}"), WAITING),
         PruneVerdict::Keep { reason } => (format!("keep: {reason}"), BAD),
     };

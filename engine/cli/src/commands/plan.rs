@@ -166,7 +166,7 @@ fn row(step: &Step) -> Vec<Cell> {
         (Action::Apply { .. }, None) => ("create", GOOD),
         (Action::Apply { strategy, .. }, Some(_)) => match strategy {
             Strategy::Replace => ("replace", WAITING),
-            Strategy::Recreate => ("recreate", WAITING),
+            Strategy::Recreate | Strategy::RecreateAlways => ("recreate", WAITING),
             Strategy::ServerSideApply | Strategy::Merge | Strategy::CreateOnly | Strategy::LeaveAlone => {
                 ("change", WAITING)
             }

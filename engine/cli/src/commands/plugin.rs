@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use sluice_model::Coded as _;
 use sluice_model::application::Policies;
-use sluice_plugin_host::{Claim, PluginHost, PluginInfo, PluginOrigin, PluginProblem};
+use sluice_plugin_host::{Claim, Compiler, PluginHost, PluginInfo, PluginOrigin, PluginProblem};
 
 use crate::args::Global;
 use crate::documents;
@@ -72,10 +72,7 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
 
 /// The plugins as the global options say.
 pub(crate) fn host(global: &Global) -> PluginHost {
-    match &global.plugin_dir {
-        Some(folder) => PluginHost::with_directory(folder),
-        None => PluginHost::standard(),
-    }
+    PluginHost::new(global.plugin_dir.clone(), Compiler::Child)
 }
 
 /// The policies of an Application in a file; without one, the default ones.

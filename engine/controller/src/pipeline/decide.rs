@@ -288,19 +288,26 @@ fn candidates(
     let gone: Vec<&Object> = live
         .members
         .iter()
-        .filter(|(key, _)| !desired.contains(*key))
+        .filter(|(key, object)| !desired.contains(*key) && !object.is_deleting())
         .map(|(_, object)| object)
         .collect();
     if gone.is_empty() {
         return Vec::new();
     }
-    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let context = PruneContext {
         now,
         occasion: intent.occasion,
         application: job.key.clone(),
-        owned: count(live.members.len()),
-        desired: count(desired.len()),
+        owned: live
+            .members
+            .values()
+            .filter(|member| !member.is_deleting())
+            .collect(),
+        desired: objects
+            .iter()
+            .filter(|object| object.is_lasting())
+            .map(|object| &object.desired)
+            .collect(),
         options: job.spec.sync_policy.sync_options.clone(),
     };
     let masked: Vec<Object> = gone.iter().map(|object| mask(object)).collect();

@@ -1,18 +1,20 @@
-//! Released WIT packages do not change: `wit/frozen.sha256` holds their hashes, in the form that `sha256sum` reads.
+//! Released WIT packages do not change: `wit/frozen.sha256` holds their hashes, in the form that `sha256sum` reads. A file that
+//! joins a package changes it too.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
 use sha2::{Digest as _, Sha256};
 
-/// Returns the released files that are gone or were changed. Without the list nothing was released yet.
+/// Returns the released files that are gone or were changed, and those that joined them. Without the list nothing was released yet.
 pub(super) fn check(root: &Path) -> Result<Vec<String>> {
     let folder = root.join("wit");
     let list = folder.join("frozen.sha256");
     if !list.exists() {
         return Ok(Vec::new());
     }
-    let mut findings = Vec::new();
+    let (mut findings, mut listed) = (Vec::new(), BTreeSet::new());
     for line in fs_err::read_to_string(list)?
         .lines()
         .filter(|line| !line.trim().is_empty())
@@ -21,6 +23,7 @@ pub(super) fn check(root: &Path) -> Result<Vec<String>> {
             findings.push(format!("wit/frozen.sha256: not a line of sha256sum: {line}"));
             continue;
         };
+        listed.insert(folder.join(name));
         match fs_err::read(folder.join(name)) {
             Ok(content) if hex::encode(Sha256::digest(&content)) == expected => {}
             Ok(_) => findings.push(format!(
@@ -28,6 +31,16 @@ pub(super) fn check(root: &Path) -> Result<Vec<String>> {
             )),
             Err(_) => findings.push(format!("wit/{name} was released and must stay")),
         }
+    }
+    let packages: BTreeSet<_> = listed.iter().filter_map(|file| file.parent()).collect();
+    for package in packages.into_iter().filter(|package| package.exists()) {
+        let joined = super::files(package, ".wit")?;
+        findings.extend(
+            joined
+                .iter()
+                .filter(|file| !listed.contains(*file))
+                .map(|file| format!("{} joined a package that was released", file.display())),
+        );
     }
     Ok(findings)
 }
@@ -50,6 +63,9 @@ mod tests {
             &format!("{}  a.wit\n", hex::encode(Sha256::digest("package a;"))),
         );
         assert_eq!(check(folder.path()).unwrap(), Vec::<String>::new());
+        write("b.wit", "interface b {}");
+        assert!(check(folder.path()).unwrap()[0].contains("joined"));
+        fs_err::remove_file(folder.path().join("wit/b.wit")).unwrap();
         write("a.wit", "package b;");
         assert_eq!(check(folder.path()).unwrap().len(), 1);
         write("frozen.sha256", "00  gone.wit\n");

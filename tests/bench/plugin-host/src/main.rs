@@ -120,8 +120,8 @@ fn main() -> ExitCode {
             namespace: "shop".to_owned(),
             name: "shop".to_owned(),
         },
-        owned: 1_000,
-        desired: 0,
+        owned: deployments.iter().collect(),
+        desired: [].into_iter().collect(),
         options: Vec::new(),
     };
     let candidates: Vec<PruneCandidate> = deployments.iter().cloned().map(PruneCandidate::from).collect();
@@ -131,7 +131,7 @@ fn main() -> ExitCode {
         .map(|seconds| seconds * 1e6 / BATCH as f64)
         .collect();
     report(
-        "prune verdict by three policies, in a plan of 1,000",
+        "prune verdict by four policies, in a plan of 1,000",
         None,
         "µs",
         prune,

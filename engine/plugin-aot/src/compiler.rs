@@ -1,0 +1,186 @@
+//! Compiling what nobody has vouched for.
+//!
+//! A compiler is an attack surface of its own: a module of some hundred kilobytes can be made to cost it hours and all memory
+//! there is (as many loops as locals, and all of them alive), and the tools that wrap core modules may panic or run out of
+//! stack. [`Compiler::Child`] therefore does all of it in a child process of this very program, with a limit on memory and
+//! processor time that the system holds: whatever happens to the child is an error here, and the machine's other programs go
+//! on.
+//!
+//! The child's answer is native code that is run as it is. What is trusted there is no more than what is trusted in process:
+//! our own compiler. The child is `/proc/self/exe`, the program that runs, even where its file was replaced meanwhile; nobody else
+//! holds an end of the pipe; and what comes through it is checked like any image.
+
+use std::io::{Read as _, Write as _};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::image::{self, AotError};
+use crate::{Allocation, ComponentiseError, componentise, engine};
+
+/// The first argument of a program that is to be the child: whoever uses [`Compiler::Child`] calls [`serve`] for it.
+pub const CHILD_ARGUMENT: &str = "compile-plugin";
+/// The longest compilation. 8 MiB take some 10 s on two cores.
+const TIME: Duration = Duration::from_secs(60);
+/// Address space of the child. 8 MiB take some 400 MiB, the program itself some 150.
+const MEMORY_BYTES: u64 = 1 << 30;
+/// Threads of the child: each has its stack and its arena, out of the same address space.
+const THREADS: &str = "2";
+/// What is read of the child's answer: 8 MiB become some 40.
+const IMAGE_BYTES: u64 = 256 << 20;
+/// What is read of its words.
+const WORDS_BYTES: u64 = 4 << 10;
+/// How the child ends where a module cannot be wrapped; any other failure is one of compiling.
+const NOT_WRAPPED: u8 = 3;
+
+/// Where strangers' plugins are compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compiler {
+    /// In this process, on a thread: bounded in time only, and the thread goes on where nobody waits any more. For tests.
+    Here,
+    /// In a child process of this program, bounded in time and memory.
+    Child,
+}
+
+impl Compiler {
+    /// Wraps and compiles a plugin. Safe for any bytes.
+    pub fn compile(self, engine: &Engine, wasm: &[u8]) -> Result<Component, AotError> {
+        match self {
+            Self::Here => here(engine, wasm),
+            Self::Child => child(engine, wasm),
+        }
+    }
+}
+
+/// What the child does: reads a plugin from stdin, writes its image to stdout. Words on stderr and another exit code where it
+/// cannot.
+#[expect(clippy::print_stderr, reason = "this is how the child talks to its parent")]
+pub fn serve() -> ExitCode {
+    match image_of_stdin() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(AotError::Componentise(error)) => {
+            eprintln!("{}", error.reason);
+            ExitCode::from(NOT_WRAPPED)
+        }
+        Err(AotError::Compile(error)) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn image_of_stdin() -> Result<(), AotError> {
+    use rlimit::Resource;
+    let limit = |resource: Resource, limit: u64| resource.set(limit, limit).map_err(AotError::Child);
+    limit(Resource::AS, MEMORY_BYTES)?;
+    limit(Resource::CPU, TIME.as_secs())?;
+    limit(Resource::CORE, 0)?;
+    let mut wasm = Vec::new();
+    std::io::stdin().read_to_end(&mut wasm).map_err(AotError::Child)?;
+    let engine = engine(Allocation::OnDemand).map_err(AotError::Compile)?;
+    let component = componentise(&wasm).map_err(AotError::Componentise)?;
+    let image = image::precompile(&engine, &component)?;
+    std::io::stdout().write_all(&image).map_err(AotError::Child)
+}
+
+fn here(engine: &Engine, wasm: &[u8]) -> Result<Component, AotError> {
+    let (send, receive) = mpsc::sync_channel(1);
+    let (engine, wasm) = (engine.clone(), wasm.to_vec());
+    let work = move || {
+        let component = componentise(&wasm).map_err(AotError::Componentise);
+        // Nobody waits any more where this fails.
+        let _gone = send.send(component.and_then(|component| image::compile(&engine, &component)));
+    };
+    thread::Builder::new()
+        .name("plugin-compiler".to_owned())
+        .spawn(work)
+        .map_err(AotError::Child)?;
+    receive.recv_timeout(TIME).unwrap_or_else(|error| {
+        Err(match error {
+            mpsc::RecvTimeoutError::Timeout => too_long(),
+            mpsc::RecvTimeoutError::Disconnected => AotError::GaveUp {
+                reason: "the compiler crashed on it".to_owned(),
+            },
+        })
+    })
+}
+
+fn too_long() -> AotError {
+    AotError::GaveUp {
+        reason: format!("compiling took longer than {} s", TIME.as_secs()),
+    }
+}
+
+fn child(engine: &Engine, wasm: &[u8]) -> Result<Component, AotError> {
+    let mut child = Command::new("/proc/self/exe")
+        .arg(CHILD_ARGUMENT)
+        // Nothing of the environment is its business.
+        .env_clear()
+        .env("RAYON_NUM_THREADS", THREADS)
+        .env("MALLOC_ARENA_MAX", THREADS)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(AotError::Child)?;
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (done, waited) = mpsc::channel();
+    let answer = thread::scope(|scope| {
+        scope.spawn(move || {
+            // A child that does not read to the end says why in other ways.
+            let _unread = stdin.map(|mut stdin| stdin.write_all(wasm));
+        });
+        let words = scope.spawn(move || {
+            let mut words = String::new();
+            let _unreadable = stderr.map(|stderr| stderr.take(WORDS_BYTES).read_to_string(&mut words));
+            words
+        });
+        let image = scope.spawn(move || {
+            let mut image = Vec::new();
+            let read = stdout.map(|stdout| stdout.take(IMAGE_BYTES).read_to_end(&mut image));
+            // Closed: the child is at its end.
+            let _nobody = done.send(());
+            read.transpose().map(|_| image)
+        });
+        let in_time = waited.recv_timeout(TIME).is_ok();
+        if !in_time {
+            // Gone already where this fails; its pipes are closed then, and the threads above end.
+            let _gone = child.kill();
+        }
+        let status = child.wait().map_err(AotError::Child)?;
+        let words = words.join().unwrap_or_default();
+        let image = image
+            .join()
+            .unwrap_or_else(|_| Ok(Vec::new()))
+            .map_err(AotError::Child)?;
+        if !in_time {
+            return Err(too_long());
+        }
+        Ok((status, words, image))
+    });
+    let (status, words, image) = answer?;
+    let words = words.trim().to_owned();
+    match status.code() {
+        Some(0) => image::load_piped(engine, &image),
+        Some(code) if code == i32::from(NOT_WRAPPED) => {
+            Err(AotError::Componentise(ComponentiseError { reason: words }))
+        }
+        Some(_) => Err(AotError::Compile(wasmtime::Error::msg(words))),
+        // A signal: killed for its time, or aborted for want of memory or stack.
+        None => Err(AotError::GaveUp {
+            reason: format!(
+                "compiling it takes more than {} s or {} MiB, or crashes the compiler",
+                TIME.as_secs(),
+                MEMORY_BYTES >> 20
+            ),
+        }),
+    }
+}

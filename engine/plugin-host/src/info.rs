@@ -1,0 +1,115 @@
+//! What is known of a plugin without asking it to judge anything.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::answer::PluginProblem;
+use crate::claims::Claim;
+
+/// Which question a plugin answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum PluginKind {
+    /// World `health-check`.
+    #[serde(rename = "health-check")]
+    Health,
+    /// World `prune-policy`.
+    #[serde(rename = "prune-policy")]
+    Prune,
+    /// World `sync-policy`.
+    #[serde(rename = "sync-policy")]
+    Sync,
+}
+
+impl PluginKind {
+    pub(crate) const ALL: [Self; 3] = [Self::Health, Self::Prune, Self::Sync];
+
+    /// The name of its world.
+    pub fn world(self) -> &'static str {
+        match self {
+            Self::Health => "health-check",
+            Self::Prune => "prune-policy",
+            Self::Sync => "sync-policy",
+        }
+    }
+
+    pub(crate) fn interface(self) -> &'static str {
+        match self {
+            Self::Health => "health",
+            Self::Prune => "prune",
+            Self::Sync => "sync",
+        }
+    }
+}
+
+/// Where a plugin comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PluginOrigin {
+    /// It is part of the binary.
+    Standard,
+    /// It is this file.
+    File(PathBuf),
+}
+
+/// A plugin that passed all checks.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PluginInfo {
+    /// Its name: that of its file without `.wasm`.
+    pub name: String,
+    /// Its world.
+    pub world: PluginKind,
+    /// Where it comes from.
+    pub origin: PluginOrigin,
+    /// `sha256:…` of its file.
+    pub digest: String,
+    /// Size of its file.
+    pub bytes: usize,
+    /// One line: what it decides.
+    pub summary: String,
+    /// The objects that it speaks about.
+    pub claims: Vec<Claim>,
+    /// JSON Schema of its settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settings_schema: Option<Value>,
+    /// False where an answer about an unchanged object may be kept.
+    pub uses_time: bool,
+    /// The interfaces that it imports; the host grants these and no others.
+    pub imports: Vec<String>,
+    /// A newer file of the same name that was refused, while this one goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<RejectedFile>,
+}
+
+/// A file of the plugin directory that was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RejectedFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    pub problem: PluginProblem,
+    /// True where an earlier version goes on serving under its name.
+    pub still_serving: bool,
+}
+
+/// What a look at the plugin directory found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// This version serves from now on.
+    Serving {
+        /// Its name.
+        plugin: String,
+        /// `sha256:…`.
+        digest: String,
+    },
+    /// The file is gone. A standard plugin of its name serves again.
+    Removed {
+        /// Its name.
+        plugin: String,
+    },
+    /// A file was refused; what served before goes on.
+    Rejected(RejectedFile),
+}

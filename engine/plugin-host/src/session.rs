@@ -1,0 +1,113 @@
+//! One plugin within one batch: from what was asked for to an instance that answers, the same for every world.
+//!
+//! A [`Session`] is a configured instance. It ends with the batch, or at the first error that leaves the instance in a state that
+//! nobody knows ([`Session::is_whole`]). Crashes, timeouts and failed allocations are counted on the way: the breaker of a plugin
+//! that has too many keeps the next session from starting.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use wasmtime::Store;
+
+use crate::codes::PluginError;
+use crate::load::Plugin;
+use crate::run::{Runtime, Slotted};
+use crate::state::{State, one_line};
+use crate::world::World;
+
+/// One plugin of one question, or why it cannot be asked.
+pub(crate) struct Asked {
+    pub(crate) name: String,
+    /// As the Application gives them.
+    pub(crate) settings: Map<String, Value>,
+    pub(crate) plugin: Result<Arc<Plugin>, PluginError>,
+}
+
+impl Asked {
+    /// The plugin, where there is one.
+    pub(crate) fn plugin(&self) -> Result<&Plugin, PluginError> {
+        self.plugin.as_deref().map_err(PluginError::again)
+    }
+}
+
+/// A configured instance.
+pub(crate) struct Session<'a, W> {
+    plugin: &'a Plugin,
+    slotted: Slotted,
+    world: W,
+    is_whole: bool,
+}
+
+impl<'a, W: World> Session<'a, W> {
+    /// A fresh instance with its settings, unless the plugin is missing, rests, or is not content with its settings.
+    pub(crate) fn start(runtime: &Runtime, asked: &'a Asked) -> Result<Self, PluginError> {
+        let plugin = asked.plugin()?;
+        plugin.breaker.check()?;
+        plugin.check_settings(&asked.settings)?;
+        let mut session = plugin.breaker.watch(Self::instance(runtime, plugin))?;
+        let settings = Value::Object(asked.settings.clone()).to_string();
+        match session.call("configure", 0, |store, world| world.configure(store, &settings))? {
+            Ok(()) => Ok(session),
+            Err(problems) => {
+                let texts: Vec<String> = problems
+                    .iter()
+                    .map(|problem| format!("`{}`: {}", problem.pointer, problem.message))
+                    .collect();
+                Err(PluginError::Settings {
+                    reason: one_line(&texts.join("; ")),
+                })
+            }
+        }
+    }
+
+    /// A fresh instance without settings.
+    pub(crate) fn instance(runtime: &Runtime, plugin: &'a Plugin) -> Result<Self, PluginError> {
+        let pre = W::pre(&plugin.pre).ok_or(PluginError::NotFound {
+            kind: W::KIND.world(),
+        })?;
+        let mut slotted = runtime.store(&plugin.name)?;
+        let time = slotted.allow(0);
+        let world = W::instantiate(pre, &mut slotted.store)
+            .map_err(|error| slotted.explain("start", time, &error))?;
+        Ok(Self {
+            plugin,
+            slotted,
+            world,
+            is_whole: true,
+        })
+    }
+
+    /// Calls an export, with the limits for so many objects.
+    pub(crate) fn call<T>(
+        &mut self,
+        export: &'static str,
+        objects: usize,
+        call: impl FnOnce(&mut Store<State>, &W) -> wasmtime::Result<T>,
+    ) -> Result<T, PluginError> {
+        let time = self.slotted.allow(objects);
+        call(&mut self.slotted.store, &self.world).or_else(|error| {
+            self.is_whole = false;
+            let error = self.slotted.explain(export, time, &error);
+            self.plugin.breaker.watch(Err(error))
+        })
+    }
+
+    /// [`Session::call`] for an export that may answer with an error of its own.
+    pub(crate) fn ask<T>(
+        &mut self,
+        export: &'static str,
+        objects: usize,
+        question: impl FnOnce(&mut Store<State>, &W) -> wasmtime::Result<Result<T, String>>,
+    ) -> Result<T, PluginError> {
+        let answer = self.call(export, objects, question)?;
+        answer.map_err(|message| PluginError::Guest {
+            export,
+            message: one_line(&message),
+        })
+    }
+
+    /// False once a call failed: the instance must not be asked again.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+}
