@@ -137,14 +137,48 @@ fn what_does_not_start_or_describe_itself_is_refused() {
     refused(&build(&guest("vast-memory"), "health-check"), "P11", "64 MiB");
 }
 
+#[test]
+fn what_says_too_much_of_itself_is_refused() {
+    let check = |name: &str, words: &str| refused(&build(&guest(name), "health-check"), "P12", words);
+    check("many-claims", "1001 claims; at most 1000");
+    check("odd-claim", "names no kind");
+    check("endless-schema", "refers to itself");
+}
+
+#[test]
+fn a_plugin_cannot_say_something_else_of_itself_later() {
+    let wasm = build(&guest("fickle-describe"), "health-check");
+    let (host, folder) = host_with("fickle", &wasm);
+    let summary = |host: &PluginHost| {
+        host.list()
+            .value
+            .into_iter()
+            .find(|info| info.name == "fickle")
+            .unwrap()
+            .summary
+    };
+    assert_eq!(summary(&host), "first");
+    assert_eq!(
+        host.inspect(&folder.path().join("fickle.wasm")).unwrap().summary,
+        "first"
+    );
+    host.rescan();
+    assert_eq!(summary(&host), "first");
+}
+
 /// Asserts that a health check fails with this code, that the next plugin's objects are judged all the same, and that the next
 /// question to a fresh instance is not hurt by this one.
 #[track_caller]
 fn fails(name: &str, code: &str, words: &str) {
-    let (host, _folder) = host_with("hostile", &build(&guest(name), "health-check"));
+    fails_on(&guest(name), config("a"), code, words);
+}
+
+#[track_caller]
+fn fails_on(text: &str, object: Object, code: &str, words: &str) {
+    let (host, _folder) = host_with("hostile", &build(text, "health-check"));
     assert_eq!(host.rejected(), []);
     for _ in 0..2 {
-        let answer = host.health(&[], &[deployment(), config("a"), deployment()], now());
+        let answer = host.health(&[], &[deployment(), object.clone(), deployment()], now());
         let [first, hostile, last] = answer.value.as_slice() else {
             panic!("three verdicts")
         };
@@ -194,6 +228,33 @@ fn a_plugin_that_never_answers_is_stopped() {
 fn a_plugin_that_eats_memory_is_stopped() {
     fails("memory", "P11", "64 MiB");
     fails("table", "P11", "memory");
+}
+
+/// An object with a list that takes its time to look through.
+fn long_list() -> Object {
+    let entries: Vec<Value> = (0..20_000)
+        .map(|number| json!({"key": number.to_string()}))
+        .collect();
+    object(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "list": entries}))
+}
+
+#[test]
+fn what_a_plugin_has_the_host_do_is_bounded_too() {
+    let text = "x".repeat(8 << 20);
+    let vast = object(
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": text}}),
+    );
+    fails_on(&guest("greedy-fields"), vast, "P11", "64 MiB");
+    let started = std::time::Instant::now();
+    fails_on(&guest("slow-fields"), long_list(), "P10", "200 ms");
+    let call = "(call $length (local.get 0) (i32.const 200) (i32.const 16) (i32.const 300))\n";
+    let straight = guest("straight-line").replace(";; calls", &call.repeat(20_000));
+    fails_on(&straight, long_list(), "P10", "200 ms");
+    assert!(
+        started.elapsed() < std::time::Duration::from_secs(15),
+        "{:?}",
+        started.elapsed()
+    );
 }
 
 #[test]
@@ -533,6 +594,89 @@ fn a_folder_that_is_not_there_is_named_and_the_standard_plugins_serve() {
             .map(|verdict| verdict.status),
         Some(HealthStatus::Suspended)
     );
+}
+
+/// What is called like a plugin and is none is named, and holds up nobody.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let good = build(&guest("fickle-describe"), "health-check");
+    fs_err::write(path("real"), &good).unwrap();
+    fs_err::create_dir(path("folder.wasm")).unwrap();
+    fs_err::os::unix::fs::symlink(path("nothing"), path("dangling.wasm")).unwrap();
+    fs_err::os::unix::fs::symlink(path("circle.wasm"), path("circle.wasm")).unwrap();
+    fs_err::os::unix::fs::symlink("/dev/zero", path("endless.wasm")).unwrap();
+    fs_err::os::unix::fs::symlink(path("real"), path("linked.wasm")).unwrap();
+    fs_err::write(path("prune-standard@x.wasm"), &good).unwrap();
+    fs_err::write(path("new\nline.wasm"), &good).unwrap();
+    let pipe = std::process::Command::new("mkfifo")
+        .arg(path("pipe.wasm"))
+        .status()
+        .unwrap();
+    assert!(pipe.success());
+
+    let host = PluginHost::with_directory(folder.path());
+    let mut refused: Vec<(String, &str)> = host
+        .rejected()
+        .into_iter()
+        .map(|rejected| (rejected.problem.plugin, rejected.problem.code.id))
+        .collect();
+    refused.sort();
+    let names = [
+        "circle",
+        "dangling",
+        "endless",
+        "folder",
+        "new line",
+        "pipe",
+        "prune-standard@x",
+    ];
+    assert_eq!(refused, names.map(|name| (name.to_owned(), "P01")));
+    assert_eq!(verdicts(&host), (vec!["delete", "hold", "delete"], vec![]));
+    let list = host.list();
+    assert!(list.value.iter().any(|info| info.name == "linked"));
+    assert_eq!(host.rescan(), []);
+    // Looked at by itself, it is refused as well.
+    assert_eq!(host.inspect(&path("pipe.wasm")).unwrap_err().code().id, "P01");
+}
+
+#[test]
+fn settings_are_held_against_the_schema_before_the_plugin_sees_them() {
+    let asked = |settings: Value| {
+        let policies =
+            [serde_json::from_value(json!({"plugin": "prune-standard", "settings": settings})).unwrap()];
+        let host = PluginHost::standard();
+        let answer = host.prune(&policies, &[config("a").into()], &prune_context());
+        let problem = answer
+            .problems
+            .first()
+            .map(|problem| (problem.code.id, problem.message.clone()));
+        (answer.value.first().unwrap().verdict.clone(), problem)
+    };
+    let (verdict, problem) = asked(json!({"hold": ["Secret", 7]}));
+    assert!(matches!(verdict, PruneVerdict::Keep { .. }));
+    let wrong = "its settings are wrong: `/hold/1`: want string, but got number";
+    assert_eq!(problem, Some(("P07", wrong.to_owned())));
+    assert!(
+        asked(json!({"holds": []}))
+            .1
+            .unwrap()
+            .1
+            .contains("additionalProperties 'holds' not allowed")
+    );
+    assert_eq!(asked(json!({"hold": ["Secret"]})), (PruneVerdict::Delete, None));
+    // When a spec changes, before anything is asked.
+    let policies =
+        serde_json::from_value(json!({"prune": [{"plugin": "prune-standard", "settings": {"hold": 7}}]}))
+            .unwrap();
+    let codes: Vec<&str> = PluginHost::standard()
+        .check(&policies)
+        .iter()
+        .map(|problem| problem.code.id)
+        .collect();
+    assert_eq!(codes, ["P07"]);
 }
 
 #[test]
