@@ -1,12 +1,30 @@
 //! Controllers of Pods: what they want against what they have.
 
-use sluice_plugin::{Object, Verdict};
+use sluice_plugin::{Field, Object, Verdict};
 
 use crate::{DELETION, deleting, healthy, only_v1};
 
 /// Name of an object, for messages; asked for only where one is written.
 fn name(object: &Object<'_>) -> String {
     object.text("/metadata/name").unwrap_or_default()
+}
+
+/// What is judged by its deletion alone; an error for versions that are not judged.
+fn on_its_way_out(
+    object: &Object<'_>,
+    deletion: &Field,
+    api_version: Field,
+    group: &str,
+) -> Result<Option<Verdict>, String> {
+    match deleting(deletion, object) {
+        Some(verdict) => Ok(Some(verdict)),
+        None => only_v1(api_version, group).map(|()| None),
+    }
+}
+
+/// The controller has not looked at it since it was changed.
+fn unobserved() -> Verdict {
+    Verdict::Progressing("the new spec was not observed yet".to_owned())
 }
 
 pub(crate) fn deployment(object: &Object<'_>) -> Result<Verdict, String> {
@@ -33,23 +51,20 @@ pub(crate) fn deployment(object: &Object<'_>) -> Result<Verdict, String> {
         "/status/updatedReplicas",
         "/status/availableReplicas",
     ]);
-    if let Some(verdict) = deleting(&deletion, object) {
+    if let Some(verdict) = on_its_way_out(object, &deletion, api_version, "apps")? {
         return Ok(verdict);
     }
-    only_v1(api_version, "apps")?;
     let (paused, progress, wanted) = (paused.flag()?, progress.text()?, wanted.integer()?);
-    let generation = generation.integer()?.unwrap_or(0);
-    let observed = observed.integer()?.unwrap_or(0);
-    let replicas = replicas.integer()?.unwrap_or(0);
-    let updated = updated.integer()?.unwrap_or(0);
-    let available = available.integer()?.unwrap_or(0);
+    let generation = generation.count()?;
+    let observed = observed.count()?;
+    let replicas = replicas.count()?;
+    let updated = updated.count()?;
+    let available = available.count()?;
     if paused {
         return Ok(Verdict::Suspended("Deployment is paused".to_owned()));
     }
     if generation > observed {
-        return Ok(Verdict::Progressing(
-            "the new spec was not observed yet".to_owned(),
-        ));
+        return Ok(unobserved());
     }
     if progress.as_deref() == Some("ProgressDeadlineExceeded") {
         return Ok(Verdict::Degraded(format!(
@@ -104,20 +119,17 @@ pub(crate) fn stateful_set(object: &Object<'_>) -> Result<Verdict, String> {
         "/status/updateRevision",
         "/status/currentRevision",
     ]);
-    if let Some(verdict) = deleting(&deletion, object) {
+    if let Some(verdict) = on_its_way_out(object, &deletion, api_version, "apps")? {
         return Ok(verdict);
     }
-    only_v1(api_version, "apps")?;
-    let generation = generation.integer()?.unwrap_or(0);
-    let observed = observed.integer()?.unwrap_or(0);
+    let generation = generation.count()?;
+    let observed = observed.count()?;
     let (wanted, partition) = (wanted.integer()?, partition.integer()?);
-    let ready = ready.integer()?.unwrap_or(0);
-    let updated = updated.integer()?.unwrap_or(0);
+    let ready = ready.count()?;
+    let updated = updated.count()?;
     let (update, next, current) = (update.text()?, next.text()?, current.text()?);
     if observed == 0 || generation > observed {
-        return Ok(Verdict::Progressing(
-            "the new spec was not observed yet".to_owned(),
-        ));
+        return Ok(unobserved());
     }
     if let Some(wanted) = wanted.filter(|wanted| ready < *wanted) {
         return Ok(Verdict::Progressing(format!(
@@ -166,20 +178,17 @@ pub(crate) fn daemon_set(object: &Object<'_>) -> Result<Verdict, String> {
         "/status/updatedNumberScheduled",
         "/status/numberAvailable",
     ]);
-    if let Some(verdict) = deleting(&deletion, object) {
+    if let Some(verdict) = on_its_way_out(object, &deletion, api_version, "apps")? {
         return Ok(verdict);
     }
-    only_v1(api_version, "apps")?;
-    let generation = generation.integer()?.unwrap_or(0);
-    let observed = observed.integer()?.unwrap_or(0);
+    let generation = generation.count()?;
+    let observed = observed.count()?;
     let update = update.text()?;
-    let wanted = wanted.integer()?.unwrap_or(0);
-    let updated = updated.integer()?.unwrap_or(0);
-    let available = available.integer()?.unwrap_or(0);
+    let wanted = wanted.count()?;
+    let updated = updated.count()?;
+    let available = available.count()?;
     if generation > observed {
-        return Ok(Verdict::Progressing(
-            "the new spec was not observed yet".to_owned(),
-        ));
+        return Ok(unobserved());
     }
     if update.as_deref() == Some("OnDelete") {
         return Ok(Verdict::Healthy(format!(
@@ -219,16 +228,13 @@ pub(crate) fn replica_set(object: &Object<'_>) -> Result<Verdict, String> {
         "/spec/replicas",
         "/status/availableReplicas",
     ]);
-    if let Some(verdict) = deleting(&deletion, object) {
+    if let Some(verdict) = on_its_way_out(object, &deletion, api_version, "apps")? {
         return Ok(verdict);
     }
-    only_v1(api_version, "apps")?;
     let (wanted, failure) = (wanted.integer()?, failure.text()?);
-    let available = available.integer()?.unwrap_or(0);
-    if generation.integer()?.unwrap_or(0) > observed.integer()?.unwrap_or(0) {
-        return Ok(Verdict::Progressing(
-            "the new spec was not observed yet".to_owned(),
-        ));
+    let available = available.count()?;
+    if generation.count()? > observed.count()? {
+        return Ok(unobserved());
     }
     if failure.as_deref() == Some("True") {
         return Ok(Verdict::Degraded(reason.text()?.unwrap_or_default()));
@@ -261,10 +267,9 @@ pub(crate) fn job(object: &Object<'_>) -> Result<Verdict, String> {
         "/status/conditions/[type=Suspended]/status",
         "/status/conditions/[type=Suspended]/message",
     ]);
-    if let Some(verdict) = deleting(&deletion, object) {
+    if let Some(verdict) = on_its_way_out(object, &deletion, api_version, "batch")? {
         return Ok(verdict);
     }
-    only_v1(api_version, "batch")?;
     // A condition that is there counts unless it says False: a Job that was resumed keeps `Suspended: False`.
     let holds = |status: Option<String>| status.is_some_and(|status| status != "False");
     let (failed, complete, suspended) = (

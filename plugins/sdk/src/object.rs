@@ -182,6 +182,11 @@ impl Field {
         }
     }
 
+    /// The integer; 0 where there is none, as Kubernetes leaves out what is 0.
+    pub fn count(self) -> Result<i64, String> {
+        Ok(self.integer()?.unwrap_or(0))
+    }
+
     /// The flag; false where there is none.
     pub fn flag(self) -> Result<bool, String> {
         match self.value {

@@ -174,7 +174,11 @@ fn text(
             .map_or("default", String::as_str)
             .to_owned();
         for overruled in sync.overruled.iter().filter(|overruled| overruled.field == field) {
-            who.push_str(&format!(", over {} of {}", overruled.value, overruled.plugin));
+            let value = overruled
+                .value
+                .as_str()
+                .map_or_else(|| overruled.value.to_string(), str::to_owned);
+            who.push_str(&format!(", over {value} of {}", overruled.plugin));
         }
         table.row(vec![name.into(), value.into(), Cell::new(who, FAINT)]);
     };
