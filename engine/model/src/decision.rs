@@ -88,6 +88,9 @@ pub struct SyncDecision {
     pub ignore_fields: Vec<String>,
     /// Field managers whose fields are neither compared nor changed.
     pub ignore_managers: Vec<String>,
+    /// The managers whose fields are taken over; none: those of the tools that people come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub take_over: Option<Vec<String>>,
     /// What else the plan carries to whoever applies.
     #[serde(flatten)]
     pub options: ApplyOptions,
@@ -107,9 +110,6 @@ pub struct ApplyOptions {
     /// Go on where the kind is not known yet.
     #[serde(skip_serializing_if = "is_false")]
     pub skip_dry_run_on_missing_kind: bool,
-    /// The managers whose fields are taken over; none: of the tools that people come from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub take_over: Option<Vec<String>>,
     /// What becomes of its dependents where applying deletes it: a hook that is cleaned up, an object that is created again;
     /// none: [`Propagation::Background`].
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -153,6 +153,7 @@ impl Default for SyncDecision {
             prune_last: false,
             ignore_fields: Vec::new(),
             ignore_managers: Vec::new(),
+            take_over: None,
             options: ApplyOptions::default(),
             hold: None,
             decided_by: BTreeMap::new(),

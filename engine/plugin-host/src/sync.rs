@@ -207,13 +207,13 @@ fn merge(decision: &mut SyncDecision, opinion: wit::Decision, plugin: &str) {
         &mut decision.ignore_managers,
         opinion.ignore_managers,
     );
+    ledger.set("takeOver", &mut decision.take_over, opinion.take_over.map(Some));
     let options = &mut decision.options;
     ledger.set(
         "skipDryRunOnMissingKind",
         &mut options.skip_dry_run_on_missing_kind,
         opinion.skip_dry_run_on_missing_kind,
     );
-    ledger.set("takeOver", &mut options.take_over, opinion.take_over.map(Some));
     let chosen = opinion.propagation.map(|word| Some(propagation(word)));
     ledger.set("propagation", &mut options.propagation, chosen);
     ledger.set("noWait", &mut options.no_wait, opinion.wait.map(|wait| !wait));

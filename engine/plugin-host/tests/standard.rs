@@ -348,8 +348,8 @@ fn waves_clean_up_and_what_nobody_understands() {
         ("prune-propagation", "slowly"),
         ("sync-strategy", "x"),
         ("take-over", ""),
-        ("timeout", "0s"),
-        ("timeout", "99999999h"),
+        ("hook-timeout", "0s"),
+        ("hook-timeout", "99999999h"),
         ("wait", "no"),
         ("ignore-fields", "spec"),
         ("hold", "not now"),
@@ -400,7 +400,7 @@ fn options_of_argo_cd_at_both_levels() {
     );
     assert_eq!(propagation("PrunePropagationPolicy=x"), None);
     assert_eq!(
-        application("ClientSideApplyMigration=false").options.take_over,
+        application("ClientSideApplyMigration=false").take_over,
         Some(Vec::new())
     );
     // What the engine does in any case, or by itself, is no plugin's business.
@@ -466,10 +466,7 @@ fn words_of_flux() {
     let (merge, whole) = (flux("ssa", "merge"), flux("ssa", "Override"));
     assert_eq!((merge.strategy, merge.force), (Strategy::ServerSideApply, true));
     assert_eq!((whole.strategy, whole.force), (Strategy::ServerSideApply, true));
-    assert_eq!(
-        (merge.options.take_over, whole.options.take_over),
-        (Some(Vec::new()), None)
-    );
+    assert_eq!((merge.take_over, whole.take_over), (Some(Vec::new()), None));
 }
 
 #[test]
@@ -498,10 +495,10 @@ fn words_of_ours() {
     assert_eq!(ours("hook", "PostSync").phases, [Phase::PostSync]);
     assert!(ours("force-conflicts", "true").force);
     assert!(ours("wait", "false").options.no_wait && !ours("wait", "true").options.no_wait);
-    assert_eq!(ours("timeout", "5m").options.timeout, Some(300));
-    assert_eq!(ours("take-over", "none").options.take_over, Some(Vec::new()));
+    assert_eq!(ours("hook-timeout", "5m").options.timeout, Some(300));
+    assert_eq!(ours("take-over", "none").take_over, Some(Vec::new()));
     assert_eq!(
-        ours("take-over", "my-tool").options.take_over,
+        ours("take-over", "my-tool").take_over,
         Some(vec!["my-tool".to_owned()])
     );
     assert_eq!(

@@ -13,7 +13,7 @@
 //! | `sluice.dev/prune-last` | `true`, `false` |
 //! | `sluice.dev/prune-propagation` | `foreground`, `background`, `orphan`: also where a hook is cleaned up or an object recreated |
 //! | `sluice.dev/wait` | `false`: nothing waits until it is healthy |
-//! | `sluice.dev/timeout` | how long that may take: `90s`, `5m`, `1h` |
+//! | `sluice.dev/hook-timeout` | how long a hook, or whatever else is waited for, may take: `90s`, `5m`, `1h` |
 //! | `sluice.dev/ignore-fields` | pointers (`/spec/replicas`) and paths as jq writes them (`.spec.rules[] \| select(.host == "a")`), separated by commas or lines |
 //! | `sluice.dev/ignore-managers` | list of field managers whose fields are left to them |
 //! | `sluice.dev/hold` | a reason: the whole operation waits for as long as this is there |
@@ -73,7 +73,7 @@ fn decide(change: &Change) -> Result<Decision, String> {
         "/metadata/annotations/sluice.dev~1prune-last",
         "/metadata/annotations/sluice.dev~1prune-propagation",
         "/metadata/annotations/sluice.dev~1wait",
-        "/metadata/annotations/sluice.dev~1timeout",
+        "/metadata/annotations/sluice.dev~1hook-timeout",
         "/metadata/annotations/sluice.dev~1ignore-fields",
         "/metadata/annotations/sluice.dev~1ignore-managers",
         "/metadata/annotations/sluice.dev~1hold",
@@ -112,7 +112,7 @@ fn decide(change: &Change) -> Result<Decision, String> {
         prune_last: read(prune_last, "prune-last", flag)?,
         propagation: read(propagation, "prune-propagation", propagation_named)?,
         wait: read(wait, "wait", flag)?,
-        timeout: read(timeout, "timeout", seconds)?,
+        timeout: read(timeout, "hook-timeout", seconds)?,
         ignore_fields: read(ignore_fields, "ignore-fields", paths::list)?,
         ignore_managers: read(ignore_managers, "ignore-managers", managers)?,
         hold: read(hold, "hold", |reason| Ok(format!("`sluice.dev/hold`: {reason}")))?,

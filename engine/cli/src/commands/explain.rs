@@ -221,7 +221,7 @@ fn text(
     if let Some(propagation) = &sync.options.propagation {
         say("dependents", "propagation", word(propagation));
     }
-    if let Some(managers) = &sync.options.take_over {
+    if let Some(managers) = &sync.take_over {
         let managers = if managers.is_empty() {
             "nobody".to_owned()
         } else {
