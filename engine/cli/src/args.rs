@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    apply, approve, completion, controller, crds, diff, explain, get, health, history, install, plan, plugin,
-    refresh, render, status, sync, verify, wait,
+    apply, approve, completion, controller, crds, diff, explain, get, health, history, install, key, plan,
+    plugin, refresh, render, status, sync, verify, wait,
 };
 
 /// Moves what a Git repository says into a Kubernetes cluster, as sandboxed policies decide
@@ -137,6 +137,9 @@ pub(crate) enum Command {
     /// Judge the signatures of commits and tags; needs no cluster
     #[command(after_help = verify::HELP)]
     Verify(verify::Arguments),
+    /// List the keys of keyrings, look into them, or add some
+    #[command(after_help = key::HELP)]
+    Key(key::Arguments),
     /// Tell what the policies decide about manifests, and which decided it; needs no cluster
     #[command(after_help = explain::HELP)]
     Explain(explain::Arguments),

@@ -11,6 +11,7 @@ pub(crate) mod get;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod install;
+pub(crate) mod key;
 pub(crate) mod plan;
 pub(crate) mod plugin;
 pub(crate) mod refresh;
@@ -42,6 +43,7 @@ pub(crate) fn run(arguments: Arguments, out: &mut impl Write) -> Result<(), Fail
         Command::Wait(arguments) => wait::run(arguments, &global, out),
         Command::Health(arguments) => health::run(arguments, &global, out),
         Command::Verify(arguments) => verify::run(arguments, out),
+        Command::Key(arguments) => key::run(arguments, &global, out),
         Command::Explain(arguments) => explain::run(arguments, &global, out),
         Command::Render(arguments) => render::run(arguments, &global, out),
         Command::Plugin(arguments) => plugin::run(arguments, &global, out),

@@ -153,6 +153,26 @@ pub(crate) enum CliError {
         #[source]
         source: io::Error,
     },
+    /// A key or a part of a keyring cannot be used.
+    #[error("{place}: {message}")]
+    DamagedKey {
+        /// Where it is.
+        place: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// There is no such ConfigMap or Secret.
+    #[error("there is no {what}")]
+    NoKeyring {
+        /// Which.
+        what: String,
+    },
+    /// A keyring holds keys of another form than those that are to be added.
+    #[error("{place} holds keys of another form")]
+    OtherKeyring {
+        /// Where it is.
+        place: String,
+    },
     /// Stdout cannot be written.
     #[error("cannot write the output")]
     Output(#[source] io::Error),
@@ -271,6 +291,9 @@ impl Coded for CliError {
         match self {
             Self::Read { .. } => &codes::READ,
             Self::Write { .. } => &codes::WRITE,
+            Self::DamagedKey { .. } => &codes::DAMAGED_KEY,
+            Self::NoKeyring { .. } => &codes::NO_KEYRING,
+            Self::OtherKeyring { .. } => &codes::OTHER_KEYRING,
             Self::Output(_) => &codes::OUTPUT,
             Self::Encode(_) => &codes::ENCODE,
             Self::NoObject { .. } => &codes::NO_OBJECT,
@@ -430,6 +453,27 @@ pub mod codes {
         "a file that was named cannot be written",
         "name a file in a folder that exists and that you may write to",
     );
+    /// See the summary.
+    pub const DAMAGED_KEY: ErrorCode = code(
+        "U21",
+        ExitKind::Input,
+        "a key or a part of a keyring cannot be used",
+        "see what is wrong with it; export the key again: `gpg --armor --export KEY`, or write the line of allowed_signers anew",
+    );
+    /// See the summary.
+    pub const NO_KEYRING: ErrorCode = code(
+        "U22",
+        ExitKind::Input,
+        "there is no such ConfigMap or Secret",
+        "list them with `kubectl get configmaps,secrets`; name the namespace with -n",
+    );
+    /// See the summary.
+    pub const OTHER_KEYRING: ErrorCode = code(
+        "U23",
+        ExitKind::Input,
+        "a keyring holds keys of another form than those that are to be added",
+        "keep armoured OpenPGP keys, binary ones and SSH keys in files of their own; a folder holds all of them",
+    );
 
     /// All of them.
     pub const ALL: &[&ErrorCode] = &[
@@ -451,6 +495,9 @@ pub mod codes {
         &UNREADABLE_APPLICATION,
         &NO_PLUGIN,
         &WRITE,
+        &DAMAGED_KEY,
+        &NO_KEYRING,
+        &OTHER_KEYRING,
     ];
 }
 
@@ -474,6 +521,16 @@ mod tests {
             CliError::NotAnApplication {
                 path: path.clone(),
                 source: "it holds a Pod".into(),
+            },
+            CliError::DamagedKey {
+                place: text("team.asc"),
+                message: text("it holds no key"),
+            },
+            CliError::NoKeyring {
+                what: text("ConfigMap shop/keys"),
+            },
+            CliError::OtherKeyring {
+                place: text("team.asc"),
             },
             CliError::Write {
                 path: path.clone(),

@@ -190,7 +190,7 @@ impl Keyring {
         })
     }
 
-    fn by_primary(&self, fingerprint: &str) -> Option<&Cert> {
+    pub(crate) fn by_primary(&self, fingerprint: &str) -> Option<&Cert> {
         self.certificates.get(&fingerprint.parse::<Fingerprint>().ok()?)
     }
 
@@ -203,6 +203,11 @@ impl Keyring {
             .certificates
             .get(index)
             .expect("keys and certificates are indexed together")
+    }
+
+    /// Sorted by fingerprint.
+    pub(crate) fn certificates(&self) -> impl Iterator<Item = &Cert> {
+        self.certificates.values()
     }
 
     pub(crate) fn signers(&self) -> &[AllowedSigner] {
@@ -390,7 +395,7 @@ impl Keyring {
 }
 
 /// A certificate as bytes.
-fn written(certificate: &Cert) -> Vec<u8> {
+pub(crate) fn written(certificate: &Cert) -> Vec<u8> {
     // Only fails when memory does.
     certificate
         .to_vec()

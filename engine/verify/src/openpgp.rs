@@ -7,23 +7,23 @@
 
 use jiff::{SignedDuration, Timestamp};
 use openpgp::cert::Cert;
-use openpgp::crypto::mpi::PublicKey as PublicParameters;
+use openpgp::crypto::mpi::{PublicKey as PublicParameters, Signature as SignatureParameters};
 use openpgp::packet::Key;
 use openpgp::packet::key::{PublicParts, UnspecifiedRole};
 use openpgp::packet::signature::subpacket::SubpacketTag;
 use openpgp::packet::{Packet, Signature};
 use openpgp::parse::{PacketParser, PacketParserResult, Parse as _};
-use openpgp::types::{HashAlgorithm, PublicKeyAlgorithm, SignatureType};
+use openpgp::types::{Curve, HashAlgorithm, PublicKeyAlgorithm, SignatureType};
 use sequoia_openpgp as openpgp;
 use sluice_model::trust::{Signer, Verdict};
 
-use crate::armour;
 use crate::check::Check;
 use crate::judgement::{Judgement, Moment, day, plain};
 use crate::keyring::Keyring;
-use crate::packets::tidied;
+use crate::packets::{tidied, trailer};
 use crate::policy::{Policy, ValidAt, WeakAlgorithm};
 use crate::standing::{Refusal, SigningKey, Standing, Standings, key_name, timestamp};
+use crate::{armour, rsa};
 
 /// The first line of what this module judges.
 pub(crate) const BEGIN: &[u8] = b"-----BEGIN PGP SIGNATURE-----";
@@ -43,8 +43,8 @@ pub(crate) fn judge(
     policy: &Policy,
     moment: Moment,
 ) -> Judgement {
-    let signature = match parse(signature) {
-        Ok(signature) => signature,
+    let read = match parse(signature) {
+        Ok(read) => read,
         Err(reason) => {
             return Judgement::anonymous(
                 Verdict::Malformed,
@@ -53,6 +53,7 @@ pub(crate) fn judge(
             );
         }
     };
+    let signature = &read.signature;
     let signed_at = signature.signature_creation_time().and_then(timestamp);
     if !matches!(signature.typ(), SignatureType::Binary) {
         let message = format!(
@@ -73,7 +74,7 @@ pub(crate) fn judge(
         return Judgement::anonymous(Verdict::NoKey, Check::Known, message).signed_at(signed_at);
     }
     let judged = candidates.into_iter().map(|index| {
-        let judgement = by_key(payload, &signature, keyring, index, standings, policy, moment);
+        let judgement = by_key(payload, &read, keyring, index, standings, policy, moment);
         judgement.signed_at(signed_at)
     });
     judged
@@ -83,7 +84,7 @@ pub(crate) fn judge(
 
 fn by_key(
     payload: &[u8],
-    signature: &Signature,
+    read: &Read,
     keyring: &Keyring,
     index: usize,
     standings: Option<&Standings>,
@@ -95,7 +96,8 @@ fn by_key(
     };
     let certificate = keyring.certificate(signing.certificate);
     let name = key_name(certificate, signing);
-    if let Err(mismatch) = verify(payload, signature, &signing.key) {
+    let signature = &read.signature;
+    if let Err(mismatch) = verify(payload, read, &signing.key) {
         return match mismatch {
             Mismatch::Unsupported(what) => Judgement::anonymous(
                 Verdict::Unsupported,
@@ -193,17 +195,8 @@ fn refusal(
     {
         return Some(refusal.clone());
     }
-    let primary = certificate.primary_key().key();
-    let weaknesses = [
-        weak_hash(signature.hash_algo()),
-        weak_key(signing.key.mpis(), signing.key.pk_algo()),
-        weak_key(primary.mpis(), primary.pk_algo()),
-    ];
-    if let Some((weakness, what)) = weaknesses
-        .into_iter()
-        .flatten()
-        .find(|(weakness, _)| !policy.allow_weak.contains(weakness))
-    {
+    let weak = weak_hash(signature.hash_algo()).filter(|(weakness, _)| !policy.allow_weak.contains(weakness));
+    if let Some((weakness, what)) = weak.or_else(|| self::weakness(certificate, &signing.key, policy)) {
         let allow = weakness.name();
         let message = format!(
             "{name} signed with {what}, which is too weak: sign with a stronger key or digest (the policy can allow `{allow}`)"
@@ -240,11 +233,13 @@ enum Mismatch {
     Unsupported(String),
 }
 
-fn verify(
-    payload: &[u8],
-    signature: &Signature,
-    key: &Key<PublicParts, UnspecifiedRole>,
-) -> Result<(), Mismatch> {
+fn verify(payload: &[u8], read: &Read, key: &Key<PublicParts, UnspecifiedRole>) -> Result<(), Mismatch> {
+    let signature = &read.signature;
+    match by_rsa(payload, read, key) {
+        Some(true) => return Ok(()),
+        Some(false) => return Err(Mismatch::Bad),
+        None => {}
+    }
     let unsupported = |what: String| Mismatch::Unsupported(what);
     let context = signature
         .hash_algo()
@@ -268,8 +263,40 @@ fn verify(
         })
 }
 
+/// The answer for RSA, where the key and the digest are of a kind that is common.
+fn by_rsa(payload: &[u8], read: &Read, key: &Key<PublicParts, UnspecifiedRole>) -> Option<bool> {
+    let signature = &read.signature;
+    let (PublicParameters::RSA { e, n }, SignatureParameters::RSA { s }) = (key.mpis(), signature.mpis())
+    else {
+        return None;
+    };
+    let digest = match signature.hash_algo() {
+        HashAlgorithm::SHA256 => rsa::Digest::Sha256,
+        HashAlgorithm::SHA384 => rsa::Digest::Sha384,
+        HashAlgorithm::SHA512 => rsa::Digest::Sha512,
+        _ => return None,
+    };
+    let is_right_kind =
+        signature.pk_algo().for_signing() && signature.version() == 4 && key.pk_algo().for_signing();
+    let trailer = read.trailer.as_deref().filter(|_| is_right_kind)?;
+    rsa::verify(
+        n.value(),
+        e.value(),
+        digest,
+        &[payload, trailer].concat(),
+        s.value(),
+    )
+}
+
+/// A signature, and what is hashed for it after the document.
+struct Read {
+    signature: Signature,
+    /// Of version 4 only.
+    trailer: Option<Vec<u8>>,
+}
+
 /// Exactly one armoured block with exactly one signature packet, and nothing after it.
-fn parse(text: &[u8]) -> Result<Signature, String> {
+fn parse(text: &[u8]) -> Result<Read, String> {
     if text.len() > SIGNATURE_BYTES {
         return Err(format!("it is longer than {SIGNATURE_BYTES} bytes"));
     }
@@ -286,7 +313,9 @@ fn parse(text: &[u8]) -> Result<Signature, String> {
             other => return Err(format!("it holds a packet of kind {}", other.tag())),
         }
     }
-    found.ok_or_else(|| "it holds no signature".to_owned())
+    let signature = found.ok_or_else(|| "it holds no signature".to_owned())?;
+    let trailer = trailer(&packets);
+    Ok(Read { signature, trailer })
 }
 
 fn weak_hash(algorithm: HashAlgorithm) -> Option<(WeakAlgorithm, String)> {
@@ -297,6 +326,40 @@ fn weak_hash(algorithm: HashAlgorithm) -> Option<(WeakAlgorithm, String)> {
         _ => return None,
     };
     Some((weakness, format!("the digest {algorithm}")))
+}
+
+/// What is too weak about a key or the primary key that stands for it, and not allowed.
+pub(crate) fn weakness(
+    certificate: &Cert,
+    key: &Key<PublicParts, UnspecifiedRole>,
+    policy: &Policy,
+) -> Option<(WeakAlgorithm, String)> {
+    let primary = certificate.primary_key().key();
+    let weaknesses = [
+        weak_key(key.mpis(), key.pk_algo()),
+        weak_key(primary.mpis(), primary.pk_algo()),
+    ];
+    let mut found = weaknesses.into_iter().flatten();
+    found.find(|(weakness, _)| !policy.allow_weak.contains(weakness))
+}
+
+/// What about a key cannot be verified with.
+pub(crate) fn unsupported(key: &Key<PublicParts, UnspecifiedRole>) -> Option<String> {
+    match curve(key) {
+        Some(curve) if !curve.is_supported() => Some(format!("the curve {curve}")),
+        _ if !key.pk_algo().is_supported() => Some(format!("the algorithm {}", key.pk_algo())),
+        _ => None,
+    }
+}
+
+/// The curve of a key that is on one.
+pub(crate) fn curve(key: &Key<PublicParts, UnspecifiedRole>) -> Option<&Curve> {
+    match key.mpis() {
+        PublicParameters::EdDSA { curve, .. }
+        | PublicParameters::ECDSA { curve, .. }
+        | PublicParameters::ECDH { curve, .. } => Some(curve),
+        _ => None,
+    }
 }
 
 fn weak_key(parameters: &PublicParameters, algorithm: PublicKeyAlgorithm) -> Option<(WeakAlgorithm, String)> {

@@ -51,6 +51,23 @@ pub(crate) fn tidied(bytes: &[u8]) -> Vec<u8> {
     tidy
 }
 
+/// What is hashed after the document for the one signature of version 4 in these packets (RFC 9580, section 5.2.4).
+pub(crate) fn trailer(packets: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = packets;
+    while let Some((packet, after)) = Packet::read(rest) {
+        rest = after;
+        if packet.tag == SIGNATURE {
+            let body = packet.body;
+            let end = 6 + number(body.get(4..6)?);
+            let mut trailer = body.get(..end).filter(|body| body.first() == Some(&4))?.to_vec();
+            trailer.extend_from_slice(&[4, 0xff]);
+            trailer.extend_from_slice(&u32::try_from(end).ok()?.to_be_bytes());
+            return Some(trailer);
+        }
+    }
+    None
+}
+
 /// What a signature in a certificate is over.
 #[derive(Default)]
 struct Over<'a> {

@@ -367,7 +367,7 @@ impl Verifier<'_> {
         changes: &dyn Changes,
     ) -> Result<Findings, VerifyError> {
         let commits = chain.commits();
-        let judged = self.all(commits);
+        let judged = self.proven(commits);
         let rules = &self.policy.rules;
         let asks = rules.ask_for_changes();
         let pairs: Vec<(&SignedObject, &Judged)> = commits.iter().copied().zip(&judged).collect();

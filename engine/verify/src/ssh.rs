@@ -11,13 +11,14 @@ use sha2::{Digest as _, Sha256, Sha512};
 use sluice_model::trust::{Signer, Verdict};
 use ssh_key::certificate::CertType;
 use ssh_key::public::KeyData;
-use ssh_key::{Certificate, HashAlg, Signature};
+use ssh_key::{Algorithm, Certificate, HashAlg, Signature};
 
 use crate::allowed_signers::{AllowedSigner, lets_in};
 use crate::check::Check;
 use crate::judgement::{Judgement, day, plain};
 use crate::keyring::Keyring;
 use crate::policy::{Policy, ValidAt, WeakAlgorithm};
+use crate::rsa;
 use crate::standing::Refusal;
 
 /// The first line of what this module judges.
@@ -30,7 +31,7 @@ const NAMESPACE: &str = "git";
 const SIGNATURE_BYTES: usize = 64 << 10;
 const SHORT_RSA_BITS: usize = 2048;
 /// The largest that the implementation takes.
-const LONG_RSA_BITS: usize = 4096;
+const LONG_RSA_BITS: usize = 8192;
 /// Set by a security key when somebody touched it.
 const USER_PRESENT: u8 = 0x01;
 
@@ -166,28 +167,9 @@ fn verify(payload: &[u8], parts: &Parts, fingerprint: &str) -> Result<(), Refusa
         signed.extend_from_slice(part);
     }
     let key = parts.key.data();
-    let unsupported = |what: &str| {
-        Err(Refusal::new(
-            Verdict::Unsupported,
-            Check::Readable,
-            format!("{what}, which SSH key {fingerprint} is, is not supported"),
-        ))
-    };
-    match key {
-        KeyData::Other(_) => return unsupported("this kind of key"),
-        // Neither can be verified; a short one is named for what it is.
-        KeyData::Rsa(_) if rsa_bits(key).is_some_and(|bits| bits < SHORT_RSA_BITS) => {
-            let message = format!(
-                "SSH key {fingerprint} is RSA of fewer than 2048 bits, which is too weak: sign with a stronger key"
-            );
-            return Err(Refusal::new(Verdict::WeakAlgorithm, Check::Strong, message));
-        }
-        KeyData::Rsa(_) if rsa_bits(key).is_some_and(|bits| bits > LONG_RSA_BITS) => {
-            return unsupported("an RSA key of more than 4096 bits");
-        }
-        _ => {}
-    }
-    let is_by_key = signature::Verifier::verify(key, &signed, &parts.signature).is_ok();
+    unsupported(key, &format!("SSH key {fingerprint}"))?;
+    let is_by_key = by_rsa(key, &signed, &parts.signature)
+        .unwrap_or_else(|| signature::Verifier::verify(key, &signed, &parts.signature).is_ok());
     if !is_by_key {
         let message = format!(
             "the signature does not match: SSH key {fingerprint} did not sign this, or it was changed since"
@@ -214,6 +196,42 @@ fn verify(payload: &[u8], parts: &Parts, fingerprint: &str) -> Result<(), Refusa
     Ok(())
 }
 
+/// The answer for RSA. A signature of another kind than the key is no signature by it.
+fn by_rsa(key: &KeyData, signed: &[u8], signature: &Signature) -> Option<bool> {
+    let key = key.rsa()?;
+    let digest = match signature.algorithm() {
+        Algorithm::Rsa {
+            hash: Some(HashAlg::Sha256),
+        } => rsa::Digest::Sha256,
+        Algorithm::Rsa {
+            hash: Some(HashAlg::Sha512),
+        } => rsa::Digest::Sha512,
+        _ => return Some(false),
+    };
+    let (n, e) = (key.n.as_positive_bytes()?, key.e.as_positive_bytes()?);
+    rsa::verify(n, e, digest, signed, signature.as_bytes())
+}
+
+/// Kinds of keys that cannot be verified with. One that is too short as well is named for that.
+fn unsupported(key: &KeyData, name: &str) -> Result<(), Refusal> {
+    let refuse = |what: &str| {
+        let message = format!("{what}, which {name} is, is not supported");
+        Err(Refusal::new(Verdict::Unsupported, Check::Readable, message))
+    };
+    match key {
+        KeyData::Other(_) => refuse("this kind of key"),
+        KeyData::Rsa(_) if rsa_bits(key).is_some_and(|bits| bits < SHORT_RSA_BITS) => {
+            let message =
+                format!("{name} is RSA of fewer than 2048 bits, which is too weak: sign with a stronger key");
+            Err(Refusal::new(Verdict::WeakAlgorithm, Check::Strong, message))
+        }
+        KeyData::Rsa(_) if rsa_bits(key).is_some_and(|bits| bits > LONG_RSA_BITS) => {
+            refuse("an RSA key of more than 8192 bits")
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Who signed by one line of the file, and why that is not good enough, if it isn't.
 fn by_line(
     signer: &AllowedSigner,
@@ -231,51 +249,61 @@ fn by_line(
             .cloned(),
     };
     let name = format!("SSH key {fingerprint}");
-    let refuse = |verdict, failed, message: String| Some(Refusal::new(verdict, failed, message));
-    if let Some(namespaces) = &signer.namespaces
-        && !lets_in(namespaces, NAMESPACE)
-    {
-        return (
-            principal,
-            refuse(
-                Verdict::NoKey,
-                Check::Permitted,
-                format!("{name} is allowed for `{}` only, not for git", plain(namespaces)),
-            ),
-        );
+    if let Some(refusal) = permitted(signer) {
+        return (principal, Some(refusal));
     }
-    let keys = [Some(parts.key.data()), Some(signer.key.key_data())];
-    let weakness = keys
-        .into_iter()
-        .flatten()
-        .filter_map(weak_key)
-        .find(|(weakness, _)| !policy.allow_weak.contains(weakness));
-    if let Some((weakness, what)) = weakness {
-        let message = format!(
-            "{name} is {what}, which is too weak: sign with a stronger key (the policy can allow `{}`)",
-            weakness.name()
-        );
-        return (principal, refuse(Verdict::WeakAlgorithm, Check::Strong, message));
+    let keys = [parts.key.data(), signer.key.key_data()];
+    if let Some(refusal) = keys.into_iter().find_map(|key| weak(key, policy, &name)) {
+        return (principal, Some(refusal));
     }
-    if let Some(after) = signer.valid_after.filter(|after| at < *after) {
-        return (
-            principal,
-            refuse(
-                Verdict::ExpiredKey,
-                Check::Valid,
-                format!("{name} is not valid before {}", day(after)),
-            ),
-        );
-    }
-    if let Some(before) = signer.valid_before.filter(|before| at >= *before) {
-        let message = format!("{name} was valid until {}: have a valid key sign", day(before));
-        return (principal, refuse(Verdict::ExpiredKey, Check::Valid, message));
+    if let Some(refusal) = timely(signer, at, &name) {
+        return (principal, Some(refusal));
     }
     if let SigningKey::Certified(certificate) = &parts.key {
         let refusal = certified(certificate, signer, principal.is_some(), at, &name);
         return (principal, refusal);
     }
     (principal, None)
+}
+
+/// Why nothing that the key of a line signs now would be trusted, whatever it is.
+pub(crate) fn refusal_of_line(signer: &AllowedSigner, policy: &Policy, now: Timestamp) -> Option<Refusal> {
+    let name = format!("SSH key {}", signer.fingerprint());
+    let key = signer.key.key_data();
+    permitted(signer)
+        .or_else(|| unsupported(key, &name).err())
+        .or_else(|| weak(key, policy, &name))
+        .or_else(|| timely(signer, now, &name))
+}
+
+fn permitted(signer: &AllowedSigner) -> Option<Refusal> {
+    let namespaces = signer.namespaces.as_deref()?;
+    let message = format!(
+        "SSH key {} is allowed for `{}` only, not for git",
+        signer.fingerprint(),
+        plain(namespaces)
+    );
+    (!lets_in(namespaces, NAMESPACE)).then(|| Refusal::new(Verdict::NoKey, Check::Permitted, message))
+}
+
+fn weak(key: &KeyData, policy: &Policy, name: &str) -> Option<Refusal> {
+    let (weakness, what) = weak_key(key).filter(|(weakness, _)| !policy.allow_weak.contains(weakness))?;
+    let message = format!(
+        "{name} is {what}, which is too weak: sign with a stronger key (the policy can allow `{}`)",
+        weakness.name()
+    );
+    Some(Refusal::new(Verdict::WeakAlgorithm, Check::Strong, message))
+}
+
+fn timely(signer: &AllowedSigner, at: Timestamp, name: &str) -> Option<Refusal> {
+    let message = if let Some(after) = signer.valid_after.filter(|after| at < *after) {
+        format!("{name} is not valid before {}", day(after))
+    } else if let Some(before) = signer.valid_before.filter(|before| at >= *before) {
+        format!("{name} was valid until {}: have a valid key sign", day(before))
+    } else {
+        return None;
+    };
+    Some(Refusal::new(Verdict::ExpiredKey, Check::Valid, message))
 }
 
 fn certified(
@@ -332,9 +360,7 @@ fn weak_key(key: &KeyData) -> Option<(WeakAlgorithm, String)> {
 }
 
 fn rsa_bits(key: &KeyData) -> Option<usize> {
-    let modulus = key.rsa()?.n.as_positive_bytes()?;
-    let leading = modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
-    Some(modulus.len() * 8 - leading)
+    Some(rsa::bits(key.rsa()?.n.as_positive_bytes()?))
 }
 
 fn parse(text: &[u8]) -> Result<Parts, &'static str> {
@@ -347,10 +373,11 @@ fn parse(text: &[u8]) -> Result<Parts, &'static str> {
     if !rest.trim().is_empty() {
         return Err("something follows its last line");
     }
-    let base64: String = body
-        .chars()
-        .filter(|character| !character.is_ascii_whitespace())
-        .collect();
+    // As strictly as ssh-keygen: these lines end where they end.
+    let body = body.strip_prefix('\n').and_then(|body| body.strip_suffix('\n'));
+    let base64 = body
+        .ok_or("something stands in its first or last line")?
+        .replace('\n', "");
     let bytes = STANDARD.decode(base64).map_err(|_| "it is no base64")?;
     let mut fields = Fields(bytes.strip_prefix(MAGIC).ok_or("it does not begin with SSHSIG")?);
     if fields.number()? != 1 {

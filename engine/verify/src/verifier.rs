@@ -75,9 +75,7 @@ impl<'a> Verifier<'a> {
 
     /// Judges the signatures of many, on all cores. One report each, in the same order.
     pub fn objects(&self, objects: &[SignedObject]) -> Vec<SignatureReport> {
-        let objects: Vec<&SignedObject> = objects.iter().collect();
-        let judged = self.all(&objects).into_iter();
-        judged.map(|judged| judged.report).collect()
+        in_parallel(objects, |object| self.object(object))
     }
 
     /// Judges the signature of one commit or tag, and tells every question that was asked.
@@ -135,12 +133,19 @@ impl<'a> Verifier<'a> {
         })
     }
 
-    pub(crate) fn all(&self, objects: &[&SignedObject]) -> Vec<Judged> {
-        in_parallel(objects, |object| self.judged(object))
+    /// Judges objects whose bytes are known to hash to their ids.
+    pub(crate) fn proven(&self, objects: &[&SignedObject]) -> Vec<Judged> {
+        in_parallel(objects, |object| self.told(object, true))
     }
 
+    /// Judges one object.
     pub(crate) fn judged(&self, object: &SignedObject) -> Judged {
-        let judged = self.remembered(object).unwrap_or_else(|| self.anew(object));
+        self.told(object, hash::is_id_right(object))
+    }
+
+    fn told(&self, object: &SignedObject, is_id_right: bool) -> Judged {
+        let remembered = self.remembered(object).filter(|_| is_id_right);
+        let judged = remembered.unwrap_or_else(|| self.anew(object, is_id_right));
         if let Some(progress) = self.progress {
             progress();
         }
@@ -150,7 +155,7 @@ impl<'a> Verifier<'a> {
     fn remembered(&self, object: &SignedObject) -> Option<Judged> {
         let (ledger, standing) = self.ledger.as_ref()?;
         let known = ledger.get(&object.id).filter(|known| standing.stands(known))?;
-        hash::is_id_right(object).then(|| Judged {
+        Some(Judged {
             report: SignatureReport {
                 revision: object.id.clone(),
                 verdict: Verdict::Trusted,
@@ -165,12 +170,12 @@ impl<'a> Verifier<'a> {
         })
     }
 
-    fn anew(&self, object: &SignedObject) -> Judged {
+    fn anew(&self, object: &SignedObject, is_id_right: bool) -> Judged {
         let first = self
             .ledger
             .as_ref()
             .and_then(|(ledger, _)| ledger.get(&object.id));
-        let (kind, judgement) = self.judge(object, first.map(|known| known.at));
+        let (kind, judgement) = self.judge(object, is_id_right, first.map(|known| known.at));
         Judged {
             report: SignatureReport {
                 revision: object.id.clone(),
@@ -187,11 +192,16 @@ impl<'a> Verifier<'a> {
     }
 
     /// Judges as of `then`, where it was verified then by a keyring or policy that has changed since.
-    fn judge(&self, object: &SignedObject, then: Option<Timestamp>) -> (SignatureKind, Judgement) {
+    fn judge(
+        &self,
+        object: &SignedObject,
+        is_id_right: bool,
+        then: Option<Timestamp>,
+    ) -> (SignatureKind, Judgement) {
         let refused = |verdict, check, message: String| {
             (SignatureKind::None, Judgement::anonymous(verdict, check, message))
         };
-        if !hash::is_id_right(object) {
+        if !is_id_right {
             return refused(
                 Verdict::Malformed,
                 Check::Id,

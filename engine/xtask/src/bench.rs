@@ -26,6 +26,16 @@ pub(crate) fn run_all() -> Result<()> {
         run(&mut Command::new(program("sluice-bench-compare")?))
     })?;
     step(
+        "verify",
+        "histories of signed commits, cloned, fetched and verified, beside git with gpg",
+        || {
+            let sluice = program("sluice")?;
+            run(Command::new(program("sluice-bench-verify")?)
+                .arg("--sluice")
+                .arg(sluice))
+        },
+    )?;
+    step(
         "plugins",
         "health checks, in a batch and afresh, and `sluice health` as a process",
         || {

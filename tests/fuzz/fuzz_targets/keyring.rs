@@ -1,13 +1,24 @@
-//! Any bytes as a keyring.
+//! Any bytes as a keyring, before a commit that was really signed: only the key that signed it makes it trusted.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sluice_fuzz::{judge, object, signed_commit};
-use sluice_model::trust::SignedKind;
+use sluice_fuzz::{SIGNED, judge, keyring, object};
+use sluice_model::trust::{SignedKind, Verdict};
 use sluice_verify::Keyring;
 
 fuzz_target!(|bytes: &[u8]| {
-    let keyring = Keyring::from_bytes("fuzz", bytes);
-    assert!(!keyring.is_empty() || !keyring.problems().is_empty() || bytes.iter().all(|byte| *byte < 0x80));
-    judge(&object(SignedKind::Commit, &signed_commit("-----BEGIN PGP SIGNATURE-----\n")), &keyring);
+    let found = Keyring::from_bytes("fuzz", bytes);
+    assert_eq!(found.digest(), Keyring::from_bytes("fuzz", bytes).digest());
+    let now = jiff::Timestamp::from_second(1_800_000_000).expect("a time");
+    for fingerprint in found.fingerprints() {
+        assert!(found.entry_digest(&fingerprint).is_some(), "{fingerprint}");
+        found.revocation(&fingerprint, now);
+    }
+    assert!(found.is_empty() || !found.fingerprints().is_empty());
+    let report = judge(&object(SignedKind::Commit, SIGNED), &found);
+    if report.verdict == Verdict::Trusted {
+        let signer = report.signer.expect("who is trusted is named");
+        assert!(found.fingerprints().contains(&signer.fingerprint));
+        assert!(keyring().fingerprints().contains(&signer.fingerprint));
+    }
 });

@@ -1,13 +1,25 @@
-//! Any bytes as a commit and as a tag.
+//! Any bytes as a commit and as a tag, before the keys that made the seeds' signatures: trusted is only what was signed.
 #![no_main]
 
+use std::sync::LazyLock;
+
 use libfuzzer_sys::fuzz_target;
-use sluice_fuzz::{judge, keyring, object};
-use sluice_model::trust::SignedKind;
+use sluice_fuzz::{PAYLOAD, SIGNED, judge, keyring, object, without_signature};
+use sluice_model::trust::{SignedKind, Verdict};
+use sluice_verify::Keyring;
+
+static KEYRING: LazyLock<Keyring> = LazyLock::new(|| {
+    let keyring = keyring();
+    assert_eq!(judge(&object(SignedKind::Commit, SIGNED), &keyring).verdict, Verdict::Trusted);
+    keyring
+});
 
 fuzz_target!(|bytes: &[u8]| {
-    let keyring = keyring();
     for kind in [SignedKind::Commit, SignedKind::Tag] {
-        judge(&object(kind, bytes), &keyring);
+        let report = judge(&object(kind, bytes), &KEYRING);
+        if report.verdict == Verdict::Trusted {
+            assert_eq!(kind, SignedKind::Commit);
+            assert_eq!(without_signature(bytes), PAYLOAD, "{report:?}");
+        }
     }
 });

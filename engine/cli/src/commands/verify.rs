@@ -13,6 +13,7 @@ use sluice_model::application::RuleSet;
 use sluice_source::Repository;
 use sluice_verify::{Keyring, Ledger, Policy, Rules, ValidAt, Verifier, VerifyError, WeakAlgorithm};
 
+use crate::commands::key::place;
 use crate::documents;
 use crate::engine::Git;
 use crate::failure::{CliError, Failure};
@@ -142,7 +143,7 @@ pub(crate) fn run(arguments: Arguments, out: &mut impl Write) -> Result<(), Fail
         }
     }
     if let Some(path) = &arguments.ledger {
-        keep(path, &ledger)?;
+        place::replace(path, ledger.to_json().as_bytes())?;
     }
     // What people read beside what programs read.
     for answer in &explained {
@@ -190,20 +191,6 @@ fn ledger(path: &Path) -> Result<Ledger, Failure> {
         }
         .into()),
     }
-}
-
-/// Written beside and moved over, so that it is whole or not there.
-fn keep(path: &Path, ledger: &Ledger) -> Result<(), Failure> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let new = path.with_file_name(name);
-    fs_err::write(&new, ledger.to_json())
-        .and_then(|()| fs_err::rename(&new, path))
-        .map_err(|source| CliError::Write {
-            path: path.to_owned(),
-            source,
-        })?;
-    Ok(())
 }
 
 fn policy(

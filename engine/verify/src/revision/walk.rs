@@ -1,11 +1,12 @@
 //! The commits from a revision down to the last trusted one, found by their own bytes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use sluice_model::trust::{CommitLinks, History, SignedKind, SignedObject};
 
 use crate::error::VerifyError;
 use crate::hash;
+use crate::verifier::in_parallel;
 
 /// Commits of which each is reachable from the last, parents before their children.
 pub(super) struct Chain<'a> {
@@ -63,34 +64,37 @@ impl<'a> Chain<'a> {
         {
             return Err(rewritten(last_trusted));
         }
-        let mut given: BTreeMap<&str, &SignedObject> = history
-            .commits
-            .iter()
-            .map(|commit| (commit.id.as_str(), commit))
+        // What is not reached is not looked at, so neither is what is wrong with it.
+        let links = in_parallel(&history.commits, proven);
+        let links = history.commits.iter().zip(links);
+        let mut given: HashMap<&str, (&SignedObject, Result<CommitLinks, VerifyError>)> = links
+            .map(|(commit, links)| (commit.id.as_str(), (commit, links)))
             .collect();
         // The bytes that were proven to be the tree's.
-        given.insert(&history.head.id, &history.head);
+        given.insert(&history.head.id, (&history.head, Ok(head.clone())));
         let boundary = history.boundary.iter().filter(|_| last_trusted.is_some());
-        let boundary: BTreeSet<&str> = boundary.map(String::as_str).collect();
-        let mut reached = BTreeMap::from([(history.head.id.as_str(), head.clone())]);
+        let boundary: HashSet<&str> = boundary.map(String::as_str).collect();
+        let mut reached: HashMap<&str, (&SignedObject, CommitLinks)> = HashMap::new();
+        reached.insert(&history.head.id, (&history.head, head.clone()));
         let mut waiting = vec![history.head.id.as_str()];
         let mut finds_last_trusted = false;
         while let Some(commit) = waiting.pop() {
-            let parents = reached.get(commit).map(|links| links.parents.clone());
+            let parents = reached.get(commit).map(|(_, links)| links.parents.clone());
             for parent in parents.unwrap_or_default() {
                 let is_last_trusted = Some(parent.as_str()) == last_trusted;
                 finds_last_trusted |= is_last_trusted;
                 if is_last_trusted || boundary.contains(parent.as_str()) {
                     continue;
                 }
-                let Some(object) = given.get(parent.as_str()) else {
+                if reached.contains_key(parent.as_str()) {
+                    continue;
+                }
+                let Some((object, links)) = given.remove(parent.as_str()) else {
                     let commit = commit.to_owned();
                     return Err(VerifyError::Incomplete { commit, parent });
                 };
-                if !reached.contains_key(parent.as_str()) {
-                    reached.insert(&object.id, proven(object)?);
-                    waiting.push(&object.id);
-                }
+                reached.insert(&object.id, (object, links?));
+                waiting.push(&object.id);
             }
         }
         if let Some(last_trusted) = last_trusted
@@ -98,18 +102,17 @@ impl<'a> Chain<'a> {
         {
             return Err(rewritten(last_trusted));
         }
-        Ok(Self::ordered(&history.head.id, &given, &reached, last_trusted))
+        Ok(Self::ordered(&history.head.id, &reached, last_trusted))
     }
 
     /// Parents before their children, in the order of the parents; the head is last.
     fn ordered(
         head: &'a str,
-        given: &BTreeMap<&'a str, &'a SignedObject>,
-        reached: &BTreeMap<&'a str, CommitLinks>,
+        reached: &HashMap<&'a str, (&'a SignedObject, CommitLinks)>,
         last_trusted: Option<&str>,
     ) -> Self {
-        let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut seen = BTreeSet::new();
+        let mut numbers: HashMap<&str, usize> = HashMap::new();
+        let mut seen = HashSet::new();
         let mut chain = Self {
             commits: Vec::with_capacity(reached.len()),
             links: Vec::with_capacity(reached.len()),
@@ -118,7 +121,7 @@ impl<'a> Chain<'a> {
         };
         let mut stack = vec![(head, false)];
         while let Some((id, is_done)) = stack.pop() {
-            let (Some((id, links)), Some(commit)) = (reached.get_key_value(id), given.get(id)) else {
+            let Some((id, (commit, links))) = reached.get_key_value(id) else {
                 continue;
             };
             if is_done {
