@@ -111,11 +111,15 @@ pub async fn record(cluster: &Cluster, parent: &Parent) -> Result<(), ClusterErr
 }
 
 async fn write(cluster: &Cluster, parent: &Parent, members: &Members) -> Result<(), ClusterError> {
+    // The Application is the engine's to write, whoever its objects are written as.
+    let cluster = &cluster.as_itself();
     let kind = cluster.kind_of(&parent.reference).await?;
     let patch = json!({"metadata": {"labels": {ID_LABEL: parent.id}, "annotations": members.annotations()}});
-    crate::retry::safely(|| cluster.merge_patch(&kind, &parent.reference, None, MANAGER, &patch))
-        .await
-        .map(|_| ())
+    crate::retry::safely(cluster, || {
+        cluster.merge_patch(&kind, &parent.reference, None, MANAGER, &patch)
+    })
+    .await
+    .map(|_| ())
 }
 
 #[cfg(test)]

@@ -95,7 +95,11 @@ impl Execution<'_> {
         let found = rehearsal::rehearse(self.cluster, &steps, &self.request.options).await?;
         if self.request.options.rehearse == Rehearse::Only {
             for (index, (ready, found)) in steps.iter().zip(&found).enumerate() {
-                self.done(index, predicted(ready.step, found), String::new(), ready.step);
+                let message = match found {
+                    Found::Anew => "would be deleted and created again".to_owned(),
+                    Found::New | Found::Exists(_) | Found::Unknown => String::new(),
+                };
+                self.done(index, predicted(ready.step, found), message, ready.step);
             }
             return Ok(());
         }
@@ -292,7 +296,8 @@ impl Execution<'_> {
             }
             let removed = async {
                 let kind = self.cluster.kind_of(object).await?;
-                let Some(live) = retry::safely(|| self.cluster.get(&kind, object)).await? else {
+                let Some(live) = retry::safely(self.cluster, || self.cluster.get(&kind, object)).await?
+                else {
                     return Ok(());
                 };
                 let uid = live.metadata("uid").unwrap_or_default().to_owned();
@@ -304,7 +309,7 @@ impl Execution<'_> {
                     self.cluster
                         .delete(&kind, object, propagation, Some(&precondition), false)
                 };
-                retry::safely(request).await.map(|_| ())
+                retry::safely(self.cluster, request).await.map(|_| ())
             };
             match removed.await {
                 Ok(()) => (self.events)(Event::Gone(object.clone())),
@@ -382,7 +387,7 @@ async fn one(
     let kind = cluster.kind_of(&ready.step.object).await?;
     let before = match found {
         Found::Exists(version) => Some(version.as_str()),
-        Found::New | Found::Unknown => None,
+        Found::New | Found::Anew | Found::Unknown => None,
     };
     let done = step::perform(cluster, &kind, ready, before, options).await?;
     if done.stored.is_some() && ready.step.object.kind == "CustomResourceDefinition" {
@@ -413,7 +418,7 @@ fn predicted(step: &Step, found: &Found) -> StepResult {
             },
             _,
         ) => StepResult::Unchanged,
-        (Action::Apply { .. }, Found::Exists(_)) => StepResult::Configured,
+        (Action::Apply { .. }, Found::Exists(_) | Found::Anew) => StepResult::Configured,
         (Action::Apply { .. }, Found::New | Found::Unknown) if step.precondition.is_none() => {
             StepResult::Created
         }

@@ -41,7 +41,7 @@ pub(crate) async fn until_gone(
     let deadline = Instant::now() + patience;
     let mut pause = PAUSES.0;
     loop {
-        let live = crate::retry::safely(|| cluster.get(kind, reference)).await?;
+        let live = crate::retry::safely(cluster, || cluster.get(kind, reference)).await?;
         let Some(live) = live else { return Ok(()) };
         if precondition.is_some_and(|precondition| live.metadata("uid") != Some(precondition.uid.as_str())) {
             return Ok(());
@@ -78,7 +78,7 @@ pub(crate) async fn until_established(
     let deadline = Instant::now() + ESTABLISHING;
     let mut pause = PAUSES.0;
     loop {
-        let live = crate::retry::safely(|| cluster.get(kind, reference)).await?;
+        let live = crate::retry::safely(cluster, || cluster.get(kind, reference)).await?;
         if live.is_some_and(|live| is_established(&live)) {
             return Ok(());
         }

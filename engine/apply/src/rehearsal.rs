@@ -14,7 +14,7 @@ use sluice_model::plan::{Action, Step};
 
 use crate::Options;
 use crate::error::{ApplyError, Refusal};
-use crate::step::{self, Ready};
+use crate::step::{self, Ready, Tried};
 
 /// What the rehearsal found out about one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(crate) enum Found {
     New,
     /// The object is there, at this version.
     Exists(String),
+    /// The object is there and makes room for a new one.
+    Anew,
     /// It could not be rehearsed, or need not be.
     Unknown,
 }
@@ -84,8 +86,9 @@ async fn try_one(cluster: &Cluster, ready: &Ready<'_>, coming: &Coming) -> Resul
         Err(error) => return Err(Trouble::Refused(error)),
     };
     match step::rehearse(cluster, &kind, ready).await {
-        Ok(None) => Ok(Found::Unknown),
-        Ok(Some(reply)) => judge(step, reply),
+        Ok(Tried::Nothing) => Ok(Found::Unknown),
+        Ok(Tried::Anew) => Ok(Found::Anew),
+        Ok(Tried::Answer(reply)) => judge(step, reply),
         Err(ClusterError::Modified { message, .. }) => {
             Err(Trouble::Moved(format!("{}: {message}", step.object)))
         }
@@ -121,12 +124,9 @@ fn judge(step: &Step, reply: Reply) -> Result<Found, Trouble> {
 
 /// True where the refusal is one of the rehearsal only.
 fn may_pass(step: &Step, error: &ClusterError, coming: &Coming) -> bool {
+    // A hook makes room for itself.
     let replaced = match &step.action {
-        Action::Apply {
-            strategy,
-            delete_first,
-            ..
-        } => *delete_first || matches!(strategy, Strategy::Recreate | Strategy::Replace),
+        Action::Apply { delete_first, .. } => *delete_first,
         Action::Delete { .. } => false,
     };
     let merged = matches!(
@@ -138,9 +138,7 @@ fn may_pass(step: &Step, error: &ClusterError, coming: &Coming) -> bool {
     );
     match error {
         // An immutable field, where the object will be a new one.
-        ClusterError::Invalid { message, .. } => {
-            replaced && message.contains("immutable") || no_dry_run(message)
-        }
+        ClusterError::Invalid { message, .. } => replaced && error.is_immutable() || no_dry_run(message),
         ClusterError::Conflict { .. } => merged,
         // A webhook that cannot be asked without side effects.
         ClusterError::Admission { message } | ClusterError::Refused { message, .. } => {

@@ -88,6 +88,7 @@ mod tests {
                     force: false,
                     validate: true,
                     delete_first: false,
+                    take_over: Vec::new(),
                     cleanup: Vec::new(),
                     options: ApplyOptions::default(),
                 },

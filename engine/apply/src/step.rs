@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use sluice_cluster::{Cluster, ClusterError, Kind, Patch, Reply};
 use sluice_model::decision::{Propagation, Strategy};
+use sluice_model::manager::{self, Manager};
 use sluice_model::object::{Object, ObjectKey};
 use sluice_model::outcome::StepResult;
 use sluice_model::plan::{Action, Precondition, Step};
@@ -90,51 +91,88 @@ impl<'a> Ready<'a> {
     }
 }
 
-/// Tries a step without storing anything. 201 for what would be created.
+/// What trying a step came to.
+pub(crate) enum Tried {
+    /// Nothing would be sent.
+    Nothing,
+    /// The server's answer; 201 for what would be created.
+    Answer(Reply),
+    /// It would be deleted and created again, and what would be created is sound.
+    Anew,
+}
+
+/// Tries a step without storing anything.
 pub(crate) async fn rehearse(
     cluster: &Cluster,
     kind: &Kind,
     ready: &Ready<'_>,
-) -> Result<Option<Reply>, ClusterError> {
+) -> Result<Tried, ClusterError> {
     let step = ready.step;
     let precondition = step.precondition.as_ref();
-    match (&step.action, &ready.object) {
+    let (strategy, force, validate, delete_first, take_over, object) = match (&step.action, &ready.object) {
         (Action::Delete { propagation }, _) => {
-            let answer =
-                retry::safely(|| cluster.delete(kind, &step.object, *propagation, precondition, true)).await;
-            match answer {
-                Err(error) if error.is_not_found() => Ok(None),
-                answer => answer.map(Some),
-            }
+            let request = || cluster.delete(kind, &step.object, *propagation, precondition, true);
+            return match retry::safely(cluster, request).await {
+                Err(error) if error.is_not_found() => Ok(Tried::Nothing),
+                answer => answer.map(Tried::Answer),
+            };
         }
         (
             Action::Apply {
                 strategy,
                 force,
                 validate,
+                delete_first,
+                take_over,
                 ..
             },
             Some(object),
-        ) => {
-            let how = Patch {
-                force: *force || *strategy == Strategy::Replace,
-                strict: *validate,
-                dry_run: true,
-            };
-            match strategy {
-                Strategy::LeaveAlone => Ok(None),
-                Strategy::CreateOnly if precondition.is_some() => Ok(None),
-                _ if object.name().is_empty() => retry::safely(|| cluster.create(kind, object, how))
-                    .await
-                    .map(Some),
-                _ => {
-                    // Here, where nothing was written yet, even the version must be the one the plan was made for.
-                    let object = pinned(object, precondition, true);
-                    send(cluster, kind, object, how).await.map(Some)
-                }
-            }
+        ) => (*strategy, *force, *validate, *delete_first, take_over, object),
+        (Action::Apply { .. }, None) => return Ok(Tried::Nothing),
+    };
+    let how = Patch {
+        force: force || strategy == Strategy::Replace,
+        strict: validate,
+        dry_run: true,
+    };
+    match strategy {
+        Strategy::LeaveAlone => return Ok(Tried::Nothing),
+        Strategy::CreateOnly if precondition.is_some() => return Ok(Tried::Nothing),
+        _ if object.name().is_empty() => {
+            return retry::safely(cluster, || cluster.create(kind, object, how))
+                .await
+                .map(Tried::Answer);
         }
-        (Action::Apply { .. }, None) => Ok(None),
+        _ if delete_first && precondition.is_some() => return anew(cluster, kind, object, how).await,
+        _ => {}
+    }
+    // Here, where nothing was written yet, even the version must be the one the plan was made for.
+    let sent = pinned(object, precondition, true);
+    let answer = match send(cluster, kind, sent.clone(), how).await {
+        // Whoever is taken over has nothing to say any more by the time of the write.
+        Err(ClusterError::Conflict { conflicts })
+            if conflicts
+                .iter()
+                .all(|conflict| take_over.contains(&conflict.manager)) =>
+        {
+            let forced = Patch { force: true, ..how };
+            send(cluster, kind, sent, forced).await
+        }
+        answer => answer,
+    };
+    match answer {
+        Err(error) if strategy == Strategy::Recreate && precondition.is_some() && error.is_immutable() => {
+            anew(cluster, kind, object, how).await
+        }
+        answer => answer.map(Tried::Answer),
+    }
+}
+
+/// Whether an object could be created, although one of that name is there: everything but the name is looked at first.
+async fn anew(cluster: &Cluster, kind: &Kind, object: &Object, how: Patch) -> Result<Tried, ClusterError> {
+    match retry::safely(cluster, || cluster.create(kind, object, how)).await {
+        Ok(_) | Err(ClusterError::Modified { exists: true, .. }) => Ok(Tried::Anew),
+        Err(error) => Err(error),
     }
 }
 
@@ -147,7 +185,7 @@ pub(crate) async fn perform(
     options: &Options,
 ) -> Result<Done, Failure> {
     let step = ready.step;
-    let (strategy, force, validate, delete_first, object) = match (&step.action, &ready.object) {
+    let (strategy, force, validate, delete_first, earlier, object) = match (&step.action, &ready.object) {
         (Action::Delete { propagation }, _) => return delete(cluster, kind, step, *propagation).await,
         (
             Action::Apply {
@@ -155,16 +193,20 @@ pub(crate) async fn perform(
                 force,
                 validate,
                 delete_first,
+                take_over: earlier,
                 ..
             },
             Some(object),
-        ) => (*strategy, *force, *validate, *delete_first, object),
+        ) => (*strategy, *force, *validate, *delete_first, earlier, object),
         (Action::Apply { .. }, None) => return Ok(Done::nothing("nothing to send")),
     };
     if delete_first {
         remove_first(cluster, kind, step, options).await?;
     }
     let precondition = step.precondition.as_ref().filter(|_| !delete_first);
+    if let Some(precondition) = precondition.filter(|_| !earlier.is_empty()) {
+        take_over(cluster, kind, step, precondition, earlier).await?;
+    }
     let how = Patch {
         force,
         strict: validate,
@@ -173,7 +215,9 @@ pub(crate) async fn perform(
     let reply = match strategy {
         Strategy::LeaveAlone => return Ok(Done::nothing("left alone")),
         Strategy::CreateOnly if precondition.is_some() => return Ok(Done::nothing("exists already")),
-        _ if object.name().is_empty() => retry::if_untouched(|| cluster.create(kind, object, how)).await?,
+        _ if object.name().is_empty() => {
+            retry::if_untouched(cluster, || cluster.create(kind, object, how)).await?
+        }
         // `RecreateAlways` is in the plan as a deletion first.
         Strategy::ServerSideApply | Strategy::CreateOnly | Strategy::RecreateAlways => {
             apply(cluster, kind, object, precondition, how).await?
@@ -181,7 +225,7 @@ pub(crate) async fn perform(
         Strategy::Merge => merge(cluster, kind, object, precondition, how).await?,
         Strategy::Replace => replace(cluster, kind, step, object, how).await?,
         Strategy::Recreate => match apply(cluster, kind, object, precondition, how).await {
-            Err(ClusterError::Invalid { .. }) if precondition.is_some() => {
+            Err(error) if precondition.is_some() && error.is_immutable() => {
                 remove_first(cluster, kind, step, options).await?;
                 apply(cluster, kind, object, None, how).await?
             }
@@ -202,6 +246,43 @@ pub(crate) async fn perform(
     })
 }
 
+/// How often the record of managers is read again because the object changed in between.
+const TAKE_OVER_TRIES: u32 = 5;
+
+/// Makes the fields of earlier deployers ours, so that the apply that follows decides about them. Done twice it does nothing.
+async fn take_over(
+    cluster: &Cluster,
+    kind: &Kind,
+    step: &Step,
+    precondition: &Precondition,
+    earlier: &[Manager],
+) -> Result<(), ClusterError> {
+    let mut tries = 0;
+    loop {
+        let live = retry::safely(cluster, || cluster.get(kind, &step.object)).await?;
+        let Some(live) = live.filter(|live| live.metadata("uid") == Some(precondition.uid.as_str())) else {
+            return Err(another(step));
+        };
+        let Some(record) = manager::taken_over(&live, earlier) else {
+            return Ok(());
+        };
+        let version = live.metadata("resourceVersion").unwrap_or_default();
+        let request = || cluster.write_managers(kind, &step.object, version, &record);
+        tries += 1;
+        match retry::safely(cluster, request).await {
+            Err(ClusterError::Modified { .. }) if tries < TAKE_OVER_TRIES => {}
+            answer => return answer.map(|_| ()),
+        }
+    }
+}
+
+fn another(step: &Step) -> ClusterError {
+    ClusterError::Modified {
+        message: format!("{} is another object by now", step.object),
+        exists: true,
+    }
+}
+
 async fn apply(
     cluster: &Cluster,
     kind: &Kind,
@@ -214,7 +295,7 @@ async fn apply(
 
 /// Server-side apply. Without validation, fields that the schema does not have are left out: the server cannot take them.
 async fn send(cluster: &Cluster, kind: &Kind, object: Object, how: Patch) -> Result<Reply, ClusterError> {
-    match retry::safely(|| cluster.apply(kind, &object, how)).await {
+    match retry::safely(cluster, || cluster.apply(kind, &object, how)).await {
         Err(ClusterError::Invalid { fields, .. }) if !how.strict && !fields.is_empty() => {
             let mut value = object.into_value();
             for field in &fields {
@@ -224,7 +305,7 @@ async fn send(cluster: &Cluster, kind: &Kind, object: Object, how: Patch) -> Res
                 message: error.to_string(),
                 fields,
             })?;
-            retry::safely(|| cluster.apply(kind, &known, how)).await
+            retry::safely(cluster, || cluster.apply(kind, &known, how)).await
         }
         answer => answer,
     }
@@ -261,17 +342,13 @@ async fn replace(
     object: &Object,
     how: Patch,
 ) -> Result<Reply, ClusterError> {
-    let Some(live) = retry::safely(|| cluster.get(kind, &step.object)).await? else {
-        return retry::if_untouched(|| cluster.create(kind, object, how)).await;
+    let Some(live) = retry::safely(cluster, || cluster.get(kind, &step.object)).await? else {
+        return retry::if_untouched(cluster, || cluster.create(kind, object, how)).await;
     };
     if let Some(precondition) = &step.precondition
         && live.metadata("uid") != Some(precondition.uid.as_str())
     {
-        let message = format!("{} is another object by now", step.object);
-        return Err(ClusterError::Modified {
-            message,
-            exists: true,
-        });
+        return Err(another(step));
     }
     let version = live.metadata("resourceVersion").unwrap_or_default().to_owned();
     let pinned = object.edit(|map| {
@@ -279,7 +356,7 @@ async fn replace(
             metadata.insert("resourceVersion".to_owned(), version.into());
         }
     });
-    retry::safely(|| cluster.replace(kind, &pinned, how)).await
+    retry::safely(cluster, || cluster.replace(kind, &pinned, how)).await
 }
 
 async fn delete(
@@ -289,7 +366,11 @@ async fn delete(
     propagation: Propagation,
 ) -> Result<Done, Failure> {
     let precondition = step.precondition.as_ref();
-    match retry::safely(|| cluster.delete(kind, &step.object, propagation, precondition, false)).await {
+    match retry::safely(cluster, || {
+        cluster.delete(kind, &step.object, propagation, precondition, false)
+    })
+    .await
+    {
         Ok(_) => Ok(Done {
             result: StepResult::Deleted,
             message: String::new(),
@@ -304,22 +385,17 @@ async fn delete(
     }
 }
 
-/// Deletes the object that has the name now (of a part: the one that was planned for), and waits until it is gone.
+/// Deletes the object that has the name now, if it is the one that was planned for, and waits until it is gone. For a hook any
+/// is: what is left of earlier runs.
 async fn remove_first(cluster: &Cluster, kind: &Kind, step: &Step, options: &Options) -> Result<(), Failure> {
-    let Some(live) = retry::safely(|| cluster.get(kind, &step.object)).await? else {
+    let Some(live) = retry::safely(cluster, || cluster.get(kind, &step.object)).await? else {
         return Ok(());
     };
     let uid = live.metadata("uid").unwrap_or_default().to_owned();
-    if step
-        .precondition
-        .as_ref()
-        .is_some_and(|planned| planned.uid != uid)
+    if let Some(planned) = &step.precondition
+        && planned.uid != uid
     {
-        let message = format!("{} is another object by now", step.object);
-        return Err(Failure::Cluster(ClusterError::Modified {
-            message,
-            exists: true,
-        }));
+        return Err(another(step).into());
     }
     let precondition = Precondition {
         uid,
@@ -338,7 +414,7 @@ async fn remove_first(cluster: &Cluster, kind: &Kind, step: &Step, options: &Opt
             false,
         )
     };
-    match retry::safely(request).await {
+    match retry::safely(cluster, request).await {
         Ok(_) => {}
         Err(error) if error.is_not_found() => return Ok(()),
         Err(error) => return Err(error.into()),
@@ -382,6 +458,7 @@ mod tests {
             force: false,
             validate: true,
             delete_first: false,
+            take_over: Vec::new(),
             cleanup: Vec::new(),
             options: Default::default(),
         };

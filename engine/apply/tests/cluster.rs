@@ -127,6 +127,7 @@ fn step(manifest: Value) -> Step {
             force: false,
             validate: true,
             delete_first: false,
+            take_over: Vec::new(),
             cleanup: Vec::new(),
             options: ApplyOptions::default(),
         },

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 use crate::error::{ClusterError, chain};
 use crate::kinds::KindCache;
+use crate::pace::Pace;
 
 /// How long the TCP and TLS handshakes may take: longer than a busy control plane needs, shorter than a person waits.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,6 +30,9 @@ pub struct Cluster {
     pub(crate) client: Client,
     pub(crate) server: Arc<str>,
     pub(crate) kinds: Arc<KindCache>,
+    pub(crate) pace: Arc<Pace>,
+    /// As whom requests are made; none as whoever connected.
+    pub(crate) account: Option<HeaderValue>,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -60,7 +65,54 @@ impl Cluster {
             client,
             server: server.into(),
             kinds: Arc::default(),
+            pace: Arc::default(),
+            account: None,
         })
+    }
+
+    /// The same connection, with every request made as a ServiceAccount: what it may not do is refused. Watches and what is
+    /// asked of the kinds stay as they are, since they are shared.
+    ///
+    /// # Errors
+    /// [`ClusterError::Configuration`] for names that are none.
+    pub fn acting_as(&self, namespace: &str, service_account: &str) -> Result<Self, ClusterError> {
+        let is_name = |text: &str| {
+            !text.is_empty()
+                && text.bytes().all(|byte| {
+                    byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.')
+                })
+        };
+        let unusable = || ClusterError::Configuration {
+            detail: format!("`{namespace}/{service_account}` is no name of a ServiceAccount"),
+        };
+        if !is_name(namespace) || !is_name(service_account) {
+            return Err(unusable());
+        }
+        // The server adds the groups that every ServiceAccount is in.
+        let account = format!("system:serviceaccount:{namespace}:{service_account}");
+        Ok(Self {
+            account: Some(HeaderValue::try_from(account).map_err(|_| unusable())?),
+            ..self.clone()
+        })
+    }
+
+    /// The same connection as whoever connected.
+    pub fn as_itself(&self) -> Self {
+        Self {
+            account: None,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn sign(&self, headers: &mut http::HeaderMap) {
+        if let Some(account) = &self.account {
+            headers.insert("impersonate-user", account.clone());
+        }
+    }
+
+    /// For how long nothing has worked; none while something does.
+    pub fn failing_for(&self) -> Option<Duration> {
+        self.pace.failing_for()
     }
 
     /// The client, for typed requests.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kube::core::Status;
 use sluice_model::error::{Coded, ErrorCode};
+use sluice_model::manager::{Manager, Operation};
 
 use crate::codes;
 
@@ -115,14 +116,35 @@ pub enum ClusterError {
 pub struct FieldConflict {
     /// As the server writes it: `.spec.replicas`.
     pub field: String,
-    /// The manager, with its API version: `kubectl-edit using apps/v1`.
-    pub manager: String,
+    /// The manager.
+    pub manager: Manager,
+}
+
+impl FieldConflict {
+    /// Reads `conflict with "kubectl" with subresource "scale" using apps/v1`. Only who wrote rather than applied has a version.
+    fn read(field: &str, message: &str) -> Self {
+        let rest = message.trim_start_matches("conflict with ");
+        let mut quoted = rest.split('"').skip(1).step_by(2);
+        let name = quoted.next().unwrap_or(rest).to_owned();
+        let subresource = quoted.next().map(str::to_owned);
+        Self {
+            field: field.to_owned(),
+            manager: Manager {
+                name,
+                operation: match rest.contains(" using ") {
+                    true => Operation::Update,
+                    false => Operation::Apply,
+                },
+                subresource,
+            },
+        }
+    }
 }
 
 fn conflicts_text(conflicts: &[FieldConflict]) -> String {
     let list = conflicts
         .iter()
-        .map(|c| format!("`{}` is owned by {}", c.field, c.manager))
+        .map(|c| format!("`{}` is owned by `{}`", c.field, c.manager))
         .collect::<Vec<_>>();
     format!("conflict with other field managers: {}", list.join(", "))
 }
@@ -152,6 +174,22 @@ impl ClusterError {
             Self::Throttled { retry_after, .. } => *retry_after,
             _ => None,
         }
+    }
+
+    /// True where the server does not take this change to an object that exists, whatever the value. There is no machine-readable
+    /// form of that; these are the words of the API server's own kinds and of CRDs' validation rules.
+    pub fn is_immutable(&self) -> bool {
+        const WORDS: &[&str] = &[
+            "immutable",
+            "cannot change",
+            "cannot be changed",
+            "may not be changed",
+            "may not change",
+            "Forbidden: updates to",
+            "may not be updated",
+            "cannot be updated",
+        ];
+        matches!(self, Self::Invalid { message, .. } if WORDS.iter().any(|word| message.contains(word)))
     }
 
     /// True for "there is no such object".
@@ -204,13 +242,7 @@ impl ClusterError {
                 let conflicts: Vec<_> = causes
                     .iter()
                     .filter(|cause| cause.reason == "FieldManagerConflict")
-                    .map(|cause| FieldConflict {
-                        field: cause.field.clone(),
-                        manager: cause
-                            .message
-                            .trim_start_matches("conflict with ")
-                            .replace('"', "`"),
-                    })
+                    .map(|cause| FieldConflict::read(&cause.field, &cause.message))
                     .collect();
                 match conflicts.is_empty() {
                     true => Self::Modified {
@@ -381,7 +413,7 @@ mod tests {
         );
         assert_eq!(
             error.to_string(),
-            "conflict with other field managers: `.spec.replicas` is owned by `hpa` using apps/v1"
+            "conflict with other field managers: `.spec.replicas` is owned by `hpa`"
         );
         assert_eq!(error.code().id, "K15");
         let modified = classify(
@@ -391,6 +423,20 @@ mod tests {
         assert_eq!(modified.code().id, "K20");
         let exists = classify(409, json!({"reason": "AlreadyExists", "message": "exists"}));
         assert!(matches!(exists, ClusterError::Modified { exists: true, .. }));
+    }
+
+    #[test]
+    fn a_conflict_says_how_the_other_wrote() {
+        let read = |message: &str| FieldConflict::read(".f", message).manager.to_string();
+        assert_eq!(read("conflict with \"keda\""), "keda (apply)");
+        assert_eq!(
+            read("conflict with \"kubectl\" with subresource \"scale\" using apps/v1"),
+            "kubectl through scale"
+        );
+        assert_eq!(
+            read("conflict with \"kubectl-edit\" using apps/v1 at 2026-01-01T00:00:00Z"),
+            "kubectl-edit"
+        );
     }
 
     #[test]

@@ -76,10 +76,11 @@ impl Cluster {
         }
     }
 
-    /// One page of the objects of a kind that match a label selector.
+    /// One page of the objects of a kind, in one namespace or everywhere, that match a label selector.
     pub async fn page(
         &self,
         kind: &Kind,
+        namespace: Option<&str>,
         selector: &str,
         continue_token: Option<&str>,
     ) -> Result<Page, ClusterError> {
@@ -87,18 +88,23 @@ impl Cluster {
         if let Some(token) = continue_token {
             parameters = parameters.continue_token(token);
         }
-        let request = Request::new(kind.path(None))
+        let request = Request::new(kind.path(namespace))
             .list(&parameters)
             .map_err(unwritable)?;
         Ok(Page::new(kind, self.call(request).await?.value))
     }
 
-    /// All objects of a kind that match a label selector.
-    pub async fn list(&self, kind: &Kind, selector: &str) -> Result<Vec<Object>, ClusterError> {
+    /// All objects of a kind, in one namespace or everywhere, that match a label selector.
+    pub async fn list(
+        &self,
+        kind: &Kind,
+        namespace: Option<&str>,
+        selector: &str,
+    ) -> Result<Vec<Object>, ClusterError> {
         let mut objects = Vec::new();
         let mut token = None;
         loop {
-            let page = self.page(kind, selector, token.as_deref()).await?;
+            let page = self.page(kind, namespace, selector, token.as_deref()).await?;
             objects.extend(page.objects);
             match page.continue_token {
                 Some(next) => token = Some(next),
@@ -168,6 +174,20 @@ impl Cluster {
         self.call(request.map_err(unwritable)?).await
     }
 
+    /// Writes a record of field managers, if the object is still at `version`.
+    pub async fn write_managers(
+        &self,
+        kind: &Kind,
+        reference: &ObjectRef,
+        version: &str,
+        record: &Value,
+    ) -> Result<Reply, ClusterError> {
+        // With the version in it the server refuses where the object has moved on.
+        let patch = serde_json::json!({"metadata": {"resourceVersion": version, "managedFields": record}});
+        self.merge_patch(kind, reference, None, FIELD_MANAGER, &patch)
+            .await
+    }
+
     /// Creates an object; the server makes up a name where only `generateName` is given.
     pub async fn create(&self, kind: &Kind, object: &Object, how: Patch) -> Result<Reply, ClusterError> {
         let parameters = PostParams {
@@ -224,9 +244,17 @@ impl Cluster {
         self.call(request).await
     }
 
-    /// Sends a request and reads the answer.
-    pub async fn call(&self, request: HttpRequest) -> Result<Reply, ClusterError> {
+    /// Sends a request and reads the answer, at the pace that the server keeps up with.
+    pub async fn call(&self, mut request: HttpRequest) -> Result<Reply, ClusterError> {
         tracing::trace!(method = %request.method(), uri = %request.uri(), "request");
+        self.sign(request.headers_mut());
+        let permit = self.pace.permit().await;
+        let answer = self.exchange(request).await;
+        permit.done(answer.as_ref().err());
+        answer
+    }
+
+    async fn exchange(&self, request: HttpRequest) -> Result<Reply, ClusterError> {
         let exchange = async {
             let response = self.client.send(request.map(Body::from)).await?;
             let status = response.status().as_u16();

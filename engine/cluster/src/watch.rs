@@ -66,18 +66,19 @@ pub enum Change {
 }
 
 impl Cluster {
-    /// Watches the objects of a kind that match a label selector, from `resource_version` on. The server ends it after
+    /// Watches the objects of a kind, in one namespace or everywhere, that match a label selector, from `resource_version` on. The server ends it after
     /// `seconds`; it is then continued from the last version that was seen. A version that is too old ends in
     /// [`ClusterError::Refused`] with status 410: list again.
     pub async fn watch(
         &self,
         kind: &Kind,
+        namespace: Option<&str>,
         selector: &str,
         resource_version: &str,
         seconds: u32,
     ) -> Result<impl Stream<Item = Result<Change, ClusterError>> + Send + use<>, ClusterError> {
         let parameters = WatchParams::default().labels(selector).timeout(seconds);
-        self.watch_path(kind.path(None), &parameters, resource_version)
+        self.watch_path(kind.path(namespace), &parameters, resource_version)
             .await
     }
 

@@ -59,6 +59,11 @@ impl Builtin {
         }
     }
 
+    /// True for a kind whose defaults are known here.
+    pub(crate) fn is_known(self) -> bool {
+        self.known
+    }
+
     /// True where the server rewrites the value into its own form of the same quantity.
     pub(crate) fn is_quantity(self, path: &[Part<'_>]) -> bool {
         if !self.known {
@@ -86,8 +91,8 @@ impl Builtin {
 
     /// True for a field that the server may have filled in within a value that is ours as a whole.
     ///
-    /// The defaults of a CRD are not known here. A field that Git drops from within such a value of a custom resource is
-    /// therefore only seen by the server; a default that was taken for a change would never come to rest.
+    /// The defaults of a CRD are not known here, so any such field of a custom resource is taken for one, and the comparison
+    /// says that it did.
     pub(crate) fn may_add(self, path: &[Part<'_>], name: &str, value: &Value) -> bool {
         if !self.known {
             return true;

@@ -1,4 +1,4 @@
-//! A comparison as people read it: unified YAML, the live object against what an apply would make of it.
+//! A comparison as people read it: YAML, unified or in two columns, the live object against what an apply would make of it.
 //!
 //! Like `kubectl diff`, but worked out here: fields of others and defaults are on both sides, so only what an apply would
 //! change is shown as changed.
@@ -6,14 +6,14 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
-use similar::{ChangeTag, TextDiff};
+use similar::{ChangeTag, DiffTag, TextDiff};
+use sluice_model::manager::Manager;
 use sluice_model::object::Object;
-use sluice_model::secret::{self, MASK};
+use sluice_model::secret::{self, LAST_APPLIED, MASK};
 
-use crate::path::Ignored;
 use crate::path::Step;
 use crate::prepare::prepare;
-use crate::walk::{self, Change};
+use crate::walk::Change;
 
 /// One line of a diff.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,68 +52,153 @@ impl std::fmt::Display for Line {
     }
 }
 
-/// The unified diff of one object with `context` lines around each change; empty where nothing would change.
-///
-/// A Secret's values are masked, and still told apart as changed or not.
-pub fn unified(desired: &Object, live: Option<&Object>, ignore: &[String], context: usize) -> Vec<Line> {
-    let desired = prepare(desired, live, ignore);
-    let (before, after) = match live {
-        None => (None, Some(secret::mask(&desired).into_value())),
-        Some(live) => {
-            let changes = walk::changes(&desired, live, &Ignored::new(ignore));
-            if changes.is_empty() {
-                return Vec::new();
-            }
-            let after = apply(live.value().clone(), &changes);
-            let (before, after) = match desired.is_secret() {
-                true => masked(live.value().clone(), after, &changes),
-                false => (live.value().clone(), after),
-            };
-            (Some(before), Some(after))
+/// One row of a diff with two columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Row {
+    /// What the columns are.
+    Title(String, String),
+    /// Rows are left out here; where those that follow stand.
+    Gap(String),
+    /// Live and desired; none where one side has no such line.
+    Lines {
+        /// As the cluster has it.
+        live: Option<String>,
+        /// As Git wants it.
+        desired: Option<String>,
+        /// True where they differ.
+        differs: bool,
+    },
+}
+
+/// An object, and what would be made of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Pair<'a> {
+    /// As Git wants it.
+    pub desired: &'a Object,
+    /// As the cluster has it.
+    pub live: Option<&'a Object>,
+    /// As for [`crate::compare`].
+    pub ignore: &'a [String],
+    /// As for [`crate::compare_taking_over`].
+    pub predecessors: &'a [Manager],
+}
+
+impl Pair<'_> {
+    /// The unified diff with `context` lines around each change; empty where nothing would change.
+    ///
+    /// A Secret's values are masked, and still told apart as changed or not.
+    pub fn unified(&self, context: usize) -> Vec<Line> {
+        self.sides().map_or_else(Vec::new, |sides| sides.unified(context))
+    }
+
+    /// The same in two columns.
+    pub fn side_by_side(&self, context: usize) -> Vec<Row> {
+        self.sides()
+            .map_or_else(Vec::new, |sides| sides.side_by_side(context))
+    }
+
+    fn sides(&self) -> Option<Sides> {
+        let desired = prepare(self.desired, self.live, self.ignore);
+        let Some(live) = self.live else {
+            return Some(Sides::of(
+                &desired,
+                None,
+                Some(secret::mask(&desired).into_value()),
+            ));
+        };
+        let changes = crate::changes_of(&desired, live, self.ignore, self.predecessors).changes;
+        if changes.is_empty() {
+            return None;
         }
-    };
-    lines(&desired, before, after, context)
+        let after = apply(live.value().clone(), &changes);
+        let (before, after) = match desired.is_secret() {
+            true => masked(live.value().clone(), after, &changes),
+            false => (live.value().clone(), after),
+        };
+        Some(Sides::of(&desired, Some(before), Some(after)))
+    }
 }
 
 /// The unified diff of a deletion.
 pub fn deletion(live: &Object) -> Vec<Line> {
-    lines(live, Some(secret::mask(live).into_value()), None, 0)
+    Sides::of(live, Some(secret::mask(live).into_value()), None).unified(0)
 }
 
-fn lines(object: &Object, before: Option<Value>, after: Option<Value>, context: usize) -> Vec<Line> {
-    let name = object.reference();
-    let header = |sign: &str, side: &str, there: bool| Line {
-        kind: LineKind::Header,
-        text: if there {
-            format!("{sign} {side} {name}")
-        } else {
-            format!("{sign} /dev/null")
-        },
-    };
-    let mut lines = vec![
-        header("---", "live", before.is_some()),
-        header("+++", "desired", after.is_some()),
-    ];
-    let (before, after) = (
-        before.map(yaml).unwrap_or_default(),
-        after.map(yaml).unwrap_or_default(),
-    );
-    let diff = TextDiff::from_lines(&before, &after);
-    for hunk in diff.unified_diff().context_radius(context).iter_hunks() {
-        lines.push(Line {
-            kind: LineKind::Hunk,
-            text: hunk.header().to_string(),
-        });
-        lines.extend(hunk.iter_changes().map(|change| Line {
-            kind: match change.tag() {
-                ChangeTag::Equal => LineKind::Same,
-                ChangeTag::Delete => LineKind::Removed,
-                ChangeTag::Insert => LineKind::Added,
-            },
-            text: change.value().trim_end_matches('\n').to_owned(),
-        }));
+/// Both sides as texts.
+struct Sides {
+    titles: (String, String),
+    before: String,
+    after: String,
+}
+
+impl Sides {
+    fn of(object: &Object, before: Option<Value>, after: Option<Value>) -> Self {
+        let name = object.reference();
+        let title = |side: &str, there: bool| match there {
+            true => format!("{side} {name}"),
+            false => "/dev/null".to_owned(),
+        };
+        Self {
+            titles: (title("live", before.is_some()), title("desired", after.is_some())),
+            before: before.map(yaml).unwrap_or_default(),
+            after: after.map(yaml).unwrap_or_default(),
+        }
     }
-    lines
+
+    fn unified(&self, context: usize) -> Vec<Line> {
+        let header = |sign: &str, title: &str| Line {
+            kind: LineKind::Header,
+            text: format!("{sign} {title}"),
+        };
+        let mut lines = vec![header("---", &self.titles.0), header("+++", &self.titles.1)];
+        let diff = TextDiff::from_lines(&self.before, &self.after);
+        for hunk in diff.unified_diff().context_radius(context).iter_hunks() {
+            lines.push(Line {
+                kind: LineKind::Hunk,
+                text: hunk.header().to_string(),
+            });
+            lines.extend(hunk.iter_changes().map(|change| Line {
+                kind: match change.tag() {
+                    ChangeTag::Equal => LineKind::Same,
+                    ChangeTag::Delete => LineKind::Removed,
+                    ChangeTag::Insert => LineKind::Added,
+                },
+                text: change.value().trim_end_matches('\n').to_owned(),
+            }));
+        }
+        lines
+    }
+
+    fn side_by_side(&self, context: usize) -> Vec<Row> {
+        let mut rows = vec![Row::Title(self.titles.0.clone(), self.titles.1.clone())];
+        let diff = TextDiff::from_lines(&self.before, &self.after);
+        for hunk in diff.unified_diff().context_radius(context).iter_hunks() {
+            rows.push(Row::Gap(hunk.header().to_string()));
+            for operation in hunk.ops() {
+                let (mut left, mut right) = (Vec::new(), Vec::new());
+                for change in diff.iter_changes(operation) {
+                    let text = change.value().trim_end_matches('\n').to_owned();
+                    match change.tag() {
+                        ChangeTag::Equal => {
+                            left.push(text.clone());
+                            right.push(text);
+                        }
+                        ChangeTag::Delete => left.push(text),
+                        ChangeTag::Insert => right.push(text),
+                    }
+                }
+                let length = left.len().max(right.len());
+                let differs = operation.tag() != DiffTag::Equal;
+                let (mut left, mut right) = (left.into_iter(), right.into_iter());
+                rows.extend((0..length).map(|_| Row::Lines {
+                    live: left.next(),
+                    desired: right.next(),
+                    differs,
+                }));
+            }
+        }
+        rows
+    }
 }
 
 /// Without what nobody writes in a manifest.
@@ -213,6 +298,16 @@ fn remove(value: &mut Value, steps: &[Step]) {
 
 /// Both sides of a Secret with every value masked; those that change say so.
 fn masked(before: Value, after: Value, changes: &[Change]) -> (Value, Value) {
+    let copy_changed = changes.iter().any(|change| match change.steps.as_slice() {
+        [Step::Field(metadata), Step::Field(annotations), rest @ ..] => {
+            metadata == "metadata"
+                && annotations == "annotations"
+                && rest
+                    .first()
+                    .is_none_or(|key| *key == Step::Field(LAST_APPLIED.to_owned()))
+        }
+        _ => false,
+    });
     let changed: BTreeSet<&str> = changes
         .iter()
         .filter_map(|change| match change.steps.as_slice() {
@@ -230,6 +325,12 @@ fn masked(before: Value, after: Value, changes: &[Change]) -> (Value, Value) {
                 let _: &String = key;
                 *value = format!("{MASK} ({word})").into();
             }
+        }
+        let copy = value
+            .pointer_mut("/metadata/annotations")
+            .and_then(|all| all.get_mut(LAST_APPLIED));
+        if let Some(copy) = copy.filter(|_| copy_changed) {
+            *copy = format!("{MASK} ({word})").into();
         }
         value
     };

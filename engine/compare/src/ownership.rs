@@ -6,11 +6,10 @@
 //! schema is needed.
 
 use serde_json::{Map, Value};
-use sluice_model::application::FIELD_MANAGER;
+use sluice_model::manager::{Operation, managers};
 use sluice_model::object::Object;
 
-/// A node of a manager's tree.
-pub(crate) type Tree = Map<String, Value>;
+pub(crate) use sluice_model::manager::Tree;
 
 /// What the server's record says about us. One object may have been applied at one time and written as a whole at another.
 #[derive(Clone, Copy)]
@@ -28,11 +27,10 @@ impl<'a> Ours<'a> {
             applied: None,
             written: None,
         };
-        for entry in entries(live).filter(|entry| text(entry, "manager") == FIELD_MANAGER && is_main(entry)) {
-            match text(entry, "operation") {
-                "Apply" => ours.applied = fields(entry),
-                "Update" => ours.written = fields(entry),
-                _ => {}
+        for (manager, tree) in managers(live).filter(|(manager, _)| manager.is_us()) {
+            match manager.operation {
+                Operation::Apply => ours.applied = Some(tree),
+                Operation::Update => ours.written = Some(tree),
             }
         }
         ours
@@ -51,29 +49,7 @@ impl<'a> Ours<'a> {
 
 /// The trees of all managers, ours included.
 pub(crate) fn all(live: &Object) -> impl Iterator<Item = &Tree> {
-    entries(live).filter_map(fields)
-}
-
-fn entries(live: &Object) -> impl Iterator<Item = &Value> {
-    let metadata = live.value().get("metadata");
-    metadata
-        .and_then(|metadata| metadata.get("managedFields"))
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-}
-
-fn text<'a>(entry: &'a Value, field: &str) -> &'a str {
-    entry.get(field).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn fields(entry: &Value) -> Option<&Tree> {
-    entry.get("fieldsV1").and_then(Value::as_object)
-}
-
-/// True for writes to the object itself rather than to its `status` or `scale`.
-fn is_main(entry: &Value) -> bool {
-    text(entry, "subresource").is_empty()
+    managers(live).map(|(_, tree)| tree)
 }
 
 /// The child for a field. `scratch` is only there to be used again.

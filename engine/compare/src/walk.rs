@@ -4,6 +4,7 @@ mod lists;
 
 use serde_json::{Map, Value};
 use sluice_model::applyset::PART_OF_LABEL;
+use sluice_model::manager::{Manager, managers};
 use sluice_model::object::Object;
 
 use crate::defaults::{self, Builtin};
@@ -20,26 +21,41 @@ pub(crate) struct Change {
     pub(crate) steps: Vec<Step>,
     pub(crate) live: Option<Value>,
     pub(crate) desired: Option<Value>,
+    /// Who else has the field on record.
+    pub(crate) holder: Option<Manager>,
+    /// True where we are the last who wrote the live value.
+    pub(crate) own_value: bool,
 }
 
-/// All differences between two states of one object.
-pub(crate) fn changes(desired: &Object, live: &Object, ignored: &Ignored) -> Vec<Change> {
+/// What a comparison found.
+pub(crate) struct Found {
+    pub(crate) changes: Vec<Change>,
+    /// A field was taken for a default without a schema that says so.
+    pub(crate) assumed: bool,
+}
+
+/// All differences between two states of one object. `adopting`: our part of the record was another deployer's.
+pub(crate) fn walk(desired: &Object, live: &Object, ignored: &Ignored, adopting: bool) -> Found {
     let ours = Ours::of(live);
     let mut walk = Walk {
         live,
         builtin: Builtin::of(desired),
         ignored,
         any_ignored: !ignored.patterns().is_empty(),
-        written: ours.written.is_some(),
+        written: ours.written.is_some() || adopting,
         finds_removals: ours.applied.is_some(),
+        adopting,
         path: Vec::with_capacity(16),
         scratch: String::with_capacity(64),
-        changes: Vec::new(),
+        found: Found {
+            changes: Vec::new(),
+            assumed: false,
+        },
     };
     if let (Some(desired), Some(live)) = (desired.value().as_object(), live.value().as_object()) {
         walk.root(desired, live, ours.tree());
     }
-    walk.changes
+    walk.found
 }
 
 struct Walk<'a> {
@@ -51,10 +67,23 @@ struct Walk<'a> {
     written: bool,
     /// The record says what Git wanted, so that what it no longer wants can be told.
     finds_removals: bool,
+    /// The record was another deployer's, who may own defaults too.
+    adopting: bool,
     path: Vec<Part<'a>>,
     scratch: String,
-    changes: Vec<Change>,
+    found: Found,
 }
+
+/// Maps that have no defaults: what is in them, somebody put there.
+const WITHOUT_DEFAULTS: &[&str] = &[
+    "annotations",
+    "binaryData",
+    "data",
+    "labels",
+    "matchLabels",
+    "nodeSelector",
+    "stringData",
+];
 
 /// What of the metadata is desired state; the rest is identity or the server's own.
 const METADATA: &[&str] = &["annotations", "finalizers", "labels", "ownerReferences"];
@@ -105,12 +134,43 @@ impl<'a> Walk<'a> {
     }
 
     fn report(&mut self, live: Option<&Value>, desired: Option<&Value>) {
-        self.changes.push(Change {
+        if desired.is_none() && self.adopting && !self.is_without_defaults() {
+            return;
+        }
+        // What is not there, and what goes, is nobody's to defend.
+        let overwrites = live.is_some() && desired.is_some();
+        self.found.changes.push(Change {
             pointer: path::pointer(&self.path),
             steps: path::steps(&self.path),
             live: live.cloned(),
             desired: desired.cloned(),
+            holder: if overwrites { self.holder() } else { None },
+            own_value: overwrites && Ours::of(self.live).applied.is_some_and(|tree| self.is_in(tree)),
         });
+    }
+
+    fn is_without_defaults(&self) -> bool {
+        match self.path.as_slice() {
+            [.., Part::Entry(_) | Part::Member { .. }] => true,
+            [.., Part::Field(parent), Part::Field(name)] => {
+                WITHOUT_DEFAULTS.contains(parent) || WITHOUT_DEFAULTS.contains(name)
+            }
+            [Part::Field(name)] => WITHOUT_DEFAULTS.contains(name),
+            _ => false,
+        }
+    }
+
+    /// Another manager of this field; one that applied it rather than one that wrote it.
+    fn holder(&self) -> Option<Manager> {
+        let others = managers(self.live).filter(|(manager, tree)| !manager.is_us() && self.is_in(tree));
+        others
+            .map(|(manager, _)| manager)
+            .min_by_key(|manager| manager.operation)
+    }
+
+    /// True where a tree has this place, something below it, or all of something above it.
+    fn is_in(&self, tree: &Tree) -> bool {
+        lists::descend(tree, &self.path).is_some()
     }
 
     /// One field that Git gives.
@@ -284,9 +344,7 @@ impl<'a> Walk<'a> {
                 });
                 wanted_is_there
                     && there.iter().all(|(name, value)| {
-                        wanted.contains_key(name)
-                            || is_empty(value)
-                            || self.builtin.may_add(&self.path, name, value)
+                        wanted.contains_key(name) || is_empty(value) || self.may_add(name, value)
                     })
             }
             (Value::Array(wanted), Value::Array(there)) => {
@@ -304,6 +362,12 @@ impl<'a> Walk<'a> {
             }
             (desired, live) => self.same_scalar(desired, live),
         }
+    }
+
+    fn may_add(&mut self, name: &str, value: &Value) -> bool {
+        let may = self.builtin.may_add(&self.path, name, value);
+        self.found.assumed |= may && !self.builtin.is_known();
+        may
     }
 
     fn same_scalar(&self, desired: &Value, live: &Value) -> bool {

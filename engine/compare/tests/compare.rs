@@ -46,6 +46,16 @@ fn changes(desired: &Object, live: &Object, ignore: &[&str]) -> Vec<String> {
     }
 }
 
+fn unified(desired: &Object, live: Option<&Object>, context: usize) -> Vec<diff::Line> {
+    let pair = diff::Pair {
+        desired,
+        live,
+        ignore: &[],
+        predecessors: &[],
+    };
+    pair.unified(context)
+}
+
 fn config_map(data: Value) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "n"}, "data": data})
 }
@@ -136,7 +146,7 @@ fn defaults_quantities_and_the_work_of_others_are_no_drift() {
         changes(&object(deployment()), &live_deployment(), &[]),
         Vec::<String>::new()
     );
-    assert!(diff::unified(&object(deployment()), Some(&live_deployment()), &[], 3).is_empty());
+    assert!(unified(&object(deployment()), Some(&live_deployment()), 3).is_empty());
 }
 
 #[test]
@@ -542,13 +552,13 @@ fn secrets_are_compared_and_never_shown() {
         changes(&object(texts.clone()), &there, &[]),
         [format!("/data/password: {masked} -> {masked}")]
     );
-    let text: Vec<String> = diff::unified(&object(texts.clone()), Some(&there), &[], 1)
+    let text: Vec<String> = unified(&object(texts.clone()), Some(&there), 1)
         .iter()
         .map(ToString::to_string)
         .collect();
     let expected = "--- live Secret n/s\n+++ desired Secret n/s\n@@ -2,3 +2,3 @@\n data:\n-  password: •••••••• (live)\n+  password: •••••••• (desired)\n   user: ••••••••";
     assert_eq!(text.join("\n"), expected);
-    let created: String = diff::unified(&object(texts), None, &[], 1)
+    let created: String = unified(&object(texts), None, 1)
         .iter()
         .map(ToString::to_string)
         .collect();
@@ -567,7 +577,7 @@ fn a_diff_shows_only_what_would_change() {
         container["image"] = "web:2".into();
         container["env"] = json!([{"name": "B", "value": "2"}, {"name": "EMPTY", "value": ""}]);
     });
-    let text: Vec<String> = diff::unified(&desired, Some(&live_deployment()), &[], 1)
+    let text: Vec<String> = unified(&desired, Some(&live_deployment()), 1)
         .iter()
         .map(ToString::to_string)
         .collect();

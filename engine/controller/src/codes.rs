@@ -60,6 +60,14 @@ pub const EMPTY: ErrorCode = ErrorCode {
     exit: ExitKind::Input,
 };
 
+/// Somewhere else.
+pub const OUT_OF_BOUNDS: ErrorCode = ErrorCode {
+    id: "K09",
+    summary: "a manifest is of an object outside of the namespaces that this engine is for",
+    hint: "move the object into one of them, or start the engine with another `--manage-namespace`; without any it is for the whole cluster",
+    exit: ExitKind::Input,
+};
+
 /// Every code of this crate.
 pub const ALL: &[&ErrorCode] = &[
     &KEYRING,
@@ -70,6 +78,7 @@ pub const ALL: &[&ErrorCode] = &[
     &PLUGINS,
     &INTERNAL,
     &EMPTY,
+    &OUT_OF_BOUNDS,
 ];
 
 #[cfg(test)]

@@ -69,6 +69,12 @@ pub enum PipelineError {
         /// Why.
         detail: String,
     },
+    /// Objects where the engine is not meant to have any.
+    #[error("the engine has no objects there: {}", first(.objects))]
+    OutOfBounds {
+        /// Which, and where they are written.
+        objects: Vec<String>,
+    },
     /// Something that should not happen.
     #[error("a part of the engine failed: {detail}")]
     Internal {
@@ -83,6 +89,14 @@ fn short(commit: &str) -> &str {
 
 /// So many are shown in one message; `sluice render` shows all.
 const SHOWN: usize = 20;
+
+fn first(objects: &[String]) -> String {
+    let mut text = objects.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    if objects.len() > SHOWN {
+        text.push_str(&format!(", and {} more", objects.len() - SHOWN));
+    }
+    text
+}
 
 fn render_text(errors: &RenderErrors) -> String {
     let mut lines: Vec<String> = errors
@@ -120,6 +134,7 @@ impl PipelineError {
             | Self::Credentials { .. }
             | Self::Destination { .. }
             | Self::Spec { .. }
+            | Self::OutOfBounds { .. }
             | Self::Internal { .. } => false,
         }
     }
@@ -156,6 +171,7 @@ impl Coded for PipelineError {
             Self::Credentials { .. } => &codes::CREDENTIALS,
             Self::Destination { .. } => &codes::DESTINATION,
             Self::Spec { .. } => &codes::SPEC,
+            Self::OutOfBounds { .. } => &codes::OUT_OF_BOUNDS,
             Self::Internal { .. } => &codes::INTERNAL,
         }
     }
@@ -172,6 +188,7 @@ impl Coded for PipelineError {
             | Self::Credentials { .. }
             | Self::Destination { .. }
             | Self::Spec { .. }
+            | Self::OutOfBounds { .. }
             | Self::Internal { .. } => self.code().hint.to_owned(),
         }
     }

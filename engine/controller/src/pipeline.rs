@@ -9,16 +9,20 @@
 //! Every step can be called by itself; each takes what the one before it gave. Whatever blocks or computes runs on threads
 //! for that, so a runtime of one thread is enough.
 
+mod bounds;
 mod decide;
+mod doubts;
 mod health;
 mod keyrings;
 mod live;
+mod memory;
+mod namespace;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sluice_cluster::{Cluster, Kind};
-use sluice_model::application::{ApplicationSpec, VerificationMode};
+use sluice_model::application::{ApplicationSpec, NamespaceMetadata, VerificationMode};
 use sluice_model::manifest::Manifest;
 use sluice_model::object::{GroupKind, Object};
 use sluice_model::plan::ApplicationKey;
@@ -35,6 +39,9 @@ use crate::error::PipelineError;
 use crate::mirrors::{Mirrors, Reach};
 use crate::references::References;
 
+use memory::Memory;
+
+pub use bounds::Bounds;
 pub use decide::{Compared, Intent, Prepared};
 pub use health::{HealthMemory, ObjectHealth, worst};
 pub use live::Live;
@@ -52,6 +59,11 @@ pub struct Pipeline {
     /// The cluster, for kinds, live objects, keyrings and credentials.
     pub cluster: Cluster,
     pub(crate) references: References,
+    /// Where objects may be.
+    pub bounds: Bounds,
+    pub(crate) answers: Memory<doubts::Answers>,
+    /// For which revision and metadata the destination namespace was as it should be.
+    pub(crate) namespaces: Memory<(Option<String>, Option<NamespaceMetadata>)>,
     /// OpenSSH `known_hosts` for all repositories; that of the user and of the system where missing.
     pub known_hosts: Option<std::path::PathBuf>,
 }
@@ -65,6 +77,8 @@ pub struct Job {
     pub spec: ApplicationSpec,
     /// The commit up to which its history is trusted.
     pub last_trusted: Option<String>,
+    /// The commit that the cluster was last moved to.
+    pub synced: Option<String>,
     /// What it says of its members ([`sluice_apply::Members`]): where to look for live objects.
     pub recorded: sluice_apply::Members,
 }
@@ -91,6 +105,11 @@ impl Job {
                 name: application.metadata.name.clone().unwrap_or_default(),
             },
             spec: application.spec.clone(),
+            synced: application
+                .status
+                .as_ref()
+                .map(|status| status.sync.revision.clone())
+                .filter(|revision| !revision.is_empty()),
             last_trusted: verification.and_then(|state| state.trusted_revision.clone()),
             recorded,
         }
@@ -149,7 +168,21 @@ impl Pipeline {
             plugins,
             cluster,
             references,
+            bounds: Bounds::default(),
+            answers: Memory::default(),
+            namespaces: Memory::default(),
             known_hosts: None,
+        }
+    }
+
+    /// The cluster, as the account that an application's objects are read and written as.
+    ///
+    /// # Errors
+    /// [`PipelineError::Cluster`] where what the spec names is no name.
+    pub fn cluster_of(&self, job: &Job) -> Result<Cluster, PipelineError> {
+        match &job.spec.destination.service_account {
+            Some(account) => Ok(self.cluster.acting_as(&job.key.namespace, account)?),
+            None => Ok(self.cluster.clone()),
         }
     }
 
@@ -165,6 +198,8 @@ impl Pipeline {
                 name: job.spec.destination.name.clone(),
             });
         }
+        // A name that is none is better said before the repository is asked.
+        self.cluster_of(job)?;
         let reach = self.reach(job).await?;
         let repository = self
             .mirrors
@@ -275,7 +310,9 @@ impl Pipeline {
                     false => Scope::Cluster,
                 })
         };
-        Ok(sluice_render::settle(rendered, &scope, destination)?)
+        let settled = sluice_render::settle(rendered, &scope, destination)?;
+        self.bounds.check(&settled)?;
+        Ok(settled)
     }
 
     async fn reach(&self, job: &Job) -> Result<Reach, PipelineError> {

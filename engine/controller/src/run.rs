@@ -38,7 +38,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::PipelineError;
 use crate::mirrors::Mirrors;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Bounds, Pipeline};
 use crate::references::References;
 use actor::Actor;
 use wake::Wake;
@@ -52,6 +52,8 @@ pub struct Options {
     pub namespace: Option<String>,
     /// How often repositories are asked at least; every application adds up to half of it at random.
     pub poll: Duration,
+    /// Where objects may be.
+    pub bounds: Bounds,
     /// How many applications are looked at at once.
     pub concurrency: usize,
     /// How a plan is executed.
@@ -70,6 +72,7 @@ impl Default for Options {
             cache: std::env::temp_dir().join("sluice"),
             namespace: None,
             poll: Duration::from_secs(120),
+            bounds: Bounds::default(),
             // Looking is half computing, half waiting for the disk.
             concurrency: std::thread::available_parallelism().map_or(4, usize::from) * 2,
             apply: sluice_apply::Options::default(),
@@ -209,15 +212,18 @@ async fn work(
         }),
     );
     let observed = Arc::clone(&registry);
-    let observer = Observer::new(cluster.clone(), Arc::new(move |id| observed.objects_changed(id)));
+    let observer = Observer::new(
+        cluster.clone(),
+        options.bounds.namespaces().cloned(),
+        Arc::new(move |id| observed.objects_changed(id)),
+    );
     let known_hosts = options.known_hosts.clone();
     let shared = Arc::new(Shared {
         pipeline: Pipeline {
-            mirrors,
-            plugins: plugins.clone(),
-            cluster: cluster.clone(),
             references,
+            bounds: options.bounds.clone(),
             known_hosts,
+            ..Pipeline::new(mirrors, plugins.clone(), cluster.clone())
         },
         observer,
         events: Events::new(cluster.client().clone(), options.instance.clone()),

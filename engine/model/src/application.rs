@@ -3,6 +3,8 @@
 //! Argo CD's field names wherever the concept is the same. The CRD is generated from these types
 //! (`sluice crds`), so their documentation is what `kubectl explain application` shows.
 
+use std::collections::BTreeMap;
+
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -61,9 +63,38 @@ pub struct ApplicationSpec {
     /// Which plugins decide, with their settings. Without this, the standard ones and those of the plugin directory.
     #[serde(default)]
     pub policies: Policies,
+    /// Fields that are neither compared nor written: somebody else's business.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignore_differences: Vec<IgnoreDifference>,
     /// What becomes of the objects when the Application is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
+}
+
+/// Fields of some objects.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IgnoreDifference {
+    /// API group of the objects; empty for the core group, `*` for any.
+    #[serde(default)]
+    pub group: String,
+    /// Kind of the objects; `*` for any.
+    pub kind: String,
+    /// Only the object of this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Only objects in this namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// RFC 6901, e.g. `/spec/replicas`; `*` for any one part, and `[name=web]` for the entry of a list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub json_pointers: Vec<String>,
+    /// Paths in jq's language, e.g. `.spec.template.spec.containers[] | select(.name == "web") | .image`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jq_path_expressions: Vec<String>,
+    /// Every field that one of these field managers has on record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub managed_fields_managers: Vec<String>,
 }
 
 /// A folder of a Git repository.
@@ -124,6 +155,10 @@ pub struct Destination {
     /// Namespace of namespaced objects that name none; the Application's own by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
+    /// ServiceAccount of the Application's namespace as which everything of this Application is read and written; the engine's own
+    /// by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<String>,
 }
 
 impl Default for Destination {
@@ -131,6 +166,7 @@ impl Default for Destination {
         Self {
             name: in_cluster(),
             namespace: None,
+            service_account: None,
         }
     }
 }
@@ -152,6 +188,21 @@ pub struct SyncPolicy {
     /// Options for the sync policies, e.g. `CreateNamespace=true`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sync_options: Vec<String>,
+    /// Labels and annotations of the destination namespace, where `CreateNamespace=true` is among the options.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_namespace_metadata: Option<NamespaceMetadata>,
+}
+
+/// Labels and annotations of a namespace. Those that others set stay.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NamespaceMetadata {
+    /// Labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// What is done without being asked.

@@ -58,6 +58,16 @@ pub enum Strategy {
     LeaveAlone,
 }
 
+impl Strategy {
+    /// True where what is sent is applied, so that the server records exactly what Git gives as ours.
+    pub fn applies(self) -> bool {
+        matches!(
+            self,
+            Self::ServerSideApply | Self::Merge | Self::Recreate | Self::RecreateAlways
+        )
+    }
+}
+
 /// Everything the sync policies decided about one object, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

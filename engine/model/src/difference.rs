@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::manager::Manager;
+
 /// The result of comparing one object.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Difference {
@@ -34,4 +36,7 @@ pub struct FieldChange {
     /// As Git wants it; none where the field is to go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desired: Option<Value>,
+    /// Another manager that has the field on record: writing it takes it from them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<Manager>,
 }

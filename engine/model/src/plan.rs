@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::decision::{ApplyOptions, HookCleanup, Phase, Propagation, Strategy};
 use crate::difference::FieldChange;
+use crate::manager::Manager;
 use crate::manifest::Origin;
 use crate::object::ObjectRef;
 
@@ -96,9 +97,12 @@ pub enum Action {
         force: bool,
         /// Ask the server to reject unknown fields.
         validate: bool,
-        /// Delete an earlier instance of it first and wait until it is gone (a hook's `BeforeHookCreation`, a part's
-        /// [`Strategy::RecreateAlways`]).
+        /// Delete an earlier instance of it first and wait until it is gone: a hook's `BeforeHookCreation`, a part's
+        /// [`Strategy::RecreateAlways`], or a part whose change the server takes in no other way.
         delete_first: bool,
+        /// Earlier deployers whose fields become ours first, so that what they wrote and Git does not have really goes.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        take_over: Vec<Manager>,
         /// When it is deleted again once it has run; empty for what stays.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         cleanup: Vec<HookCleanup>,

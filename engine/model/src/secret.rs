@@ -8,7 +8,7 @@ use crate::object::Object;
 pub const MASK: &str = "••••••••";
 
 /// The annotation in which `kubectl apply` keeps the whole object as text, values included.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// A copy without secret values: every value of a core Secret's `data` and `stringData` becomes [`MASK`], keys stay.
 /// Anything else comes back as it is.

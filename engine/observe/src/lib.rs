@@ -1,6 +1,7 @@
 //! What the cluster has of what we manage, kept current by watches.
 //!
-//! One watch for each kind that some application manages, selected by the ApplySet label, shared by all of them. At rest
+//! One watch for each kind that some application manages (and for each namespace, where it is bound to some), selected by the
+//! ApplySet label, shared by all of them. At rest
 //! nothing is asked: [`Observer::snapshot`] reads memory, and a callback tells whose objects changed. Objects are
 //! kept as JSON without the parts that nobody reads ([`lean`]).
 //!
@@ -17,7 +18,7 @@ mod lean;
 mod store;
 mod watching;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,11 +31,17 @@ pub use lean::lean;
 use store::Store;
 use watching::Watching;
 
-/// Group, version and kind: what one watch is about.
-type WatchKey = (String, String, String);
+/// Group, version, kind, and the namespace where there is one: what one watch is about.
+type WatchKey = (String, String, String, Option<String>);
 
-fn watch_key(kind: &Kind) -> WatchKey {
-    (kind.group.clone(), kind.version.clone(), kind.kind.clone())
+fn watch_key(kind: &Kind, namespace: Option<&str>) -> WatchKey {
+    let namespace = namespace.map(str::to_owned);
+    (
+        kind.group.clone(),
+        kind.version.clone(),
+        kind.kind.clone(),
+        namespace,
+    )
 }
 
 /// Called with the ApplySet id whose objects changed. Must not block.
@@ -43,15 +50,18 @@ pub type OnChange = Arc<dyn Fn(&str) + Send + Sync>;
 /// The watches of one cluster. Dropping it ends them.
 pub struct Observer {
     cluster: Cluster,
+    namespaces: Option<BTreeSet<String>>,
     on_change: OnChange,
     watches: Mutex<BTreeMap<WatchKey, Watching>>,
 }
 
 impl Observer {
-    /// Watches nothing yet.
-    pub fn new(cluster: Cluster, on_change: OnChange) -> Self {
+    /// Watches nothing yet. With `namespaces` it only ever looks into those, each by a watch of its own, so that no right beyond
+    /// them is needed; what is in no namespace is then not seen at all.
+    pub fn new(cluster: Cluster, namespaces: Option<BTreeSet<String>>, on_change: OnChange) -> Self {
         Self {
             cluster,
+            namespaces,
             on_change,
             watches: Mutex::default(),
         }
@@ -65,13 +75,14 @@ impl Observer {
         let mut waits = Vec::new();
         {
             let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
-            for kind in kinds {
-                let key = watch_key(kind);
+            for (kind, namespace) in kinds.iter().flat_map(|kind| self.places(kind)) {
+                let key = watch_key(kind, namespace);
                 if watches.get(&key).is_some_and(Watching::has_ended) {
                     watches.remove(&key);
                 }
                 let watching = watches.entry(key).or_insert_with(|| {
-                    Watching::start(self.cluster.clone(), kind.clone(), Arc::clone(&self.on_change))
+                    let (cluster, on_change) = (self.cluster.clone(), Arc::clone(&self.on_change));
+                    Watching::start(cluster, kind.clone(), namespace.map(str::to_owned), on_change)
                 });
                 waits.push((kind.clone(), watching.state()));
             }
@@ -87,6 +98,18 @@ impl Observer {
             Err(_) => Err(ObserveError::Late {
                 seconds: patience.as_secs(),
             }),
+        }
+    }
+
+    /// Where the objects of a kind are looked for: in each namespace, or everywhere at once.
+    fn places<'k>(&'k self, kind: &'k Kind) -> Vec<(&'k Kind, Option<&'k str>)> {
+        match &self.namespaces {
+            None => vec![(kind, None)],
+            Some(namespaces) if kind.namespaced => {
+                let each = namespaces.iter();
+                each.map(|namespace| (kind, Some(namespace.as_str()))).collect()
+            }
+            Some(_) => Vec::new(),
         }
     }
 
@@ -109,8 +132,9 @@ impl Observer {
     /// Takes in that an object is gone.
     pub fn forget(&self, object: &ObjectKey) {
         let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
-        for ((group, _, kind), watching) in watches.iter() {
-            if *group == object.group_kind.group && *kind == object.group_kind.kind {
+        for ((group, _, kind, namespace), watching) in watches.iter() {
+            let here = namespace.is_none() || *namespace == object.namespace;
+            if here && *group == object.group_kind.group && *kind == object.group_kind.kind {
                 watching.store().forget(object.namespace.as_deref(), &object.name);
             }
         }
@@ -137,7 +161,8 @@ impl Observer {
         let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
         kinds
             .iter()
-            .filter_map(|kind| Some(watches.get(&watch_key(kind))?.store()))
+            .flat_map(|kind| self.places(kind))
+            .filter_map(|(kind, namespace)| Some(watches.get(&watch_key(kind, namespace))?.store()))
             .collect()
     }
 
@@ -146,6 +171,10 @@ impl Observer {
             object.group().to_owned(),
             object.version().to_owned(),
             object.kind().to_owned(),
+            object
+                .namespace()
+                .filter(|_| self.namespaces.is_some())
+                .map(str::to_owned),
         );
         let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
         Some(watches.get(&key)?.store())

@@ -53,12 +53,18 @@ impl Drop for Watching {
 }
 
 impl Watching {
-    pub(crate) fn start(cluster: Cluster, kind: Kind, on_change: OnChange) -> Self {
+    pub(crate) fn start(
+        cluster: Cluster,
+        kind: Kind,
+        namespace: Option<String>,
+        on_change: OnChange,
+    ) -> Self {
         let store = Arc::new(Store::default());
         let (sender, state) = watch::channel(State::Starting);
         let follower = Follower {
             cluster,
             kind: kind.clone(),
+            namespace,
             store: Arc::clone(&store),
             on_change,
             state: sender,
@@ -118,6 +124,8 @@ enum End {
 struct Follower {
     cluster: Cluster,
     kind: Kind,
+    /// Everywhere where missing.
+    namespace: Option<String>,
     store: Arc<Store>,
     on_change: OnChange,
     state: watch::Sender<State>,
@@ -165,7 +173,12 @@ impl Follower {
         let version = loop {
             let page = self
                 .cluster
-                .page(&self.kind, PART_OF_LABEL, token.as_deref())
+                .page(
+                    &self.kind,
+                    self.namespace.as_deref(),
+                    PART_OF_LABEL,
+                    token.as_deref(),
+                )
                 .await?;
             objects.extend(page.objects.into_iter().map(lean));
             match page.continue_token {
@@ -181,9 +194,13 @@ impl Follower {
 
     async fn follow(&self, version: &mut String) -> End {
         let dead = tokio::time::Instant::now() + Duration::from_secs(WATCH_SECONDS.into()) + GRACE;
-        let opened = self
-            .cluster
-            .watch(&self.kind, PART_OF_LABEL, version, WATCH_SECONDS);
+        let opened = self.cluster.watch(
+            &self.kind,
+            self.namespace.as_deref(),
+            PART_OF_LABEL,
+            version,
+            WATCH_SECONDS,
+        );
         let events = match tokio::time::timeout(Duration::from_secs(65), opened).await {
             Ok(Ok(events)) => events,
             Ok(Err(error)) => return self.end_of(error),

@@ -57,7 +57,7 @@ fn observer(cluster: &Cluster) -> (Observer, mpsc::UnboundedReceiver<String>) {
     let tell = move |id: &str| {
         let _nobody_listens_any_more = sender.send(id.to_owned());
     };
-    (Observer::new(cluster.clone(), Arc::new(tell)), receiver)
+    (Observer::new(cluster.clone(), None, Arc::new(tell)), receiver)
 }
 
 /// Waits until the members' values are these.

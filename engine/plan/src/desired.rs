@@ -1,9 +1,10 @@
 //! From what Git has to applies: which objects are sent, when, and what stands in the way.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use sluice_model::applyset::PART_OF_LABEL;
 use sluice_model::decision::{ApplyOptions, HookCleanup, Occasion, Phase, Strategy};
 use sluice_model::difference::{Difference, FieldChange};
+use sluice_model::manager::{Manager, Operation};
 use sluice_model::manifest::Origin;
 use sluice_model::object::Object;
 use sluice_model::plan::{Action, Block, Precondition, Step};
@@ -37,6 +38,8 @@ struct Apply<'a> {
     options: ApplyOptions,
     changes: Vec<FieldChange>,
     precondition: Option<Precondition>,
+    take_over: Vec<Manager>,
+    recreate: bool,
 }
 
 impl Placed for Apply<'_> {
@@ -147,6 +150,8 @@ fn hook<'a>(desired: &'a DesiredObject, input: &PlanInput) -> Vec<Apply<'a>> {
         changes: Vec::new(),
         // It may be gone, or another one, by the time it runs: hooks are made anew.
         precondition: None,
+        take_over: Vec::new(),
+        recreate: false,
     };
     phases.into_iter().map(apply).collect()
 }
@@ -204,12 +209,37 @@ fn part<'a>(desired: &'a DesiredObject, input: &PlanInput, set: &str, unchanged:
         wave: decision.wave,
         hook: None,
         strategy: decision.strategy,
-        force: decision.force,
+        force: decision.force || takes_back(desired),
         validate: decision.validate,
         options: decision.options.clone(),
         changes,
         precondition: desired.live.as_ref().and_then(identity),
+        take_over: desired.predecessors.clone(),
+        recreate: desired.recreate,
     }]
+}
+
+/// Whether fields that others have on record are taken from them without a policy that says so.
+///
+/// Of an object that is ours: yes from whoever just wrote them (`kubectl edit`, `kubectl scale`, a script), since undoing that is
+/// what a sync is for; no from whoever applies them, who declared that they are theirs: that is a conflict for people. Of an object
+/// that we are about to adopt: only from its earlier deployers and from people; what any other controller wrote may be why
+/// the object works.
+fn takes_back(desired: &DesiredObject) -> bool {
+    let (changes, from): (_, fn(&DesiredObject, &Manager) -> bool) = match &desired.difference {
+        Difference::Changed(changes) => (changes, |_, holder| holder.operation == Operation::Update),
+        Difference::Unowned(changes) => (changes, |desired, holder| {
+            desired.predecessors.contains(holder) || holder.is_by_hand()
+        }),
+        Difference::Same | Difference::Missing => return false,
+    };
+    let mut holders = changes
+        .iter()
+        .filter_map(|change| change.holder.as_ref())
+        .peekable();
+    desired.decision.strategy != Strategy::Merge
+        && holders.peek().is_some()
+        && holders.all(|holder| from(desired, holder))
 }
 
 fn label_change(live: &Object, set: &str) -> FieldChange {
@@ -217,6 +247,7 @@ fn label_change(live: &Object, set: &str) -> FieldChange {
         pointer: format!("/metadata/labels/{}", PART_OF_LABEL.replace('/', "~1")),
         live: live.label(PART_OF_LABEL).map(Into::into),
         desired: Some(set.into()),
+        holder: None,
     }
 }
 
@@ -227,33 +258,41 @@ fn identity(live: &Object) -> Option<Precondition> {
     })
 }
 
-/// The destination namespace, where it is to be created and something is about to go there. It carries no label of
-/// ownership: whatever else lives in it must not go with the application.
+/// The destination namespace, where it is missing and something is about to go there, or where its labels and annotations are to
+/// change. It carries no label of ownership: whatever else lives in it must not go with the application.
 fn namespace<'a>(input: &PlanInput, applies: &[Apply<'_>]) -> Option<Apply<'a>> {
-    let name = &input.destination_namespace;
+    let namespace = input.namespace.as_ref()?;
+    let name = namespace.desired.name();
     let given = input
         .desired
         .iter()
         .map(|desired| &desired.manifest.object)
         .any(|object| object.group().is_empty() && object.kind() == "Namespace" && object.name() == name);
     let needed = applies.iter().any(|apply| apply.object.namespace() == Some(name));
-    if !input.options.create_namespace || given || !needed {
+    let changes = match &namespace.difference {
+        Difference::Missing if needed => Vec::new(),
+        Difference::Unowned(changes) | Difference::Changed(changes) if !changes.is_empty() => changes.clone(),
+        Difference::Missing | Difference::Unowned(_) | Difference::Changed(_) | Difference::Same => {
+            return None;
+        }
+    };
+    if given || input.occasion == Occasion::ApplicationDeleted {
         return None;
     }
-    let object =
-        Object::new(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).ok()?;
     Some(Apply {
-        object,
+        object: namespace.desired.clone(),
         origin: None,
         phase: Phase::Sync,
         wave: applies.iter().map(|apply| apply.wave).min().unwrap_or_default(),
         hook: None,
-        strategy: Strategy::CreateOnly,
+        strategy: Strategy::ServerSideApply,
         force: false,
         validate: true,
         options: ApplyOptions::default(),
-        changes: Vec::new(),
-        precondition: None,
+        changes,
+        precondition: namespace.live.as_ref().and_then(identity),
+        take_over: Vec::new(),
+        recreate: false,
     })
 }
 
@@ -270,6 +309,8 @@ fn step(apply: Apply<'_>, set: &str) -> Step {
         options,
         changes,
         precondition,
+        take_over,
+        recreate,
     } = apply;
     let reference = object.reference();
     let ours = if origin.is_some() {
@@ -281,7 +322,7 @@ fn step(apply: Apply<'_>, set: &str) -> Step {
     cleanup.sort_unstable();
     cleanup.dedup();
     let again = strategy == Strategy::RecreateAlways && precondition.is_some();
-    let delete_first = again || cleanup.contains(&HookCleanup::BeforeHookCreation);
+    let delete_first = again || recreate || cleanup.contains(&HookCleanup::BeforeHookCreation);
     let changes = if ours.is_secret() {
         changes.into_iter().map(masked).collect()
     } else {
@@ -298,6 +339,7 @@ fn step(apply: Apply<'_>, set: &str) -> Step {
             force,
             validate,
             delete_first,
+            take_over,
             cleanup,
             options,
         },

@@ -2,6 +2,7 @@
 
 use sluice_model::decision::{Occasion, PruneDecision, SyncDecision};
 use sluice_model::difference::Difference;
+use sluice_model::manager::Manager;
 use sluice_model::manifest::Manifest;
 use sluice_model::object::Object;
 use sluice_model::plan::ApplicationKey;
@@ -24,8 +25,21 @@ pub struct PlanInput {
     /// Every live object with the application's ApplySet id, in any order. Those that are desired are left alone,
     /// so the caller need not sort them out.
     pub candidates: Vec<PruneCandidate>,
+    /// The destination namespace, where the application is to see to it.
+    pub namespace: Option<DestinationNamespace>,
     /// What the operation may do.
     pub options: Options,
+}
+
+/// The namespace that objects without one go to.
+#[derive(Debug, Clone)]
+pub struct DestinationNamespace {
+    /// As it is to be: its name, labels and annotations.
+    pub desired: Object,
+    /// As the cluster has it.
+    pub live: Option<Object>,
+    /// How the two differ.
+    pub difference: Difference,
 }
 
 /// One manifest, with what was found and decided about it.
@@ -39,6 +53,10 @@ pub struct DesiredObject {
     pub difference: Difference,
     /// What the sync policies said.
     pub decision: SyncDecision,
+    /// Earlier deployers whose fields become ours ([`sluice_model::manager::predecessors`]).
+    pub predecessors: Vec<Manager>,
+    /// True where the server takes the change only as a new object, and the strategy allows for that.
+    pub recreate: bool,
 }
 
 /// One live object that might have to go.
@@ -61,8 +79,6 @@ pub struct Options {
     pub allow_empty: bool,
     /// When hooks run.
     pub hooks: Hooks,
-    /// `CreateNamespace=true` is set and the destination namespace does not exist.
-    pub create_namespace: bool,
 }
 
 impl Default for Options {
@@ -71,7 +87,6 @@ impl Default for Options {
             prune: true,
             allow_empty: false,
             hooks: Hooks::WithChanges,
-            create_namespace: false,
         }
     }
 }

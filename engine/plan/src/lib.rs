@@ -20,7 +20,7 @@ use sluice_model::applyset;
 use sluice_model::decision::Occasion;
 use sluice_model::plan::{Action, PLAN_VERSION, Plan, Step};
 
-pub use input::{DesiredObject, Hooks, Options, PlanInput, PruneCandidate};
+pub use input::{DesiredObject, DestinationNamespace, Hooks, Options, PlanInput, PruneCandidate};
 pub use order::hook_name;
 
 /// Decides what is done, in which order.

@@ -189,7 +189,9 @@ fn sound_apply(plan: &Plan, step: &Step, wrong: &mut Vec<String>) {
         wrong.push(format!("{name} shows the values of a secret"));
     }
     let again = *strategy == Strategy::RecreateAlways && step.precondition.is_some();
-    if *delete_first != (again || cleanup.contains(&HookCleanup::BeforeHookCreation)) {
+    let made_anew = *strategy == Strategy::Recreate && step.precondition.is_some();
+    let expected = again || cleanup.contains(&HookCleanup::BeforeHookCreation);
+    if *delete_first != expected && !(*delete_first && made_anew) {
         wrong.push(format!(
             "{name} is deleted first, or not, against its clean-up and strategy"
         ));

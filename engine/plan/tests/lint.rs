@@ -38,6 +38,8 @@ fn desired(kind: &str, name: &str) -> DesiredObject {
         live: None,
         difference: Difference::Missing,
         decision: SyncDecision::default(),
+        predecessors: Vec::new(),
+        recreate: false,
     }
 }
 
@@ -81,6 +83,7 @@ fn input() -> PlanInput {
             candidate("ConfigMap", "older", PruneVerdict::Hold { reason: "r".into() }),
             candidate("ConfigMap", "oldest", PruneVerdict::Keep { reason: "r".into() }),
         ],
+        namespace: None,
         options: Options::default(),
     }
 }

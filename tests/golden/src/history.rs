@@ -6,16 +6,20 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
-use sluice_compare::{compare, prepare};
+use sluice_compare::{compare_taking_over, prepare};
 use sluice_model::application::{Directory, FIELD_MANAGER, Source};
 use sluice_model::applyset::{self, PART_OF_LABEL};
 use sluice_model::decision::{Occasion, Strategy};
+use sluice_model::difference::Difference;
+use sluice_model::manager::predecessors;
 use sluice_model::manifest::Manifest;
-use sluice_model::object::{GroupKind, Object, ObjectKey};
+use sluice_model::object::{Object, ObjectKey};
 use sluice_model::plan::{Action, ApplicationKey, Plan, Step as PlanStep};
 use sluice_model::tree::{Revision, Tree};
 use sluice_model::trust::{Evidence, Verified};
-use sluice_plan::{DesiredObject, Hooks, Options, PlanInput, PruneCandidate, lint, plan};
+use sluice_plan::{
+    DesiredObject, DestinationNamespace, Hooks, Options, PlanInput, PruneCandidate, lint, plan,
+};
 use sluice_render::{Scope, render, settle};
 
 use crate::policies::Policies;
@@ -46,6 +50,13 @@ pub enum Step {
     Edit(Edit),
     /// Somebody creates an object in the cluster.
     Create {
+        /// By this name.
+        by: String,
+        /// As JSON or YAML.
+        manifest: Value,
+    },
+    /// Somebody applies an object in the cluster, taking its fields from whoever has them.
+    Claim {
         /// By this name.
         by: String,
         /// As JSON or YAML.
@@ -171,6 +182,11 @@ impl World {
                 self.server.write(&object, by);
                 format!("## {by} creates {}\n", object.reference())
             }
+            Step::Claim { by, manifest } => {
+                let object = Object::new(manifest.clone()).expect("an object");
+                self.server.apply(&object, by, true).expect("it is forced");
+                format!("## {by} claims {}\n", object.reference())
+            }
             Step::Delete(name) => {
                 let key = self.named(name).reference().key();
                 self.server.delete(&key, None);
@@ -261,12 +277,17 @@ impl World {
                 let live = self.server.get(&object.reference().key());
                 let object = prepare(&object, live.as_ref(), &decision.ignore_fields);
                 sent.insert(object.reference().key(), object.clone());
-                let difference = compare(&object, live.as_ref(), &decision.ignore_fields);
+                let adopted = live.as_ref().filter(|_| decision.strategy.applies());
+                let earlier = adopted.map(predecessors).unwrap_or_default();
+                let comparison =
+                    compare_taking_over(&object, live.as_ref(), &decision.ignore_fields, &earlier);
                 DesiredObject {
                     manifest: Manifest { object, origin },
                     live,
-                    difference,
+                    difference: comparison.difference,
                     decision,
+                    predecessors: earlier,
+                    recreate: false,
                 }
             })
             .collect();
@@ -280,10 +301,13 @@ impl World {
                 live,
             })
             .collect();
-        let namespace = ObjectKey {
-            group_kind: GroupKind::new("", "Namespace"),
-            namespace: None,
-            name: "shop".to_owned(),
+        let desired_namespace =
+            serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
+        let desired_namespace = Object::new(desired_namespace).expect("an object");
+        let destination = DestinationNamespace {
+            live: self.server.get(&desired_namespace.reference().key()),
+            desired: desired_namespace,
+            difference: Difference::Missing,
         };
         let hooks = match (settings.hooks_always, settings.hooks_never) {
             (true, _) => Hooks::Always,
@@ -305,11 +329,12 @@ impl World {
             occasion,
             desired,
             candidates,
+            namespace: Some(destination)
+                .filter(|destination| settings.create_namespace && destination.live.is_none()),
             options: Options {
                 prune: !settings.no_prune,
                 allow_empty: settings.allow_empty,
                 hooks,
-                create_namespace: settings.create_namespace && self.server.get(&namespace).is_none(),
             },
         };
         Ok((input, sent))
@@ -424,8 +449,10 @@ impl World {
                 strategy,
                 force,
                 delete_first,
+                take_over,
                 ..
             } => {
+                self.server.take_over(&key, take_over);
                 let mut manifest = manifest.clone();
                 // A Secret's values are not in the plan.
                 if let (Some(data), Some(real)) = (manifest.get_mut("data"), manifests.get(&key))
@@ -438,10 +465,10 @@ impl World {
                     self.server.delete(&key, None);
                 }
                 match strategy {
-                    Strategy::Replace | Strategy::Recreate | Strategy::RecreateAlways => {
-                        self.server.write(&manifest, FIELD_MANAGER)
-                    }
+                    Strategy::Replace => self.server.write(&manifest, FIELD_MANAGER),
                     Strategy::ServerSideApply
+                    | Strategy::Recreate
+                    | Strategy::RecreateAlways
                     | Strategy::Merge
                     | Strategy::CreateOnly
                     | Strategy::LeaveAlone => {
@@ -536,6 +563,7 @@ fn shown_step(step: &PlanStep) -> String {
             strategy,
             force,
             delete_first,
+            take_over,
             cleanup,
             ..
         } => {
@@ -553,6 +581,11 @@ fn shown_step(step: &PlanStep) -> String {
             if *delete_first {
                 notes.push("deleted first".to_owned());
             }
+            notes.extend(
+                take_over
+                    .iter()
+                    .map(|manager| format!("takes over from {manager}")),
+            );
             let _infallible = writeln!(text, "  {sign} {} ({})", step.object, notes.join(", "));
         }
     }
@@ -564,12 +597,14 @@ fn shown_step(step: &PlanStep) -> String {
                 .map_or("nothing".to_owned(), Value::to_string)
                 .replace(&set, "OURS")
         };
+        let holder = change.holder.as_ref().map(|holder| format!(" (of {holder})"));
         let _infallible = writeln!(
             text,
-            "      {}: {} -> {}",
+            "      {}: {} -> {}{}",
             change.pointer,
             value(&change.live),
-            value(&change.desired)
+            value(&change.desired),
+            holder.unwrap_or_default()
         );
     }
     text

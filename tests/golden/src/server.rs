@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
+use sluice_model::application::FIELD_MANAGER;
+use sluice_model::manager::{Manager, Operation};
 use sluice_model::object::{Object, ObjectKey};
 
 /// The objects of a cluster.
@@ -141,6 +143,26 @@ impl Server {
             .or_default()
             .extend(changed);
         stored.settle(version);
+    }
+
+    /// Makes the fields of other managers ours, as far as they have any.
+    pub fn take_over(&mut self, key: &ObjectKey, from: &[Manager]) {
+        let Some(stored) = self.objects.get_mut(key) else {
+            return;
+        };
+        for manager in from {
+            let operation = match manager.operation {
+                Operation::Apply => "Apply",
+                Operation::Update => "Update",
+            };
+            let fields = stored.managers.remove(&(manager.name.clone(), operation));
+            let ours = (FIELD_MANAGER.to_owned(), "Apply");
+            stored
+                .managers
+                .entry(ours)
+                .or_default()
+                .extend(fields.unwrap_or_default());
+        }
     }
 
     /// Deletes an object; false where there is none of that identity.

@@ -143,7 +143,7 @@ async fn execute(arguments: &Arguments, saved: &Plan, global: &Global) -> Result
         },
     };
     let waiting = Waiting {
-        cluster: engine.connection.cluster.clone(),
+        cluster: prepared.cluster.clone(),
         plugins: engine.pipeline.plugins.clone(),
         policies: engine.job.spec.policies.health.clone().into(),
     };
@@ -153,7 +153,7 @@ async fn execute(arguments: &Arguments, saved: &Plan, global: &Global) -> Result
     let mut progress = Progress::new();
     let name = saved.application.to_string();
     let mut tell = |event: Event| progress.tell(&name, &line(&event));
-    let finished = sluice_apply::apply(&engine.connection.cluster, request, &wait, &mut tell).await;
+    let finished = sluice_apply::apply(&prepared.cluster, request, &wait, &mut tell).await;
     let held = if finished.held_done { 0 } else { saved.held.len() };
     Ok((finished, held))
 }

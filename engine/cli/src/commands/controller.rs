@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use sluice_cluster::Cluster;
 use sluice_controller::Options;
+use sluice_controller::pipeline::Bounds;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Global;
@@ -33,7 +34,10 @@ pub(crate) struct Arguments {
     /// How often repositories are asked at least; each Application adds up to half of it at random
     #[arg(long, value_name = "DURATION", default_value = "120s", value_parser = duration)]
     poll: Duration,
-    /// Requests to the API server under way at once for one Application
+    /// Namespace that objects may be in, and that is looked into; may be given many times. The whole cluster by default
+    #[arg(long, value_name = "NAMESPACE", value_parser = crate::commands::install::name)]
+    manage_namespace: Vec<String>,
+    /// Requests to the API server under way at once for one Application, at most: fewer where it answers slowly or refuses
     #[arg(long, value_name = "NUMBER", default_value_t = sluice_apply::Options::default().concurrency, value_parser = at_least_one)]
     concurrency: usize,
     /// Applications looked at at once; twice the processors by default
@@ -99,6 +103,7 @@ fn configured(arguments: &Arguments, global: &Global) -> Options {
         cache: arguments.git.folder(),
         namespace: global.namespace.clone(),
         poll: arguments.poll,
+        bounds: Bounds::of(arguments.manage_namespace.iter().cloned()),
         concurrency: arguments.workers.unwrap_or(defaults.concurrency),
         apply: sluice_apply::Options {
             concurrency: arguments.concurrency,

@@ -1,11 +1,11 @@
-//! `sluice diff`: the cluster against Git, as unified YAML.
+//! `sluice diff`: the cluster against Git, as YAML: unified, or in two columns.
 
 use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use serde::Serialize;
-use sluice_compare::diff::{LineKind, unified};
+use sluice_compare::diff::{LineKind, Pair, Row as Columns};
 use sluice_controller::pipeline::{Compared, Prepared};
 use sluice_model::ExitKind;
 use sluice_model::difference::{Difference, FieldChange};
@@ -22,6 +22,7 @@ pub(crate) const HELP: &str = "\
 Examples:
   sluice diff guestbook
   sluice diff guestbook --revision feature-branch
+  sluice diff guestbook --side-by-side
   sluice diff guestbook -o json | jq -r '.object.name, .changes[].pointer'
 
 `-` is what the cluster has, `+` what Git says. Only fields that Git says something about, or
@@ -40,6 +41,12 @@ pub(crate) struct Arguments {
     /// Branch, tag or commit instead of the target revision
     #[arg(long, value_name = "REVISION")]
     revision: Option<String>,
+    /// Live and desired next to each other, as wide as the terminal
+    #[arg(long, short = 'y')]
+    side_by_side: bool,
+    /// Columns of `--side-by-side`; those of the terminal by default
+    #[arg(long, value_name = "COLUMNS", requires = "side_by_side", value_parser = clap::value_parser!(u16).range(40..))]
+    width: Option<u16>,
     /// Unchanged lines around each change
     #[arg(long, short = 'U', value_name = "NUMBER", default_value_t = 3)]
     lines: usize,
@@ -71,7 +78,7 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
         .collect();
     let gone: Vec<(&ObjectRef, String)> = gone(&prepared.plan);
     match arguments.output.format {
-        Format::Text => text(out, &different, &gone, arguments.lines)?,
+        Format::Text => text(out, &different, &gone, &arguments)?,
         format @ (Format::Json | Format::Yaml) => {
             let rows = different.iter().map(|object| row(object));
             let gone = gone.iter().map(|(object, _)| Row {
@@ -97,7 +104,7 @@ fn text(
     out: &mut impl Write,
     different: &[&Compared],
     gone: &[(&ObjectRef, String)],
-    context: usize,
+    arguments: &Arguments,
 ) -> Result<(), Failure> {
     for object in different {
         let title = plain(&object.reference().to_string());
@@ -107,20 +114,24 @@ fn text(
             styled(STRONG, title),
             styled(FAINT, plain(&object.origin.to_string()))
         )?;
-        for line in unified(
-            &object.desired,
-            object.live.as_ref(),
-            &object.decision.ignore_fields,
-            context,
-        ) {
-            let style = match line.kind {
-                LineKind::Header => STRONG,
-                LineKind::Hunk => AnsiColor::Cyan.on_default(),
-                LineKind::Same => Style::new(),
-                LineKind::Removed => AnsiColor::Red.on_default(),
-                LineKind::Added => AnsiColor::Green.on_default(),
-            };
-            writeln!(out, "{}", styled(style, plain(&line.to_string())))?;
+        let pair = Pair {
+            desired: &object.desired,
+            live: object.live.as_ref(),
+            ignore: &object.ignored,
+            predecessors: &object.predecessors,
+        };
+        match arguments.side_by_side {
+            true => columns(out, pair.side_by_side(arguments.lines), width(arguments))?,
+            false => unified(out, pair, arguments.lines)?,
+        }
+        for change in changes(object).iter().filter(|change| change.holder.is_some()) {
+            let holder = change
+                .holder
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let text = format!("  {} is on record as written by {holder}", change.pointer);
+            writeln!(out, "{}", styled(FAINT, plain(&text)))?;
         }
     }
     for (object, fate) in gone {
@@ -134,17 +145,106 @@ fn text(
     Ok(())
 }
 
-fn row(object: &Compared) -> Row<'_> {
-    let (difference, changes): (_, &[FieldChange]) = match &object.difference {
-        Difference::Same => ("same", &[]),
-        Difference::Missing => ("missing", &[]),
-        Difference::Unowned(changes) => ("unowned", changes),
-        Difference::Changed(changes) => ("changed", changes),
+const REMOVED: Style = AnsiColor::Red.on_default();
+const ADDED: Style = AnsiColor::Green.on_default();
+const HUNK: Style = AnsiColor::Cyan.on_default();
+
+fn unified(out: &mut impl Write, pair: Pair<'_>, context: usize) -> Result<(), Failure> {
+    for line in pair.unified(context) {
+        let style = match line.kind {
+            LineKind::Header => STRONG,
+            LineKind::Hunk => HUNK,
+            LineKind::Same => Style::new(),
+            LineKind::Removed => REMOVED,
+            LineKind::Added => ADDED,
+        };
+        writeln!(out, "{}", styled(style, plain(&line.to_string())))?;
+    }
+    Ok(())
+}
+
+/// Where nobody looks at a terminal.
+const WIDTH: u16 = 120;
+
+fn width(arguments: &Arguments) -> usize {
+    let terminal = || terminal_size::terminal_size().map(|(width, _)| width.0);
+    usize::from(arguments.width.or_else(terminal).unwrap_or(WIDTH).max(40))
+}
+
+fn columns(out: &mut impl Write, rows: Vec<Columns>, width: usize) -> Result<(), Failure> {
+    // ` │ ` or the sign of a difference is between the two.
+    let half = (width - 3) / 2;
+    for row in rows {
+        match row {
+            Columns::Title(live, desired) => {
+                side_by_side(out, (&live, STRONG), (&desired, STRONG), ' ', half)?;
+            }
+            Columns::Gap(hunk) => writeln!(out, "{}", styled(HUNK, plain(&hunk)))?,
+            Columns::Lines {
+                live,
+                desired,
+                differs,
+            } => {
+                let sign = match (&live, &desired) {
+                    _ if !differs => '│',
+                    (Some(_), Some(_)) => '≠',
+                    (Some(_), None) => '<',
+                    (None, _) => '>',
+                };
+                let (left, right) = match differs {
+                    true => (REMOVED, ADDED),
+                    false => (Style::new(), Style::new()),
+                };
+                let text = |line: &Option<String>| line.clone().unwrap_or_default();
+                side_by_side(out, (&text(&live), left), (&text(&desired), right), sign, half)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Two texts next to each other. What does not fit goes on in the next line: nothing that differs is cut off.
+fn side_by_side(
+    out: &mut impl Write,
+    (live, left): (&str, Style),
+    (desired, right): (&str, Style),
+    sign: char,
+    half: usize,
+) -> Result<(), Failure> {
+    let pieces = |text: &str| -> Vec<String> {
+        let shown: Vec<char> = plain(text).to_string().chars().collect();
+        shown.chunks(half).map(|piece| piece.iter().collect()).collect()
     };
+    let (live, desired) = (pieces(live), pieces(desired));
+    for index in 0..live.len().max(desired.len()).max(1) {
+        let piece = |pieces: &[String]| pieces.get(index).cloned().unwrap_or_default();
+        writeln!(
+            out,
+            "{} {sign} {}",
+            styled(left, format_args!("{:half$}", piece(&live))),
+            styled(right, piece(&desired))
+        )?;
+    }
+    Ok(())
+}
+
+fn changes(object: &Compared) -> &[FieldChange] {
+    match &object.difference {
+        Difference::Same | Difference::Missing => &[],
+        Difference::Unowned(changes) | Difference::Changed(changes) => changes,
+    }
+}
+
+fn row(object: &Compared) -> Row<'_> {
     Row {
         object: object.reference(),
-        difference,
-        changes,
+        difference: match &object.difference {
+            Difference::Same => "same",
+            Difference::Missing => "missing",
+            Difference::Unowned(_) => "unowned",
+            Difference::Changed(_) => "changed",
+        },
+        changes: changes(object),
     }
 }
 

@@ -164,12 +164,23 @@ fn row(step: &Step) -> Vec<Cell> {
             Some(_),
         ) => ("recreate", WAITING),
         (Action::Apply { .. }, None) => ("create", GOOD),
-        (Action::Apply { strategy, .. }, Some(_)) => match strategy {
+        (
+            Action::Apply {
+                strategy, take_over, ..
+            },
+            Some(_),
+        ) => match strategy {
             Strategy::Replace => ("replace", WAITING),
-            Strategy::Recreate | Strategy::RecreateAlways => ("recreate", WAITING),
-            Strategy::ServerSideApply | Strategy::Merge | Strategy::CreateOnly | Strategy::LeaveAlone => {
-                ("change", WAITING)
-            }
+            // Where it needs a new object the plan says that above.
+            Strategy::Recreate
+            | Strategy::RecreateAlways
+            | Strategy::ServerSideApply
+            | Strategy::Merge
+            | Strategy::CreateOnly
+            | Strategy::LeaveAlone => match take_over.is_empty() {
+                true => ("change", WAITING),
+                false => ("adopt", WAITING),
+            },
         },
     };
     let changes = match &step.action {
@@ -202,11 +213,13 @@ fn change(change: &FieldChange) -> String {
         Some(Value::Object(_) | Value::Array(_)) => "…".to_owned(),
         Some(scalar) => scalar.to_string().chars().take(40).collect(),
     };
+    let holder = change.holder.as_ref().map(|holder| format!(" (of {holder})"));
     format!(
-        "{} {} → {}",
+        "{} {} → {}{}",
         change.pointer,
         value(&change.live),
-        value(&change.desired)
+        value(&change.desired),
+        holder.unwrap_or_default()
     )
 }
 

@@ -30,24 +30,10 @@ impl<'a> Walk<'a> {
 
     /// What all managers' trees have at this place. Slow, and only asked where our own record says nothing.
     pub(super) fn others(&self) -> impl Iterator<Item = &'a Tree> {
-        let live = self.live;
-        ownership::all(live).filter_map(|tree| {
-            let mut tree = tree;
-            for part in &self.path {
-                tree = match part {
-                    Part::Field(name) => ownership::field(Some(tree), name, &mut String::new())?,
-                    Part::Entry(entry) => {
-                        let same = |found: &Map<String, Value>| {
-                            entry
-                                .keys()
-                                .all(|(key, value)| found.get(key).is_none_or(|found| found == value))
-                        };
-                        ownership::keyed_entries(tree).find(|(found, _)| same(found))?.1
-                    }
-                    Part::Index(_) | Part::Member { .. } => return None,
-                };
-            }
-            Some(tree)
+        ownership::all(self.live).filter_map(|tree| {
+            let found = descend(tree, &self.path)?;
+            // All of something above it: that says nothing about what is here.
+            (found.1 == self.path.len()).then_some(found.0)
         })
     }
 
@@ -197,6 +183,30 @@ impl<'a> Walk<'a> {
             }
         }
     }
+}
+
+/// Follows a way through a manager's tree: the node, and how many parts led to it. Fewer than all where a leaf is above, which
+/// owns everything below it.
+pub(super) fn descend<'t>(tree: &'t Tree, path: &[Part<'_>]) -> Option<(&'t Tree, usize)> {
+    let mut node = tree;
+    for (length, part) in path.iter().enumerate() {
+        if node.is_empty() && length > 0 {
+            return Some((node, length));
+        }
+        node = match part {
+            Part::Field(name) => ownership::field(Some(node), name, &mut String::new())?,
+            Part::Entry(entry) => {
+                let same = |found: &Map<String, Value>| {
+                    entry
+                        .keys()
+                        .all(|(key, value)| found.get(key).is_none_or(|found| found == value))
+                };
+                ownership::keyed_entries(node).find(|(found, _)| same(found))?.1
+            }
+            Part::Index(_) | Part::Member { .. } => return None,
+        };
+    }
+    Some((node, path.len()))
 }
 
 /// The names of some keys, as texts of the manifest or known ones: those of the record do not live long enough.

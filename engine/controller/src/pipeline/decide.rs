@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use sluice_apply::Members;
-use sluice_model::decision::{Occasion, Strategy, SyncDecision};
+use sluice_cluster::Cluster;
+use sluice_compare::{Certainty, Rules};
+use sluice_model::decision::{Occasion, SyncDecision};
 use sluice_model::difference::Difference;
-use sluice_model::manifest::Manifest;
+use sluice_model::manager::{self, Manager};
+use sluice_model::manifest::{Manifest, Origin};
 use sluice_model::object::{Object, ObjectKey, ObjectRef};
 use sluice_model::plan::{ApplicationKey, Plan};
 use sluice_model::secret::mask;
-use sluice_plan::{DesiredObject, Hooks, Options, PlanInput};
+use sluice_plan::{DesiredObject, DestinationNamespace, Hooks, Options, PlanInput};
 use sluice_plugin_host::{PluginHost, PluginProblem, PruneContext, SyncContext, SyncObject};
 
 use crate::error::PipelineError;
@@ -62,10 +65,32 @@ pub struct Compared {
     /// What the sync policies said.
     pub decision: SyncDecision,
     /// Where it is written.
-    pub origin: sluice_model::manifest::Origin,
+    pub origin: Origin,
+    /// Pointers to what is neither compared nor applied: by policy, by the Application's rules, and because something else
+    /// decides it.
+    pub ignored: Vec<String>,
+    /// Whose fields become ours.
+    pub predecessors: Vec<Manager>,
+    /// True where the change needs a new object, and the strategy allows for that.
+    pub recreate: bool,
+    pub(crate) certainty: Certainty,
 }
 
 impl Compared {
+    fn for_plan(&self) -> DesiredObject {
+        DesiredObject {
+            manifest: Manifest {
+                object: mask(&self.desired),
+                origin: self.origin.clone(),
+            },
+            live: self.live.as_ref().map(mask),
+            difference: self.difference.clone(),
+            decision: self.decision.clone(),
+            predecessors: self.predecessors.clone(),
+            recreate: self.recreate,
+        }
+    }
+
     /// True for what belongs to the application, not to a single sync of it.
     pub fn is_lasting(&self) -> bool {
         !self.decision.hook && !self.decision.skip && !self.decision.ignored
@@ -82,6 +107,8 @@ impl Compared {
 pub struct Prepared {
     /// What would be done.
     pub plan: Plan,
+    /// The cluster, as the account that is to do it.
+    pub cluster: Cluster,
     /// What is sent for each object, Secret values included: for apply.
     pub manifests: BTreeMap<ObjectKey, Object>,
     /// Every desired object.
@@ -114,7 +141,7 @@ impl Prepared {
 }
 
 impl Pipeline {
-    /// Asks the policies, compares, and plans.
+    /// Asks the policies, compares, and plans. Asks the server only what nobody else can tell, and each such thing once.
     pub async fn prepare(
         &self,
         job: &Job,
@@ -123,91 +150,73 @@ impl Pipeline {
         live: &Live,
         now: jiff::Timestamp,
     ) -> Result<Prepared, PipelineError> {
-        let create_namespace = self.needs_namespace(job, manifests, live).await?;
-        let (plugins, job, manifests, live) = (
-            self.plugins.clone(),
-            job.clone(),
-            manifests.to_vec(),
-            live.clone(),
-        );
-        blocking(move || decide(&plugins, &job, intent, manifests, &live, create_namespace, now)).await
-    }
-
-    /// Whether `CreateNamespace=true` is set and the destination does not exist. Asks only where something of it is missing,
-    /// so that an application that runs costs no request.
-    async fn needs_namespace(
-        &self,
-        job: &Job,
-        manifests: &[Manifest],
-        live: &Live,
-    ) -> Result<bool, PipelineError> {
-        let namespace = job.destination();
-        let wanted = job
-            .spec
-            .sync_policy
-            .sync_options
-            .iter()
-            .any(|option| option == "CreateNamespace=true");
-        let written = manifests.iter().any(|manifest| {
-            manifest.object.kind() == "Namespace"
-                && manifest.object.group().is_empty()
-                && manifest.object.name() == namespace
-        });
-        let here = |manifest: &&Manifest| manifest.object.namespace() == Some(namespace);
-        let missing = manifests
-            .iter()
-            .filter(here)
-            .any(|manifest| live.find(&manifest.object.reference().key()).is_none());
-        if !wanted || written || !missing {
-            return Ok(false);
-        }
-        let reference = ObjectRef {
-            group: String::new(),
-            version: "v1".to_owned(),
-            kind: "Namespace".to_owned(),
-            namespace: None,
-            name: namespace.to_owned(),
+        let rules = rules(job)?;
+        let namespace = self.destination_namespace(job, &intent, manifests, live).await?;
+        let question = Question {
+            plugins: self.plugins.clone(),
+            job: job.clone(),
+            intent,
+            live: live.clone(),
+            now,
         };
-        let kind = self.cluster.kind_of(&reference).await?;
-        Ok(self.cluster.get(&kind, &reference).await?.is_none())
+        let manifests = manifests.to_vec();
+        let (question, mut objects, problems) = blocking(move || {
+            let mut problems = Vec::new();
+            let objects = compare(&question, manifests, &rules, &mut problems);
+            (question, objects, problems)
+        })
+        .await?;
+        self.settle_doubts(job, &question.intent, &mut objects).await?;
+        let cluster = self.cluster_of(job)?;
+        blocking(move || decide(&question, cluster, objects, namespace, problems)).await
     }
 }
 
-fn decide(
-    plugins: &PluginHost,
-    job: &Job,
+/// The rules of the spec, read.
+fn rules(job: &Job) -> Result<Rules, PipelineError> {
+    Rules::read(&job.spec.ignore_differences).map_err(|error| PipelineError::Spec {
+        field: "spec.ignoreDifferences",
+        detail: error.to_string(),
+    })
+}
+
+/// What is to be decided about, and by whom.
+struct Question {
+    plugins: PluginHost,
+    job: Job,
     intent: Intent,
-    manifests: Vec<Manifest>,
-    live: &Live,
-    create_namespace: bool,
+    live: Live,
     now: jiff::Timestamp,
+}
+
+fn decide(
+    question: &Question,
+    cluster: Cluster,
+    objects: Vec<Compared>,
+    namespace: Option<DestinationNamespace>,
+    mut problems: Vec<PluginProblem>,
 ) -> Prepared {
-    let mut problems = Vec::new();
-    let objects = compare(plugins, job, manifests, live, now, &mut problems);
+    let Question {
+        plugins,
+        job,
+        intent,
+        live,
+        ..
+    } = question;
     let sent = objects
         .iter()
         .map(|object| (object.reference().key(), object.desired.clone()))
         .collect();
-    let candidates = candidates(plugins, job, &intent, &objects, live, now, &mut problems);
+    let candidates = candidates(question, &objects, &mut problems);
     let input = PlanInput {
         application: ApplicationKey::clone(&job.key),
         revision: intent.revision.clone(),
         destination_namespace: job.destination().to_owned(),
         policies: plugins.digests(&job.spec.policies),
         occasion: intent.occasion,
-        desired: objects
-            .iter()
-            .map(|object| DesiredObject {
-                manifest: Manifest {
-                    object: mask(&object.desired),
-                    origin: object.origin.clone(),
-                },
-                live: object.live.as_ref().map(mask),
-                difference: object.difference.clone(),
-                decision: object.decision.clone(),
-            })
-            .collect(),
+        desired: objects.iter().map(Compared::for_plan).collect(),
         candidates,
+        namespace,
         options: Options {
             prune: intent.prune,
             allow_empty: job
@@ -216,7 +225,6 @@ fn decide(
                 .automated
                 .is_some_and(|automated| automated.allow_empty),
             hooks: intent.hooks,
-            create_namespace,
         },
     };
     let plan = sluice_plan::plan(input.clone());
@@ -224,6 +232,7 @@ fn decide(
     let afterwards = afterwards(job, &objects, live, &plan, false);
     Prepared {
         plan,
+        cluster,
         manifests: sent,
         objects,
         afterwards,
@@ -234,14 +243,14 @@ fn decide(
 }
 
 fn compare(
-    plugins: &PluginHost,
-    job: &Job,
+    question: &Question,
     manifests: Vec<Manifest>,
-    live: &Live,
-    now: jiff::Timestamp,
+    rules: &Rules,
     problems: &mut Vec<PluginProblem>,
 ) -> Vec<Compared> {
-    let context = sync_context(job, now);
+    let Question {
+        plugins, job, live, ..
+    } = question;
     let asked: Vec<SyncObject> = manifests
         .iter()
         .map(|manifest| SyncObject {
@@ -249,40 +258,55 @@ fn compare(
             live: live.find(&manifest.object.reference().key()).map(mask),
         })
         .collect();
-    let answer = plugins.sync(&job.spec.policies.sync, &asked, &context);
+    let answer = plugins.sync(&job.spec.policies.sync, &asked, &sync_context(job, question.now));
     note(problems, answer.problems);
     manifests
         .into_iter()
         .zip(answer.value)
-        .map(|(manifest, mut decision)| {
+        .map(|(manifest, decision)| {
             let found = live.find(&manifest.object.reference().key()).cloned();
-            let desired = sluice_compare::prepare(&manifest.object, found.as_ref(), &decision.ignore_fields);
-            let difference = sluice_compare::compare(&desired, found.as_ref(), &decision.ignore_fields);
-            // An object of ours belongs to Git: whoever changed a field of it owns that field now, and syncing it takes it back.
-            // What was never ours is another matter: taking it over needs a policy that says so. Where others are to keep
-            // fields of our objects, a policy ignores the fields or merges. The force stands in the plan, and in its digest.
-            decision.force |=
-                matches!(difference, Difference::Changed(_)) && decision.strategy != Strategy::Merge;
-            Compared {
-                desired,
-                live: found,
-                difference,
-                decision,
-                origin: manifest.origin,
-            }
+            judge(manifest, found, decision, rules)
         })
         .collect()
 }
 
+fn judge(manifest: Manifest, live: Option<Object>, decision: SyncDecision, rules: &Rules) -> Compared {
+    let Manifest { object, origin } = manifest;
+    let mut ignored = decision.ignore_fields.clone();
+    ignored.extend(rules.pointers(&object, live.as_ref()));
+    // Where a policy forces, Git's number of replicas counts, and not the autoscaler's.
+    if let Some(live) = live.as_ref().filter(|_| !decision.force) {
+        ignored.extend(sluice_compare::autoscaled(live));
+    }
+    let adopted = live.as_ref().filter(|_| decision.strategy.applies());
+    let predecessors = adopted.map(manager::predecessors).unwrap_or_default();
+    let desired = sluice_compare::prepare(&object, live.as_ref(), &ignored);
+    let comparison = sluice_compare::compare_taking_over(&desired, live.as_ref(), &ignored, &predecessors);
+    Compared {
+        desired,
+        live,
+        difference: comparison.difference,
+        decision,
+        origin,
+        ignored,
+        predecessors,
+        recreate: false,
+        certainty: comparison.certainty,
+    }
+}
+
 fn candidates(
-    plugins: &PluginHost,
-    job: &Job,
-    intent: &Intent,
+    question: &Question,
     objects: &[Compared],
-    live: &Live,
-    now: jiff::Timestamp,
     problems: &mut Vec<PluginProblem>,
 ) -> Vec<sluice_plan::PruneCandidate> {
+    let Question {
+        plugins,
+        job,
+        intent,
+        live,
+        now,
+    } = question;
     let desired: std::collections::BTreeSet<ObjectKey> =
         objects.iter().map(|object| object.reference().key()).collect();
     let gone: Vec<&Object> = live
@@ -295,7 +319,7 @@ fn candidates(
         return Vec::new();
     }
     let context = PruneContext {
-        now,
+        now: *now,
         occasion: intent.occasion,
         application: job.key.clone(),
         owned: live
@@ -325,7 +349,7 @@ fn candidates(
             live: Some(object.clone()),
         })
         .collect();
-    let sync = plugins.sync(&job.spec.policies.sync, &asked, &sync_context(job, now));
+    let sync = plugins.sync(&job.spec.policies.sync, &asked, &sync_context(job, *now));
     note(problems, sync.problems);
     masked
         .into_iter()

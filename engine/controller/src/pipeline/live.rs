@@ -55,25 +55,33 @@ impl Pipeline {
     pub async fn ask_live(&self, job: &Job, manifests: &[Manifest]) -> Result<Live, PipelineError> {
         let kinds = self.kinds(job, manifests).await?;
         let selector = format!("{PART_OF_LABEL}={}", job.applyset());
+        let cluster = self.cluster_of(job)?;
         let lists: Vec<_> = kinds
             .iter()
-            .map(|kind| self.cluster.list(kind, &selector))
+            .flat_map(|kind| self.bounds.places(kind))
+            .map(|(kind, namespace)| cluster.list(kind, namespace, &selector))
             .collect();
         let lists: Vec<Vec<Object>> = futures::stream::iter(lists)
             .buffered(PARALLEL)
             .try_collect()
             .await?;
         let members = lists.into_iter().flatten().map(sluice_observe::lean).collect();
-        self.with_others(Live::of_members(members), manifests).await
+        self.with_others(job, Live::of_members(members), manifests).await
     }
 
     /// Adds the desired objects that exist without being members. Asks for nothing where all of them are.
-    pub async fn with_others(&self, mut live: Live, manifests: &[Manifest]) -> Result<Live, PipelineError> {
+    pub async fn with_others(
+        &self,
+        job: &Job,
+        mut live: Live,
+        manifests: &[Manifest],
+    ) -> Result<Live, PipelineError> {
+        let cluster = self.cluster_of(job)?;
         let kinds = self.cluster.kinds().await?;
         let missing = missing(&kinds, &live, manifests);
         let looks: Vec<_> = missing
             .into_iter()
-            .map(|(kind, objects)| look(&self.cluster, kind, objects))
+            .map(|(kind, objects)| look(&cluster, kind, objects))
             .collect();
         let found: Vec<Vec<Object>> = futures::stream::iter(looks)
             .buffer_unordered(PARALLEL)

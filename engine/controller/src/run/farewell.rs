@@ -86,7 +86,7 @@ impl Actor {
         status.objects = standing::owned(live.members.values());
         match job.spec.deletion_policy {
             DeletionPolicy::Orphan => {
-                self.set_free(live.members.values()).await?;
+                self.set_free(&job, live.members.values()).await?;
                 Ok(true)
             }
             DeletionPolicy::Prune => self.prune(application, &job, status, live).await,
@@ -135,7 +135,7 @@ impl Actor {
                 parent: None,
                 options: shared.options.apply,
             };
-            let finished = sluice_apply::apply(&shared.pipeline.cluster, request, &waiter, &mut |_| {}).await;
+            let finished = sluice_apply::apply(&prepared.cluster, request, &waiter, &mut |_| {}).await;
             if let Some(failure) = finished.failure {
                 return Err(failure.into());
             }
@@ -175,13 +175,13 @@ impl Actor {
             return Ok(false);
         }
         // What is left is what policies keep: it stays, and belongs to nobody any more.
-        self.set_free(live.members.values()).await?;
+        self.set_free(job, live.members.values()).await?;
         Ok(true)
     }
 
     /// Takes the mark of ownership off.
-    async fn set_free(&self, objects: impl Iterator<Item = &Object>) -> Result<(), PipelineError> {
-        let cluster = &self.shared.pipeline.cluster;
+    async fn set_free(&self, job: &Job, objects: impl Iterator<Item = &Object>) -> Result<(), PipelineError> {
+        let cluster = &self.shared.pipeline.cluster_of(job)?;
         let patch = json!({"metadata": {"labels": {PART_OF_LABEL: Value::Null}}});
         let patch = &patch;
         let references: Vec<ObjectRef> = objects.map(Object::reference).collect();

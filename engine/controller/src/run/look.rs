@@ -436,7 +436,7 @@ impl Actor {
         let members = shared.observer.snapshot(&kinds, &job.applyset());
         shared
             .pipeline
-            .with_others(Live::of_members(members), manifests)
+            .with_others(job, Live::of_members(members), manifests)
             .await
     }
 
@@ -452,6 +452,7 @@ impl Actor {
             PipelineError::Apply(_)
             | PipelineError::Destination { .. }
             | PipelineError::Spec { .. }
+            | PipelineError::OutOfBounds { .. }
             | PipelineError::Internal { .. } => conditions::SYNCED,
         };
         standing::unknown(status);

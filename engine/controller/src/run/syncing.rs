@@ -408,8 +408,7 @@ impl Actor {
             parent: Some(&parent),
             options: self.shared.options.apply,
         };
-        let cluster = self.shared.pipeline.cluster.clone();
-        let work = sluice_apply::apply(&cluster, request, &waiter, &mut events);
+        let work = sluice_apply::apply(&attempt.prepared.cluster, request, &waiter, &mut events);
         tokio::pin!(work);
         loop {
             tokio::select! {

@@ -41,7 +41,7 @@ fn main() {
         drop(black_box(prepare(&desired, Some(&same), &[])))
     });
     measure("diff text of a Deployment, one field changed", 500, || {
-        drop(black_box(diff::unified(&desired, Some(&drifted), &[], 3)));
+        drop(black_box(pair(&desired, &drifted).unified(3)));
     });
     let document = format!("---\n{}\n", yaml(desired.value(), 0));
     measure("decode a Deployment from YAML", 2_000, || {
@@ -108,6 +108,8 @@ fn input(desired: &Object, live: &Object, count: usize) -> PlanInput {
             live: Some(live),
             difference,
             decision: SyncDecision::default(),
+            predecessors: Vec::new(),
+            recreate: false,
         }
     };
     PlanInput {
@@ -121,7 +123,17 @@ fn input(desired: &Object, live: &Object, count: usize) -> PlanInput {
         occasion: Occasion::Sync,
         desired: (0..count).map(one).collect(),
         candidates: Vec::new(),
+        namespace: None,
         options: Options::default(),
+    }
+}
+
+fn pair<'a>(desired: &'a Object, live: &'a Object) -> diff::Pair<'a> {
+    diff::Pair {
+        desired,
+        live: Some(live),
+        ignore: &[],
+        predecessors: &[],
     }
 }
 

@@ -1,0 +1,43 @@
+//! What was found out about an application and stays true until its grounds change.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sluice_model::plan::ApplicationKey;
+
+/// One finding for each application. Cheap to clone; clones share it.
+#[derive(Debug)]
+pub(crate) struct Memory<T>(Arc<Mutex<BTreeMap<ApplicationKey, T>>>);
+
+impl<T> Clone for Memory<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Default for Memory<T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<T> Memory<T> {
+    /// Takes out what is known.
+    pub(crate) fn take(&self, key: &ApplicationKey) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key)
+    }
+
+    /// Remembers.
+    pub(crate) fn put(&self, key: &ApplicationKey, finding: T) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(key.clone(), finding);
+    }
+}
+
+impl<T: PartialEq> Memory<T> {
+    /// True where exactly this is known.
+    pub(crate) fn has(&self, key: &ApplicationKey, finding: &T) -> bool {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(key) == Some(finding)
+    }
+}
