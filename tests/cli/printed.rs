@@ -70,6 +70,8 @@ fn install_for_two_namespaces() {
         "gitops",
         "--image",
         "registry.example.com/sluice:1",
+        "--impersonate",
+        "shop",
     ]);
     insta::assert_snapshot!("install-namespaces", yaml);
 }

@@ -391,7 +391,7 @@ async fn one(
     };
     let done = step::perform(cluster, &kind, ready, before, options).await?;
     if done.stored.is_some() && ready.step.object.kind == "CustomResourceDefinition" {
-        gone::until_established(cluster, &kind, &ready.step.object).await?;
+        gone::until_established(cluster, &kind, &ready.step.object, options.establishing).await?;
     }
     Ok(done)
 }

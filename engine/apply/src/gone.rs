@@ -12,8 +12,6 @@ use crate::error::ApplyError;
 
 /// The first and the longest pause between two looks. Single objects, while an operation is under way: cheaper than a watch.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
-/// How long a CRD may take to be served; it takes milliseconds unless its names clash.
-const ESTABLISHING: Duration = Duration::from_secs(60);
 
 /// What a step could fail with.
 #[derive(Debug)]
@@ -74,8 +72,9 @@ pub(crate) async fn until_established(
     cluster: &Cluster,
     kind: &Kind,
     reference: &ObjectRef,
+    patience: Duration,
 ) -> Result<(), Failure> {
-    let deadline = Instant::now() + ESTABLISHING;
+    let deadline = Instant::now() + patience;
     let mut pause = PAUSES.0;
     loop {
         let live = crate::retry::safely(cluster, || cluster.get(kind, reference)).await?;
@@ -83,10 +82,9 @@ pub(crate) async fn until_established(
             return Ok(());
         }
         if Instant::now() >= deadline {
-            let seconds = ESTABLISHING.as_secs();
             return Err(Failure::Apply(ApplyError::NotEstablished {
                 object: Box::new(reference.clone()),
-                seconds,
+                seconds: patience.as_secs(),
             }));
         }
         tokio::time::sleep(pause).await;

@@ -76,7 +76,7 @@ pub struct Members {
 /// How a plan is executed.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// How many requests may be under way at once.
+    /// How many requests may be under way at once, at most.
     pub concurrency: usize,
     /// Whether everything is rehearsed first, or only rehearsed.
     pub rehearse: Rehearse,
@@ -84,17 +84,21 @@ pub struct Options {
     pub wave_timeout: Duration,
     /// How long a deletion may take where something waits for it.
     pub deletion_timeout: Duration,
+    /// How long a CRD may take to be served.
+    pub establishing: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
-            // API priority and fairness gives a service account some 30 seats on a small control plane; more only queue.
-            concurrency: 24,
+            // More than this only queue at a small control plane; how many there really are follows what it keeps up with.
+            concurrency: 32,
             rehearse: Rehearse::First,
             // As long as a Deployment may take by default (`progressDeadlineSeconds`).
             wave_timeout: Duration::from_secs(600),
             deletion_timeout: Duration::from_secs(120),
+            // It takes milliseconds unless its names clash.
+            establishing: Duration::from_secs(60),
         }
     }
 }

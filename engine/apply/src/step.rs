@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use sluice_cluster::{Cluster, ClusterError, Kind, Patch, Reply};
 use sluice_model::decision::{Propagation, Strategy};
@@ -81,9 +83,15 @@ impl<'a> Ready<'a> {
             let values = object.value().get(field).and_then(Value::as_object);
             for value in values.into_iter().flat_map(|values| values.values()) {
                 let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let plain = STANDARD.decode(&shown).ok();
+                let plain = plain.and_then(|bytes| String::from_utf8(bytes).ok());
                 // One character would blacken everything and give nothing away.
-                if shown.len() > 1 {
-                    text = text.replace(&shown, MASK);
+                for form in [Some(shown), plain]
+                    .into_iter()
+                    .flatten()
+                    .filter(|form| form.len() > 1)
+                {
+                    text = text.replace(&form, MASK);
                 }
             }
         }
@@ -486,8 +494,10 @@ mod tests {
         let sent = ready.object.as_ref().unwrap();
         assert_eq!(sent.value()["data"]["password"], "aHVudGVyMg==");
         assert_eq!(sent.label("a"), Some("b"));
-        let text = ready.without_secrets("data.password: Invalid value: \"aHVudGVyMg==\"".to_owned());
-        assert_eq!(text, format!("data.password: Invalid value: \"{MASK}\""));
+        for value in ["aHVudGVyMg==", "hunter2"] {
+            let text = ready.without_secrets(format!("data.password: Invalid value: \"{value}\""));
+            assert_eq!(text, format!("data.password: Invalid value: \"{MASK}\""));
+        }
         let error = Ready::new(&step, &BTreeMap::new()).unwrap_err();
         assert!(matches!(error, ApplyError::NoManifest { .. }));
     }

@@ -83,7 +83,7 @@ impl Cluster {
                 })
         };
         let unusable = || ClusterError::Configuration {
-            detail: format!("`{namespace}/{service_account}` is no name of a ServiceAccount"),
+            detail: format!("`{service_account}` of `{namespace}` is no name of a ServiceAccount"),
         };
         if !is_name(namespace) || !is_name(service_account) {
             return Err(unusable());

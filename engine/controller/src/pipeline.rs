@@ -178,12 +178,17 @@ impl Pipeline {
     /// The cluster, as the account that an application's objects are read and written as.
     ///
     /// # Errors
-    /// [`PipelineError::Cluster`] where what the spec names is no name.
+    /// [`PipelineError::Spec`] where what the spec names is no name.
     pub fn cluster_of(&self, job: &Job) -> Result<Cluster, PipelineError> {
-        match &job.spec.destination.service_account {
-            Some(account) => Ok(self.cluster.acting_as(&job.key.namespace, account)?),
-            None => Ok(self.cluster.clone()),
-        }
+        let Some(account) = &job.spec.destination.service_account else {
+            return Ok(self.cluster.clone());
+        };
+        self.cluster
+            .acting_as(&job.key.namespace, account)
+            .map_err(|error| PipelineError::Spec {
+                field: "spec.destination.serviceAccount",
+                detail: error.to_string(),
+            })
     }
 
     /// Fetches the repository, unless that was done since, and finds out what `revision` (the target where missing) means.

@@ -3,6 +3,7 @@
 //! | what | is |
 //! |---|---|
 //! | [`ControlPlane`] | a whole Kubernetes, `tests/controlplane`, with kwok playing the node |
+//! | [`ApiProxy`] | a proxy before its API server, which refuses, delays or cuts off |
 //! | [`GitServer`] | `git http-backend` behind a small HTTP server, with credentials and outages |
 //! | [`GitDaemon`], [`SshServer`] | `git daemon` and `sshd`, for the sources that go through them |
 //! | [`GnuPg`] | a gpg home with keys made for the occasion |
@@ -15,6 +16,7 @@
 //! Errors are `anyhow`, because a test or the demo can only print them.
 #![forbid(unsafe_code)]
 
+mod api_proxy;
 mod binaries;
 mod control_plane;
 mod folder;
@@ -28,6 +30,7 @@ mod repository;
 mod ssh_server;
 mod wait;
 
+pub use api_proxy::{ApiProxy, ApiRequest, Verdict};
 pub use binaries::{cache_folder, control_plane_binary, control_plane_source};
 pub use control_plane::ControlPlane;
 pub use folder::Folder;

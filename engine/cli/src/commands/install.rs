@@ -20,18 +20,18 @@ What Sluice may do is for you to say; without any of these it sees Applications 
 them, and a sync fails
 with K13, which names the right that is missing:
 
-  --manage-namespace NS        the built-in role `admin` in that namespace, and the usual kinds but Secrets readable
-                               everywhere, to watch them
-  --manage-secrets             Applications may hold Secrets: makes every Secret of the cluster readable
+  --manage-namespace NS        the built-in role `admin` in that namespace; it is then bound to the namespaces that are
+                               named, looks nowhere else, and refuses what belongs into none (K09)
   --application-namespace NS   Applications live there: their keyrings and credentials may be read
+  --impersonate NS             it may act as the ServiceAccounts of that namespace, for Applications there that name one
+                               (`spec.destination.serviceAccount`)
   --manage-cluster             the built-in role `cluster-admin`: for Namespaces, CRDs, ClusterRoles and every namespace
 
 Exit codes: 0; 2 for a value that is no name or no image.";
 
 const BASE: &str = include_str!("install/base.yaml");
 const REFERENCES: &str = include_str!("install/application-namespace.yaml");
-const OBSERVE: &str = include_str!("install/observe.yaml");
-const OBSERVE_SECRETS: &str = include_str!("install/observe-secrets.yaml");
+const IMPERSONATE: &str = include_str!("install/impersonate.yaml");
 const NAMESPACE_ROLE: &str = include_str!("install/manage-namespace.yaml");
 const CLUSTER_ROLE: &str = include_str!("install/manage-cluster.yaml");
 
@@ -44,12 +44,12 @@ pub(crate) struct Arguments {
     /// Namespace whose objects it may create, change and delete; may be given many times
     #[arg(long, value_name = "NAMESPACE", value_parser = name)]
     manage_namespace: Vec<String>,
-    /// Let it manage Secrets too, for which it has to be able to read every one
-    #[arg(long, requires = "manage_namespace")]
-    manage_secrets: bool,
     /// Namespace with Applications that name keyrings or credentials; may be given many times
     #[arg(long, value_name = "NAMESPACE", value_parser = name)]
     application_namespace: Vec<String>,
+    /// Namespace whose ServiceAccounts it may act as; may be given many times
+    #[arg(long, value_name = "NAMESPACE", value_parser = name)]
+    impersonate: Vec<String>,
     /// Let it create, change and delete everything, in the whole cluster
     #[arg(long, conflicts_with = "manage_namespace")]
     manage_cluster: bool,
@@ -62,8 +62,14 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
 }
 
 fn manifests(arguments: &Arguments, namespace: &str) -> String {
+    let bound: String = arguments
+        .manage_namespace
+        .iter()
+        .map(|namespace| format!("            - --manage-namespace={namespace}\n"))
+        .collect();
     let fill = |text: &str| {
-        text.replace("{namespace}", namespace)
+        text.replace("{bound}\n", &bound)
+            .replace("{namespace}", namespace)
             .replace("{image}", &arguments.image)
             .replace("{version}", env!("CARGO_PKG_VERSION"))
     };
@@ -71,11 +77,8 @@ fn manifests(arguments: &Arguments, namespace: &str) -> String {
     for namespace in &arguments.application_namespace {
         text.push_str(&fill(REFERENCES).replace("{managed}", namespace));
     }
-    if !arguments.manage_namespace.is_empty() {
-        text.push_str(&fill(OBSERVE));
-    }
-    if arguments.manage_secrets {
-        text.push_str(&fill(OBSERVE_SECRETS));
+    for namespace in &arguments.impersonate {
+        text.push_str(&fill(IMPERSONATE).replace("{managed}", namespace));
     }
     for managed in &arguments.manage_namespace {
         text.push_str(&fill(NAMESPACE_ROLE).replace("{managed}", managed));

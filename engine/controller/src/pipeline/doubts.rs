@@ -11,6 +11,7 @@ use futures::StreamExt as _;
 use serde_json::Value;
 use sluice_cluster::{Cluster, ClusterError, Patch};
 use sluice_compare::Certainty;
+use sluice_model::Coded as _;
 use sluice_model::applyset::PART_OF_LABEL;
 use sluice_model::decision::Strategy;
 use sluice_model::difference::{Difference, FieldChange};
@@ -144,7 +145,8 @@ async fn ask(cluster: &Cluster, object: Compared, set: &str) -> Option<Answer> {
         Err(error) if error.is_transient() || matches!(error, ClusterError::Modified { .. }) => None,
         Err(error) if error.is_immutable() => Some(Answer::Immutable),
         Err(error) => {
-            tracing::debug!(object = %desired.reference(), %error, "the server refuses a question");
+            // Without its words: of a Secret they may have values.
+            tracing::debug!(object = %desired.reference(), code = error.code().id, "the server refuses a question");
             Some(Answer::Refused)
         }
     }

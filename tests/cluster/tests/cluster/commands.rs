@@ -170,7 +170,7 @@ fn the_installation_grants_what_is_needed_and_no_more() {
         "create events.events.k8s.io -A",
         "delete deployments.apps -n shop",
         "get secrets -n shop",
-        "watch configmaps -A",
+        "watch configmaps -n shop",
         "update leases.coordination.k8s.io/sluice-controller -n sluice-system",
     ] {
         assert!(can(yes), "{yes}");
@@ -180,6 +180,8 @@ fn the_installation_grants_what_is_needed_and_no_more() {
         "create applications.sluice.dev -n other",
         "get secrets -n other",
         "list secrets -A",
+        "watch configmaps -A",
+        "get configmaps -n other",
         "patch configmaps -n other",
         "delete namespaces",
         "create clusterroles.rbac.authorization.k8s.io",
@@ -208,8 +210,36 @@ fn the_installation_grants_what_is_needed_and_no_more() {
     ] {
         engine.plane.kubectl(&change).unwrap();
     }
-    engine.start_controller(&["--kubeconfig", &file]).unwrap();
-    world.running().unwrap();
+    engine
+        .start_controller(&["--kubeconfig", &file, "--manage-namespace", "shop"])
+        .unwrap();
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {password: hunter2}\n";
+    world.write("secret.yaml", secret).unwrap();
+    let good = world.running().unwrap();
+    // Outside of its namespaces it does not even try.
+    for outside in [
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: other}\n",
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: a}\n",
+    ] {
+        world.write("outside.yaml", outside).unwrap();
+        world.commit("what belongs elsewhere").unwrap();
+        world.refresh().unwrap();
+        let refused = world.wait_status(|status| {
+            let condition = sluice_cluster_tests::condition(status, "Synced")?;
+            anyhow::ensure!(
+                condition["reason"]
+                    .as_str()
+                    .is_some_and(|reason| reason.starts_with("K09")),
+                "not refused"
+            );
+            Ok(())
+        });
+        assert!(refused.unwrap().to_string().contains("outside.yaml:1"));
+    }
+    assert_eq!(
+        sluice_cluster_tests::text(&world.get().unwrap(), "/status/sync/revision"),
+        good
+    );
     engine.stop_controller().unwrap();
 }
 

@@ -3,11 +3,15 @@
 //! One program, so that its tests share one control plane. `cargo test -p sluice-cluster-tests NAME` runs some of them.
 #![expect(clippy::unwrap_used, reason = "the shared parts of tests are tests too")]
 
+mod adoption;
 mod bad_git;
 mod bad_manifests;
 mod commands;
 mod examples;
+mod killed;
 mod lifecycle;
 mod outages;
+mod ownership;
 mod plans;
 mod refusals;
+mod tenancy;

@@ -1,0 +1,243 @@
+//! Order, waves, hooks, and what a run that was ended leaves to the next.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use sluice_apply::{Event, NotHealthy, Options, Rehearse, Request, apply};
+use sluice_model::Coded as _;
+use sluice_model::decision::{HookCleanup, Phase};
+use sluice_model::health::{HealthStatus, HealthVerdict};
+use sluice_model::outcome::StepResult;
+use sluice_model::plan::{Action, HeldDeletion, Plan, Step};
+
+use crate::world::{World, deletion, plan, precondition, results, step, with};
+
+#[tokio::test]
+async fn a_plan_may_bring_the_namespace_and_the_kind_that_it_needs() {
+    let world = World::new("apply-brings").await;
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "apply-brought"}});
+    let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+    let crd = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "widgets.apply.example.com"},
+        "spec": {"group": "apply.example.com", "scope": "Namespaced", "names": {"kind": "Widget", "plural": "widgets"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": schema}]}});
+    let widget = json!({"apiVersion": "apply.example.com/v1", "kind": "Widget", "metadata": {"name": "w", "namespace": "apply-brought"}});
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m", "namespace": "apply-brought"}});
+    let finished = world
+        .apply(&[step(namespace), step(crd), step(map), step(widget.clone())])
+        .await;
+    assert!(finished.failure.is_none(), "{finished:?}");
+    assert_eq!(results(&finished), [StepResult::Created; 4]);
+    assert!(world.get(&widget).await.is_some());
+}
+
+#[tokio::test]
+async fn what_is_there_already_is_unchanged() {
+    let world = World::new("apply-unchanged").await;
+    let map = world.config_map("a", "1");
+    assert_eq!(
+        results(&world.apply(&[step(map.clone())]).await),
+        [StepResult::Created]
+    );
+    let live = world.get(&map).await.unwrap();
+    let again = with(map.clone(), Some(&live), |_, _, _| {});
+    assert_eq!(results(&world.apply(&[again]).await), [StepResult::Unchanged]);
+    let changed = with(world.config_map("a", "2"), Some(&live), |_, _, _| {});
+    assert_eq!(results(&world.apply(&[changed]).await), [StepResult::Configured]);
+}
+
+#[tokio::test]
+async fn an_old_hook_makes_room_and_a_finished_one_goes() {
+    let world = World::new("apply-hooks").await;
+    let job = world.job("migrate", "one");
+    world.apply(&[step(job.clone())]).await;
+    let first = world.get(&job).await.unwrap();
+    let mut hook = with(world.job("migrate", "two"), None, |_, _, delete_first| {
+        *delete_first = true
+    });
+    hook.phase = Phase::PreSync;
+    let finished = world
+        .apply(&[hook.clone(), step(world.config_map("a", "1"))])
+        .await;
+    assert!(finished.failure.is_none(), "{finished:?}");
+    assert_ne!(
+        world.get(&job).await.unwrap().metadata("uid"),
+        first.metadata("uid")
+    );
+
+    if let Action::Apply { cleanup, .. } = &mut hook.action {
+        cleanup.push(HookCleanup::HookSucceeded);
+    }
+    let finished = world.apply(&[hook]).await;
+    assert!(finished.failure.is_none(), "{finished:?}");
+    let gone = world.get(&job).await;
+    assert!(gone.is_none_or(|job| job.is_deleting()));
+}
+
+#[tokio::test]
+async fn a_wave_waits_for_the_one_before_it_and_a_failure_ends_the_sync() {
+    let world = World::new("apply-waves").await;
+    let later = |name: &str, phase, wave| Step {
+        phase,
+        wave,
+        ..step(world.config_map(name, "1"))
+    };
+    let steps = [
+        later("first", Phase::Sync, -1),
+        later("second", Phase::Sync, 0),
+        later("third", Phase::PostSync, 0),
+        later("failed", Phase::SyncFail, 0),
+    ];
+    let waited = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&waited);
+    let finished = world
+        .run(&plan(&steps), None, Options::default(), move |objects| {
+            seen.lock()
+                .unwrap()
+                .extend(objects.iter().map(|object| object.name.clone()));
+            match objects[0].name.as_str() {
+                "second" => Err(NotHealthy::Object {
+                    object: Box::new(objects[0].clone()),
+                    verdict: Box::new(HealthVerdict {
+                        status: HealthStatus::Degraded,
+                        message: "broken".to_owned(),
+                        plugin: Some("p".to_owned()),
+                    }),
+                    late: false,
+                }),
+                _ => Ok(()),
+            }
+        })
+        .await;
+    assert_eq!(*waited.lock().unwrap(), ["first", "second"]);
+    assert_eq!(
+        finished.failure.as_ref().map(|error| error.code().id),
+        Some("A06")
+    );
+    let text = finished.failure.as_ref().unwrap().to_string();
+    assert_eq!(
+        text,
+        "Sync wave 0 did not become healthy: ConfigMap apply-waves/second is Degraded: broken (says plugin p)"
+    );
+    assert_eq!(
+        results(&finished),
+        [StepResult::Created, StepResult::Created, StepResult::NotTried]
+    );
+    assert!(world.get(&world.config_map("third", "1")).await.is_none());
+    assert!(
+        world.get(&world.config_map("failed", "1")).await.is_some(),
+        "the hook for failed syncs ran"
+    );
+}
+
+#[tokio::test]
+async fn held_deletions_need_the_digest_of_this_very_plan() {
+    let world = World::new("apply-held").await;
+    let map = world.config_map("a", "1");
+    world.apply(&[step(map.clone())]).await;
+    let live = world.get(&map).await.unwrap();
+    let held = HeldDeletion {
+        step: deletion(&live),
+        reason: "dear".to_owned(),
+        decided_by: None,
+    };
+    let plan = Plan {
+        held: vec![held],
+        ..plan(&[])
+    };
+    for approval in [None, Some("sha256:0"), Some("")] {
+        let finished = world.run(&plan, approval, Options::default(), |_| Ok(())).await;
+        assert!(
+            !finished.held_done && finished.outcomes.is_empty(),
+            "{finished:?}"
+        );
+        assert!(world.get(&map).await.is_some());
+    }
+    let finished = world
+        .run(&plan, Some(&plan.digest()), Options::default(), |_| Ok(()))
+        .await;
+    assert!(finished.held_done && finished.failure.is_none(), "{finished:?}");
+    // The garbage collector takes its time.
+    assert!(world.get(&map).await.is_none_or(|map| map.is_deleting()));
+}
+
+#[tokio::test]
+async fn a_rehearsal_alone_writes_nothing() {
+    let world = World::new("apply-rehearse").await;
+    let map = world.config_map("a", "1");
+    let options = Options {
+        rehearse: Rehearse::Only,
+        ..Options::default()
+    };
+    let finished = world
+        .run(&plan(&[step(map.clone())]), None, options, |_| Ok(()))
+        .await;
+    assert_eq!(results(&finished), [StepResult::Created]);
+    assert_eq!(world.get(&map).await, None);
+}
+
+#[tokio::test]
+async fn a_killed_sync_is_finished_by_the_next() {
+    let world = World::new("apply-killed").await;
+    let manifests: Vec<Value> = (0..30)
+        .map(|number| world.config_map(&format!("m{number}"), "1"))
+        .collect();
+    let steps: Vec<Step> = manifests.iter().cloned().map(step).collect();
+    // Ended after every possible number of writes, one after another.
+    for writes in [1, 7, 20] {
+        let mut due = Vec::new();
+        for (step, manifest) in steps.iter().zip(&manifests) {
+            let live = world.get(manifest).await;
+            due.push(Step {
+                precondition: live.as_ref().map(precondition),
+                ..step.clone()
+            });
+        }
+        let plan = plan(&due);
+        let none = BTreeMap::new();
+        let options = Options {
+            concurrency: 2,
+            ..Options::default()
+        };
+        let request = Request {
+            plan: &plan,
+            manifests: &none,
+            approval: None,
+            parent: None,
+            options,
+        };
+        let waiter =
+            |_, _| -> futures::future::BoxFuture<'static, _> { Box::pin(std::future::ready(Ok(()))) };
+        let (killed, mut dead) = tokio::sync::oneshot::channel::<()>();
+        let mut killed = Some(killed);
+        let mut stored = 0;
+        let mut events = |event: Event| {
+            if let Event::Stored(_) = event {
+                stored += 1;
+                if stored == writes {
+                    drop(killed.take());
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = &mut dead => {}
+            finished = apply(&world.cluster, request, &waiter, &mut events) => panic!("not killed: {finished:?}"),
+        }
+    }
+    let mut due = Vec::new();
+    for (step, manifest) in steps.iter().zip(&manifests) {
+        let live = world.get(manifest).await;
+        due.push(Step {
+            precondition: live.as_ref().map(precondition),
+            ..step.clone()
+        });
+    }
+    let finished = world.apply(&due).await;
+    assert!(finished.failure.is_none(), "{finished:?}");
+    assert!(results(&finished).contains(&StepResult::Unchanged));
+    for manifest in &manifests {
+        assert_eq!(world.get(manifest).await.unwrap().value()["data"]["value"], "1");
+    }
+}

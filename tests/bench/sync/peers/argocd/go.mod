@@ -1,0 +1,3 @@
+module sluice.dev/bench/sync/argocd
+
+go 1.26.0
