@@ -79,7 +79,7 @@ pub enum ClusterError {
         /// True where the object was expected not to exist.
         exists: bool,
     },
-    /// 429, 503, 504.
+    /// 429, 502, 503, 504.
     #[error("the API server is busy: {message}")]
     Throttled {
         /// The server's words.
@@ -260,7 +260,8 @@ impl ClusterError {
                     .collect(),
                 message,
             },
-            429 | 503 | 504 => {
+            // 502: what stands before the server found nobody there.
+            429 | 502 | 503 | 504 => {
                 let asked = details
                     .map(|d| d.retry_after_seconds)
                     .filter(|seconds| *seconds > 0);

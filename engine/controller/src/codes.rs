@@ -37,13 +37,6 @@ pub const REQUEST: ErrorCode = ErrorCode {
     hint: "use `sluice sync`, which writes it",
     exit: ExitKind::Input,
 };
-/// Plugins failed.
-pub const PLUGINS: ErrorCode = ErrorCode {
-    id: "K06",
-    summary: "a policy plugin did not answer, so the cautious default holds",
-    hint: "see the plugin's own code in the message; `sluice plugin list` shows which serve",
-    exit: ExitKind::Plugin,
-};
 /// A bug.
 pub const INTERNAL: ErrorCode = ErrorCode {
     id: "K07",
@@ -75,7 +68,6 @@ pub const ALL: &[&ErrorCode] = &[
     &DESTINATION,
     &SPEC,
     &REQUEST,
-    &PLUGINS,
     &INTERNAL,
     &EMPTY,
     &OUT_OF_BOUNDS,

@@ -193,3 +193,15 @@ impl Coded for PipelineError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_should_not_happen_has_a_code_too() {
+        let error = PipelineError::internal("a thread panicked");
+        assert_eq!(error.code().id, "K07");
+        assert!(error.hint().contains("report it") && !error.is_transient());
+    }
+}

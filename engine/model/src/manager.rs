@@ -59,6 +59,8 @@ const DEPLOYERS: &[&str] = &[
     "kubectl",
     "kubectl-client-side-apply",
     "kubectl-create",
+    // The server's own, where `kubectl` went from client-side to server-side apply.
+    "kubectl-last-applied",
     "kustomize-controller",
 ];
 
@@ -104,15 +106,18 @@ pub fn managers(live: &Object) -> impl Iterator<Item = (Manager, &Tree)> {
 
 /// Who has to be taken over before `live` is ours alone: those who deployed it before, and we ourselves where we wrote it as
 /// a whole. Nobody of the former where we have applied it already: whoever deploys it then is a rival, not a predecessor.
-pub fn predecessors(live: &Object) -> Vec<Manager> {
+/// `names` are those of a policy; none: the tools that people come from.
+pub fn predecessors(live: &Object, names: Option<&[String]>) -> Vec<Manager> {
     let adopted = managers(live).any(|(manager, _)| manager.is_us() && manager.operation == Operation::Apply);
     let found = managers(live).filter(|(manager, tree)| {
         manager.subresource.is_none()
             && match manager.is_us() {
                 true => manager.operation == Operation::Update,
-                false => {
-                    !adopted && (DEPLOYERS.contains(&manager.name.as_str()) || applies_itself(manager, tree))
-                }
+                false if adopted => false,
+                false => match names {
+                    Some(names) => names.contains(&manager.name),
+                    None => DEPLOYERS.contains(&manager.name.as_str()) || applies_itself(manager, tree),
+                },
             }
     });
     let mut found: Vec<Manager> = found.map(|(manager, _)| manager).collect();
@@ -205,7 +210,7 @@ mod tests {
     }
 
     fn names(live: &Object) -> Vec<String> {
-        predecessors(live).iter().map(ToString::to_string).collect()
+        predecessors(live, None).iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -223,6 +228,11 @@ mod tests {
             status,
         ]));
         assert_eq!(names(&object), ["argocd-controller (apply)", "helm", "robot"]);
+        let only = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            predecessors(&object, Some(&names)).len()
+        };
+        assert_eq!((only(&["some-operator"]), only(&[])), (1, 0));
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub mod codes {
     pub const FORBIDDEN: ErrorCode = ErrorCode {
         id: "O01",
         summary: "the engine may not watch a kind that an application manages",
-        hint: "grant `list` and `watch` on the named kind, cluster-wide, to the engine's account",
+        hint: "grant `list` and `watch` on the named kind to the engine's account: cluster-wide, or where `--manage-namespace` binds it to namespaces, in each of them",
         exit: ExitKind::Cluster,
     };
     /// The API server does not let a watch through just now.

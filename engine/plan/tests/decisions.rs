@@ -34,6 +34,7 @@ fn made(desired: Vec<DesiredObject>, candidates: Vec<PruneCandidate>) -> Plan {
         occasion: Occasion::Sync,
         desired,
         candidates,
+        namespace: None,
         options: Options {
             allow_empty: true,
             ..Options::default()
@@ -49,6 +50,7 @@ fn applied(live: Option<Object>, decision: SyncDecision) -> (bool, Strategy, App
         pointer: "/data/a".into(),
         live: Some("1".into()),
         desired: Some("2".into()),
+        holder: None,
     };
     let desired = DesiredObject {
         manifest: Manifest {
@@ -64,6 +66,8 @@ fn applied(live: Option<Object>, decision: SyncDecision) -> (bool, Strategy, App
         },
         live,
         decision,
+        predecessors: Vec::new(),
+        recreate: false,
     };
     let plan = made(vec![desired], Vec::new());
     // A plan that was written and read is the same plan.

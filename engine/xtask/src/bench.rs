@@ -44,5 +44,18 @@ pub(crate) fn run_all() -> Result<()> {
                 .arg("--sluice")
                 .arg(sluice))
         },
+    )?;
+    step(
+        "sync",
+        "a sync on a real control plane, beside its peers, and memory",
+        || {
+            run(Command::new(program("sluice-bench-sync")?).args([
+                "--objects",
+                "1000,5000",
+                "--memory",
+                "10000",
+                "--peers",
+            ]))
+        },
     )
 }

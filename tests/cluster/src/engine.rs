@@ -74,6 +74,13 @@ impl Engine {
         Ok(())
     }
 
+    /// Returns the controller's process id; none where none was started.
+    #[must_use]
+    pub fn controller_id(&self) -> Option<u32> {
+        let controller = self.controller.lock().unwrap_or_else(PoisonError::into_inner);
+        controller.as_ref().map(Process::id)
+    }
+
     /// Fails if the controller has ended by itself.
     pub fn check(&self) -> Result<()> {
         let mut controller = self.controller.lock().unwrap_or_else(PoisonError::into_inner);

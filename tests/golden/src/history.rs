@@ -278,7 +278,8 @@ impl World {
                 let object = prepare(&object, live.as_ref(), &decision.ignore_fields);
                 sent.insert(object.reference().key(), object.clone());
                 let adopted = live.as_ref().filter(|_| decision.strategy.applies());
-                let earlier = adopted.map(predecessors).unwrap_or_default();
+                let names = decision.take_over.as_deref();
+                let earlier = adopted.map(|live| predecessors(live, names)).unwrap_or_default();
                 let comparison =
                     compare_taking_over(&object, live.as_ref(), &decision.ignore_fields, &earlier);
                 DesiredObject {

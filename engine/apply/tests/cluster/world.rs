@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sluice_apply::{Finished, NotHealthy, Options, Request, apply};
 use sluice_cluster::{Cluster, ConnectOptions};
 use sluice_model::ObjectRef;
-use sluice_model::decision::{Phase, Propagation, Strategy};
+use sluice_model::decision::{ApplyOptions, Phase, Propagation, Strategy};
 use sluice_model::object::{Object, ObjectKey};
 use sluice_model::outcome::StepResult;
 use sluice_model::plan::{Action, ApplicationKey, PLAN_VERSION, Plan, Precondition, Step};
@@ -122,6 +122,7 @@ pub(crate) fn step(manifest: Value) -> Step {
             delete_first: false,
             take_over: Vec::new(),
             cleanup: Vec::new(),
+            options: ApplyOptions::default(),
         },
         origin: None,
         changes: Vec::new(),

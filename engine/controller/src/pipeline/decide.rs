@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sluice_apply::Members;
 use sluice_cluster::Cluster;
 use sluice_compare::{Certainty, Rules};
+use sluice_model::application::IgnoreDifference;
 use sluice_model::decision::{Occasion, SyncDecision};
 use sluice_model::difference::Difference;
 use sluice_model::manager::{self, Manager};
@@ -270,16 +271,23 @@ fn compare(
         .collect()
 }
 
-fn judge(manifest: Manifest, live: Option<Object>, decision: SyncDecision, rules: &Rules) -> Compared {
+fn judge(manifest: Manifest, live: Option<Object>, mut decision: SyncDecision, rules: &Rules) -> Compared {
     let Manifest { object, origin } = manifest;
-    let mut ignored = decision.ignore_fields.clone();
-    ignored.extend(rules.pointers(&object, live.as_ref()));
+    let mut ignored = rules.pointers(&object, live.as_ref());
+    match Rules::read(&[ignored_by(&decision)]) {
+        Ok(policy) => ignored.extend(policy.pointers(&object, live.as_ref())),
+        // Whatever it was to keep out of the sync must not be written meanwhile.
+        Err(error) => drop(decision.hold.get_or_insert(format!("ignored field {error}"))),
+    }
     // Where a policy forces, Git's number of replicas counts, and not the autoscaler's.
     if let Some(live) = live.as_ref().filter(|_| !decision.force) {
         ignored.extend(sluice_compare::autoscaled(live));
     }
     let adopted = live.as_ref().filter(|_| decision.strategy.applies());
-    let predecessors = adopted.map(manager::predecessors).unwrap_or_default();
+    let names = decision.take_over.as_deref();
+    let predecessors = adopted
+        .map(|live| manager::predecessors(live, names))
+        .unwrap_or_default();
     let desired = sluice_compare::prepare(&object, live.as_ref(), &ignored);
     let comparison = sluice_compare::compare_taking_over(&desired, live.as_ref(), &ignored, &predecessors);
     Compared {
@@ -292,6 +300,24 @@ fn judge(manifest: Manifest, live: Option<Object>, decision: SyncDecision, rules
         predecessors,
         recreate: false,
         certainty: comparison.certainty,
+    }
+}
+
+/// What the policies want ignored of one object, as a rule.
+fn ignored_by(decision: &SyncDecision) -> IgnoreDifference {
+    let any = || "*".to_owned();
+    let (paths, pointers) = decision
+        .ignore_fields
+        .iter()
+        .cloned()
+        .partition(|field| field.starts_with('.'));
+    IgnoreDifference {
+        group: any(),
+        kind: any(),
+        json_pointers: pointers,
+        jq_path_expressions: paths,
+        managed_fields_managers: decision.ignore_managers.clone(),
+        ..IgnoreDifference::default()
     }
 }
 

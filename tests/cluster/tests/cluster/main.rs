@@ -13,5 +13,7 @@ mod lifecycle;
 mod outages;
 mod ownership;
 mod plans;
+mod pressure;
 mod refusals;
+mod spec;
 mod tenancy;

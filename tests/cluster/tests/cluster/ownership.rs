@@ -171,7 +171,6 @@ fn mutate(world: &World<'_>) {
                 "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": world.namespace}},
                 "resourceRules": [{"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["deployments"]}],
             },
-            "matchConditions": [{"name": "not-yet", "expression": "!object.spec.template.spec.containers.exists(c, c.name == 'proxy') || object.spec.template.spec.containers.exists(c, c.image.startsWith('registry.'))"}],
             "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": expression}}],
         },
     });
@@ -183,7 +182,11 @@ fn mutate(world: &World<'_>) {
     world.apply(&binding).unwrap();
     let probe = deployment("", "").replace("name: web\n", "name: probe\n");
     wait_for("the policy", PATIENCE, || {
-        let probe = world.engine.write("probe.yaml", &probe)?.display().to_string();
+        let probe = world
+            .engine
+            .write("own-webhook.yaml", &probe)?
+            .display()
+            .to_string();
         let arguments = [
             "-n",
             &world.namespace,
