@@ -172,8 +172,8 @@ impl Drop for ApiProxy {
 }
 
 impl State {
-    fn serve(&self, stream: &TcpStream) -> Result<()> {
-        let Some(request) = http::read(stream)? else {
+    fn serve(&self, mut stream: &TcpStream) -> Result<()> {
+        let Some(request) = http::read(&mut stream)? else {
             return Ok(());
         };
         let mut seen = ApiRequest {
@@ -205,7 +205,7 @@ impl State {
                 let seconds = seconds.to_string();
                 let headers = [("Retry-After", seconds.as_str())];
                 http::answer(
-                    stream,
+                    &mut stream,
                     "429 Too Many Requests",
                     &headers,
                     "Too many requests, please try again later.",

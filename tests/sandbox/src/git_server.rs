@@ -1,7 +1,7 @@
-//! `git http-backend`, the server side of Git itself, behind HTTP on loopback.
+//! `git http-backend`, the server side of Git itself, behind HTTP or HTTPS on loopback.
 
 use std::{
-    io::Write as _,
+    io::{Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
     path::PathBuf,
     process::{Command, Stdio},
@@ -10,16 +10,46 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use rustls::{
+    RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    server::WebPkiClientVerifier,
+};
 
 use crate::{
-    Folder, http,
+    Authority, Certificate, Folder, http,
     process::output,
     repository::{self, Repository},
 };
+
+const SLOWEST_CLIENT: Duration = Duration::from_secs(60);
+
+/// Who is let in, and how.
+#[derive(Debug, Clone, Default)]
+pub enum Door {
+    /// Anybody.
+    #[default]
+    Open,
+    /// Whoever knows the user name and the password.
+    Basic(String, String),
+    /// Whoever has the token.
+    Bearer(String),
+}
+
+/// What the server shows, and asks for, before the first request.
+#[derive(Debug)]
+pub struct Tls<'a> {
+    /// Who it says it is.
+    pub certificate: &'a Certificate,
+    /// Whose clients are let in; everybody where missing.
+    pub clients: Option<&'a Authority>,
+}
 
 /// How the server treats requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,12 +68,14 @@ pub enum Service {
 pub struct GitServer {
     shared: Arc<Shared>,
     port: u16,
+    scheme: &'static str,
     listener: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
 struct Shared {
     folder: Folder,
+    tls: Option<Arc<ServerConfig>>,
     service: Mutex<Service>,
     /// The value of the Authorization header that is asked for.
     authorization: Option<String>,
@@ -54,22 +86,31 @@ struct Shared {
 impl GitServer {
     /// Starts one that anybody may read from.
     pub fn start() -> Result<Self> {
-        Self::start_with(None)
+        Self::start_with(Door::Open, None)
     }
 
     /// Starts one that asks for a user name and a password.
     pub fn start_protected(user: &str, password: &str) -> Result<Self> {
-        Self::start_with(Some(format!(
-            "Basic {}",
-            BASE64_STANDARD.encode(format!("{user}:{password}"))
-        )))
+        Self::start_with(Door::Basic(user.to_owned(), password.to_owned()), None)
     }
 
-    fn start_with(authorization: Option<String>) -> Result<Self> {
+    /// Starts one with a door, over HTTPS where it has a certificate.
+    pub fn start_with(door: Door, tls: Option<&Tls<'_>>) -> Result<Self> {
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = socket.local_addr()?.port();
+        let authorization = match door {
+            Door::Open => None,
+            Door::Basic(user, password) => {
+                let pair = BASE64_STANDARD.encode(format!("{user}:{password}"));
+                Some(format!("Basic {pair}"))
+            }
+            Door::Bearer(token) => Some(format!("Bearer {token}")),
+        };
+        let tls = tls.map(configuration).transpose()?.map(Arc::new);
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let shared = Arc::new(Shared {
             folder: Folder::new("git")?,
+            tls,
             service: Mutex::default(),
             authorization,
             requests: AtomicU64::new(0),
@@ -82,6 +123,7 @@ impl GitServer {
         Ok(Self {
             shared,
             port,
+            scheme,
             listener: Some(listener),
         })
     }
@@ -115,7 +157,7 @@ impl GitServer {
     /// Returns the URL of a repository, whether it exists or not.
     #[must_use]
     pub fn url(&self, name: &str) -> String {
-        format!("http://127.0.0.1:{}/{name}.git", self.port)
+        format!("{}://127.0.0.1:{}/{name}.git", self.scheme, self.port)
     }
 
     /// Returns where a repository is on disk.
@@ -155,16 +197,50 @@ fn listen(socket: &TcpListener, shared: &Arc<Shared>) {
         let Ok(stream) = stream else { continue };
         let shared = Arc::clone(shared);
         // A client that goes away in the middle is its own concern.
-        thread::spawn(move || serve(&stream, &shared).ok());
+        thread::spawn(move || accept(stream, &shared).ok());
     }
 }
 
-fn serve(stream: &TcpStream, shared: &Shared) -> Result<()> {
+fn configuration(tls: &Tls<'_>) -> Result<ServerConfig> {
+    let provider = Arc::new(ring::default_provider());
+    let builder =
+        ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+    let builder = match tls.clients {
+        None => builder.with_no_client_auth(),
+        Some(authority) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes())?)?;
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let chain = vec![CertificateDer::from_pem_slice(
+        tls.certificate.certificate.as_bytes(),
+    )?];
+    let key = PrivateKeyDer::from_pem_slice(tls.certificate.key.as_bytes())?;
+    Ok(builder.with_single_cert(chain, key)?)
+}
+
+fn accept(mut stream: TcpStream, shared: &Shared) -> Result<()> {
     shared.requests.fetch_add(1, Ordering::Relaxed);
     let service = *shared.service.lock().unwrap_or_else(PoisonError::into_inner);
     if service == Service::Unreachable {
         return Ok(());
     }
+    stream.set_read_timeout(Some(SLOWEST_CLIENT))?;
+    match &shared.tls {
+        None => serve(&mut stream, shared, service),
+        Some(tls) => {
+            let mut stream = StreamOwned::new(ServerConnection::new(Arc::clone(tls))?, stream);
+            serve(&mut stream, shared, service)?;
+            stream.conn.send_close_notify();
+            stream.flush()?;
+            Ok(())
+        }
+    }
+}
+
+fn serve(stream: &mut (impl Read + Write + Send), shared: &Shared, service: Service) -> Result<()> {
     let Some(request) = http::read(stream)? else {
         return Ok(());
     };

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`ControlPlane`] | a whole Kubernetes, `tests/controlplane`, with kwok playing the node |
 //! | [`ApiProxy`] | a proxy before its API server, which refuses, delays or cuts off |
-//! | [`GitServer`] | `git http-backend` behind a small HTTP server, with credentials and outages |
+//! | [`GitServer`] | `git http-backend` behind a small HTTP or HTTPS server, with credentials and outages |
+//! | [`Authority`], [`ProxyServer`] | certificates made for the occasion, and a proxy |
 //! | [`GitDaemon`], [`SshServer`] | `git daemon` and `sshd`, for the sources that go through them |
 //! | [`GnuPg`] | a gpg home with keys made for the occasion |
 //! | [`Repository`] | a working copy: write, commit (signed by whom you like), push |
@@ -17,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod api_proxy;
+mod authority;
 mod binaries;
 mod control_plane;
 mod folder;
@@ -26,18 +28,21 @@ mod gnupg;
 mod http;
 pub mod janitor;
 mod process;
+mod proxy_server;
 mod repository;
 mod ssh_server;
 mod wait;
 
 pub use api_proxy::{ApiProxy, ApiRequest, Verdict};
+pub use authority::{Authority, Certificate};
 pub use binaries::{cache_folder, control_plane_binary, control_plane_source};
 pub use control_plane::ControlPlane;
 pub use folder::Folder;
 pub use git_daemon::GitDaemon;
-pub use git_server::{GitServer, Service};
+pub use git_server::{Door, GitServer, Service, Tls};
 pub use gnupg::{GnuPg, Key};
 pub use process::{Process, cargo, output};
+pub use proxy_server::ProxyServer;
 pub use repository::{Commit, Repository, Signature};
 pub use ssh_server::SshServer;
 pub use wait::{free_port, wait_for};
