@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use serde::Deserialize as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::program::{run, sluice, text};
 
@@ -119,7 +119,9 @@ fn nothing_is_granted_that_was_not_asked_for() {
             !groups.contains(&"*".into()) && !rule["resources"].as_array().unwrap().contains(&"*".into()),
             "{rule}"
         );
-        if verbs.iter().any(|verb| writes.contains(verb)) {
+        // The ledgers of what was verified, in namespaces that were named for it: bound to nobody without one.
+        let of_ledgers = rule["resources"] == json!(["configmaps"]) && verbs == ["create", "patch"];
+        if verbs.iter().any(|verb| writes.contains(verb)) && !of_ledgers {
             assert!(
                 groups
                     .iter()

@@ -1,14 +1,15 @@
 //! The pipeline, as commands use it: for an Application of the cluster, or for one in a file.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use sluice_cluster::Cluster;
 use sluice_controller::mirrors::Mirrors;
-use sluice_controller::pipeline::{Intent, Job, Pipeline, Prepared};
+use sluice_controller::pipeline::{Intent, Job, Pipeline, Prepared, Reaching};
 use sluice_model::application::Application;
 use sluice_model::manifest::Manifest;
-use sluice_source::Repositories;
+use sluice_source::{Access, KnownHosts, Limits, Repositories};
 
 use crate::args::Global;
 use crate::commands::plugin;
@@ -37,6 +38,35 @@ pub(crate) struct Git {
     /// Host keys of SSH servers, as OpenSSH writes them; the user's and the system's by default
     #[arg(long, value_name = "FILE")]
     known_hosts: Option<PathBuf>,
+    /// Namespace of what Applications share: the Secret sluice-repositories, the ConfigMaps sluice-known-hosts and
+    /// sluice-tls-certificates; nothing is shared by default
+    #[arg(long, env = "SLUICE_SHARED_NAMESPACE", value_name = "NAMESPACE", hide_env_values = true, value_parser = crate::commands::install::name)]
+    shared_namespace: Option<String>,
+    /// How long a fetch may take
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = crate::commands::wait::duration)]
+    fetch_timeout: Duration,
+    /// How much a fetch may receive
+    #[arg(long, value_name = "SIZE", default_value = "4Gi", value_parser = size)]
+    fetch_limit: u64,
+    /// How large a file of a repository may be, wherever in its history
+    #[arg(long, value_name = "SIZE", default_value = "100Mi", value_parser = size)]
+    object_limit: u64,
+}
+
+/// Bytes, as Kubernetes writes them.
+fn size(text: &str) -> Result<u64, String> {
+    let units = [("Ki", 10), ("Mi", 20), ("Gi", 30), ("", 0)];
+    let (digits, shift) = units
+        .iter()
+        .find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)))
+        .unwrap_or((text, 0));
+    let bytes = digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(1 << shift));
+    bytes
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| "it is a number of bytes, such as 512Mi or 4Gi".to_owned())
 }
 
 impl Git {
@@ -45,9 +75,29 @@ impl Git {
         Repositories::open(self.folder()).map_err(Failure::of)
     }
 
-    /// The file of host keys, where one is named.
-    pub(crate) fn known_hosts(&self) -> Option<PathBuf> {
-        self.known_hosts.clone()
+    /// How a repository is reached without an Application: by what the user's own SSH agent and configuration open.
+    pub(crate) fn access(&self) -> Access {
+        Access {
+            known_hosts: self
+                .known_hosts
+                .clone()
+                .map_or(KnownHosts::User, KnownHosts::File),
+            limits: self.reaching().limits,
+            ..Access::default()
+        }
+    }
+
+    /// How repositories are reached.
+    pub(crate) fn reaching(&self) -> Reaching {
+        Reaching {
+            known_hosts: self.known_hosts.clone(),
+            limits: Limits {
+                timeout: self.fetch_timeout,
+                receive: self.fetch_limit,
+                object: self.object_limit,
+            },
+            shared: self.shared_namespace.clone(),
+        }
     }
 
     /// The folder of the mirrors.
@@ -109,7 +159,7 @@ impl Engine {
     ) -> Result<Self, Failure> {
         let mirrors = Mirrors::new(git.repositories()?);
         let mut pipeline = Pipeline::new(mirrors, plugin::host(global), connection.cluster.clone());
-        pipeline.known_hosts = git.known_hosts();
+        pipeline.reaching = git.reaching();
         let job = Job::of(&application, &connection.namespace);
         Ok(Self {
             connection,

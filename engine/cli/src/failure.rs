@@ -220,11 +220,13 @@ pub(crate) enum CliError {
         /// Whose approval.
         application: String,
     },
-    /// Another plan waits for approval.
-    #[error("{application} waits for the approval of plan {pending}, not of {given}")]
-    OtherPlanPending {
+    /// Another plan, or another history, waits for approval.
+    #[error("{application} waits for the approval of {what} {pending}, not of {given}")]
+    OtherPending {
         /// Whose approval.
         application: String,
+        /// `plan` or `the history of`.
+        what: &'static str,
         /// What was given.
         given: String,
         /// What the status says.
@@ -302,7 +304,7 @@ impl Coded for CliError {
             Self::OfflineNeedsFile => &codes::OFFLINE_NEEDS_FILE,
             Self::NoApplication { .. } => &codes::NO_APPLICATION,
             Self::NothingPending { .. } => &codes::NOTHING_PENDING,
-            Self::OtherPlanPending { .. } => &codes::OTHER_PLAN_PENDING,
+            Self::OtherPending { .. } => &codes::OTHER_PENDING,
             Self::Timeout { .. } => &codes::TIMEOUT,
             Self::OperationFailed { .. } => &codes::OPERATION_FAILED,
             Self::Gone { .. } => &codes::GONE,
@@ -391,11 +393,11 @@ pub mod codes {
         "look at `sluice status`: what was held may be done already, or Git may have it again",
     );
     /// See the summary.
-    pub const OTHER_PLAN_PENDING: ErrorCode = code(
+    pub const OTHER_PENDING: ErrorCode = code(
         "U10",
         ExitKind::Held,
-        "another plan waits for approval than the one that was given",
-        "read what `sluice status` shows now and approve that digest if you agree with it",
+        "another plan or history waits for approval than the one that was given",
+        "read what `sluice status` shows now and approve that if you agree with it",
     );
     /// See the summary.
     pub const TIMEOUT: ErrorCode = code(
@@ -486,7 +488,7 @@ pub mod codes {
         &OFFLINE_NEEDS_FILE,
         &NO_APPLICATION,
         &NOTHING_PENDING,
-        &OTHER_PLAN_PENDING,
+        &OTHER_PENDING,
         &TIMEOUT,
         &OPERATION_FAILED,
         &GONE,
@@ -545,8 +547,9 @@ mod tests {
             CliError::NothingPending {
                 application: text("Application shop/web"),
             },
-            CliError::OtherPlanPending {
+            CliError::OtherPending {
                 application: text("Application shop/web"),
+                what: "plan",
                 given: text("sha256:1"),
                 pending: text("sha256:2"),
             },

@@ -13,7 +13,7 @@ pub const KEYRING: ErrorCode = ErrorCode {
 pub const CREDENTIALS: ErrorCode = ErrorCode {
     id: "K02",
     summary: "the credentials that the Application names cannot be used",
-    hint: "create the Secret in the Application's namespace with `username` and `password`, `bearerToken`, or `sshPrivateKey`",
+    hint: "create the Secret in the Application's namespace with `username` and `password`, `bearerToken`, `sshPrivateKey`, or `tls.crt` and `tls.key`; shared ones need `url` and `namespaces`",
     exit: ExitKind::Input,
 };
 /// An unknown cluster.
@@ -61,6 +61,29 @@ pub const OUT_OF_BOUNDS: ErrorCode = ErrorCode {
     exit: ExitKind::Input,
 };
 
+/// Known hosts or certificates are missing.
+pub const HOSTS: ErrorCode = ErrorCode {
+    id: "K26",
+    summary: "known hosts or TLS certificates that the Application names cannot be used",
+    hint: "create the ConfigMap in the Application's namespace: each value lines of known_hosts (`ssh-keyscan HOST`), or certificates in PEM",
+    exit: ExitKind::Input,
+};
+
+/// What the cluster is at is not trusted any more.
+pub const NO_LONGER_TRUSTED: ErrorCode = ErrorCode {
+    id: "K24",
+    summary: "what the cluster is at is no longer trusted: a key was revoked or taken away, or the rules changed",
+    hint: "look at what that key signed; then revert it in Git, or say from which commit on history was looked at: `spec.verification.startOfTrust`; until then nothing newer is synced",
+    exit: ExitKind::Untrusted,
+};
+/// A part of the keyrings is damaged.
+pub const DAMAGED_KEYS: ErrorCode = ErrorCode {
+    id: "K25",
+    summary: "a part of the keyrings cannot be read; the rest serves",
+    hint: "replace the key that is named: `gpg --armor --export KEY`, or a line of SSH's allowed_signers",
+    exit: ExitKind::Input,
+};
+
 /// Every code of this crate.
 pub const ALL: &[&ErrorCode] = &[
     &KEYRING,
@@ -71,6 +94,9 @@ pub const ALL: &[&ErrorCode] = &[
     &INTERNAL,
     &EMPTY,
     &OUT_OF_BOUNDS,
+    &HOSTS,
+    &NO_LONGER_TRUSTED,
+    &DAMAGED_KEYS,
 ];
 
 #[cfg(test)]

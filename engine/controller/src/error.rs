@@ -19,9 +19,18 @@ pub enum PipelineError {
     #[error(transparent)]
     Source(Arc<SourceError>),
     /// Trust.
-    #[error("revision {} is refused", short(.commit))]
+    #[error("{}", refused_text(.commit))]
     Verify {
         /// The commit that was refused.
+        commit: String,
+        /// Why.
+        #[source]
+        error: Arc<VerifyError>,
+    },
+    /// Trust in what the cluster is at.
+    #[error("what the cluster is at, {}, is no longer trusted", short(.commit))]
+    NoLongerTrusted {
+        /// The last trusted commit.
         commit: String,
         /// Why.
         #[source]
@@ -51,6 +60,14 @@ pub enum PipelineError {
     #[error("the credentials Secret {what} cannot be used: {detail}")]
     Credentials {
         /// `shop/git`.
+        what: String,
+        /// Why.
+        detail: String,
+    },
+    /// Known hosts or certificates that the spec names are not there.
+    #[error("the ConfigMap {what} of known hosts or certificates cannot be used: {detail}")]
+    Hosts {
+        /// `shop/hosts`.
         what: String,
         /// Why.
         detail: String,
@@ -85,6 +102,13 @@ pub enum PipelineError {
 
 fn short(commit: &str) -> &str {
     commit.get(..12).unwrap_or(commit)
+}
+
+fn refused_text(commit: &str) -> String {
+    match commit {
+        "" => "no revision can be judged".to_owned(),
+        commit => format!("revision {} is refused", short(commit)),
+    }
 }
 
 /// So many are shown in one message; `sluice render` shows all.
@@ -129,9 +153,11 @@ impl PipelineError {
             Self::Cluster(error) => error.is_transient(),
             Self::Apply(error) => error.is_transient(),
             Self::Verify { .. }
+            | Self::NoLongerTrusted { .. }
             | Self::Render(_)
             | Self::Keyring { .. }
             | Self::Credentials { .. }
+            | Self::Hosts { .. }
             | Self::Destination { .. }
             | Self::Spec { .. }
             | Self::OutOfBounds { .. }
@@ -163,12 +189,14 @@ impl Coded for PipelineError {
         match self {
             Self::Source(error) => error.code(),
             Self::Verify { error, .. } => error.code(),
+            Self::NoLongerTrusted { .. } => &codes::NO_LONGER_TRUSTED,
             Self::Render(errors) => errors.iter().next().map_or(&codes::INTERNAL, Coded::code),
             Self::Cluster(error) => error.code(),
             Self::Observe(error) => error.code(),
             Self::Apply(error) => error.code(),
             Self::Keyring { .. } => &codes::KEYRING,
             Self::Credentials { .. } => &codes::CREDENTIALS,
+            Self::Hosts { .. } => &codes::HOSTS,
             Self::Destination { .. } => &codes::DESTINATION,
             Self::Spec { .. } => &codes::SPEC,
             Self::OutOfBounds { .. } => &codes::OUT_OF_BOUNDS,
@@ -186,6 +214,8 @@ impl Coded for PipelineError {
             Self::Apply(error) => error.hint(),
             Self::Keyring { .. }
             | Self::Credentials { .. }
+            | Self::Hosts { .. }
+            | Self::NoLongerTrusted { .. }
             | Self::Destination { .. }
             | Self::Spec { .. }
             | Self::OutOfBounds { .. }

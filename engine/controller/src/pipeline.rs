@@ -17,26 +17,28 @@ mod keyrings;
 mod live;
 mod memory;
 mod namespace;
+mod reach;
+mod trust;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sluice_cluster::{Cluster, Kind};
-use sluice_model::application::{ApplicationSpec, NamespaceMetadata, VerificationMode};
+use sluice_model::application::{
+    ACCEPTED_HISTORY_ANNOTATION, ApplicationSpec, NamespaceMetadata, VerificationMode, VerificationState,
+};
 use sluice_model::manifest::Manifest;
 use sluice_model::object::{GroupKind, Object};
 use sluice_model::plan::ApplicationKey;
-use sluice_model::tree::{Revision, Tree};
-use sluice_model::trust::{Evidence, SignatureReport, Signer, Verified};
+use sluice_model::tree::Revision;
 use sluice_model::{Application, applyset};
 use sluice_plugin_host::PluginHost;
 use sluice_render::Scope;
-use sluice_source::{Fetched, TreeLimits};
-use sluice_verify::{Keyring, Policy, Request, Verifier};
+use sluice_source::Fetched;
 use tokio::time::Instant;
 
 use crate::error::PipelineError;
-use crate::mirrors::{Mirrors, Reach};
+use crate::mirrors::Mirrors;
 use crate::references::References;
 
 use memory::Memory;
@@ -44,10 +46,10 @@ use memory::Memory;
 pub use bounds::Bounds;
 pub use decide::{Compared, Intent, Prepared};
 pub use health::{HealthMemory, ObjectHealth, worst};
+pub use keyrings::Grounds;
 pub use live::Live;
-
-/// More new commits than this are not verified in one go: a person should look at what happened.
-const HISTORY_LIMIT: usize = 100_000;
+pub use reach::{Reaching, SHARED_CERTIFICATES, SHARED_KNOWN_HOSTS, SHARED_REPOSITORIES};
+pub use trust::{HeldBack, Starts, Trusted};
 
 /// The stages and what they need. Cheap to clone.
 #[derive(Clone)]
@@ -64,8 +66,8 @@ pub struct Pipeline {
     pub(crate) answers: Memory<doubts::Answers>,
     /// For which revision and metadata the destination namespace was as it should be.
     pub(crate) namespaces: Memory<(Option<String>, Option<NamespaceMetadata>)>,
-    /// OpenSSH `known_hosts` for all repositories; that of the user and of the system where missing.
-    pub known_hosts: Option<std::path::PathBuf>,
+    /// How repositories are reached where an Application says nothing else.
+    pub reaching: Reaching,
 }
 
 /// What of an Application the stages need.
@@ -75,8 +77,10 @@ pub struct Job {
     pub key: ApplicationKey,
     /// What it wants.
     pub spec: ApplicationSpec,
-    /// The commit up to which its history is trusted.
-    pub last_trusted: Option<String>,
+    /// What of its history was verified.
+    pub verified: VerificationState,
+    /// The commit that a person accepts although the history was rewritten.
+    pub accepted: Option<String>,
     /// The commit that the cluster was last moved to.
     pub synced: Option<String>,
     /// What it says of its members ([`sluice_apply::Members`]): where to look for live objects.
@@ -91,10 +95,7 @@ impl Job {
         let recorded = Object::new(record)
             .map(|object| sluice_apply::Members::recorded(&object))
             .unwrap_or_default();
-        let verification = application
-            .status
-            .as_ref()
-            .and_then(|status| status.verification.as_ref());
+        let status = application.status.as_ref();
         Self {
             key: ApplicationKey {
                 namespace: application
@@ -110,7 +111,10 @@ impl Job {
                 .as_ref()
                 .map(|status| status.sync.revision.clone())
                 .filter(|revision| !revision.is_empty()),
-            last_trusted: verification.and_then(|state| state.trusted_revision.clone()),
+            verified: status
+                .and_then(|status| status.verification.clone())
+                .unwrap_or_default(),
+            accepted: annotations.get(ACCEPTED_HISTORY_ANNOTATION).cloned(),
             recorded,
         }
     }
@@ -138,19 +142,6 @@ impl Job {
     }
 }
 
-/// A revision that was let through.
-#[derive(Debug, Clone)]
-pub struct Trusted {
-    /// Which.
-    pub revision: Revision,
-    /// Its files.
-    pub tree: Arc<Verified<Tree>>,
-    /// Who signed it; none where nothing was asked for.
-    pub signer: Option<Signer>,
-    /// Every signature that was looked at for it.
-    pub reports: Vec<SignatureReport>,
-}
-
 /// A repository at a revision, not judged yet.
 #[derive(Debug, Clone)]
 pub struct Found {
@@ -171,7 +162,7 @@ impl Pipeline {
             bounds: Bounds::default(),
             answers: Memory::default(),
             namespaces: Memory::default(),
-            known_hosts: None,
+            reaching: Reaching::default(),
         }
     }
 
@@ -216,69 +207,6 @@ impl Pipeline {
         Ok(Found { revision, repository })
     }
 
-    /// Verifies a revision and reads its files.
-    ///
-    /// # Errors
-    /// [`PipelineError::Verify`] where it is refused; the last trusted one can then be asked for by its commit.
-    pub async fn trust(
-        &self,
-        job: &Job,
-        found: &Found,
-        keyring: Arc<Keyring>,
-        now: jiff::Timestamp,
-    ) -> Result<Trusted, PipelineError> {
-        let (mode, path) = (job.mode(), job.spec.source.path.clone());
-        let last_trusted = job.last_trusted.clone();
-        let Found { revision, repository } = found.clone();
-        blocking(move || {
-            let tree = repository.tree(&revision, &path, &TreeLimits::default())?;
-            if mode == VerificationMode::None {
-                let tree = Arc::new(Verifier::not_required(tree));
-                return Ok(Trusted {
-                    revision,
-                    tree,
-                    signer: None,
-                    reports: Vec::new(),
-                });
-            }
-            let history = repository.history(&revision, last_trusted.as_deref(), HISTORY_LIMIT)?;
-            let policy = Policy::default();
-            let verifier = Verifier::new(&keyring, &policy, now);
-            let refused = |error| PipelineError::Verify {
-                commit: revision.commit.clone(),
-                error: Arc::new(error),
-            };
-            let request = Request {
-                mode,
-                requested: &revision.requested,
-                last_trusted: last_trusted.as_deref(),
-                ..Request::default()
-            };
-            let verification = verifier
-                .revision(tree, &history, &request, &**repository)
-                .map_err(refused)?;
-            let signer = match verification.tree.evidence() {
-                Evidence::Signed { signer, .. } | Evidence::Tagged { signer, .. } => Some(signer.clone()),
-                Evidence::NotRequired | Evidence::AlreadyTrusted => None,
-            };
-            Ok(Trusted {
-                revision,
-                tree: Arc::new(verification.tree),
-                signer,
-                reports: verification.reports,
-            })
-        })
-        .await?
-    }
-
-    /// [`Pipeline::find`], [`Pipeline::keyring`] and [`Pipeline::trust`] in one, for commands.
-    pub async fn trusted(&self, job: &Job, revision: Option<&str>) -> Result<Trusted, PipelineError> {
-        let found = self.find(job, revision, Instant::now()).await?;
-        let keyring = self.keyring(job).await?;
-        self.trust(job, &found, Arc::new(keyring), jiff::Timestamp::now())
-            .await
-    }
-
     /// Renders a trusted tree and settles namespaces and kinds against the cluster.
     pub async fn manifests(&self, job: &Job, trusted: &Trusted) -> Result<Vec<Manifest>, PipelineError> {
         let (tree, source) = (Arc::clone(&trusted.tree), job.spec.source.clone());
@@ -318,15 +246,6 @@ impl Pipeline {
         let settled = sluice_render::settle(rendered, &scope, destination)?;
         self.bounds.check(&settled)?;
         Ok(settled)
-    }
-
-    async fn reach(&self, job: &Job) -> Result<Reach, PipelineError> {
-        let mut reach = match &job.spec.source.credentials {
-            Some(secret) => self.credentials(&job.key.namespace, &secret.name).await?,
-            None => Reach::default(),
-        };
-        reach.access.known_hosts.clone_from(&self.known_hosts);
-        Ok(reach)
     }
 }
 

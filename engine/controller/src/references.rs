@@ -1,4 +1,4 @@
-//! ConfigMaps and Secrets that Applications name: keyrings and credentials.
+//! ConfigMaps and Secrets that Applications name or share: keyrings, credentials, hosts.
 //!
 //! A command asks for them when it needs them. The controller watches each one that is named, by its name, so that a refresh
 //! asks nobody and a change is seen at once.
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use sluice_cluster::{Change, Cluster, ClusterError, Kind};
-use sluice_model::{Object, ObjectRef};
+use sluice_model::{Application, Object, ObjectRef};
 use tokio::sync::watch;
 
 /// How often something is looked at that may not be watched.
@@ -22,8 +22,17 @@ pub(crate) enum Named {
     Secret,
 }
 
+impl std::fmt::Display for Named {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::ConfigMap => "ConfigMap",
+            Self::Secret => "Secret",
+        })
+    }
+}
+
 impl Named {
-    fn kind(self) -> Kind {
+    pub(crate) fn kind(self) -> Kind {
         let (kind, plural) = match self {
             Self::ConfigMap => ("ConfigMap", "configmaps"),
             Self::Secret => ("Secret", "secrets"),
@@ -37,6 +46,26 @@ impl Named {
             verbs: Vec::new(),
         }
     }
+}
+
+/// What an Application names in its own namespace.
+pub(crate) fn named_by(application: &Application) -> Vec<(Named, &str)> {
+    let source = &application.spec.source;
+    let verification = application.spec.verification.iter();
+    let keyrings = verification
+        .clone()
+        .flat_map(|verification| &verification.keyrings);
+    let rules = verification.flat_map(|verification| &verification.rules_from);
+    let maps = [&source.known_hosts, &source.tls_certificates]
+        .into_iter()
+        .flatten()
+        .chain(keyrings.clone().filter_map(|keyring| keyring.config_map.as_ref()))
+        .chain(rules.map(|rules| &rules.config_map));
+    let keys = keyrings.filter_map(|keyring| keyring.secret.as_ref());
+    let secrets = source.credentials.iter().chain(keys);
+    let maps = maps.map(|map| (Named::ConfigMap, map.name.as_str()));
+    maps.chain(secrets.map(|secret| (Named::Secret, secret.name.as_str())))
+        .collect()
 }
 
 type Key = (Named, String, String);
@@ -84,6 +113,14 @@ impl References {
                 on_change,
                 following: Mutex::default(),
             })),
+        }
+    }
+
+    /// Lets go of what nobody names any more.
+    pub(crate) fn retain(&self, wanted: impl Fn(Named, &str, &str) -> bool) {
+        if let Some(watched) = &self.watched {
+            let mut following = watched.following.lock().unwrap_or_else(PoisonError::into_inner);
+            following.retain(|(named, namespace, name), _| wanted(*named, namespace, name));
         }
     }
 

@@ -7,14 +7,16 @@
 mod actor;
 mod farewell;
 mod leader;
+mod ledger;
 mod look;
 mod pace;
 mod standing;
 mod syncing;
+mod trusting;
 mod waiting;
 mod wake;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -38,8 +40,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::PipelineError;
 use crate::mirrors::Mirrors;
-use crate::pipeline::{Bounds, Pipeline};
-use crate::references::References;
+use crate::pipeline::{Bounds, Pipeline, Reaching};
+use crate::references::{self, References};
 use actor::Actor;
 use wake::Wake;
 
@@ -58,8 +60,8 @@ pub struct Options {
     pub concurrency: usize,
     /// How a plan is executed.
     pub apply: sluice_apply::Options,
-    /// OpenSSH `known_hosts`; that of the user and of the system where missing.
-    pub known_hosts: Option<PathBuf>,
+    /// How repositories are reached where an Application says nothing else.
+    pub reaching: Reaching,
     /// The name of this instance in Events and in the lease: the Pod's.
     pub instance: Option<String>,
     /// The namespace of the lease by which instances agree who works; alone where missing.
@@ -76,7 +78,7 @@ impl Default for Options {
             // Looking is half computing, half waiting for the disk.
             concurrency: std::thread::available_parallelism().map_or(4, usize::from) * 2,
             apply: sluice_apply::Options::default(),
-            known_hosts: None,
+            reaching: Reaching::default(),
             instance: None,
             lease_namespace: None,
         }
@@ -131,7 +133,7 @@ struct Handle {
 }
 
 impl Registry {
-    fn each(&self, ring: impl Fn(&ApplicationKey, &Application, &Wake)) {
+    fn each(&self, mut ring: impl FnMut(&ApplicationKey, &Application, &Wake)) {
         for (key, handle) in self.actors.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             if let Some(application) = handle.application.borrow().as_deref() {
                 ring(key, application, &handle.wake);
@@ -201,11 +203,12 @@ async fn work(
         }),
     );
     let named = Arc::clone(&registry);
+    let shared_namespace = options.reaching.shared.clone();
     let references = References::watching(
         cluster.clone(),
         Arc::new(move |namespace| {
             named.each(|key, _, wake| {
-                if key.namespace == namespace {
+                if key.namespace == namespace || shared_namespace.as_deref() == Some(namespace) {
                     wake.ring(|reasons| reasons.surroundings = true);
                 }
             });
@@ -217,12 +220,12 @@ async fn work(
         options.bounds.namespaces().cloned(),
         Arc::new(move |id| observed.objects_changed(id)),
     );
-    let known_hosts = options.known_hosts.clone();
+    let reaching = options.reaching.clone();
     let shared = Arc::new(Shared {
         pipeline: Pipeline {
             references,
             bounds: options.bounds.clone(),
-            known_hosts,
+            reaching,
             ..Pipeline::new(mirrors, plugins.clone(), cluster.clone())
         },
         observer,
@@ -279,10 +282,10 @@ async fn follow_applications(shared: &Arc<Shared>) {
         None => Api::all_with(client, &resource),
     };
     let mut events = watcher(api, watcher::Config::default()).default_backoff().boxed();
-    let mut listed: Option<std::collections::BTreeSet<ApplicationKey>> = None;
+    let mut listed: Option<BTreeSet<ApplicationKey>> = None;
     while let Some(event) = events.next().await {
         match event {
-            Ok(watcher::Event::Init) => listed = Some(std::collections::BTreeSet::new()),
+            Ok(watcher::Event::Init) => listed = Some(BTreeSet::new()),
             Ok(watcher::Event::InitApply(object)) => {
                 if let Some(listed) = &mut listed {
                     listed.insert(key_of(&object));
@@ -305,8 +308,15 @@ async fn follow_applications(shared: &Arc<Shared>) {
                     tracing::info!(applications = listed.len(), "watching Applications");
                 }
             }
-            Ok(watcher::Event::Apply(object)) => apply(shared, object),
-            Ok(watcher::Event::Delete(object)) => remove(shared, &key_of(&object)),
+            Ok(watcher::Event::Apply(object)) => {
+                if apply(shared, object) {
+                    let_go(shared);
+                }
+            }
+            Ok(watcher::Event::Delete(object)) => {
+                remove(shared, &key_of(&object));
+                let_go(shared);
+            }
             Err(error) => tracing::warn!(%error, "the watch of Applications broke; it is tried again"),
         }
     }
@@ -319,14 +329,29 @@ fn key_of(object: &DynamicObject) -> ApplicationKey {
     }
 }
 
-fn apply(shared: &Arc<Shared>, object: DynamicObject) {
+/// Stops watching what no Application names any more.
+fn let_go(shared: &Shared) {
+    let mut wanted = BTreeSet::new();
+    shared.registry.each(|key, application, _| {
+        for (named, name) in references::named_by(application) {
+            wanted.insert((named, key.namespace.clone(), name.to_owned()));
+        }
+    });
+    let common = shared.options.reaching.shared.as_deref();
+    shared.pipeline.references.retain(|named, namespace, name| {
+        common == Some(namespace) || wanted.contains(&(named, namespace.to_owned(), name.to_owned()))
+    });
+}
+
+/// True where an Application that was known already asks for something else now.
+fn apply(shared: &Arc<Shared>, object: DynamicObject) -> bool {
     let key = key_of(&object);
     let application = match serde_json::to_value(&object).and_then(serde_json::from_value::<Application>) {
         Ok(application) => Arc::new(application),
         Err(error) => {
             // The CRD's schema keeps such objects out; one from an older CRD may still be there.
             tracing::error!(application = %key, %error, "an Application cannot be read and is left alone");
-            return;
+            return false;
         }
     };
     let mut actors = shared
@@ -344,7 +369,7 @@ fn apply(shared: &Arc<Shared>, object: DynamicObject) {
         if asks {
             handle.wake.ring(|reasons| reasons.application = true);
         }
-        return;
+        return asks;
     }
     let wake = Arc::new(Wake::default());
     let id = applyset::id(&key.namespace, &key.name);
@@ -366,6 +391,7 @@ fn apply(shared: &Arc<Shared>, object: DynamicObject) {
             task,
         },
     );
+    false
 }
 
 fn remove(shared: &Arc<Shared>, key: &ApplicationKey) {

@@ -113,9 +113,19 @@ pub struct Source {
     /// How a folder of plain manifests is read.
     #[serde(default)]
     pub directory: Directory,
-    /// Secret in the Application's namespace with `username` and `password`, or `sshPrivateKey`.
+    /// Secret in the Application's namespace: `username` and `password`, `bearerToken`, `sshPrivateKey`, or `tls.crt` and
+    /// `tls.key`; also `known_hosts`, `ca.crt` and `proxy`. Without it, the shared ones where some are for this URL and this
+    /// namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<LocalName>,
+    /// ConfigMap in the Application's namespace; every value is lines of OpenSSH's `known_hosts`, and no other hosts are
+    /// known. Without it, the shared ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_hosts: Option<LocalName>,
+    /// ConfigMap in the Application's namespace; every value is certificates, PEM, of authorities or of the server itself,
+    /// and no others will do. Without it, the shared ones for the host, or the system's authorities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_certificates: Option<LocalName>,
 }
 
 fn head() -> String {
@@ -353,7 +363,7 @@ pub struct ApplicationStatus {
     /// Does it work?
     #[serde(default)]
     pub health: HealthState,
-    /// `SourceReady`, `Verified`, `Rendered`, `Synced`, `Healthy`, `PluginsReady`: type, status, reason, message.
+    /// `SourceReady`, `KeysReady`, `Verified`, `Rendered`, `Synced`, `Healthy`, `PluginsReady`: type, status, reason, message.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// What was verified.

@@ -29,4 +29,6 @@ pub struct Tree {
     pub files: BTreeMap<String, Arc<[u8]>>,
     /// Symbolic links and submodules below `path`, which are not followed.
     pub skipped: Vec<String>,
+    /// Those of them that are submodules: other repositories, of which nothing is read.
+    pub submodules: Vec<String>,
 }

@@ -94,6 +94,9 @@ pub enum Problem {
     /// A manifest that is a symbolic link or lies in a submodule.
     #[error("is a symbolic link or a submodule, which are not followed")]
     NotFollowed,
+    /// The content is kept elsewhere, by Git LFS.
+    #[error("is a pointer of Git LFS: its content is not in the repository")]
+    Pointer,
     /// The folder is written for another tool.
     #[error("the folder is for {tool}, which is not rendered yet")]
     OtherTool {
@@ -232,6 +235,12 @@ pub mod codes {
         "the metadata of an object is malformed",
         "names are text in lower case, labels and annotations are maps of text; quote numbers and booleans",
     );
+    /// See [`super::Problem::Pointer`].
+    pub const POINTER: ErrorCode = code(
+        "R15",
+        "a manifest is kept by Git LFS, which is not followed",
+        "commit the file itself (`git lfs untrack`), or exclude it: what LFS serves is not what was signed",
+    );
 
     /// All of them.
     pub const ALL: &[&ErrorCode] = &[
@@ -249,6 +258,7 @@ pub mod codes {
         &CLUSTER_SCOPED,
         &UNKNOWN_KIND,
         &METADATA,
+        &POINTER,
     ];
 }
 
@@ -269,6 +279,7 @@ impl Problem {
             Self::ClusterScoped { .. } => &codes::CLUSTER_SCOPED,
             Self::UnknownKind { .. } => &codes::UNKNOWN_KIND,
             Self::Metadata { .. } => &codes::METADATA,
+            Self::Pointer => &codes::POINTER,
         }
     }
 }

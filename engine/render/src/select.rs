@@ -9,6 +9,9 @@ use sluice_model::tree::Tree;
 
 use crate::error::{Problem, RenderError, RenderErrors};
 
+/// What a file begins with whose content Git LFS keeps elsewhere.
+const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+
 /// The manifests of the tree by path, in the order of their paths.
 pub(crate) fn files<'a>(
     tree: &'a Tree,
@@ -33,7 +36,13 @@ pub(crate) fn files<'a>(
         .files
         .iter()
         .filter(|(path, _)| below(path).is_some_and(|path| selection.takes(path)));
-    errors.into_result(selected.map(|(path, bytes)| (path.as_str(), &**bytes)).collect())
+    let selected: Vec<_> = selected.map(|(path, bytes)| (path.as_str(), &**bytes)).collect();
+    for (path, bytes) in &selected {
+        if bytes.starts_with(LFS_POINTER) {
+            errors.push(RenderError::at(path, 0, 0, Problem::Pointer));
+        }
+    }
+    errors.into_result(selected)
 }
 
 fn below<'a>(path: &'a str, folder: &str) -> Option<&'a str> {

@@ -30,6 +30,7 @@ fn tree(path: &str, files: &[(&str, &str)], skipped: &[&str]) -> Verified<Tree> 
             path: path.into(),
             files,
             skipped,
+            submodules: Vec::new(),
         },
         Evidence::NotRequired,
     )
@@ -42,6 +43,8 @@ fn source(directory: Directory) -> Source {
         path: String::new(),
         directory,
         credentials: None,
+        known_hosts: None,
+        tls_certificates: None,
     }
 }
 
@@ -203,6 +206,26 @@ fn patterns_that_are_none() {
         codes_of(names(&tree, directory)),
         [codes::PATTERN.id, codes::PATTERN.id]
     );
+}
+
+#[test]
+fn a_pointer_of_git_lfs_is_no_manifest() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
+    let tree = tree(
+        "",
+        &[
+            ("a.yaml", &all("a")),
+            ("large.yaml", pointer),
+            ("large.bin", pointer),
+        ],
+        &[],
+    );
+    assert_eq!(codes_of(names(&tree, Directory::default())), [codes::POINTER.id]);
+    let directory = Directory {
+        exclude: "large.yaml".into(),
+        ..Directory::default()
+    };
+    assert_eq!(names(&tree, directory).unwrap(), ["a"]);
 }
 
 #[test]

@@ -7,6 +7,8 @@ use sluice_model::error::{Coded, one_line};
 pub const SOURCE_READY: &str = "SourceReady";
 /// Is the newest revision trusted?
 pub const VERIFIED: &str = "Verified";
+/// Can every key of the keyrings be used?
+pub const KEYS_READY: &str = "KeysReady";
 /// Could manifests be made of it?
 pub const RENDERED: &str = "Rendered";
 /// Is the cluster as Git wants it?
@@ -19,9 +21,10 @@ pub const PLUGINS_READY: &str = "PluginsReady";
 pub const CLUSTER_READY: &str = "ClusterReady";
 
 /// The order in which they are shown: the way of the data.
-const ORDER: [&str; 7] = [
+const ORDER: [&str; 8] = [
     CLUSTER_READY,
     SOURCE_READY,
+    KEYS_READY,
     VERIFIED,
     RENDERED,
     PLUGINS_READY,

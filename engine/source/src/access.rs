@@ -1,4 +1,4 @@
-//! How a repository is reached: credentials, trusted hosts, limits.
+//! How a repository is reached: credentials, trusted hosts, proxy, limits.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,43 +7,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How a repository is reached.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Access {
     /// Who asks.
     pub credentials: Credentials,
-    /// OpenSSH `known_hosts` to check the host key against; that of the user and of the system where missing. There
-    /// is no way to leave the check out.
-    pub known_hosts: Option<PathBuf>,
-    /// More certificate authorities for HTTPS, PEM.
-    pub certificate_authorities: Option<Vec<u8>>,
-    /// Client certificate and its key for HTTPS, PEM.
+    /// Client certificate and its key for HTTPS, PEM; shown to the host that was named and to no other.
     pub client_identity: Option<Secret>,
-    /// Proxy for HTTP and HTTPS, e.g. `http://proxy:3128`; the environment's (`HTTPS_PROXY`, `NO_PROXY`) where missing.
-    pub proxy: Option<String>,
-    /// How long a fetch may take in all.
-    pub timeout: Duration,
-    /// How many bytes a fetch may receive.
-    pub receive_limit: u64,
+    /// Which SSH host keys are known. There is no way to leave the check out.
+    pub known_hosts: KnownHosts,
+    /// The certificates that HTTPS servers are judged by, PEM, instead of the system's: authorities, or a server's own.
+    pub certificate_authorities: Option<Arc<[u8]>>,
+    /// Proxy for HTTP and HTTPS with its user and password, e.g. `http://proxy:3128`; the environment's (`HTTPS_PROXY`,
+    /// `NO_PROXY`) where missing.
+    pub proxy: Option<Secret>,
+    /// What a fetch may cost.
+    pub limits: Limits,
     /// Ends the fetch from another thread.
     pub cancel: Cancel,
-}
-
-impl Default for Access {
-    fn default() -> Self {
-        Self {
-            credentials: Credentials::None,
-            known_hosts: None,
-            certificate_authorities: None,
-            client_identity: None,
-            proxy: None,
-            // A first clone of a large repository takes minutes; Argo CD gives a repository operation 90 s, Flux 60 s,
-            // and people raise both.
-            timeout: Duration::from_secs(300),
-            // Larger than any repository of manifests; a hostile server stops here instead of filling the disk.
-            receive_limit: 4 << 30,
-            cancel: Cancel::default(),
-        }
-    }
 }
 
 impl From<Credentials> for Access {
@@ -53,6 +33,43 @@ impl From<Credentials> for Access {
             ..Self::default()
         }
     }
+}
+
+/// What a fetch may cost, whatever the server sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How long it may take in all.
+    pub timeout: Duration,
+    /// How many bytes it may receive.
+    pub receive: u64,
+    /// How large one object may become.
+    pub object: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // A first clone of a large repository takes minutes; Argo CD gives a repository operation 90 s, Flux 60 s,
+            // and people raise both.
+            timeout: Duration::from_secs(300),
+            // Larger than any repository of manifests; a hostile server stops here instead of filling the disk.
+            receive: 4 << 30,
+            // The largest file that GitHub takes.
+            object: 100 << 20,
+        }
+    }
+}
+
+/// Which SSH host keys are known, as OpenSSH's `known_hosts` writes them.
+#[derive(Debug, Clone, Default)]
+pub enum KnownHosts {
+    /// Those of the user and of the system.
+    #[default]
+    User,
+    /// Those in a file, and no others.
+    File(PathBuf),
+    /// These, and no others.
+    Lines(Arc<[u8]>),
 }
 
 /// Who asks.
@@ -82,6 +99,16 @@ impl Secret {
     /// Keeps `value` from being shown.
     pub fn new(value: impl AsRef<[u8]>) -> Self {
         Self(Arc::from(value.as_ref()))
+    }
+
+    /// Equal for equal secrets, and of no other use. SHA-256.
+    #[must_use]
+    pub fn digest(&self) -> Vec<u8> {
+        let mut hasher = gix::hash::hasher(gix::hash::Kind::Sha256);
+        hasher.update(&self.0);
+        // The hasher only ever fails for SHA-1, where an attack is found in what is hashed.
+        let digest = hasher.try_finalize().map(|digest| digest.as_bytes().to_vec());
+        digest.unwrap_or_default()
     }
 
     pub(crate) fn expose(&self) -> &[u8] {

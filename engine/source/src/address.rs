@@ -26,14 +26,18 @@ pub(crate) enum Route {
     /// `http://` or `https://`.
     Http,
     /// `ssh://` or `user@host:path`.
-    Ssh {
-        user: Option<String>,
-        host: String,
-        port: Option<u16>,
-        path: BString,
-    },
+    Ssh(Destination),
     /// `file://` or an absolute path.
     File { path: PathBuf },
+}
+
+/// Where `ssh` is to go.
+#[derive(Debug, Clone)]
+pub(crate) struct Destination {
+    pub(crate) user: Option<String>,
+    pub(crate) host: String,
+    pub(crate) port: Option<u16>,
+    pub(crate) path: BString,
 }
 
 impl Address {
@@ -68,12 +72,12 @@ impl Address {
                 {
                     return Err(refuse("a part of it is empty or begins with a dash"));
                 }
-                Route::Ssh {
+                Route::Ssh(Destination {
                     user,
                     host,
                     port: url.port,
                     path: url.path.clone(),
-                }
+                })
             }
             Scheme::File => {
                 let path = PathBuf::from(url.path.to_str().map_err(|_| refuse("its path is not UTF-8"))?);
@@ -103,6 +107,35 @@ impl Address {
                 reason: error.to_string(),
             })
     }
+}
+
+/// Whether credentials for everything below `prefix` are for `url` too: the same scheme, host, port and user, and a path
+/// that is the prefix's or below it. Names that merely begin alike are not, nor is what leads out of it again.
+#[must_use]
+pub fn is_below(url: &str, prefix: &str) -> bool {
+    let parts = |text: &str| {
+        let address = Address::parse(text).ok()?;
+        let path = address.url.path.to_str().ok()?.to_owned();
+        // A server may read an escape as what it stands for, and dots as a way up.
+        let plain = !path.contains(['%', '\\']) && !path.split('/').any(|part| part == "..");
+        let host = address.url.host().unwrap_or_default().to_ascii_lowercase();
+        let place = (
+            address.url.scheme.clone(),
+            host,
+            address.url.port_or_default(),
+            address.url.user().map(str::to_owned),
+        );
+        plain.then_some((place, path))
+    };
+    let (Some((place, path)), Some((wanted, below))) = (parts(url), parts(prefix)) else {
+        return false;
+    };
+    let below = below.trim_matches('/');
+    let rest = path.trim_start_matches('/').strip_prefix(below);
+    place == wanted
+        && rest.is_some_and(|rest| {
+            below.is_empty() || rest.is_empty() || rest.starts_with('/') || rest == ".git" || rest == ".git/"
+        })
 }
 
 impl fmt::Display for Address {
@@ -161,6 +194,62 @@ mod tests {
                     || !error.to_string().contains("secret"),
                 "{error}"
             );
+        }
+    }
+
+    #[test]
+    fn prefixes_end_where_names_end() {
+        for (url, prefix, expected) in [
+            (
+                "https://example.com/team/app.git",
+                "https://example.com/team",
+                true,
+            ),
+            (
+                "https://example.com/team/app.git",
+                "https://example.com/team/",
+                true,
+            ),
+            ("https://EXAMPLE.com/team/app.git", "https://example.com/", true),
+            (
+                "https://example.com:443/team/app",
+                "https://example.com/team",
+                true,
+            ),
+            (
+                "https://example.com/team/app.git",
+                "https://example.com/team/app",
+                true,
+            ),
+            (
+                "https://example.com/team-b/app.git",
+                "https://example.com/team",
+                false,
+            ),
+            (
+                "https://example.com/team/../b/app.git",
+                "https://example.com/team",
+                false,
+            ),
+            (
+                "https://example.com/team/%2e%2e/b",
+                "https://example.com/team",
+                false,
+            ),
+            ("https://example.com.evil/team/app", "https://example.com/", false),
+            ("http://example.com/team/app", "https://example.com/team", false),
+            (
+                "https://example.com:8443/team/app",
+                "https://example.com/team",
+                false,
+            ),
+            ("git@example.com:team/app.git", "git@example.com:team", true),
+            ("git@example.com:team/app.git", "ssh://git@example.com/team", true),
+            ("git@example.com:team/../app.git", "git@example.com:team", false),
+            ("root@example.com:team/app.git", "git@example.com:team", false),
+            ("not a url", "https://example.com", false),
+        ] {
+            assert_eq!(is_below(url, prefix), expected, "{url} below {prefix}");
         }
     }
 

@@ -25,30 +25,35 @@ const ENTRIES: usize = 1_000_000;
 
 impl Changes for Repository {
     fn own(&self, commit: &str) -> Result<Vec<String>, ChangesError> {
-        let reader = self.reader().in_memory();
-        let (tree, parents) = reader.tree_and_parents(commit)?;
-        let mut comparison = Comparison::new(&reader);
-        match parents.as_slice() {
-            [] => comparison.trees(None, Some(tree), "", 0)?,
-            [parent] => comparison.commits(parent, tree)?,
-            [ours, theirs] => match reader.merged(ours, theirs)? {
-                Some(merged) => comparison.trees(Some(merged), Some(tree), "", 0)?,
-                None => comparison.all(&parents, tree)?,
-            },
-            _ => comparison.all(&parents, tree)?,
-        }
-        Ok(comparison.files())
+        let files = self.read(|reader| {
+            let reader = reader.in_memory();
+            let (tree, parents) = reader.tree_and_parents(commit)?;
+            let mut comparison = Comparison::new(&reader);
+            match parents.as_slice() {
+                [] => comparison.trees(None, Some(tree), "", 0)?,
+                [parent] => comparison.commits(parent, tree)?,
+                [ours, theirs] => match reader.merged(ours, theirs)? {
+                    Some(merged) => comparison.trees(Some(merged), Some(tree), "", 0)?,
+                    None => comparison.all(&parents, tree)?,
+                },
+                _ => comparison.all(&parents, tree)?,
+            }
+            Ok(comparison.files())
+        });
+        Ok(files?)
     }
 
     fn between(&self, old: Option<&str>, new: &str) -> Result<Vec<String>, ChangesError> {
-        let reader = self.reader();
-        let (tree, _) = reader.tree_and_parents(new)?;
-        let mut comparison = Comparison::new(&reader);
-        match old {
-            Some(old) => comparison.commits(old, tree)?,
-            None => comparison.trees(None, Some(tree), "", 0)?,
-        }
-        Ok(comparison.files())
+        let files = self.read(|reader| {
+            let (tree, _) = reader.tree_and_parents(new)?;
+            let mut comparison = Comparison::new(reader);
+            match old {
+                Some(old) => comparison.commits(old, tree)?,
+                None => comparison.trees(None, Some(tree), "", 0)?,
+            }
+            Ok(comparison.files())
+        });
+        Ok(files?)
     }
 }
 

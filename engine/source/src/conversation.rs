@@ -3,6 +3,9 @@
 //! The steps are those of gix's own fetch, without its last one: gix would write references one by one, with the rules
 //! of a working copy (no forced update of what is checked out, no pruning). The mirror writes them itself, all at once.
 
+use std::io::{self, BufRead, Seek as _};
+use std::sync::atomic::AtomicBool;
+
 use gix::hash::Kind;
 use gix::negotiate::{Algorithm, Graph, Negotiator};
 use gix::odb::pack;
@@ -14,12 +17,16 @@ use gix::protocol::{Handshake, SendFlushOnDrop};
 use gix::refspec::parse::Operation;
 
 use crate::offer::Offer;
+use crate::pack::{self as sieve, Refusal};
+use crate::transport::{Cause, Trouble};
 use crate::watch::Watch;
 
 /// What is wanted of a remote. The right side only says where the mirror keeps it.
 const WANTED: [&str; 3] = ["HEAD", "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
-/// No single object of a repository of manifests is larger; what a hostile delta claims to become is refused first.
-const OBJECT_BYTES: usize = 512 << 20;
+/// A second bound on what gix allocates at once, its tables included; the first is [`sieve::sift`].
+const ALLOCATION_BYTES: usize = 512 << 20;
+/// Where more than this has to be held at once to build objects, they are built on one thread.
+const MUCH_MEMORY: u64 = 64 << 20;
 
 /// How a conversation went.
 pub(crate) enum Conversation {
@@ -29,11 +36,18 @@ pub(crate) enum Conversation {
     OtherFormat(Kind),
 }
 
+/// What a conversation may cost, and where what goes wrong is noted.
+pub(crate) struct Bounds<'a> {
+    pub(crate) watch: &'a Watch,
+    pub(crate) trouble: &'a Trouble,
+    pub(crate) object_limit: u64,
+}
+
 /// Asks the remote what it has and receives what is missing. No reference is written.
 pub(crate) fn converse<T: Transport>(
     repository: &gix::Repository,
     transport: T,
-    watch: &Watch,
+    bounds: &Bounds<'_>,
 ) -> Result<Conversation, gix::Error> {
     // Says goodbye however this ends, so that a server's process does not wait.
     let mut transport = SendFlushOnDrop::new(transport, false);
@@ -57,7 +71,8 @@ pub(crate) fn converse<T: Transport>(
         return Ok(Conversation::OtherFormat(ref_map.object_hash));
     }
     let offer = Offer::read(&ref_map.remote_refs);
-    receive(repository, &mut handshake, &mut transport.inner, &ref_map, watch)?;
+    bounds.watch.expect_pack();
+    receive(repository, &mut handshake, &mut transport.inner, &ref_map, bounds)?;
     Ok(Conversation::Fetched(offer))
 }
 
@@ -78,7 +93,7 @@ fn receive<T: Transport>(
     handshake: &mut Handshake,
     transport: &mut T,
     ref_map: &RefMap,
-    watch: &Watch,
+    bounds: &Bounds<'_>,
 ) -> Result<(), gix::Error> {
     let quiet = {
         let mut quiet = repository.clone();
@@ -94,31 +109,8 @@ fn receive<T: Transport>(
         negotiator: Algorithm::Consecutive.into_negotiator(),
     };
     let write =
-        |reader: &mut dyn std::io::BufRead, progress: &mut dyn gix::DynNestedProgress, interrupt: &_| {
-            let options = pack::bundle::write::Options {
-                thread_limit: None,
-                index_version: pack::index::Version::V2,
-                iteration_mode: pack::data::input::Mode::Verify,
-                alloc_limit_bytes: Some(OBJECT_BYTES),
-                compression: gix::zlib::Compression::BEST_SPEED,
-            };
-            let folder = repository.objects.store_ref().path().join("pack");
-            let lookup = repository.clone().objects;
-            let format = repository.object_hash();
-            let written = pack::Bundle::write_to_directory(
-                reader,
-                Some(&folder),
-                progress,
-                interrupt,
-                Some(lookup),
-                format,
-                options,
-            )?;
-            if let Some(keep) = written.keep_path {
-                // Meant to hold off `git gc`, which nobody runs here.
-                fs_err::remove_file(keep).map_err(gix::Error::from_error)?;
-            }
-            Ok(true)
+        |reader: &mut dyn std::io::BufRead, _: &mut dyn gix::DynNestedProgress, interrupt: &AtomicBool| {
+            store(&quiet, reader, interrupt, bounds).map(|()| true)
         };
     let context = fetch::Context {
         handshake,
@@ -136,11 +128,85 @@ fn receive<T: Transport>(
         &mut negotiation,
         write,
         Discard,
-        watch.interrupt(),
+        bounds.watch.interrupt(),
         context,
         options,
     )?;
     Ok(())
+}
+
+/// Looks through a pack, indexes it with every object's hash computed, and adds it to the repository.
+pub(crate) fn store(
+    repository: &gix::Repository,
+    reader: &mut dyn BufRead,
+    interrupt: &AtomicBool,
+    bounds: &Bounds<'_>,
+) -> Result<(), gix::Error> {
+    let refused = |refusal| {
+        let cause = match refusal {
+            // Why it ends is known where it was read.
+            Refusal::Cut(error) => return gix::Error::from_error(error),
+            Refusal::TooLarge(what, limit) => Cause::TooLarge(what, limit),
+            Refusal::Malformed(what) => Cause::Other(format!("the pack is malformed: {what}")),
+            Refusal::Disk(error) => Cause::Disk(error),
+        };
+        bounds.trouble.note(cause);
+        gix::Error::from_error(io::Error::other("the pack is refused"))
+    };
+    let folder = repository.objects.store_ref().path().join("pack");
+    let format = repository.object_hash();
+    let size_of = |id| repository.find_header(id).ok().map(|header| header.size());
+    // Beside the packs, so that it is swept with them where this process is killed.
+    let mut file = tempfile::tempfile_in(&folder).map_err(|error| refused(Refusal::Disk(error)))?;
+    let claims = sieve::sift(reader, &file, format, bounds.object_limit, &size_of).map_err(refused)?;
+    if claims.objects == 0 {
+        return Ok(());
+    }
+    file.rewind().map_err(|error| refused(Refusal::Disk(error)))?;
+    let options = pack::bundle::write::Options {
+        thread_limit: (claims.memory > MUCH_MEMORY).then_some(1),
+        index_version: pack::index::Version::V2,
+        iteration_mode: pack::data::input::Mode::Verify,
+        alloc_limit_bytes: Some(ALLOCATION_BYTES),
+        compression: gix::zlib::Compression::BEST_SPEED,
+    };
+    let lookup = repository.clone().objects;
+    let mut reader = io::BufReader::with_capacity(64 << 10, file);
+    let written = pack::Bundle::write_to_directory(
+        &mut reader,
+        Some(&folder),
+        &mut Discard,
+        interrupt,
+        Some(lookup),
+        format,
+        options,
+    )
+    .inspect_err(|error| {
+        let disk = error.iter_errors().find_map(|error| {
+            let error = error.downcast_ref::<io::Error>()?;
+            is_of_disk(error).then(|| io::Error::new(error.kind(), error.to_string()))
+        });
+        if let Some(disk) = disk {
+            bounds.trouble.note(Cause::Disk(disk));
+        }
+    })?;
+    if let Some(keep) = written.keep_path {
+        // Meant to hold off `git gc`, which nobody runs here.
+        fs_err::remove_file(keep).map_err(gix::Error::from_error)?;
+    }
+    Ok(())
+}
+
+/// Whether an error says that there is no room for what is to be written, or that it may not be.
+fn is_of_disk(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge
+            | io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::PermissionDenied
+    )
 }
 
 /// What both sides have in common.

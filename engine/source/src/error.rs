@@ -47,14 +47,39 @@ pub enum SourceError {
         #[source]
         source: Cause,
     },
-    /// The remote is not the one that is known: its SSH host key or its certificate doesn't match.
-    #[error("repository {url} is not proven to be the host that is known")]
+    /// The SSH server is not the one that is known.
+    #[error("repository {url} is not proven to be the host that is known: {}", compared(.seen.as_ref(), .wanted, "host key"))]
     HostKey {
         /// The URL, without credentials.
         url: String,
-        /// Which key or certificate was seen.
+        /// The fingerprint of the key that it showed.
+        seen: Option<String>,
+        /// The fingerprints that are known for it.
+        wanted: Vec<String>,
+        /// What `ssh` said.
         #[source]
         source: Cause,
+    },
+    /// The HTTPS server's certificate does not prove that it is the host of the URL.
+    #[error("repository {url} is not proven to be its host: {}", compared(.seen.as_ref(), .wanted, "certificate"))]
+    Certificate {
+        /// The URL, without credentials.
+        url: String,
+        /// The fingerprint of the certificate that it showed.
+        seen: Option<String>,
+        /// The fingerprints of the certificates that were given; none where the system's authorities judge.
+        wanted: Vec<String>,
+        /// Why it does not do.
+        #[source]
+        source: Cause,
+    },
+    /// A key, a certificate or a proxy that was given cannot be used.
+    #[error("repository {url} cannot be reached in the way that is set: {reason}")]
+    Setting {
+        /// The URL, without credentials.
+        url: String,
+        /// Which setting, and what is wrong with it.
+        reason: String,
     },
     /// A fetch failed after the remote was reached.
     #[error("fetch of {url} failed")]
@@ -180,6 +205,19 @@ pub enum SourceError {
     },
 }
 
+/// What was seen and what was wanted.
+fn compared(seen: Option<&String>, wanted: &[String], what: &str) -> String {
+    let seen = match seen {
+        Some(seen) => format!("it shows the {what} {seen}"),
+        None => format!("it shows no {what}"),
+    };
+    match (wanted, what) {
+        ([], "certificate") => format!("{seen}, and wanted is one of the system's authorities"),
+        ([], _) => format!("{seen}, and none is known"),
+        (wanted, _) => format!("{seen}, and wanted is {}", wanted.join(" or ")),
+    }
+}
+
 impl Coded for SourceError {
     fn code(&self) -> &'static ErrorCode {
         match self {
@@ -188,6 +226,8 @@ impl Coded for SourceError {
             SourceError::UnknownRepository { .. } => &codes::UNKNOWN_REPOSITORY,
             SourceError::Authentication { .. } => &codes::AUTHENTICATION,
             SourceError::HostKey { .. } => &codes::HOST_KEY,
+            SourceError::Certificate { .. } => &codes::CERTIFICATE,
+            SourceError::Setting { .. } => &codes::SETTING,
             SourceError::Fetch { .. } => &codes::FETCH,
             SourceError::Timeout { .. } => &codes::TIMEOUT,
             SourceError::Cancelled { .. } => &codes::CANCELLED,
@@ -232,16 +272,16 @@ pub mod codes {
             "check the URL; private repositories also answer this when the credentials are missing";
         /// The remote does not accept the credentials.
         AUTHENTICATION = "S04", Source, "the credentials are refused or missing",
-            "check the Secret that `source.credentials` names: `username` and `password`, or `sshPrivateKey`";
-        /// The remote is not the one that is known.
-        HOST_KEY = "S05", Source, "the host's SSH key or certificate is not the known one",
-            "compare the fingerprint with the one the operator publishes, then add it to known_hosts or the certificate authorities; the check cannot be turned off";
+            "check the Secret that `source.credentials` names: `username` and `password`, `bearerToken`, `sshPrivateKey`, or `tls.crt` and `tls.key`";
+        /// The SSH server is not the one that is known.
+        HOST_KEY = "S05", Source, "the host's SSH key is not the known one",
+            "compare the fingerprint with the one that the host's operator publishes, then put its line (`ssh-keyscan HOST`) into the known hosts; the check cannot be turned off";
         /// A fetch failed.
         FETCH = "S06", Source, "the fetch failed",
             "see the cause; it is tried again, and what was fetched before is kept";
         /// A fetch took too long.
         TIMEOUT = "S07", Timeout, "the fetch took too long",
-            "check the network and the size of the repository, or allow it more time";
+            "check the network and the size of the repository, or allow it more time: --fetch-timeout";
         /// A fetch was cancelled.
         CANCELLED = "S08", Source, "the fetch was cancelled",
             "nothing to do; it is tried again where it is still needed";
@@ -271,15 +311,21 @@ pub mod codes {
             "find out who committed it and remove it; nothing of this revision is read";
         /// A limit was reached.
         TOO_LARGE = "S17", Input, "a limit on size was reached",
-            "let `source.path` name a smaller folder";
+            "let `source.path` name a smaller folder; for the repository as a whole see --fetch-limit and --object-limit";
         /// Too many new commits.
         HISTORY_TOO_LONG = "S18", Source, "there are too many new commits to verify at once",
             "sync an older commit first, or accept a newer start of trust";
         /// An object is missing or damaged.
         OBJECT = "S19", Source, "a Git object is missing or damaged",
-            "remove the mirror from the cache and fetch again; if it is still there, the repository itself is damaged: `git fsck`";
+            "nothing to do where it is the mirror: it is fetched anew by the next fetch; if it comes again, the repository itself is damaged: `git fsck`";
         /// A name means something that is not a commit.
         NOT_A_COMMIT = "S20", Input, "the revision is not a commit",
             "name a branch, a commit, or a tag of a commit";
+        /// The server's certificate is not good.
+        CERTIFICATE = "S21", Source, "the HTTPS server's certificate does not prove who it is",
+            "compare the fingerprint with the one that the host's operator publishes, then put its authority's certificate, or its own, into the TLS certificates; the check cannot be turned off";
+        /// A setting cannot be used.
+        SETTING = "S22", Input, "a key, a certificate or a proxy that was given for the repository cannot be used",
+            "correct the setting that is named: PEM for certificates and keys, without a passphrase; `http://` or `https://` for proxies; SSH keys for SSH, the others for HTTPS";
     }
 }

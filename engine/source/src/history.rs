@@ -27,40 +27,41 @@ impl Repository {
         last_trusted: Option<&str>,
         limit: usize,
     ) -> Result<History, SourceError> {
-        let reader = self.reader();
-        if reader.is_shallow()? {
-            return Err(SourceError::Shallow {
-                name: self.name().to_owned(),
-            });
-        }
-        let head_id = reader.id(&revision.commit)?;
-        let head = reader.commit(head_id)?;
-        let tag = revision
-            .tag
-            .as_ref()
-            .map(|tag| reader.signed(tag, reader.id(tag)?))
-            .transpose()?;
-        let known = match last_trusted.map(|id| reader.id(id)).transpose() {
-            Ok(id) => id,
-            // An id of another object format: the repository was made anew.
-            Err(_) => return rewritten(head, tag, &reader),
-        };
-        let Some(last_trusted) = known else {
-            let boundary = sorted(reader.links(head_id, &head.bytes)?.parents);
-            return Ok(History {
-                commits: vec![head.clone()],
-                head,
-                tag,
-                boundary,
-                last_trusted_is_ancestor: true,
-            });
-        };
-        if reader.kind(last_trusted)? != Some(Kind::Commit) {
-            return rewritten(head, tag, &reader);
-        }
-        let mut walk = Walk::new(&reader, limit, &revision.commit);
-        walk.run(head_id, Some(last_trusted))?;
-        walk.finish(head, tag, Some(last_trusted))
+        self.read(|reader| {
+            if reader.is_shallow()? {
+                return Err(SourceError::Shallow {
+                    name: self.name().to_owned(),
+                });
+            }
+            let head_id = reader.id(&revision.commit)?;
+            let head = reader.commit(head_id)?;
+            let tag = revision
+                .tag
+                .as_ref()
+                .map(|tag| reader.signed(tag, reader.id(tag)?))
+                .transpose()?;
+            let known = match last_trusted.map(|id| reader.id(id)).transpose() {
+                Ok(id) => id,
+                // An id of another object format: the repository was made anew.
+                Err(_) => return rewritten(head, tag, reader),
+            };
+            let Some(last_trusted) = known else {
+                let boundary = sorted(reader.links(head_id, &head.bytes)?.parents);
+                return Ok(History {
+                    commits: vec![head.clone()],
+                    head,
+                    tag,
+                    boundary,
+                    last_trusted_is_ancestor: true,
+                });
+            };
+            if reader.kind(last_trusted)? != Some(Kind::Commit) {
+                return rewritten(head, tag, reader);
+            }
+            let mut walk = Walk::new(reader, limit, &revision.commit);
+            walk.run(head_id, Some(last_trusted))?;
+            walk.finish(head, tag, Some(last_trusted))
+        })
     }
 
     /// Every commit that leads to `revision`, from the very first one on, oldest first. At most `limit` commits. For looking
@@ -69,17 +70,18 @@ impl Repository {
     /// # Errors
     /// [`SourceError::Shallow`], [`SourceError::HistoryTooLong`], [`SourceError::Object`].
     pub fn ancestry(&self, revision: &Revision, limit: usize) -> Result<Vec<SignedObject>, SourceError> {
-        let reader = self.reader();
-        if reader.is_shallow()? {
-            return Err(SourceError::Shallow {
-                name: self.name().to_owned(),
-            });
-        }
-        let head_id = reader.id(&revision.commit)?;
-        let head = reader.commit(head_id)?;
-        let mut walk = Walk::new(&reader, limit, &revision.commit);
-        walk.run(head_id, None)?;
-        Ok(walk.finish(head, None, None)?.commits)
+        self.read(|reader| {
+            if reader.is_shallow()? {
+                return Err(SourceError::Shallow {
+                    name: self.name().to_owned(),
+                });
+            }
+            let head_id = reader.id(&revision.commit)?;
+            let head = reader.commit(head_id)?;
+            let mut walk = Walk::new(reader, limit, &revision.commit);
+            walk.run(head_id, None)?;
+            Ok(walk.finish(head, None, None)?.commits)
+        })
     }
 }
 

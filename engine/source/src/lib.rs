@@ -14,18 +14,21 @@
 mod access;
 mod address;
 mod changes;
+mod consolidate;
 mod conversation;
 mod error;
 mod history;
 mod mirror;
 mod offer;
+mod pack;
 mod repositories;
 mod repository;
 mod transport;
 mod tree;
 mod watch;
 
-pub use access::{Access, Cancel, Credentials, Secret};
+pub use access::{Access, Cancel, Credentials, KnownHosts, Limits, Secret};
+pub use address::is_below;
 pub use error::{SourceError, codes};
 pub use repositories::{Fetched, Repositories};
 pub use repository::Repository;

@@ -4,12 +4,14 @@
 //! - One fetch at a time: an exclusive lock on a file beside the mirror, released by the kernel with its holder.
 //! - A mirror is made under another name and appears whole.
 //! - gix writes a pack under a temporary name, indexes it with every object's hash computed, and renames it. Packs are
-//!   only ever added, so that whoever reads meanwhile reads on.
+//!   added, and put together only after the one that has all of them is there, so that whoever reads meanwhile reads on.
+//! - What a reader finds missing or damaged has the next fetch start from nothing.
 //! - References are one file, `packed-refs`, which is replaced as a whole after the pack is there. A fetch that ends in
 //!   between leaves the old references and some objects nobody points at; the next one goes on from there.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use fs_err as fs;
 use gix::hash::Kind;
@@ -18,21 +20,43 @@ use gix::protocol::transport::client::blocking_io::http::Transport as HttpTransp
 
 use crate::access::Access;
 use crate::address::{Address, Route};
-use crate::conversation::{Conversation, converse};
+use crate::consolidate;
+use crate::conversation::{Bounds, Conversation, converse};
 use crate::error::SourceError;
 use crate::offer::Offer;
 use crate::transport::http::HttpClient;
 use crate::transport::process::Program;
-use crate::transport::{Cause, Trouble};
-use crate::watch::{Ended, Watch};
+use crate::transport::{Cause, Stranger, Trouble};
+use crate::watch::{Ended, LIST_BYTES, Watch};
 
 /// Settings that hold for every repository that is opened here.
-pub(crate) const SETTINGS: [&str; 2] = [
+pub(crate) const SETTINGS: [&str; 3] = [
     // A replacement object would be read under the id of another.
     "core.useReplaceRefs=false",
     // The graph file is a claim about parents that nobody has proven.
     "core.commitGraph=false",
+    // What is read is refused by its own limits; this is for what is built on the way.
+    "gitoxide.objects.allocLimit=536870912",
 ];
+
+/// A file in a mirror that says that somebody found it damaged.
+const DAMAGED: &str = "damaged";
+/// A mirror that is younger is not the cause of what is missing in it; the repository is.
+const OLD_ENOUGH: Duration = Duration::from_secs(3600);
+
+/// Has the next fetch start from nothing, because something in this mirror is missing or damaged. Where it did so a
+/// moment ago, nothing is done: the repository itself is damaged then, and would be fetched again and again.
+pub(crate) fn distrust(path: &Path) {
+    // Written once, when the mirror is made.
+    let made = fs::metadata(path.join("config")).and_then(|file| file.modified());
+    let is_old = made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > OLD_ENOUGH));
+    if is_old && let Err(error) = fs::write(path.join(DAMAGED), "") {
+        tracing::warn!(%error, "a damaged mirror cannot be marked");
+    }
+}
+
+/// Longer texts have nothing more to say.
+const LONGEST_ERROR: usize = 2_000;
 
 /// The mirror of one repository.
 pub(crate) struct Mirror<'a> {
@@ -56,7 +80,7 @@ impl<'a> Mirror<'a> {
 
     /// Takes the lock, brings the mirror up to date, and says whether anything was new.
     pub(crate) fn update(&self, access: &Access) -> Result<bool, SourceError> {
-        let watch = Watch::start(access);
+        let (watch, _guard) = Watch::start(access);
         let _lock = self.lock(&watch, access)?;
         match self.update_as(Kind::Sha1, access, &watch)? {
             Updated::Done { changed } => Ok(changed),
@@ -71,7 +95,8 @@ impl<'a> Mirror<'a> {
 
     /// Removes the mirror.
     pub(crate) fn remove(&self, access: &Access) -> Result<(), SourceError> {
-        let _lock = self.lock(&Watch::start(access), access)?;
+        let (watch, _guard) = Watch::start(access);
+        let _lock = self.lock(&watch, access)?;
         match fs::remove_dir_all(self.path()) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(self.cache_error(error)),
             _ => Ok(()),
@@ -107,16 +132,21 @@ impl<'a> Mirror<'a> {
         };
         self.sweep();
         let trouble = Trouble::default();
+        let bounds = Bounds {
+            watch,
+            trouble: &trouble,
+            object_limit: access.limits.object,
+        };
         let outcome = match &self.address.route {
             Route::Http => {
                 let client = HttpClient::new(&self.address.text, access, watch.clone(), trouble.clone())?;
                 let transport =
                     HttpTransport::new_http(client, self.address.url.clone(), Protocol::V2, false);
-                converse(&repository, transport, watch)
+                converse(&repository, transport, &bounds)
             }
-            Route::Ssh { .. } | Route::File { .. } => {
+            Route::Ssh(_) | Route::File { .. } => {
                 let program = Program::start(self.address, access, watch, trouble.clone())?;
-                let outcome = converse(&repository, program.connection, watch);
+                let outcome = converse(&repository, program.connection, &bounds);
                 if outcome.is_err() && watch.ended().is_none() {
                     program.diagnosis.note();
                 }
@@ -137,6 +167,11 @@ impl<'a> Mirror<'a> {
                     });
                 }
                 let changed = self.write_references(&offer)?;
+                if let Err(error) = consolidate::packs(&repository, &bounds) {
+                    // It is slower with many packs, and not wrong.
+                    let error = one_line(&error);
+                    tracing::warn!(url = %self.address, error, "the mirror's packs could not be put together");
+                }
                 Ok(Updated::Done { changed })
             }
         }
@@ -148,8 +183,11 @@ impl<'a> Mirror<'a> {
             return Ok(None);
         }
         match open(&path) {
-            Ok(repository) if !path.join("shallow").exists() => Ok(Some(repository)),
-            // Never made by us like that: somebody was at it, or the disk was. It is made anew.
+            Ok(repository) if !path.join("shallow").exists() && !path.join(DAMAGED).exists() => {
+                Ok(Some(repository))
+            }
+            // Never made by us like that: somebody was at it, or the disk was, or a reader found something missing. It
+            // is made anew.
             Ok(_) | Err(_) => {
                 tracing::warn!(url = %self.address, "the mirror is damaged and is fetched anew");
                 fs::remove_dir_all(&path).map_err(|error| self.cache_error(error))?;
@@ -235,16 +273,37 @@ impl<'a> Mirror<'a> {
                 url,
                 source: text.into(),
             },
-            Some(Cause::HostKey(text)) => SourceError::HostKey {
+            Some(Cause::HostKey(Stranger { seen, wanted, detail })) => SourceError::HostKey {
                 url,
-                source: text.into(),
+                seen,
+                wanted,
+                source: detail.into(),
             },
+            Some(Cause::Certificate(Stranger { seen, wanted, detail })) => SourceError::Certificate {
+                url,
+                seen,
+                wanted,
+                source: detail.into(),
+            },
+            Some(Cause::TooLarge(what, limit)) => SourceError::TooLarge {
+                what: format!("{what} in repository {url}"),
+                limit,
+            },
+            Some(Cause::Disk(error)) => self.cache_error(error),
             Some(Cause::Other(text)) => SourceError::Fetch {
                 url,
                 source: text.into(),
             },
             None if format!("{error:#} {error:?}").contains("shallow remotes is prohibited") => {
                 SourceError::Shallow { name: url }
+            }
+            None if error.is_corrupted() => {
+                // It may be what is here already, and not what was sent.
+                distrust(&self.path());
+                SourceError::Fetch {
+                    url,
+                    source: one_line(&error).into(),
+                }
             }
             None => SourceError::Fetch {
                 url,
@@ -258,12 +317,16 @@ impl<'a> Mirror<'a> {
         match ended {
             Ended::Timeout => SourceError::Timeout {
                 url,
-                seconds: access.timeout.as_secs(),
+                seconds: access.limits.timeout.as_secs(),
             },
             Ended::Cancelled => SourceError::Cancelled { url },
             Ended::TooMuch => SourceError::TooLarge {
                 what: format!("repository {url}"),
-                limit: format!("{} bytes received", access.receive_limit),
+                limit: format!("{} bytes received", access.limits.receive),
+            },
+            Ended::TooManyReferences => SourceError::TooLarge {
+                what: format!("the list of branches and tags of repository {url}"),
+                limit: format!("{LIST_BYTES} bytes"),
             },
         }
     }
@@ -306,5 +369,7 @@ pub(crate) fn one_line(error: &gix::Error) -> String {
         source = cause.source();
     }
     parts.dedup();
-    parts.join(": ").replace(char::is_control, " ")
+    // A server may have written some of it.
+    let text = parts.join(": ").replace(char::is_control, " ");
+    text.chars().take(LONGEST_ERROR).collect()
 }

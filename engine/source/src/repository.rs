@@ -75,16 +75,17 @@ impl Repository {
     /// [`SourceError::UnknownRevision`], [`SourceError::AmbiguousRevision`], [`SourceError::NotACommit`],
     /// [`SourceError::Object`]
     pub fn resolve(&self, name: &str) -> Result<Revision, SourceError> {
-        let reader = self.reader();
-        let id = self.find(&reader, name)?;
-        let (tag, commit) = reader.peel(name, id)?;
-        let bytes = reader.read(commit, Kind::Commit, SIGNED_OBJECT_BYTES)?;
-        let links = reader.links(commit, &bytes)?;
-        Ok(Revision {
-            requested: name.to_owned(),
-            commit: commit.to_string(),
-            tree: links.tree,
-            tag: tag.map(|tag| tag.to_string()),
+        self.read(|reader| {
+            let id = self.find(reader, name)?;
+            let (tag, commit) = reader.peel(name, id)?;
+            let bytes = reader.read(commit, Kind::Commit, SIGNED_OBJECT_BYTES)?;
+            let links = reader.links(commit, &bytes)?;
+            Ok(Revision {
+                requested: name.to_owned(),
+                commit: commit.to_string(),
+                tree: links.tree,
+                tag: tag.map(|tag| tag.to_string()),
+            })
         })
     }
 
@@ -94,9 +95,7 @@ impl Repository {
     /// [`SourceError::UnknownRevision`], [`SourceError::AmbiguousRevision`], [`SourceError::NotACommit`],
     /// [`SourceError::Object`]
     pub fn object(&self, name: &str) -> Result<SignedObject, SourceError> {
-        let reader = self.reader();
-        let id = self.find(&reader, name)?;
-        reader.signed(name, id)
+        self.read(|reader| reader.signed(name, self.find(reader, name)?))
     }
 
     /// The branch that `name` means, without `refs/heads/`: a branch's own name, or what `HEAD` points at. None where it
@@ -105,18 +104,19 @@ impl Repository {
     /// # Errors
     /// [`SourceError::Object`]
     pub fn branch(&self, name: &str) -> Result<Option<String>, SourceError> {
-        let reader = self.reader();
-        if name == "HEAD" {
-            let head = reader.repository.head_name();
-            let head = head.map_err(|error| SourceError::Object {
-                id: name.to_owned(),
-                source: mirror::one_line(&error).into(),
-            })?;
-            return Ok(head.map(|head| head.shorten().to_str_lossy().into_owned()));
-        }
-        let short = name.strip_prefix("refs/heads/").unwrap_or(name);
-        let found = reader.reference(&format!("refs/heads/{short}"))?;
-        Ok(found.map(|_| short.to_owned()))
+        self.read(|reader| {
+            if name == "HEAD" {
+                let head = reader.repository.head_name();
+                let head = head.map_err(|error| SourceError::Object {
+                    id: name.to_owned(),
+                    source: mirror::one_line(&error).into(),
+                })?;
+                return Ok(head.map(|head| head.shorten().to_str_lossy().into_owned()));
+            }
+            let short = name.strip_prefix("refs/heads/").unwrap_or(name);
+            let found = reader.reference(&format!("refs/heads/{short}"))?;
+            Ok(found.map(|_| short.to_owned()))
+        })
     }
 
     /// The URL or folder.
@@ -124,10 +124,19 @@ impl Repository {
         &self.name
     }
 
-    pub(crate) fn reader(&self) -> Reader {
-        Reader {
+    /// Reads objects. A mirror in which one is missing or damaged is fetched anew by the next fetch.
+    pub(crate) fn read<T>(
+        &self,
+        work: impl FnOnce(&Reader) -> Result<T, SourceError>,
+    ) -> Result<T, SourceError> {
+        let reader = Reader {
             repository: self.inner.to_thread_local(),
-        }
+        };
+        work(&reader).inspect_err(|error| {
+            if !self.is_local && matches!(error, SourceError::Object { .. }) {
+                mirror::distrust(reader.repository.git_dir());
+            }
+        })
     }
 
     fn find(&self, reader: &Reader, name: &str) -> Result<ObjectId, SourceError> {
@@ -199,9 +208,9 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// Keeps what is made from now on in memory, and only there.
-    pub(crate) fn in_memory(self) -> Self {
+    pub(crate) fn in_memory(&self) -> Self {
         Self {
-            repository: self.repository.with_object_memory(),
+            repository: self.repository.clone().with_object_memory(),
         }
     }
 
@@ -282,11 +291,7 @@ impl Reader {
                     what: other.to_string(),
                 });
             }
-            None => {
-                return Err(SourceError::UnknownRevision {
-                    name: name.to_owned(),
-                });
-            }
+            None => return Err(missing(id)),
         };
         Ok(SignedObject {
             id: id.to_string(),
@@ -336,17 +341,7 @@ impl Reader {
                         what: other.to_string(),
                     });
                 }
-                None if current == id => {
-                    return Err(SourceError::UnknownRevision {
-                        name: name.to_owned(),
-                    });
-                }
-                None => {
-                    return Err(SourceError::Object {
-                        id: current.to_string(),
-                        source: "it is missing".into(),
-                    });
-                }
+                None => return Err(missing(current)),
             }
         }
         Err(SourceError::NotACommit {
@@ -419,6 +414,14 @@ impl Reader {
                     .join(" or "),
             }),
         }
+    }
+}
+
+/// What a name leads to and is not there.
+fn missing(id: ObjectId) -> SourceError {
+    SourceError::Object {
+        id: id.to_string(),
+        source: "it is missing".into(),
     }
 }
 

@@ -5,7 +5,11 @@
 
 pub(crate) mod http;
 pub(crate) mod process;
+mod ssh;
+mod stream;
+mod tls;
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What went wrong underneath the protocol. The first entry is the cause.
@@ -13,13 +17,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct Trouble(Arc<Mutex<Option<Cause>>>);
 
 /// Why a remote could not be spoken with.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) enum Cause {
     Unreachable(String),
     UnknownRepository(String),
     Authentication(String),
-    HostKey(String),
+    HostKey(Stranger),
+    Certificate(Stranger),
+    /// What, and the limit.
+    TooLarge(String, String),
+    Disk(io::Error),
     Other(String),
+}
+
+/// A host that is not the one that is known.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stranger {
+    /// The fingerprint that it showed.
+    pub(crate) seen: Option<String>,
+    /// The fingerprints that would do.
+    pub(crate) wanted: Vec<String>,
+    pub(crate) detail: String,
 }
 
 impl Trouble {

@@ -47,52 +47,55 @@ impl Repository {
     /// [`SourceError::UnknownPath`], [`SourceError::NotAFolder`], [`SourceError::HostileName`],
     /// [`SourceError::TooLarge`], [`SourceError::Object`]
     pub fn tree(&self, revision: &Revision, path: &str, limits: &TreeLimits) -> Result<Tree, SourceError> {
-        let reader = self.reader();
-        let unknown = || SourceError::UnknownPath {
-            path: path.to_owned(),
-            commit: revision.commit.clone(),
-        };
-        let mut folder = String::new();
-        let mut current = reader.id(&revision.tree)?;
-        for component in path
-            .split('/')
-            .filter(|component| !component.is_empty() && *component != ".")
-        {
-            let bytes = reader.read(current, Kind::Tree, TREE_OBJECT_BYTES)?;
-            let entries = entries(&reader, current, &bytes)?;
-            let entry = entries
-                .iter()
-                .find(|entry| entry.name == component)
-                .ok_or_else(unknown)?;
-            let not_a_folder = |what| SourceError::NotAFolder {
+        self.read(|reader| {
+            let unknown = || SourceError::UnknownPath {
                 path: path.to_owned(),
                 commit: revision.commit.clone(),
-                what,
             };
-            current = match entry.kind {
-                EntryKind::Tree => entry.id,
-                EntryKind::Blob | EntryKind::BlobExecutable => return Err(not_a_folder("a file")),
-                EntryKind::Link => return Err(not_a_folder("a symbolic link")),
-                EntryKind::Commit => return Err(not_a_folder("a submodule")),
+            let mut folder = String::new();
+            let mut current = reader.id(&revision.tree)?;
+            for component in path
+                .split('/')
+                .filter(|component| !component.is_empty() && *component != ".")
+            {
+                let bytes = reader.read(current, Kind::Tree, TREE_OBJECT_BYTES)?;
+                let entries = entries(reader, current, &bytes)?;
+                let entry = entries
+                    .iter()
+                    .find(|entry| entry.name == component)
+                    .ok_or_else(unknown)?;
+                let not_a_folder = |what| SourceError::NotAFolder {
+                    path: path.to_owned(),
+                    commit: revision.commit.clone(),
+                    what,
+                };
+                current = match entry.kind {
+                    EntryKind::Tree => entry.id,
+                    EntryKind::Blob | EntryKind::BlobExecutable => return Err(not_a_folder("a file")),
+                    EntryKind::Link => return Err(not_a_folder("a symbolic link")),
+                    EntryKind::Commit => return Err(not_a_folder("a submodule")),
+                };
+                folder = join(&folder, component);
+            }
+            let mut walk = Walk {
+                reader,
+                commit: &revision.commit,
+                limits,
+                entries: 0,
+                bytes: 0,
+                files: BTreeMap::new(),
+                skipped: Vec::new(),
+                submodules: Vec::new(),
+                seen: BTreeMap::new(),
             };
-            folder = join(&folder, component);
-        }
-        let mut walk = Walk {
-            reader: &reader,
-            commit: &revision.commit,
-            limits,
-            entries: 0,
-            bytes: 0,
-            files: BTreeMap::new(),
-            skipped: Vec::new(),
-            seen: BTreeMap::new(),
-        };
-        walk.folder(current, &folder, 0)?;
-        Ok(Tree {
-            revision: revision.clone(),
-            path: folder,
-            files: walk.files,
-            skipped: walk.skipped,
+            walk.folder(current, &folder, 0)?;
+            Ok(Tree {
+                revision: revision.clone(),
+                path: folder,
+                files: walk.files,
+                skipped: walk.skipped,
+                submodules: walk.submodules,
+            })
         })
     }
 }
@@ -105,6 +108,7 @@ struct Walk<'a> {
     bytes: u64,
     files: BTreeMap<String, Arc<[u8]>>,
     skipped: Vec<String>,
+    submodules: Vec<String>,
     /// The same content in two places is read and kept once.
     seen: BTreeMap<ObjectId, Arc<[u8]>>,
 }
@@ -136,7 +140,11 @@ impl Walk<'_> {
             match entry.kind {
                 EntryKind::Tree => self.folder(entry.id, &full, depth + 1)?,
                 EntryKind::Blob | EntryKind::BlobExecutable => self.file(entry.id, full)?,
-                EntryKind::Link | EntryKind::Commit => self.skipped.push(full),
+                EntryKind::Link => self.skipped.push(full),
+                EntryKind::Commit => {
+                    self.submodules.push(full.clone());
+                    self.skipped.push(full);
+                }
             }
         }
         Ok(())

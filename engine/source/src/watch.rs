@@ -1,7 +1,8 @@
-//! Ends a fetch that takes too long or is no longer wanted.
+//! Ends a fetch that takes too long, brings too much, or is no longer wanted.
 //!
-//! Everything that waits during a fetch asks here: readers between two blocks of bytes, gix through the flag that it
-//! polls, and a spawned `ssh` is killed, since a read from its pipe cannot be interrupted in another way.
+//! Everything that waits during a fetch asks here: readers between two blocks of bytes, and gix through the flag that it
+//! polls. A thread looks at the clock meanwhile, for whoever computes, and kills a spawned `ssh`, since a read from its
+//! pipe cannot be interrupted in another way.
 
 use std::io;
 use std::process::Child;
@@ -14,6 +15,8 @@ use crate::access::{Access, Cancel};
 
 /// How often a cancellation is looked for. People do not notice less.
 const TICK: Duration = Duration::from_millis(50);
+/// Enough for a list of some 400,000 branches and tags; it is held in memory.
+pub(crate) const LIST_BYTES: u64 = 32 << 20;
 
 /// The limits of one fetch. Clones share them.
 #[derive(Debug, Clone)]
@@ -28,9 +31,12 @@ struct Shared {
     /// What gix polls.
     interrupt: AtomicBool,
     received: AtomicU64,
+    /// How many bytes may be received until the pack is asked for, then in all.
+    allowed: AtomicU64,
     receive_limit: u64,
     /// Why it was ended from outside of the conversation itself, first reason wins.
     ended: Mutex<Option<Ended>>,
+    child: Mutex<Option<Child>>,
     finished: (Mutex<bool>, Condvar),
 }
 
@@ -39,30 +45,46 @@ struct Shared {
 pub(crate) enum Ended {
     Timeout,
     Cancelled,
+    /// More than may be received in all.
     TooMuch,
+    /// The list of branches and tags alone is too long.
+    TooManyReferences,
 }
 
-/// Kills a child when the time is up; stops watching when dropped.
+/// Looks at the clock until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Guard {
     watch: Watch,
-    child: Arc<Mutex<Child>>,
     thread: Option<JoinHandle<()>>,
 }
 
+/// A program that is killed when the time is up, and reaped when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Watched(Watch);
+
 impl Watch {
-    pub(crate) fn start(access: &Access) -> Self {
-        Self {
+    /// Starts the clock.
+    pub(crate) fn start(access: &Access) -> (Self, Guard) {
+        let watch = Self {
             shared: Arc::new(Shared {
-                deadline: Instant::now() + access.timeout,
+                deadline: Instant::now() + access.limits.timeout,
                 cancel: access.cancel.clone(),
                 interrupt: AtomicBool::new(false),
                 received: AtomicU64::new(0),
-                receive_limit: access.receive_limit,
+                allowed: AtomicU64::new(access.limits.receive.min(LIST_BYTES)),
+                receive_limit: access.limits.receive,
                 ended: Mutex::new(None),
+                child: Mutex::new(None),
                 finished: (Mutex::new(false), Condvar::new()),
             }),
-        }
+        };
+        let looking = watch.clone();
+        let thread = std::thread::spawn(move || looking.run());
+        let guard = Guard {
+            watch: watch.clone(),
+            thread: Some(thread),
+        };
+        (watch, guard)
     }
 
     /// Whether to go on.
@@ -82,10 +104,22 @@ impl Watch {
     /// Whether to go on after another `bytes` were received.
     pub(crate) fn received(&self, bytes: usize) -> Result<(), Ended> {
         let before = self.shared.received.fetch_add(bytes as u64, Ordering::Relaxed);
-        if before.saturating_add(bytes as u64) > self.shared.receive_limit {
-            return Err(self.end(Ended::TooMuch));
+        let allowed = self.shared.allowed.load(Ordering::Relaxed);
+        if before.saturating_add(bytes as u64) > allowed {
+            return Err(self.end(if allowed < self.shared.receive_limit {
+                Ended::TooManyReferences
+            } else {
+                Ended::TooMuch
+            }));
         }
         self.check()
+    }
+
+    /// From here on a pack may come.
+    pub(crate) fn expect_pack(&self) {
+        self.shared
+            .allowed
+            .store(self.shared.receive_limit, Ordering::Relaxed);
     }
 
     /// Why it was ended, if it was.
@@ -108,31 +142,38 @@ impl Watch {
         &self.shared.interrupt
     }
 
-    /// Watches over `child` until the guard is dropped, which also reaps it.
-    pub(crate) fn guard(&self, child: Child) -> Guard {
-        let child = Arc::new(Mutex::new(child));
-        let watch = self.clone();
-        let watched = Arc::clone(&child);
-        let thread = std::thread::spawn(move || watch.run(&watched));
-        Guard {
-            watch: self.clone(),
-            child,
-            thread: Some(thread),
-        }
+    /// Kills `child` when the time is up.
+    pub(crate) fn over(&self, child: Child) -> Watched {
+        *self.shared.child.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
+        Watched(self.clone())
     }
 
-    fn run(&self, child: &Mutex<Child>) {
+    fn run(&self) {
         let (finished, condition) = &self.shared.finished;
         let mut done = finished.lock().unwrap_or_else(PoisonError::into_inner);
         while !*done {
             if self.check().is_err() {
-                kill(child);
+                self.kill();
                 return;
             }
             done = condition
                 .wait_timeout(done, TICK)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
+        }
+    }
+
+    fn kill(&self) {
+        let child = self
+            .shared
+            .child
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(mut child) = child {
+            // Both fail only when the child has already gone.
+            drop(child.kill());
+            drop(child.wait());
         }
     }
 
@@ -152,7 +193,6 @@ impl Drop for Guard {
         let (finished, condition) = &self.watch.shared.finished;
         *finished.lock().unwrap_or_else(PoisonError::into_inner) = true;
         condition.notify_all();
-        kill(&self.child);
         if let Some(thread) = self.thread.take() {
             // It ends by itself; a panic in it has nothing to say that matters here.
             drop(thread.join());
@@ -160,11 +200,10 @@ impl Drop for Guard {
     }
 }
 
-fn kill(child: &Mutex<Child>) {
-    let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
-    // Both fail only when the child has already gone.
-    drop(child.kill());
-    drop(child.wait());
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.0.kill();
+    }
 }
 
 impl From<Ended> for io::Error {
@@ -173,6 +212,7 @@ impl From<Ended> for io::Error {
             Ended::Timeout => io::Error::new(io::ErrorKind::TimedOut, "the fetch took too long"),
             Ended::Cancelled => io::Error::other("the fetch was cancelled"),
             Ended::TooMuch => io::Error::other("the remote sends more than may be received"),
+            Ended::TooManyReferences => io::Error::other("the remote's list of references does not end"),
         }
     }
 }

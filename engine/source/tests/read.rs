@@ -243,6 +243,7 @@ fn a_folder_is_read_and_links_are_not() {
     assert_eq!(names, ["app/a.yaml", "app/sub/b.yaml", "app/sub/deeper/c.yaml"]);
     assert_eq!(tree.files["app/sub/b.yaml"].as_ref(), b"app/sub/b.yaml");
     assert_eq!(tree.skipped, ["app/link", "app/module"]);
+    assert_eq!(tree.submodules, ["app/module"]);
     for path in ["/app/", "./app", "app//", "app/."] {
         assert_eq!(read(path).unwrap(), tree, "{path}");
     }
@@ -302,6 +303,27 @@ fn hostile_names_are_refused() {
         open(&work).tree(&revision(&work, &twice), "", &TreeLimits::default()),
         &codes::HOSTILE_NAME,
     );
+}
+
+#[test]
+fn names_that_differ_in_case_are_two_files() {
+    // Nothing is checked out, so that neither can take the other's place, as they would on some people's machines.
+    let work = Work::new().unwrap();
+    let (upper, lower) = (
+        hash_object(&work, "blob", b"upper"),
+        hash_object(&work, "blob", b"lower"),
+    );
+    let inner = tree_object(
+        &work,
+        &[("100644", b"App.yaml", &upper), ("100644", b"app.yaml", &lower)],
+    );
+    let other = tree_object(&work, &[("100644", b"app.yaml", &upper)]);
+    let outer = tree_object(&work, &[("40000", b"PROD", &other), ("40000", b"prod", &inner)]);
+    let tree = open(&work).tree(&revision(&work, &outer), "prod", &TreeLimits::default());
+    let tree = tree.unwrap();
+    assert_eq!(tree.files["prod/App.yaml"].as_ref(), b"upper");
+    assert_eq!(tree.files["prod/app.yaml"].as_ref(), b"lower");
+    assert_eq!(tree.files.len(), 2);
 }
 
 #[test]

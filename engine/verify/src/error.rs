@@ -147,8 +147,7 @@ impl Coded for VerifyError {
     fn hint(&self) -> String {
         match self {
             VerifyError::Rewritten { new, .. } => format!(
-                "find out who pushed with force; restore the old history, or have a person accept the new one by its commit: `kubectl annotate application NAME {}={new}`",
-                sluice_model::application::ACCEPTED_HISTORY_ANNOTATION
+                "find out who pushed with force; restore the old history, or have a person accept the new one by its commit: `sluice approve NAME --history {new}`"
             ),
             _ => self.code().hint.to_owned(),
         }

@@ -89,6 +89,11 @@ impl Findings {
         self.trusted.as_ref().map(|trusted| &trusted.evidence)
     }
 
+    /// How many commits and tags were found trusted by their signature just now, and not by what a ledger has of them.
+    pub fn verified(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Vouches for the files of the commit that may be synced.
     ///
     /// # Errors

@@ -9,6 +9,9 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use sluice_sandbox::{ControlPlane, Folder, Process, cargo, output};
 
+/// Where the controller that tests share finds what Applications share.
+pub const SHARED_NAMESPACE: &str = "sluice-shared";
+
 /// A control plane, the program, and the controller where one was started.
 #[derive(Debug)]
 pub struct Engine {
@@ -29,7 +32,11 @@ impl Engine {
         static SHARED: OnceLock<Engine> = OnceLock::new();
         SHARED.get_or_init(|| {
             let engine = Self::without_controller().expect("the control plane starts");
-            engine.start_controller(&[]).expect("the controller starts");
+            let namespace = format!("create namespace {SHARED_NAMESPACE}");
+            engine.plane.kubectl(&namespace).expect("a namespace");
+            engine
+                .start_controller(&["--shared-namespace", SHARED_NAMESPACE])
+                .expect("the controller starts");
             engine
         })
     }

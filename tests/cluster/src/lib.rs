@@ -9,5 +9,5 @@
 mod engine;
 mod world;
 
-pub use engine::Engine;
+pub use engine::{Engine, SHARED_NAMESPACE};
 pub use world::{World, condition, config_map, short_reason, text};

@@ -357,6 +357,7 @@ impl World {
             path: String::new(),
             files: self.files.clone(),
             skipped: Vec::new(),
+            submodules: Vec::new(),
         };
         let source = Source {
             repo_url: "file:///shop".to_owned(),
@@ -367,6 +368,8 @@ impl World {
                 ..Directory::default()
             },
             credentials: None,
+            known_hosts: None,
+            tls_certificates: None,
         };
         let rendered = render(&Verified::attest(tree, Evidence::NotRequired), &source)
             .map_err(|errors| errors.to_string())?;

@@ -110,7 +110,7 @@ fn configured(arguments: &Arguments, global: &Global) -> Options {
             wave_timeout: arguments.wave_timeout,
             ..defaults.apply
         },
-        known_hosts: arguments.git.known_hosts(),
+        reaching: arguments.git.reaching(),
         instance: arguments.instance.clone(),
         lease_namespace: arguments.lease_namespace.clone(),
     }

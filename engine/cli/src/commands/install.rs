@@ -22,7 +22,8 @@ with K13, which names the right that is missing:
 
   --manage-namespace NS        the built-in role `admin` in that namespace; it is then bound to the namespaces that are
                                named, looks nowhere else, and refuses what belongs into none (K09)
-  --application-namespace NS   Applications live there: their keyrings and credentials may be read
+  --application-namespace NS   Applications live there: their keyrings and credentials may be read, and ledgers of what was
+                               verified kept
   --impersonate NS             it may act as the ServiceAccounts of that namespace, for Applications there that name one
                                (`spec.destination.serviceAccount`)
   --manage-cluster             the built-in role `cluster-admin`: for Namespaces, CRDs, ClusterRoles and every namespace

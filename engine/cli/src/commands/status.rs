@@ -183,6 +183,19 @@ pub(crate) fn pending(
     application: &Application,
     status: &ApplicationStatus,
 ) -> Result<(), Failure> {
+    let trust = status.verification.as_ref();
+    if let Some(commit) = trust.and_then(|trust| trust.pending_acceptance.as_deref()) {
+        writeln!(
+            out,
+            "\n{}\n  approve with: sluice approve {} -n {} --history {commit}",
+            styled(
+                WAITING.bold(),
+                "Waiting for approval: a history that was rewritten"
+            ),
+            application.name_any(),
+            application.namespace().unwrap_or_default(),
+        )?;
+    }
     let Some(pending) = &status.pending_approval else {
         return Ok(());
     };

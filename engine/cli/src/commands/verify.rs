@@ -230,10 +230,7 @@ fn open(arguments: &Arguments) -> Result<Repository, Failure> {
     if !is_url {
         return Repository::open_local(&arguments.repo).map_err(Failure::of);
     }
-    let access = sluice_source::Access {
-        known_hosts: arguments.git.known_hosts(),
-        ..Default::default()
-    };
+    let access = arguments.git.access();
     let fetched = arguments.git.repositories()?.fetch(&text, &access);
     Ok(fetched.map_err(Failure::of)?.clone())
 }

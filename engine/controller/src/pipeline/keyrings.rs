@@ -1,179 +1,131 @@
-//! Keys and credentials, from where the spec says they are.
+//! Keys and rules, from where the spec says they are.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
-use sha2::{Digest as _, Sha256};
-use sluice_model::Object;
-use sluice_model::application::KeyringRef;
-use sluice_source::{Credentials, Secret};
-use sluice_verify::Keyring;
+use std::sync::Arc;
+
+use sluice_model::application::{KeyringRef, RuleSet, Verification};
+use sluice_verify::{Keyring, Policy, Rules};
 
 use crate::error::PipelineError;
-use crate::mirrors::Reach;
-use crate::pipeline::{Job, Pipeline, blocking};
+use crate::pipeline::reach::{Values, values};
+use crate::pipeline::{Found, Job, Pipeline, blocking};
 use crate::references::Named;
 
+/// What messages call the rules of the Application itself.
+const OWN_RULES: &str = "spec.verification";
+
+/// Whose signatures count for an Application, and by which rules.
+#[derive(Debug, Clone, Default)]
+pub struct Grounds {
+    /// The keys.
+    pub keyring: Arc<Keyring>,
+    /// What is asked of their signatures.
+    pub policy: Arc<Policy>,
+}
+
+impl Grounds {
+    /// What of the keyrings cannot be used, while the rest serves.
+    pub fn problems(&self) -> Vec<String> {
+        self.keyring.problems().iter().map(ToString::to_string).collect()
+    }
+}
+
 impl Pipeline {
-    /// The keys that the Application trusts; empty where it asks for no verification.
-    pub async fn keyring(&self, job: &Job) -> Result<Keyring, PipelineError> {
+    /// Whose signatures count for what was found; nobody's where no verification is asked for.
+    pub async fn grounds(&self, job: &Job, found: &Found) -> Result<Grounds, PipelineError> {
+        let Some(verification) = &job.spec.verification else {
+            return Ok(Grounds::default());
+        };
+        let keyring = self.keyring(job, verification).await?;
+        let mut shared = Vec::new();
+        for reference in &verification.rules_from {
+            let name = &reference.config_map.name;
+            let what = format!("ConfigMap {}/{name}", job.key.namespace);
+            let values = self.read(job, Named::ConfigMap, name).await?;
+            let text = values.get(&reference.key).ok_or_else(|| PipelineError::Keyring {
+                what: what.clone(),
+                detail: format!("it has no key `{}`", reference.key),
+            })?;
+            let place = format!("{what}: {}", reference.key);
+            let text = String::from_utf8_lossy(text);
+            let set = Rules::read(&place, &text).map_err(rules_error)?;
+            shared.push((place, set));
+        }
+        let own = verification.rule_set();
+        let mut sets: Vec<(&str, &RuleSet)> = vec![(OWN_RULES, &own)];
+        sets.extend(shared.iter().map(|(place, set)| (place.as_str(), set)));
+        let (reader, name) = (Arc::clone(&found.repository), found.revision.requested.clone());
+        let branch = blocking(move || reader.branch(&name)).await??;
+        let rules = Rules::new(&sets, &job.spec.source.repo_url, branch.as_deref());
+        Ok(Grounds {
+            keyring: Arc::new(keyring),
+            policy: Arc::new(Policy {
+                valid_at: verification.valid_at,
+                allow_weak: verification.allow_weak.iter().copied().collect(),
+                rules: rules.map_err(rules_error)?,
+            }),
+        })
+    }
+
+    async fn keyring(&self, job: &Job, verification: &Verification) -> Result<Keyring, PipelineError> {
         let mut keyring = Keyring::default();
-        let references = job
-            .spec
-            .verification
-            .iter()
-            .flat_map(|verification| &verification.keyrings);
-        for reference in references {
-            match reference {
+        for reference in &verification.keyrings {
+            let named = match reference {
                 KeyringRef {
                     config_map: Some(map),
                     secret: None,
                     file: None,
-                } => {
-                    for (name, bytes) in self.keys_of(&job.key.namespace, &map.name).await? {
-                        keyring.extend(Keyring::from_bytes(&name, &bytes));
-                    }
-                }
+                } => (Named::ConfigMap, &map.name),
+                KeyringRef {
+                    config_map: None,
+                    secret: Some(secret),
+                    file: None,
+                } => (Named::Secret, &secret.name),
                 KeyringRef {
                     config_map: None,
                     secret: None,
                     file: Some(file),
                 } => {
-                    let (path, what) = (std::path::PathBuf::from(file), file.clone());
+                    let path = std::path::PathBuf::from(file);
                     let read = blocking(move || Keyring::from_path(&path)).await?;
                     keyring.extend(read.map_err(|error| PipelineError::Keyring {
-                        what,
+                        what: file.clone(),
                         detail: sluice_model::error::one_line(&error),
                     })?);
+                    continue;
                 }
                 KeyringRef { .. } => {
                     return Err(PipelineError::Spec {
                         field: "spec.verification.keyrings",
-                        detail: "each entry has either `configMap` or `file`".to_owned(),
+                        detail: "each entry has one of `configMap`, `secret` and `file`".to_owned(),
                     });
                 }
+            };
+            let (kind, name) = named;
+            for (key, bytes) in self.read(job, kind, name).await? {
+                let what = format!("{kind} {}/{name}: {key}", job.key.namespace);
+                keyring.extend(Keyring::from_bytes(&what, &bytes));
             }
         }
         Ok(keyring)
     }
 
-    async fn keys_of(&self, namespace: &str, name: &str) -> Result<Vec<(String, Vec<u8>)>, PipelineError> {
-        let what = format!("ConfigMap {namespace}/{name}");
+    /// The values of a ConfigMap or Secret of keys or rules.
+    async fn read(&self, job: &Job, named: Named, name: &str) -> Result<Values, PipelineError> {
+        let namespace = &job.key.namespace;
         let unusable = |detail: String| PipelineError::Keyring {
-            what: what.clone(),
+            what: format!("{named} {namespace}/{name}"),
             detail,
         };
-        let map = self.references.get(Named::ConfigMap, namespace, name).await;
-        let map = map.map_err(|error| unusable(sluice_model::error::one_line(&*error)))?;
-        let map = map.ok_or_else(|| unusable("there is none".to_owned()))?;
-        let values = |field: &str| {
-            map.value()
-                .get(field)
-                .and_then(Value::as_object)
-                .cloned()
-                .unwrap_or_default()
-        };
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let mut keys: Vec<_> = values("data")
-            .iter()
-            .map(|(key, value)| (format!("{what}: {key}"), text(value).into_bytes()))
-            .collect();
-        for (key, value) in &values("binaryData") {
-            let bytes = STANDARD
-                .decode(text(value))
-                .map_err(|error| unusable(format!("{key}: {error}")))?;
-            keys.push((format!("{what}: {key}"), bytes));
-        }
-        Ok(keys)
-    }
-
-    pub(crate) async fn credentials(&self, namespace: &str, name: &str) -> Result<Reach, PipelineError> {
-        let what = format!("{namespace}/{name}");
-        let unusable = |detail: String| PipelineError::Credentials {
-            what: what.clone(),
-            detail,
-        };
-        let secret = self.references.get(Named::Secret, namespace, name).await;
-        let secret = secret.map_err(|error| unusable(sluice_model::error::one_line(&*error)))?;
-        let secret = secret.ok_or_else(|| unusable("there is none".to_owned()))?;
-        credentials_in(&secret).map_err(unusable)
+        let object = self.references.get(named, namespace, name).await;
+        let object = object.map_err(|error| unusable(sluice_model::error::one_line(&*error)))?;
+        let object = object.ok_or_else(|| unusable("there is none".to_owned()))?;
+        values(&object).map_err(unusable)
     }
 }
 
-/// The keys of Kubernetes' own Secret types, and those that Argo CD and Flux use.
-fn credentials_in(secret: &Object) -> Result<Reach, String> {
-    let mut identity = Sha256::new();
-    let mut value = |keys: &[&str]| -> Result<Option<Vec<u8>>, String> {
-        for key in keys {
-            let encoded = secret
-                .value()
-                .get("data")
-                .and_then(|data| data.get(*key))
-                .and_then(Value::as_str);
-            if let Some(encoded) = encoded {
-                let bytes = STANDARD
-                    .decode(encoded)
-                    .map_err(|_| format!("`{key}` is not base64"))?;
-                identity.update(key);
-                identity.update(&bytes);
-                return Ok(Some(bytes));
-            }
-        }
-        Ok(None)
-    };
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| "`username` is not text".to_owned());
-    let credentials = if let Some(key) = value(&["sshPrivateKey", "ssh-privatekey", "identity"])? {
-        Credentials::SshKey(Secret::new(key))
-    } else if let Some(token) = value(&["bearerToken"])? {
-        Credentials::Bearer(Secret::new(token))
-    } else if let Some(password) = value(&["password"])? {
-        let username = value(&["username"])?
-            .map(text)
-            .transpose()?
-            .unwrap_or_else(|| "git".to_owned());
-        Credentials::Basic {
-            username,
-            password: Secret::new(password),
-        }
-    } else {
-        return Err("it has none of `password`, `bearerToken`, `sshPrivateKey`".to_owned());
-    };
-    let identity = hex::encode(identity.finalize());
-    Ok(Reach {
-        access: credentials.into(),
-        identity,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn read(data: &[(&str, &str)]) -> Result<Reach, String> {
-        let data: serde_json::Map<_, _> = data
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), STANDARD.encode(value).into()))
-            .collect();
-        credentials_in(&Object::new(json!({"apiVersion": "v1", "kind": "Secret", "data": data})).unwrap())
-    }
-
-    #[test]
-    fn the_keys_say_what_they_are() {
-        let basic = read(&[("username", "u"), ("password", "p")]).unwrap();
-        assert!(matches!(&basic.access.credentials, Credentials::Basic { username, .. } if username == "u"));
-        assert!(matches!(
-            read(&[("bearerToken", "t")]).unwrap().access.credentials,
-            Credentials::Bearer(_)
-        ));
-        assert!(matches!(
-            read(&[("ssh-privatekey", "k")]).unwrap().access.credentials,
-            Credentials::SshKey(_)
-        ));
-        assert!(read(&[("other", "x")]).is_err());
-        assert_ne!(
-            basic.identity,
-            read(&[("username", "u"), ("password", "q")]).unwrap().identity
-        );
+fn rules_error(error: sluice_verify::VerifyError) -> PipelineError {
+    PipelineError::Verify {
+        commit: String::new(),
+        error: Arc::new(error),
     }
 }

@@ -202,10 +202,7 @@ impl Actor {
                 return;
             }
             let mut job = Job::of(&current, &self.key.namespace);
-            job.last_trusted = status
-                .verification
-                .as_ref()
-                .and_then(|state| state.trusted_revision.clone());
+            job.verified = status.verification.clone().unwrap_or_default();
             let looked = self.look(&mut job, &mut status, self.since).await;
             let again = match looked {
                 Some(looked) => {
@@ -370,6 +367,10 @@ impl Actor {
         if let Some(application) = application {
             self.shared.events.tell(&application, happening, note).await;
         }
+    }
+
+    pub(crate) fn uid(&self) -> &str {
+        self.uid.as_deref().unwrap_or_default()
     }
 
     pub(crate) fn generation(&self) -> Option<i64> {

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sluice_model::application::{ApplicationStatus, HealthState, Source, Verification, VerificationState};
+use sluice_model::application::{ApplicationStatus, HealthState, Source};
 use sluice_model::manifest::Manifest;
 use sluice_report::conditions::{self, Finding};
-use sluice_report::events::Happening;
-use sluice_verify::Keyring;
 use tokio::time::Instant;
 
 use super::actor::Actor;
-use super::standing;
+use super::{standing, trusting};
 use crate::error::PipelineError;
-use crate::pipeline::{Found, HealthMemory, Intent, Job, Live, Prepared, Trusted};
+use crate::pipeline::{HealthMemory, Intent, Job, Live, Prepared, Trusted};
 
 /// How soon to look again where time alone may change a verdict.
 const UNSETTLED: Duration = Duration::from_secs(15);
@@ -28,33 +26,20 @@ pub(crate) struct Looked {
     pub(crate) prepared: Prepared,
 }
 
-/// What was trusted, and on which grounds; as long as these are the same, so is the answer.
-#[derive(Debug, Clone)]
-pub(crate) struct Grounds {
-    commit: String,
-    tag: Option<String>,
-    source: Source,
-    verification: Option<Verification>,
-    keyring: String,
-}
-
-impl PartialEq for Grounds {
-    fn eq(&self, other: &Self) -> bool {
-        self.commit == other.commit
-            && self.tag == other.tag
-            && self.source == other.source
-            && self.verification == other.verification
-            && self.keyring == other.keyring
-    }
-}
-
 /// What is remembered from look to look. All of it can be found out again.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    trusted: Option<(Grounds, Trusted)>,
-    refused: Option<(Grounds, String, Finding)>,
-    rendered: Option<(Grounds, String, Arc<Vec<Manifest>>)>,
+    pub(crate) trust: trusting::Memory,
+    rendered: Option<(Rendering, Arc<Vec<Manifest>>)>,
     judged: Option<Judged>,
+}
+
+/// What manifests are rendered from.
+#[derive(Debug, PartialEq)]
+struct Rendering {
+    commit: String,
+    source: Source,
+    destination: String,
 }
 
 /// The last revision that could be judged.
@@ -141,201 +126,6 @@ impl Actor {
         }
     }
 
-    /// The trusted revision to compare with: the newest, or the last one where that is refused or cannot be had.
-    async fn trusted(
-        &mut self,
-        job: &mut Job,
-        status: &mut ApplicationStatus,
-        since: Instant,
-    ) -> Option<Trusted> {
-        let shared = Arc::clone(&self.shared);
-        let found = match shared.pipeline.find(job, None, since).await {
-            Ok(found) => found,
-            Err(error) => {
-                self.failures += 1;
-                self.finding(status, conditions::SOURCE_READY, Finding::failed(&error));
-                self.note_failure(&error);
-                // What was trusted is still what Git wanted last: drift is seen and healed even while Git is away.
-                return self.remembered(job);
-            }
-        };
-        let source = format!("{} is {}", found.revision.requested, found.revision.commit);
-        self.finding(status, conditions::SOURCE_READY, Finding::yes("Fetched", source));
-        let keyring = match shared.pipeline.keyring(job).await {
-            Ok(keyring) => Arc::new(keyring),
-            Err(error) => {
-                self.finding(status, conditions::VERIFIED, Finding::failed(&error));
-                self.note_failure(&error);
-                return self.remembered(job);
-            }
-        };
-        match self.verified(job, &found, Arc::clone(&keyring)).await {
-            Ok(trusted) => {
-                self.accepted(job, status, &trusted);
-                Some(trusted)
-            }
-            Err(Refusal::Untrusted { commit, finding }) => {
-                self.refused(job, status, &commit, finding).await;
-                self.fall_back(job, status, keyring).await
-            }
-            Err(Refusal::Failed(error)) => {
-                self.failures += 1;
-                self.finding(status, conditions::SOURCE_READY, Finding::failed(&error));
-                self.note_failure(&error);
-                self.remembered(job)
-            }
-        }
-    }
-
-    /// What was trusted last, as long as the same is asked of it.
-    fn remembered(&self, job: &Job) -> Option<Trusted> {
-        let (grounds, trusted) = self.memory.trusted.as_ref()?;
-        (grounds.verification == job.spec.verification).then(|| trusted.clone())
-    }
-
-    async fn verified(
-        &mut self,
-        job: &Job,
-        found: &Found,
-        keyring: Arc<Keyring>,
-    ) -> Result<Trusted, Refusal> {
-        let grounds = grounds(job, found, &keyring);
-        if let Some((known, trusted)) = &self.memory.trusted
-            && *known == grounds
-        {
-            return Ok(trusted.clone());
-        }
-        if let Some((known, commit, finding)) = &self.memory.refused
-            && *known == grounds
-        {
-            return Err(Refusal::Untrusted {
-                commit: commit.clone(),
-                finding: finding.clone(),
-            });
-        }
-        // Waiting for a repository takes no turn, computing does. A closed semaphore means that the process ends.
-        let shared = Arc::clone(&self.shared);
-        let _turn = shared.looking.acquire().await;
-        match self
-            .shared
-            .pipeline
-            .trust(job, found, keyring, jiff::Timestamp::now())
-            .await
-        {
-            Ok(trusted) => {
-                self.memory.trusted = Some((grounds, trusted.clone()));
-                self.memory.refused = None;
-                Ok(trusted)
-            }
-            Err(error @ PipelineError::Verify { .. }) => {
-                let commit = found.revision.commit.clone();
-                let finding = Finding::failed(&error);
-                self.memory.refused = Some((grounds, commit.clone(), finding.clone()));
-                Err(Refusal::Untrusted { commit, finding })
-            }
-            Err(error) => Err(Refusal::Failed(error)),
-        }
-    }
-
-    fn accepted(&mut self, job: &mut Job, status: &mut ApplicationStatus, trusted: &Trusted) {
-        let commit = trusted.revision.commit.clone();
-        if job.mode() == sluice_model::application::VerificationMode::None {
-            status.verification = None;
-            self.finding(
-                status,
-                conditions::VERIFIED,
-                Finding::yes("NotRequired", "the Application asks for no verification"),
-            );
-            return;
-        }
-        let before = status.verification.take().unwrap_or_default();
-        let signer = trusted.signer.as_ref().map(|signer| signer.fingerprint.clone());
-        let message = match &trusted.signer {
-            Some(signer) => {
-                let name = signer.user_id.as_deref().unwrap_or("unnamed");
-                format!("{commit} is signed by {} ({name})", signer.fingerprint)
-            }
-            None => format!("{commit} was verified before"),
-        };
-        let same = before.trusted_revision.as_deref() == Some(commit.as_str());
-        status.verification = Some(VerificationState {
-            signer: signer.or_else(|| before.signer.clone().filter(|_| same)),
-            trusted_revision: Some(commit.clone()),
-            refused_revision: None,
-            ..before
-        });
-        // A revision that was found trusted before keeps the words in which that was said.
-        let said = conditions::get(&status.conditions, conditions::VERIFIED)
-            .is_some_and(|said| said.status == "True");
-        if !(same && said && trusted.signer.is_none()) {
-            self.finding(status, conditions::VERIFIED, Finding::yes("Trusted", message));
-        }
-        job.last_trusted = Some(commit);
-    }
-
-    async fn refused(&mut self, job: &Job, status: &mut ApplicationStatus, commit: &str, finding: Finding) {
-        let before = status.verification.take().unwrap_or_default();
-        let known = before.refused_revision.as_deref() == Some(commit);
-        let stays = match &job.last_trusted {
-            Some(trusted) => format!("the cluster stays at {trusted}"),
-            None => "nothing is synced".to_owned(),
-        };
-        let message = format!("{}; {stays}", finding.message);
-        status.verification = Some(VerificationState {
-            refused_revision: Some(commit.to_owned()),
-            ..before
-        });
-        if !known {
-            tracing::warn!(application = %self.key, commit, reason = finding.reason, "revision refused");
-            self.tell(Happening::RevisionRefused, &message).await;
-        }
-        self.finding(status, conditions::VERIFIED, Finding { message, ..finding });
-    }
-
-    /// The last trusted revision, to go on with.
-    async fn fall_back(
-        &mut self,
-        job: &Job,
-        status: &mut ApplicationStatus,
-        keyring: Arc<Keyring>,
-    ) -> Option<Trusted> {
-        let last = job.last_trusted.clone()?;
-        if let Some((_, trusted)) = &self.memory.trusted
-            && trusted.revision.commit == last
-            && self
-                .memory
-                .trusted
-                .as_ref()
-                .is_some_and(|(known, _)| known.source.path == job.spec.source.path)
-        {
-            return Some(trusted.clone());
-        }
-        // What was fetched a moment ago will do.
-        let long_ago = Instant::now()
-            .checked_sub(Duration::from_secs(600))
-            .unwrap_or_else(Instant::now);
-        let again = async {
-            let found = self.shared.pipeline.find(job, Some(&last), long_ago).await?;
-            let trusted = self
-                .shared
-                .pipeline
-                .trust(job, &found, Arc::clone(&keyring), jiff::Timestamp::now())
-                .await?;
-            Ok::<_, PipelineError>((grounds(job, &found, &keyring), trusted))
-        };
-        match again.await {
-            Ok((grounds, trusted)) => {
-                self.memory.trusted = Some((grounds, trusted.clone()));
-                Some(trusted)
-            }
-            Err(error) => {
-                self.finding(status, conditions::SOURCE_READY, Finding::failed(&error));
-                self.note_failure(&error);
-                None
-            }
-        }
-    }
-
     /// From a trusted revision on.
     async fn judge(
         &mut self,
@@ -347,7 +137,7 @@ impl Actor {
         let _turn = shared.looking.acquire().await;
         let pipeline = &shared.pipeline;
         let manifests = self.rendered(job, &trusted).await?;
-        let rendered = format!("{} manifests", manifests.len());
+        let rendered = standing::rendered(manifests.len(), &trusted.tree.get().submodules);
         self.finding(status, conditions::RENDERED, Finding::yes("Rendered", rendered));
         let live = self.live(job, &manifests).await?;
         self.finding(
@@ -407,23 +197,18 @@ impl Actor {
         job: &Job,
         trusted: &Trusted,
     ) -> Result<Arc<Vec<Manifest>>, PipelineError> {
-        let destination = job.destination().to_owned();
-        let grounds = self
-            .memory
-            .trusted
-            .as_ref()
-            .filter(|(_, known)| known.revision == trusted.revision)
-            .map(|(grounds, _)| grounds.clone());
-        if let (Some(grounds), Some((known, to, manifests))) = (&grounds, &self.memory.rendered)
-            && known == grounds
-            && *to == destination
+        let rendering = Rendering {
+            commit: trusted.revision.commit.clone(),
+            source: job.spec.source.clone(),
+            destination: job.destination().to_owned(),
+        };
+        if let Some((known, manifests)) = &self.memory.rendered
+            && *known == rendering
         {
             return Ok(Arc::clone(manifests));
         }
         let manifests = Arc::new(self.shared.pipeline.manifests(job, trusted).await?);
-        if let Some(grounds) = grounds {
-            self.memory.rendered = Some((grounds, destination, Arc::clone(&manifests)));
-        }
+        self.memory.rendered = Some((rendering, Arc::clone(&manifests)));
         Ok(manifests)
     }
 
@@ -446,8 +231,12 @@ impl Actor {
         self.note_failure(error);
         let place = match error {
             PipelineError::Render(_) => conditions::RENDERED,
-            PipelineError::Source(_) | PipelineError::Credentials { .. } => conditions::SOURCE_READY,
-            PipelineError::Verify { .. } | PipelineError::Keyring { .. } => conditions::VERIFIED,
+            PipelineError::Source(_) | PipelineError::Credentials { .. } | PipelineError::Hosts { .. } => {
+                conditions::SOURCE_READY
+            }
+            PipelineError::Verify { .. }
+            | PipelineError::NoLongerTrusted { .. }
+            | PipelineError::Keyring { .. } => conditions::VERIFIED,
             PipelineError::Cluster(_) | PipelineError::Observe(_) => conditions::CLUSTER_READY,
             PipelineError::Apply(_)
             | PipelineError::Destination { .. }
@@ -463,20 +252,5 @@ impl Actor {
         self.finding(status, conditions::SYNCED, because.clone());
         self.finding(status, conditions::HEALTHY, because);
         self.finding(status, place, Finding::failed(error));
-    }
-}
-
-enum Refusal {
-    Untrusted { commit: String, finding: Finding },
-    Failed(PipelineError),
-}
-
-fn grounds(job: &Job, found: &Found, keyring: &Keyring) -> Grounds {
-    Grounds {
-        commit: found.revision.commit.clone(),
-        tag: found.revision.tag.clone(),
-        source: job.spec.source.clone(),
-        verification: job.spec.verification.clone(),
-        keyring: keyring.digest(),
     }
 }

@@ -15,6 +15,24 @@ use crate::pipeline::{ObjectHealth, Prepared, worst};
 /// A status lists so many objects at most: it must never grow past etcd's limit.
 const LISTED: usize = 50;
 
+/// The message of the `Rendered` condition, which names what was not read.
+pub(crate) fn rendered(manifests: usize, submodules: &[String]) -> String {
+    /// More would hide the rest of the status.
+    const NAMED: usize = 5;
+    if submodules.is_empty() {
+        return format!("{manifests} manifests");
+    }
+    let named: Vec<&str> = submodules.iter().take(NAMED).map(String::as_str).collect();
+    let more = match submodules.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "{manifests} manifests; submodules are not followed: {}{more}",
+        named.join(", ")
+    )
+}
+
 /// Is the cluster as a plan's revision wants it? Kept by a policy is as wanted; kept by the engine is not.
 pub(crate) fn sync_status(plan: &Plan) -> SyncStatus {
     let kept_back = plan.kept.iter().any(|kept| kept.decided_by.is_none());

@@ -200,9 +200,8 @@ impl Actor {
                 if found.revision.commit == trusted.revision.commit {
                     (trusted, manifests, prepared)
                 } else {
-                    let keyring = Arc::new(pipeline.keyring(job).await?);
                     let now = jiff::Timestamp::now();
-                    let trusted = pipeline.trust(job, &found, keyring, now).await?;
+                    let trusted = pipeline.trusted(job, Some(name)).await?;
                     let manifests = Arc::new(pipeline.manifests(job, &trusted).await?);
                     let live = self.live(job, &manifests).await?;
                     let intent = Intent::whole(&trusted.revision.commit);

@@ -223,6 +223,9 @@ impl Waiting {
         };
         *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = now;
         let found = self.shared.pipeline.find(&self.job, None, since).await.ok()?;
-        (found.revision.commit != self.commit).then(|| format!("{} takes its place", found.revision.commit))
+        let commit = found.revision.commit;
+        // One that is not let in takes nobody's place.
+        let is_refused = self.job.verified.refused_revision.as_ref() == Some(&commit);
+        (commit != self.commit && !is_refused).then(|| format!("{commit} takes its place"))
     }
 }

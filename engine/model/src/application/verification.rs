@@ -276,6 +276,9 @@ pub struct VerificationState {
     /// The commit that trust started with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_of_trust: Option<String>,
+    /// The start of trust that the spec had, as a commit. Another one there starts trust anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared_start: Option<String>,
     /// Digest of the keyring that it was verified against.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keyring_digest: Option<String>,
@@ -285,6 +288,9 @@ pub struct VerificationState {
     /// How many commits were verified since the start of trust.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commits: Option<u64>,
+    /// Digest of what the ledger's ConfigMap holds. One of another digest is not read, and what it knew is verified again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger_digest: Option<String>,
     /// The newest commit of a rewritten history, which waits for a person to accept it by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_acceptance: Option<String>,

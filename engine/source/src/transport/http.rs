@@ -8,9 +8,9 @@
 //! clock while the network is silent. The thread ends with its request.
 
 use std::any::Any;
-use std::io::{self, BufRead, Cursor, Read, Write};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::{self, Cursor, Read as _};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gix::protocol::transport::client::blocking_io::http::{
@@ -18,10 +18,11 @@ use gix::protocol::transport::client::blocking_io::http::{
 };
 use reqwest::blocking::{Client, Response};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION};
-use reqwest::{Certificate, Identity, Proxy, StatusCode, Url};
+use reqwest::{Proxy, StatusCode, Url};
 
-use super::{Cause, Trouble};
-use crate::access::{Access, Credentials};
+use super::stream::{Block, Body, Headers, Incoming, PostBody};
+use super::{Cause, Trouble, tls};
+use crate::access::{Access, Credentials, Secret};
 use crate::error::SourceError;
 use crate::watch::Watch;
 
@@ -35,6 +36,8 @@ const BLOCK: usize = 64 << 10;
 pub(crate) struct HttpClient {
     client: Client,
     authorization: Option<HeaderValue>,
+    /// Whether a client certificate is shown to whoever asks for one.
+    is_known_as: bool,
     origin: Url,
     redirected: Option<String>,
     watch: Watch,
@@ -52,41 +55,38 @@ impl HttpClient {
             url: address.to_owned(),
             reason,
         };
+        let unusable = |reason: String| SourceError::Setting {
+            url: address.to_owned(),
+            reason,
+        };
         let origin = Url::parse(address).map_err(|error| refuse(error.to_string()))?;
-        let authorization = authorization(&access.credentials).map_err(refuse)?;
-        if authorization.is_some() && origin.scheme() == "http" && !is_loopback(&origin) {
+        let authorization = authorization(&access.credentials).map_err(unusable)?;
+        let is_open = origin.scheme() == "http";
+        if authorization.is_some() && is_open && !is_loopback(&origin) {
             return Err(refuse(
                 "credentials are not sent without encryption: use https".to_owned(),
             ));
         }
-        // Err means that a provider is already there, which is just as well.
-        drop(rustls::crypto::ring::default_provider().install_default());
-        let bad_setting =
-            |what: &str, error: reqwest::Error| refuse(format!("{what} cannot be used: {error}"));
+        let configuration = tls::configuration(access, trouble.clone()).map_err(unusable)?;
         let mut builder = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             // Both later than the watch's own end, so that a timeout is told as one.
             .connect_timeout((watch.left() + Duration::from_secs(1)).min(Duration::from_secs(30)))
-            .timeout((watch.left() + Duration::from_secs(1)).min(SILENCE));
-        if let Some(pem) = &access.certificate_authorities {
-            let certificates = Certificate::from_pem_bundle(pem)
-                .map_err(|error| bad_setting("the certificate authority", error))?;
-            builder = builder.tls_certs_merge(certificates);
-        }
-        if let Some(pem) = &access.client_identity {
-            let identity = Identity::from_pem(pem.expose())
-                .map_err(|error| bad_setting("the client certificate", error))?;
-            builder = builder.identity(identity);
-        }
-        if let Some(proxy) = &access.proxy {
-            builder = builder.proxy(Proxy::all(proxy).map_err(|error| bad_setting("the proxy", error))?);
+            .timeout((watch.left() + Duration::from_secs(1)).min(SILENCE))
+            .tls_backend_preconfigured(configuration);
+        match &access.proxy {
+            // Another machine's loopback is not ours, and a proxy would read along.
+            _ if authorization.is_some() && is_open => builder = builder.no_proxy(),
+            Some(proxy) => builder = builder.proxy(proxy_of(proxy).map_err(unusable)?),
+            None => {}
         }
         let client = builder
             .build()
-            .map_err(|error| bad_setting("the TLS setting", error))?;
+            .map_err(|error| unusable(format!("no HTTP client can be made of it: {}", chain(&error))))?;
         Ok(Self {
             client,
             authorization,
+            is_known_as: access.client_identity.is_some(),
             origin,
             redirected: None,
             watch,
@@ -159,7 +159,7 @@ impl HttpClient {
                 self.refuse_redirect(format!("it redirects to {}, which is no repository", shown(&to)))
             );
         };
-        if self.authorization.is_some() && !same_origin(&self.origin, &to) {
+        if (self.authorization.is_some() || self.is_known_as) && !same_origin(&self.origin, &to) {
             let message = format!(
                 "it redirects to {}; credentials are for the host that was named only",
                 shown(&to)
@@ -241,37 +241,6 @@ impl Http for HttpClient {
     }
 }
 
-/// The reading side of an exchange.
-struct Incoming {
-    receiver: Receiver<io::Result<Block>>,
-    watch: Watch,
-}
-
-enum Block {
-    Headers(Vec<u8>),
-    Redirect(String),
-    Body(Vec<u8>),
-}
-
-impl Incoming {
-    fn next(&self) -> io::Result<Option<Block>> {
-        loop {
-            self.watch.check()?;
-            match self.receiver.recv_timeout(self.watch.tick()) {
-                Ok(Ok(block)) => {
-                    if let Block::Body(bytes) = &block {
-                        self.watch.received(bytes.len())?;
-                    }
-                    return Ok(Some(block));
-                }
-                Ok(Err(error)) => return Err(error),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok(None),
-            }
-        }
-    }
-}
-
 fn exchange(
     client: &Client,
     url: Url,
@@ -289,7 +258,7 @@ fn exchange(
         },
     };
     let answer = request.headers(headers).send().map_err(|error| {
-        trouble.note(connection_trouble(&error));
+        trouble.note(connection_trouble(chain(&error)));
         io::Error::other(error)
     });
     let mut response = match answer.and_then(|response| judge(response, trouble)) {
@@ -319,7 +288,8 @@ fn exchange(
             Ok(0) => return,
             Ok(count) => Ok(Block::Body(buffer.get(..count).unwrap_or_default().to_vec())),
             Err(error) => {
-                trouble.note(Cause::Unreachable(format!(
+                // TLS 1.3 servers judge a client certificate after the handshake.
+                trouble.note(connection_trouble(format!(
                     "the connection broke: {}",
                     chain(&error)
                 )));
@@ -365,17 +335,35 @@ fn judge(response: Response, trouble: &Trouble) -> io::Result<Judged> {
     Err(io::Error::other(message))
 }
 
-fn connection_trouble(error: &reqwest::Error) -> Cause {
-    let text = chain(error);
-    // rustls' errors come up through three crates; their text is the only thing that reaches this far.
-    let is_certificate = ["certificate", "UnknownIssuer", "NotValidForName"]
-        .iter()
-        .any(|word| text.contains(word));
-    if is_certificate {
-        Cause::HostKey(text)
-    } else {
-        Cause::Unreachable(text)
+/// What it means that a connection did not come about, or broke. A certificate that was refused has been noted before.
+fn connection_trouble(text: String) -> Cause {
+    // hyper's errors come up through three crates; their text is the only thing that reaches this far.
+    if text.contains("proxy authorization required") {
+        return Cause::Authentication(format!("the proxy wants other credentials: {text}"));
     }
+    // TLS alerts by which a server says what it thinks of a client certificate.
+    let about_us = [
+        "CertificateRequired",
+        "BadCertificate",
+        "CertificateUnknown",
+        "UnknownCA",
+        "AccessDenied",
+    ];
+    if about_us.iter().any(|alert| text.contains(alert)) {
+        return Cause::Authentication(format!("the server refuses the client certificate: {text}"));
+    }
+    Cause::Unreachable(text)
+}
+
+/// The proxy, whose password must not get into an error.
+fn proxy_of(proxy: &Secret) -> Result<Proxy, String> {
+    let unusable = |what: &str| format!("the proxy cannot be used: {what}");
+    let text = std::str::from_utf8(proxy.expose()).map_err(|_| unusable("it is not text"))?;
+    let url = Url::parse(text.trim()).map_err(|_| unusable("it is no URL"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().unwrap_or_default().is_empty() {
+        return Err(unusable("it is neither http://HOST:PORT nor https://HOST:PORT"));
+    }
+    Proxy::all(url).map_err(|_| unusable("it is no proxy's URL"))
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
@@ -395,7 +383,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 fn authorization(credentials: &Credentials) -> Result<Option<HeaderValue>, String> {
     let text = match credentials {
         Credentials::None => return Ok(None),
-        Credentials::SshKey(_) => return Err("an SSH key is of no use with it".to_owned()),
+        Credentials::SshKey(_) => return Err("an SSH key is of no use over HTTP".to_owned()),
         Credentials::Basic { username, password } => {
             let mut pair = username.clone().into_bytes();
             pair.push(b':');
@@ -436,100 +424,4 @@ fn shown(url: &Url) -> String {
         url.host_str().unwrap_or_default(),
         url.path()
     )
-}
-
-/// The body of a POST: sent when it is dropped, as gix does before it reads the answer.
-pub(crate) struct PostBody {
-    buffer: Vec<u8>,
-    sender: Sender<Vec<u8>>,
-}
-
-impl Write for PostBody {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.buffer.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Drop for PostBody {
-    fn drop(&mut self) {
-        // Fails only when the exchange has gone, which its reader is told.
-        drop(self.sender.send(std::mem::take(&mut self.buffer)));
-    }
-}
-
-/// Response headers, one in each line; waited for when they are first read.
-pub(crate) struct Headers {
-    incoming: Arc<Mutex<Incoming>>,
-    buffer: Option<Cursor<Vec<u8>>>,
-}
-
-impl BufRead for Headers {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.buffer.is_none() {
-            let incoming = self.incoming.lock().unwrap_or_else(PoisonError::into_inner);
-            self.buffer = Some(match incoming.next()? {
-                Some(Block::Headers(lines)) => Cursor::new(lines),
-                Some(Block::Redirect(_)) => {
-                    return Err(io::Error::other("redirects are followed at the start only"));
-                }
-                Some(Block::Body(_)) | None => return Err(io::ErrorKind::UnexpectedEof.into()),
-            });
-        }
-        self.buffer.as_mut().map_or(Ok(&[]), |buffer| buffer.fill_buf())
-    }
-
-    fn consume(&mut self, amount: usize) {
-        if let Some(buffer) = &mut self.buffer {
-            buffer.consume(amount);
-        }
-    }
-}
-
-impl Read for Headers {
-    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
-        let count = self.fill_buf()?.read(target)?;
-        self.consume(count);
-        Ok(count)
-    }
-}
-
-/// A response's body.
-pub(crate) struct Body {
-    incoming: Arc<Mutex<Incoming>>,
-    buffer: Cursor<Vec<u8>>,
-}
-
-impl BufRead for Body {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.buffer.position() >= self.buffer.get_ref().len() as u64 {
-            let next = self
-                .incoming
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .next()?;
-            match next {
-                Some(Block::Body(bytes)) => self.buffer = Cursor::new(bytes),
-                Some(Block::Headers(_) | Block::Redirect(_)) => {}
-                None => return Ok(&[]),
-            }
-        }
-        self.buffer.fill_buf()
-    }
-
-    fn consume(&mut self, amount: usize) {
-        self.buffer.consume(amount);
-    }
-}
-
-impl Read for Body {
-    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
-        let count = self.fill_buf()?.read(target)?;
-        self.consume(count);
-        Ok(count)
-    }
 }

@@ -12,16 +12,16 @@ use gix::bstr::BString;
 use gix::protocol::transport::Protocol;
 use gix::protocol::transport::client::git::ConnectMode;
 use gix::protocol::transport::client::git::blocking_io::Connection;
-use tempfile::NamedTempFile;
 
+use super::ssh::{self, Ssh};
 use super::{Cause, Trouble};
-use crate::access::{Access, Credentials};
+use crate::access::Access;
 use crate::address::{Address, Route};
 use crate::error::SourceError;
-use crate::watch::{Guard, Watch};
+use crate::watch::{Watch, Watched};
 
 /// Enough for what `ssh` has to say, banners included; the rest is read and thrown away.
-const STDERR: u64 = 16 << 10;
+const STDERR: u64 = 64 << 10;
 
 /// Environment that would lead `git` to another repository or configuration.
 const GIT_ENVIRONMENT: [&str; 12] = [
@@ -50,10 +50,9 @@ pub(crate) struct Program {
 /// Ends the program and says what it complained of. To be asked after a failure, and dropped after a success.
 pub(crate) struct Diagnosis {
     stderr: Receiver<String>,
-    is_ssh: bool,
+    ssh: Option<Ssh>,
     trouble: Trouble,
-    _guard: Guard,
-    _key: Option<NamedTempFile>,
+    _child: Watched,
 }
 
 impl Program {
@@ -63,15 +62,10 @@ impl Program {
         watch: &Watch,
         trouble: Trouble,
     ) -> Result<Self, SourceError> {
-        let (mut command, key, path) = match &address.route {
-            Route::Ssh {
-                user,
-                host,
-                port,
-                path,
-            } => {
-                let (command, key) = ssh(address, access, user.as_deref(), host, *port, path)?;
-                (command, key, path.clone())
+        let (mut command, ssh, path) = match &address.route {
+            Route::Ssh(destination) => {
+                let (command, ssh) = ssh::command(address, destination, access)?;
+                (command, Some(ssh), destination.path.clone())
             }
             Route::File { path } => {
                 let mut command = Command::new("git");
@@ -95,7 +89,7 @@ impl Program {
         };
         let mut child = command.spawn().map_err(unreachable)?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let guard = watch.guard(child);
+        let watched = watch.over(child);
         let (Some(stdin), Some(stdout), Some(mut stderr)) = pipes else {
             return Err(unreachable(io::ErrorKind::BrokenPipe.into()));
         };
@@ -120,15 +114,13 @@ impl Program {
             false,
         )
         .custom_url(Some(address.url.to_bstring()));
-        let is_ssh = matches!(address.route, Route::Ssh { .. });
         Ok(Self {
             connection,
             diagnosis: Diagnosis {
                 stderr: receiver,
-                is_ssh,
+                ssh,
                 trouble,
-                _guard: guard,
-                _key: key,
+                _child: watched,
             },
         })
     }
@@ -142,131 +134,17 @@ impl Diagnosis {
             .stderr
             .recv_timeout(Duration::from_secs(2))
             .unwrap_or_default();
-        if let Some(cause) = if self.is_ssh {
-            ssh_trouble(&text)
-        } else {
-            upload_pack_trouble(&text)
-        } {
+        let cause = match &self.ssh {
+            Some(ssh) => ssh.trouble(&text),
+            None => upload_pack_trouble(&text),
+        };
+        if let Some(cause) = cause {
             self.trouble.note(cause);
         }
     }
 }
 
-fn ssh(
-    address: &Address,
-    access: &Access,
-    user: Option<&str>,
-    host: &str,
-    port: Option<u16>,
-    path: &BString,
-) -> Result<(Command, Option<NamedTempFile>), SourceError> {
-    let mut command = Command::new("ssh");
-    // On the command line, so that no configuration file can say otherwise.
-    for option in [
-        "StrictHostKeyChecking=yes",
-        "BatchMode=yes",
-        "UpdateHostKeys=no",
-        "ForwardAgent=no",
-        "PermitLocalCommand=no",
-        "ConnectTimeout=30",
-        "ServerAliveInterval=15",
-        "ServerAliveCountMax=4",
-        "SendEnv=GIT_PROTOCOL",
-    ] {
-        command.arg("-o").arg(option);
-    }
-    command.arg("-T").arg("-x");
-    if let Some(known_hosts) = &access.known_hosts {
-        // `ssh` splits the value at blanks and expands `%` in it.
-        let file = known_hosts.to_string_lossy().replace('%', "%%");
-        command
-            .arg("-o")
-            .arg(format!("UserKnownHostsFile=\"{file}\""))
-            .arg("-o")
-            .arg("GlobalKnownHostsFile=/dev/null");
-    }
-    let key = match &access.credentials {
-        Credentials::None => None,
-        Credentials::SshKey(key) => {
-            let file = key_file(key.expose()).map_err(|source| SourceError::Cache {
-                path: std::env::temp_dir(),
-                source: source.into(),
-            })?;
-            command
-                .arg("-o")
-                .arg("IdentitiesOnly=yes")
-                .arg("-o")
-                .arg("IdentityAgent=none");
-            command.arg("-i").arg(file.path());
-            Some(file)
-        }
-        Credentials::Basic { .. } | Credentials::Bearer(_) => {
-            let reason = "a password or token is of no use with it: use an SSH key".to_owned();
-            return Err(SourceError::Url {
-                url: address.to_string(),
-                reason,
-            });
-        }
-    };
-    if let Some(port) = port {
-        command.arg("-p").arg(port.to_string());
-    }
-    if let Some(user) = user {
-        command.arg("-l").arg(user);
-    }
-    let quoted = path.to_string().replace('\'', r"'\''").replace('!', r"'\!'");
-    command
-        .arg("--")
-        .arg(host)
-        .arg(format!("git-upload-pack '{quoted}'"));
-    Ok((command, key))
-}
-
-/// A file that only this user may read, as `ssh` demands, and that goes with the fetch.
-fn key_file(key: &[u8]) -> io::Result<NamedTempFile> {
-    let mut file = tempfile::Builder::new().prefix("sluice-key-").tempfile()?;
-    file.write_all(key)?;
-    if !key.ends_with(b"\n") {
-        // Lost when a key goes through a Secret by hand; `ssh` calls the key invalid without it.
-        file.write_all(b"\n")?;
-    }
-    file.flush()?;
-    Ok(file)
-}
-
-fn ssh_trouble(stderr: &str) -> Option<Cause> {
-    let text = last_lines(stderr);
-    let has = |words: &[&str]| words.iter().any(|word| stderr.contains(word));
-    if has(&[
-        "Host key verification failed",
-        "REMOTE HOST IDENTIFICATION HAS CHANGED",
-        "No matching host key",
-    ]) {
-        return Some(Cause::HostKey(text));
-    }
-    if has(&[
-        "Permission denied",
-        "Too many authentication failures",
-        "Load key",
-        "invalid format",
-    ]) {
-        return Some(Cause::Authentication(text));
-    }
-    if has(&[
-        "Could not resolve",
-        "Connection refused",
-        "timed out",
-        "No route to host",
-        "Network is unreachable",
-    ]) {
-        return Some(Cause::Unreachable(text));
-    }
-    upload_pack_trouble(stderr).or_else(|| {
-        has(&["Connection closed", "Connection reset", "kex_exchange"]).then_some(Cause::Unreachable(text))
-    })
-}
-
-fn upload_pack_trouble(stderr: &str) -> Option<Cause> {
+pub(super) fn upload_pack_trouble(stderr: &str) -> Option<Cause> {
     let text = last_lines(stderr);
     let lower = stderr.to_lowercase();
     let unknown = [
@@ -285,11 +163,11 @@ fn upload_pack_trouble(stderr: &str) -> Option<Cause> {
 }
 
 /// The last of what a program said, on one line, without what a terminal would act on.
-fn last_lines(stderr: &str) -> String {
+pub(super) fn last_lines(stderr: &str) -> String {
     let lines: Vec<&str> = stderr
         .lines()
         .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with("@@"))
+        .filter(|line| !line.is_empty() && !line.starts_with("@@") && !line.starts_with(ssh::DEBUG))
         .collect();
     let from = lines.len().saturating_sub(8);
     lines

@@ -84,6 +84,13 @@ fn unknown_path() {
 }
 
 #[test]
+fn unknown_cluster() {
+    let change = |spec: &mut Value| spec["destination"]["name"] = "elsewhere".into();
+    let refused = check("unknown-cluster", change, "SourceReady", 'K');
+    assert_eq!(short_reason(&refused).unwrap(), "K03");
+}
+
+#[test]
 fn missing_keyring() {
     let keyring = json!({"mode": "head", "keyrings": [{"configMap": {"name": "nowhere"}}]});
     let refused = check(

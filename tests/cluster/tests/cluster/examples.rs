@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::ensure;
 use serde_json::json;
 use sluice_cluster_tests::{Engine, World, condition, text};
-use sluice_sandbox::{GitServer, GnuPg, Repository, Signature};
+use sluice_sandbox::{Authority, Door, GitServer, GnuPg, Repository, Signature, Tls};
 
 fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -21,6 +21,72 @@ fn with_repository(name: &str, url: &str) -> String {
         .find(|line| line.trim_start().starts_with("repoURL:"))
         .expect("it names a repository");
     text.replace(line, &format!("    repoURL: {url}"))
+}
+
+#[test]
+fn private_repository() {
+    let engine = Engine::shared();
+    let authority = Authority::new("authority").unwrap();
+    let certificate = authority.server("127.0.0.1").unwrap();
+    let tls = Tls {
+        certificate: &certificate,
+        clients: None,
+    };
+    let door = Door::Basic("sluice".to_owned(), "a-token-that-may-read".to_owned());
+    let (server, repository) = (
+        GitServer::start_with(door, Some(&tls)).unwrap(),
+        Repository::new().unwrap(),
+    );
+    repository
+        .copy_from(&example("signed-only/manifests"), "manifests")
+        .unwrap();
+    let commit = repository.commit("private", Signature::None).unwrap();
+    let url = server.push(&repository, "private").unwrap();
+    let namespace = "private-repository";
+    engine
+        .plane
+        .kubectl(&format!("create namespace {namespace}"))
+        .unwrap();
+    let here = |text: String| text.replace(": default", &format!(": {namespace}"));
+    let read = |name: &str| fs_err::read_to_string(example("private-repository").join(name)).unwrap();
+    engine.plane.apply(&here(read("credentials.yaml"))).unwrap();
+    let authority = format!("--from-literal=ca.crt={}", authority.pem());
+    engine
+        .plane
+        .kubectl_with(&[
+            "create",
+            "configmap",
+            "git-authority",
+            "-n",
+            namespace,
+            &authority,
+        ])
+        .unwrap();
+    engine
+        .plane
+        .apply(&here(with_repository("private-repository", &url)))
+        .unwrap();
+    let private = format!("-n {namespace} applications.sluice.dev/private");
+    let a_while = std::time::Duration::from_secs(90);
+    engine
+        .plane
+        .wait_for(&private, a_while, |application| {
+            ensure!(
+                text(application, "/status/sync/revision") == commit,
+                "{application:#}"
+            );
+            Ok(())
+        })
+        .unwrap();
+    // What is shared is of the form that is understood (`repositories::what_applications_share` has it at work).
+    let shared: String = read("shared.yaml");
+    for name in [
+        "sluice-repositories",
+        "sluice-known-hosts",
+        "sluice-tls-certificates",
+    ] {
+        assert!(shared.contains(&format!("name: {name}\n")), "{name}");
+    }
 }
 
 #[test]

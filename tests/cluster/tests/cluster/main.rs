@@ -15,5 +15,7 @@ mod ownership;
 mod plans;
 mod pressure;
 mod refusals;
+mod repositories;
 mod spec;
 mod tenancy;
+mod trust;

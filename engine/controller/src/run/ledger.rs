@@ -1,0 +1,136 @@
+//! Where the ledger of an Application is kept: in a ConfigMap beside it, which goes with it.
+//!
+//! Whoever can write a ledger can make a commit trusted, and ConfigMaps are written by many. So the digest of what was
+//! written stands in the Application's status, which the controller alone writes; a ledger of another digest is not read,
+//! and what it knew is verified again.
+
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use sluice_cluster::{Cluster, Patch};
+use sluice_model::ObjectRef;
+use sluice_model::application::{ApplicationStatus, VerificationState};
+use sluice_model::error::one_line;
+use sluice_model::object::Object;
+use sluice_verify::Ledger;
+
+use super::actor::Actor;
+use crate::error::PipelineError;
+use crate::references::Named;
+
+/// The key of the ConfigMap that holds it.
+const KEY: &str = "ledger.json";
+/// The longest name of an object.
+const LONGEST_NAME: usize = 253;
+
+impl Actor {
+    /// The ledger, read once; an empty one where there is none that can be believed.
+    pub(super) async fn ledger(&mut self, status: &ApplicationStatus) -> Ledger {
+        if let Some(ledger) = &self.memory.trust.ledger {
+            return ledger.clone();
+        }
+        let wanted = status
+            .verification
+            .as_ref()
+            .and_then(|state| state.ledger_digest.clone());
+        let ledger = match wanted {
+            None => Ledger::default(),
+            Some(wanted) => match self.read_ledger(&wanted).await {
+                Ok(ledger) => ledger,
+                Err(reason) => {
+                    tracing::warn!(application = %self.key, reason, "the ledger is not read; what it knew is verified again");
+                    Ledger::default()
+                }
+            },
+        };
+        self.memory.trust.ledger = Some(ledger.clone());
+        ledger
+    }
+
+    async fn read_ledger(&self, wanted: &str) -> Result<Ledger, String> {
+        let cluster = &self.shared.pipeline.cluster;
+        let map = cluster.get(&Named::ConfigMap.kind(), &self.place()).await;
+        let map = map
+            .map_err(|error| one_line(&error))?
+            .ok_or_else(|| "its ConfigMap is gone".to_owned())?;
+        let text = map.value().pointer(&format!("/data/{KEY}"));
+        let text = text.and_then(serde_json::Value::as_str).unwrap_or_default();
+        if digest(text) != wanted {
+            return Err("somebody else has written it".to_owned());
+        }
+        Ledger::from_json(text).map_err(|error| one_line(&error))
+    }
+
+    /// Writes the ledger down, and its digest into the status.
+    pub(super) async fn keep_ledger(&mut self, status: &mut ApplicationStatus, ledger: Ledger) {
+        let text = ledger.to_json();
+        self.memory.trust.ledger = Some(ledger);
+        match self.write_ledger(&text).await {
+            Ok(()) => {
+                let state = status.verification.get_or_insert_with(VerificationState::default);
+                state.ledger_digest = Some(digest(&text));
+            }
+            // It costs time after a restart, and nothing else.
+            Err(error) => self.note_failure(&error),
+        }
+    }
+
+    async fn write_ledger(&self, text: &str) -> Result<(), PipelineError> {
+        let place = self.place();
+        let map = json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {
+                "name": place.name,
+                "namespace": place.namespace,
+                "labels": {"app.kubernetes.io/managed-by": "sluice"},
+                "ownerReferences": [{
+                    "apiVersion": "sluice.dev/v1alpha1", "kind": "Application", "name": self.key.name, "uid": self.uid(),
+                }],
+            },
+            "data": {KEY: text},
+        });
+        let map = Object::new(map).map_err(PipelineError::internal)?;
+        let how = Patch {
+            force: true,
+            ..Patch::default()
+        };
+        let cluster: &Cluster = &self.shared.pipeline.cluster;
+        cluster.apply(&Named::ConfigMap.kind(), &map, how).await?;
+        Ok(())
+    }
+
+    fn place(&self) -> ObjectRef {
+        ObjectRef {
+            group: String::new(),
+            version: "v1".to_owned(),
+            kind: "ConfigMap".to_owned(),
+            namespace: Some(self.key.namespace.clone()),
+            name: name(&self.key.name),
+        }
+    }
+}
+
+/// The ConfigMap of an Application's ledger.
+fn name(application: &str) -> String {
+    let name = format!("sluice-ledger-{application}");
+    match name.len() <= LONGEST_NAME {
+        true => name,
+        false => format!("sluice-ledger-{}", hex::encode(Sha256::digest(application))),
+    }
+}
+
+fn digest(text: &str) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_application_has_one() {
+        assert_eq!(name("shop"), "sluice-ledger-shop");
+        let (long, longer) = ("a".repeat(250), "a".repeat(251));
+        assert!(name(&long).len() <= LONGEST_NAME && name(&long) != name(&longer));
+    }
+}

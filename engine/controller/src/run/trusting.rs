@@ -1,0 +1,372 @@
+//! Which revision an application may be compared with, and what its status says about that.
+//!
+//! The newest one where it is trusted; with `onUnverified: advance` the newest trusted one before it; else the last trusted
+//! one, at which the cluster stays.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sluice_model::application::{
+    ApplicationStatus, Source, Verification, VerificationMode, VerificationState,
+};
+use sluice_report::conditions::{self, Finding};
+use sluice_report::events::Happening;
+use sluice_verify::{Ledger, VerifyError};
+use tokio::time::Instant;
+
+use super::actor::Actor;
+use crate::codes;
+use crate::error::PipelineError;
+use crate::pipeline::{Found, Grounds, Job, Trusted};
+
+/// What was asked, and by which keys and rules; as long as these are the same, so is the answer.
+#[derive(Debug, Clone, PartialEq)]
+struct Question {
+    commit: String,
+    tag: Option<String>,
+    source: Source,
+    verification: Option<Verification>,
+    accepted: Option<String>,
+    keyring: String,
+    policy: String,
+}
+
+/// What is remembered from look to look. All of it can be found out again.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    trusted: Option<(Question, Trusted)>,
+    refused: Option<(Question, Refusal)>,
+    /// None until it is needed.
+    pub(super) ledger: Option<Ledger>,
+}
+
+/// A revision that is not let through.
+#[derive(Debug, Clone)]
+struct Refusal {
+    commit: String,
+    finding: Finding,
+    /// The commit that a person may accept.
+    acceptable: Option<String>,
+    /// Whether what the cluster is at is not trusted either.
+    shakes: bool,
+}
+
+enum Failure {
+    Refused(Refusal),
+    Failed(PipelineError),
+}
+
+impl Actor {
+    /// The revision to compare with; none where nothing is known.
+    pub(super) async fn trusted(
+        &mut self,
+        job: &mut Job,
+        status: &mut ApplicationStatus,
+        since: Instant,
+    ) -> Option<Trusted> {
+        let shared = Arc::clone(&self.shared);
+        let found = match shared.pipeline.find(job, None, since).await {
+            Ok(found) => found,
+            Err(error) => {
+                self.failures += 1;
+                self.finding(status, conditions::SOURCE_READY, Finding::failed(&error));
+                self.note_failure(&error);
+                // What was trusted is still what Git wanted last: drift is seen and healed even while Git is away.
+                return self.remembered(job);
+            }
+        };
+        let source = format!("{} is {}", found.revision.requested, found.revision.commit);
+        self.finding(status, conditions::SOURCE_READY, Finding::yes("Fetched", source));
+        let grounds = match shared.pipeline.grounds(job, &found).await {
+            Ok(grounds) => grounds,
+            Err(error) => {
+                self.finding(status, conditions::VERIFIED, Finding::failed(&error));
+                self.note_failure(&error);
+                return self.remembered(job);
+            }
+        };
+        self.tell_of_keys(job, status, &grounds);
+        match self.verified(job, status, &found, &grounds).await {
+            Ok(trusted) => {
+                self.accepted(job, status, &trusted, &grounds).await;
+                Some(trusted)
+            }
+            Err(Failure::Refused(refusal)) => {
+                self.refused(job, status, refusal, &grounds).await;
+                self.fall_back(job, status, &grounds).await
+            }
+            Err(Failure::Failed(error)) => {
+                self.failures += 1;
+                let place = match &error {
+                    PipelineError::Source(_) => conditions::SOURCE_READY,
+                    _ => conditions::VERIFIED,
+                };
+                self.finding(status, place, Finding::failed(&error));
+                self.note_failure(&error);
+                self.remembered(job)
+            }
+        }
+    }
+
+    /// What was trusted last, as long as the same is asked of it.
+    fn remembered(&self, job: &Job) -> Option<Trusted> {
+        let (question, trusted) = self.memory.trust.trusted.as_ref()?;
+        (question.verification == job.spec.verification).then(|| trusted.clone())
+    }
+
+    /// A damaged key is named while the others serve.
+    fn tell_of_keys(&self, job: &Job, status: &mut ApplicationStatus, grounds: &Grounds) {
+        if job.mode() == VerificationMode::None {
+            status
+                .conditions
+                .retain(|condition| condition.r#type != conditions::KEYS_READY);
+            return;
+        }
+        let problems = grounds.problems();
+        let finding = match problems.is_empty() {
+            true => Finding::yes("Read", "every key of the keyrings can be used"),
+            false => {
+                let code = &codes::DAMAGED_KEYS;
+                let text = format!("{}: {}\nhint: {}", code.id, problems.join("; "), code.hint);
+                Finding::no(code.id, text)
+            }
+        };
+        self.finding(status, conditions::KEYS_READY, finding);
+    }
+
+    async fn verified(
+        &mut self,
+        job: &Job,
+        status: &mut ApplicationStatus,
+        found: &Found,
+        grounds: &Grounds,
+    ) -> Result<Trusted, Failure> {
+        let question = question(job, found, grounds);
+        let memory = &self.memory.trust;
+        if let Some((known, trusted)) = &memory.trusted
+            && *known == question
+        {
+            return Ok(trusted.clone());
+        }
+        if let Some((known, refusal)) = &memory.refused
+            && *known == question
+        {
+            return Err(Failure::Refused(refusal.clone()));
+        }
+        let ledger = match self.needs_ledger(job, found, grounds) {
+            true => self.ledger(status).await,
+            false => Ledger::default(),
+        };
+        let before = ledger.clone();
+        // Waiting for a repository takes no turn, computing does. A closed semaphore means that the process ends.
+        let shared = Arc::clone(&self.shared);
+        let _turn = shared.looking.acquire().await;
+        let now = jiff::Timestamp::now();
+        let judged = shared.pipeline.trust(job, found, grounds, ledger, now).await;
+        let (result, ledger) = judged.map_err(Failure::Failed)?;
+        if ledger != before {
+            self.keep_ledger(status, ledger).await;
+        }
+        let memory = &mut self.memory.trust;
+        match result {
+            Ok(trusted) => {
+                memory.trusted = Some((question, trusted.clone()));
+                memory.refused = None;
+                Ok(trusted)
+            }
+            Err(error @ (PipelineError::Verify { .. } | PipelineError::NoLongerTrusted { .. })) => {
+                let refusal = Refusal {
+                    commit: found.revision.commit.clone(),
+                    finding: Finding::failed(&error),
+                    acceptable: acceptable(&error),
+                    shakes: matches!(error, PipelineError::NoLongerTrusted { .. }),
+                };
+                memory.refused = Some((question, refusal.clone()));
+                Err(Failure::Refused(refusal))
+            }
+            Err(error) => Err(Failure::Failed(error)),
+        }
+    }
+
+    /// Whether there is anything to look up or to write down: not where the cluster is at the newest revision, and the keys
+    /// and rules are those by which that was found trusted. So a restart costs no request.
+    fn needs_ledger(&self, job: &Job, found: &Found, grounds: &Grounds) -> bool {
+        let state = &job.verified;
+        let is_known = state.trusted_revision.as_ref() == Some(&found.revision.commit)
+            && state.keyring_digest.as_ref() == Some(&grounds.keyring.digest())
+            && state.policy_digest.as_ref() == Some(&grounds.policy.digest());
+        job.mode() != VerificationMode::None && !is_known
+    }
+
+    async fn accepted(
+        &mut self,
+        job: &mut Job,
+        status: &mut ApplicationStatus,
+        trusted: &Trusted,
+        grounds: &Grounds,
+    ) {
+        let commit = trusted.revision.commit.clone();
+        if job.mode() == VerificationMode::None {
+            status.verification = None;
+            let message = "the Application asks for no verification";
+            self.finding(status, conditions::VERIFIED, Finding::yes("NotRequired", message));
+            return;
+        }
+        let before = status.verification.take().unwrap_or_default();
+        let signer = trusted.signer.as_ref().map(|signer| signer.fingerprint.clone());
+        let same = before.trusted_revision.as_deref() == Some(commit.as_str());
+        let is_restart = before.start_of_trust != trusted.starts.effective;
+        let new = u64::try_from(trusted.reports.len()).unwrap_or(u64::MAX);
+        let counted = match (same, is_restart) {
+            (true, _) => before.commits,
+            (false, true) => Some(new),
+            (false, false) => Some(before.commits.unwrap_or_default().saturating_add(new)),
+        };
+        let known = before.refused_revision.clone();
+        status.verification = Some(VerificationState {
+            signer: signer.or_else(|| before.signer.clone().filter(|_| same)),
+            trusted_revision: Some(commit.clone()),
+            refused_revision: trusted.held_back.as_ref().map(|held| held.commit.clone()),
+            start_of_trust: trusted.starts.effective.clone(),
+            declared_start: trusted.starts.declared.clone(),
+            keyring_digest: Some(grounds.keyring.digest()),
+            policy_digest: Some(grounds.policy.digest()),
+            commits: counted,
+            pending_acceptance: None,
+            ledger_digest: before.ledger_digest,
+        });
+        job.verified = status.verification.clone().unwrap_or_default();
+        if let Some(held) = &trusted.held_back {
+            let error = PipelineError::Verify {
+                commit: held.commit.clone(),
+                error: Arc::clone(&held.error),
+            };
+            let finding = Finding::failed(&error);
+            let stays = format!("synced is {commit}, the newest before it all of whose history is trusted");
+            self.say_refused(status, known.as_deref(), &held.commit, finding, &stays)
+                .await;
+            return;
+        }
+        // A revision that was found trusted before keeps the words in which that was said.
+        let said = conditions::get(&status.conditions, conditions::VERIFIED)
+            .is_some_and(|said| said.status == "True");
+        if !(same && said && trusted.signer.is_none()) {
+            let message = match &trusted.signer {
+                Some(signer) => {
+                    let name = signer.user_id.as_deref().unwrap_or("unnamed");
+                    format!("{commit} is signed by {} ({name})", signer.fingerprint)
+                }
+                None => format!("{commit} was verified before"),
+            };
+            self.finding(status, conditions::VERIFIED, Finding::yes("Trusted", message));
+        }
+    }
+
+    async fn refused(
+        &mut self,
+        job: &mut Job,
+        status: &mut ApplicationStatus,
+        refusal: Refusal,
+        grounds: &Grounds,
+    ) {
+        let before = status.verification.take().unwrap_or_default();
+        let known = before.refused_revision.clone();
+        let stays = match &before.trusted_revision {
+            Some(trusted) => format!("the cluster stays at {trusted}"),
+            None => "nothing is synced".to_owned(),
+        };
+        // By which keys and rules it is known that what was trusted before still is.
+        let stands = before.trusted_revision.is_some() && !refusal.shakes;
+        let digests = match stands {
+            true => (Some(grounds.keyring.digest()), Some(grounds.policy.digest())),
+            false => (before.keyring_digest.clone(), before.policy_digest.clone()),
+        };
+        status.verification = Some(VerificationState {
+            refused_revision: Some(refusal.commit.clone()),
+            pending_acceptance: refusal.acceptable,
+            keyring_digest: digests.0,
+            policy_digest: digests.1,
+            ..before
+        });
+        job.verified = status.verification.clone().unwrap_or_default();
+        self.say_refused(status, known.as_deref(), &refusal.commit, refusal.finding, &stays)
+            .await;
+    }
+
+    /// `known` is the commit of which the same was said before: an Event tells of each once.
+    async fn say_refused(
+        &mut self,
+        status: &mut ApplicationStatus,
+        known: Option<&str>,
+        commit: &str,
+        finding: Finding,
+        stays: &str,
+    ) {
+        let message = format!("{}; {stays}", finding.message);
+        if known != Some(commit) {
+            tracing::warn!(application = %self.key, commit, reason = finding.reason, "revision refused");
+            self.tell(Happening::RevisionRefused, &message).await;
+        }
+        self.finding(status, conditions::VERIFIED, Finding { message, ..finding });
+    }
+
+    /// The last trusted revision, to go on with.
+    async fn fall_back(
+        &mut self,
+        job: &Job,
+        status: &mut ApplicationStatus,
+        grounds: &Grounds,
+    ) -> Option<Trusted> {
+        let last = job.verified.trusted_revision.clone()?;
+        if let Some((question, trusted)) = &self.memory.trust.trusted
+            && trusted.revision.commit == last
+            && question.source.path == job.spec.source.path
+        {
+            return Some(trusted.clone());
+        }
+        // What was fetched a moment ago will do.
+        let long_ago = Instant::now()
+            .checked_sub(Duration::from_secs(600))
+            .unwrap_or_else(Instant::now);
+        let shared = Arc::clone(&self.shared);
+        let again = async {
+            let found = shared.pipeline.find(job, Some(&last), long_ago).await?;
+            let trusted = shared.pipeline.stay(job, &found, grounds).await?;
+            Ok::<_, PipelineError>((question(job, &found, grounds), trusted))
+        };
+        match again.await {
+            Ok((question, trusted)) => {
+                self.memory.trust.trusted = Some((question, trusted.clone()));
+                Some(trusted)
+            }
+            Err(error) => {
+                self.finding(status, conditions::SOURCE_READY, Finding::failed(&error));
+                self.note_failure(&error);
+                None
+            }
+        }
+    }
+}
+
+fn question(job: &Job, found: &Found, grounds: &Grounds) -> Question {
+    Question {
+        commit: found.revision.commit.clone(),
+        tag: found.revision.tag.clone(),
+        source: job.spec.source.clone(),
+        verification: job.spec.verification.clone(),
+        accepted: job.accepted.clone(),
+        keyring: grounds.keyring.digest(),
+        policy: grounds.policy.digest(),
+    }
+}
+
+/// The commit that a person may accept although the history was rewritten.
+fn acceptable(error: &PipelineError) -> Option<String> {
+    match error {
+        PipelineError::Verify { error, .. } => match &**error {
+            VerifyError::Rewritten { new, .. } => Some(new.clone()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
