@@ -5,13 +5,13 @@ use sluice_cluster::{Cluster, ClusterError};
 use sluice_model::ObjectRef;
 use sluice_model::decision::{HookCleanup, Phase, Propagation, Strategy};
 use sluice_model::outcome::{Outcome, StepResult};
-use sluice_model::plan::{Action, PLAN_VERSION, Plan, Precondition, Step};
+use sluice_model::plan::{Action, PLAN_VERSION, Plan, Step};
 
 use crate::error::{ApplyError, Refusal};
 use crate::gone::{self, Failure};
 use crate::rehearsal::{self, Found};
 use crate::step::{self, Ready};
-use crate::{Event, Finished, NotHealthy, Rehearse, Request, Waiter, applyset, retry, stages};
+use crate::{Event, Finished, NotHealthy, Rehearse, Request, Waiter, applyset, hooks, retry, stages};
 
 /// Does what a plan says.
 ///
@@ -296,20 +296,10 @@ impl Execution<'_> {
             }
             let removed = async {
                 let kind = self.cluster.kind_of(object).await?;
-                let Some(live) = retry::safely(self.cluster, || self.cluster.get(&kind, object)).await?
-                else {
-                    return Ok(());
-                };
-                let uid = live.metadata("uid").unwrap_or_default().to_owned();
-                let precondition = Precondition {
-                    uid,
-                    resource_version: None,
-                };
-                let request = || {
-                    self.cluster
-                        .delete(&kind, object, propagation, Some(&precondition), false)
-                };
-                retry::safely(self.cluster, request).await.map(|_| ())
+                match retry::safely(self.cluster, || self.cluster.get(&kind, object)).await? {
+                    Some(live) => hooks::remove_hook(self.cluster, &live, propagation).await,
+                    None => Ok(()),
+                }
             };
             match removed.await {
                 Ok(()) => (self.events)(Event::Gone(object.clone())),

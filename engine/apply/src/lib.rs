@@ -17,6 +17,7 @@ mod error;
 mod execution;
 mod fields;
 mod gone;
+mod hooks;
 mod rehearsal;
 mod retry;
 mod stages;
@@ -35,6 +36,7 @@ use sluice_model::{Object, ObjectRef};
 pub use applyset::record;
 pub use error::{ApplyError, Refusal};
 pub use execution::apply;
+pub use hooks::remove_hook;
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy)]

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    apply, approve, completion, controller, crds, diff, explain, get, health, history, install, key, plan,
-    plugin, refresh, render, status, sync, verify, wait,
+    apply, approve, completion, controller, crds, diff, explain, get, health, history, install, key, orphans,
+    pause, plan, plugin, refresh, render, rollback, status, sync, terminate, verify, wait,
 };
 
 /// Moves what a Git repository says into a Kubernetes cluster, as sandboxed policies decide
@@ -44,7 +44,7 @@ Every failure has a code such as S01 and a hint; engine/ERRORS.md lists them.
 Examples:
   sluice get -A                          every Application, with what the engine knows of it
   sluice plan guestbook                  what a sync would do, before anything is written
-  sluice sync guestbook --wait           sync now and wait until it works
+  sluice sync guestbook                  sync now and wait until it works
   kubectl get deploy -o yaml | sluice health -f -";
 
 /// What holds for every command.
@@ -116,18 +116,33 @@ pub(crate) enum Command {
     /// Approve the deletions that a plan holds, by the plan's digest
     #[command(after_help = approve::HELP)]
     Approve(approve::Arguments),
+    /// Go back to an earlier revision, and stay there
+    #[command(after_help = rollback::HELP)]
+    Rollback(rollback::Arguments),
+    /// End the operation that is going on, and its retries
+    #[command(after_help = terminate::HELP)]
+    Terminate(terminate::Arguments),
+    /// Write nothing for an Application until it is resumed
+    #[command(after_help = pause::HELP)]
+    Pause(pause::Arguments),
+    /// End a pause, and follow Git again after a rollback
+    #[command(after_help = pause::RESUME_HELP)]
+    Resume(pause::Resume),
     /// Ask the controller to look at Git and at the cluster now
     #[command(after_help = refresh::HELP)]
     Refresh(refresh::Arguments),
     /// Tell everything that the engine knows of one Application
     #[command(after_help = status::HELP)]
     Status(status::Arguments),
-    /// List the last syncs of an Application
+    /// List the last operations of an Application
     #[command(after_help = history::HELP)]
     History(history::Arguments),
     /// List Applications
     #[command(after_help = get::HELP)]
     Get(get::Arguments),
+    /// List objects whose Application is gone
+    #[command(after_help = orphans::HELP)]
+    Orphans(orphans::Arguments),
     /// Wait until an Application is synced, healthy, idle or gone
     #[command(after_help = wait::HELP)]
     Wait(wait::Arguments),

@@ -12,12 +12,16 @@ pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod install;
 pub(crate) mod key;
+pub(crate) mod orphans;
+pub(crate) mod pause;
 pub(crate) mod plan;
 pub(crate) mod plugin;
 pub(crate) mod refresh;
 pub(crate) mod render;
+pub(crate) mod rollback;
 pub(crate) mod status;
 pub(crate) mod sync;
+pub(crate) mod terminate;
 pub(crate) mod verify;
 pub(crate) mod wait;
 
@@ -36,6 +40,11 @@ pub(crate) fn run(arguments: Arguments, out: &mut impl Write) -> Result<(), Fail
         Command::Plan(arguments) => plan::run(arguments, &global, out),
         Command::Apply(arguments) => apply::run(arguments, &global, out),
         Command::Approve(arguments) => approve::run(arguments, &global, out),
+        Command::Rollback(arguments) => rollback::run(arguments, &global, out),
+        Command::Terminate(arguments) => terminate::run(arguments, &global, out),
+        Command::Pause(arguments) => pause::run(arguments, &global, out),
+        Command::Resume(arguments) => pause::resume(arguments, &global, out),
+        Command::Orphans(arguments) => orphans::run(arguments, &global, out),
         Command::Refresh(arguments) => refresh::run(arguments, &global, out),
         Command::Status(arguments) => status::run(arguments, &global, out),
         Command::History(arguments) => history::run(arguments, &global, out),

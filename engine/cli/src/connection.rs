@@ -10,7 +10,7 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 use sluice_cluster::{Cluster, ConnectOptions, Kind};
-use sluice_model::application::Application;
+use sluice_model::application::{Application, OperationPhase};
 use sluice_model::object::{GroupKind, ObjectRef};
 
 use crate::args::Global;
@@ -27,6 +27,11 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> R
         .build()
         .map_err(CliError::Runtime)?;
     runtime.block_on(future)
+}
+
+/// The Application of that name in the cluster that is meant: for commands that only look at it.
+pub(crate) fn application(name: &str, global: &Global) -> Result<Application, Failure> {
+    block_on(async { Connection::open(global).await?.application(name).await })
 }
 
 /// Which cluster the global options mean.
@@ -96,7 +101,12 @@ impl Connection {
 
     /// Sets annotations of an Application, as a request to the controller.
     pub(crate) async fn annotate(&self, name: &str, annotations: Value) -> Result<(), Failure> {
-        let patch = json!({"metadata": {"annotations": annotations}});
+        self.patch(name, json!({"metadata": {"annotations": annotations}}))
+            .await
+    }
+
+    /// Changes an Application by a JSON merge patch.
+    pub(crate) async fn patch(&self, name: &str, patch: Value) -> Result<(), Failure> {
         let sent = self
             .cluster
             .merge_patch(&kind(), &self.reference(name), None, FIELD_MANAGER, &patch)
@@ -120,6 +130,39 @@ impl Connection {
             .pointer("/status/userInfo/username")?
             .as_str()
             .map(str::to_owned)
+    }
+
+    /// Who asks, for the history.
+    pub(crate) async fn requester(&self) -> String {
+        self.whoami().await.unwrap_or_else(|| "unknown".to_owned())
+    }
+
+    /// Follows an operation to its end, by the id of its request.
+    pub(crate) async fn follow_operation(
+        &self,
+        name: &str,
+        id: &str,
+        timeout: Duration,
+    ) -> Result<(Application, Ended), Failure> {
+        let title = self.title(name);
+        self.follow(name, "synced", timeout, |application| {
+            let application = application.ok_or_else(|| gone(&title))?;
+            let Some(ended) = Ended::of(application, id) else {
+                return Ok(None);
+            };
+            match ended.phase {
+                OperationPhase::Running => Ok(None),
+                OperationPhase::Succeeded => Ok(Some((application.clone(), ended))),
+                OperationPhase::Failed | OperationPhase::Terminated | OperationPhase::Superseded => {
+                    Err(CliError::OperationFailed {
+                        application: title.clone(),
+                        status: Standing(ended.message),
+                    }
+                    .into())
+                }
+            }
+        })
+        .await
     }
 
     /// Looks at the Application whenever it changes, until `judge` has an answer. `judge` is handed none where there is
@@ -219,6 +262,44 @@ impl Connection {
     }
 }
 
+/// How an operation is going, or ended.
+pub(crate) struct Ended {
+    phase: OperationPhase,
+    /// What was done, or what went wrong.
+    pub(crate) message: String,
+    /// The commit.
+    pub(crate) revision: String,
+}
+
+impl Ended {
+    /// From the operation in the status, or from the history where a newer one took its place there.
+    fn of(application: &Application, id: &str) -> Option<Self> {
+        let status = application.status.as_ref()?;
+        let current = status.operation.as_ref().filter(|operation| operation.id == id);
+        let current = current.map(|operation| Self {
+            phase: operation.phase,
+            message: operation.message.clone(),
+            revision: operation.revision.clone(),
+        });
+        current.or_else(|| {
+            let entry = status.history.iter().find(|entry| entry.operation == id)?;
+            Some(Self {
+                phase: entry.result,
+                message: entry.summary.clone(),
+                revision: entry.revision.clone(),
+            })
+        })
+    }
+}
+
+/// The failure of an Application that went away while it was looked at.
+pub(crate) fn gone(title: &str) -> Failure {
+    CliError::Gone {
+        application: title.to_owned(),
+    }
+    .into()
+}
+
 /// The kind of Applications, known without asking.
 fn kind() -> Kind {
     Kind {
@@ -269,13 +350,14 @@ pub(crate) fn describe(application: &Application) -> String {
 
 /// True where the controller has seen the spec as it is and nothing that was asked of it is open.
 pub(crate) fn is_settled(application: &Application) -> bool {
-    use sluice_model::application::{OPERATION_ANNOTATION, REFRESH_ANNOTATION};
+    use sluice_model::application::{OPERATION_ANNOTATION, REFRESH_ANNOTATION, TERMINATE_ANNOTATION};
     let observed = application
         .status
         .as_ref()
         .and_then(|status| status.observed_generation);
     let open = |annotation: &str| application.annotations().contains_key(annotation);
-    observed == application.metadata.generation && !open(OPERATION_ANNOTATION) && !open(REFRESH_ANNOTATION)
+    let requests = [OPERATION_ANNOTATION, REFRESH_ANNOTATION, TERMINATE_ANNOTATION];
+    observed == application.metadata.generation && !requests.into_iter().any(open)
 }
 
 /// Tells a person at a terminal what is going on while something takes long.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use sluice_cluster::Cluster;
 use sluice_controller::mirrors::Mirrors;
-use sluice_controller::pipeline::{Intent, Job, Pipeline, Prepared, Reaching};
+use sluice_controller::pipeline::{Claimed, Intent, Job, Pipeline, Prepared, Reaching};
 use sluice_model::application::Application;
 use sluice_model::manifest::Manifest;
 use sluice_source::{Access, KnownHosts, Limits, Repositories};
@@ -230,13 +230,27 @@ impl Engine {
         Ok((trusted.revision.commit, manifests))
     }
 
+    /// What other Applications say that they want. Whoever may not list them plans without that; the controller does not.
+    async fn claims(&self) -> Claimed {
+        let Ok(others) = self.connection.applications(true).await else {
+            return Claimed::default();
+        };
+        let others = others.iter().filter_map(|other| {
+            let key = Job::of(other, "").key;
+            (key != self.job.key).then_some((key, other.status.as_ref()?))
+        });
+        Claimed::said(others)
+    }
+
     /// Everything up to the plan of a revision; of the target where none is named.
     pub(crate) async fn prepare(&mut self, revision: Option<&str>) -> Result<Prepared, Failure> {
         let (commit, manifests) = self.manifests(revision).await?;
         self.progress
             .tell(&self.job.key.to_string(), "comparing with the cluster");
+        let claims = self.claims().await;
         let prepared = async {
-            let live = self.pipeline.ask_live(&self.job, &manifests).await?;
+            let mut live = self.pipeline.ask_live(&self.job, &manifests).await?;
+            live.claims = claims;
             let now = jiff::Timestamp::now();
             self.pipeline
                 .prepare(&self.job, Intent::whole(&commit), &manifests, &live, now)

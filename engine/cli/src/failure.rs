@@ -278,6 +278,30 @@ pub(crate) enum CliError {
         /// Its name.
         name: String,
     },
+    /// There is no earlier revision in the history.
+    #[error("the history of {application} has {what}")]
+    NothingEarlier {
+        /// Whose history.
+        application: String,
+        /// What was looked for, in words.
+        what: String,
+    },
+    /// There is nothing that could be ended.
+    #[error("{application} {what}")]
+    NothingToEnd {
+        /// Whose.
+        application: String,
+        /// What there is not.
+        what: &'static str,
+    },
+    /// Nothing is written while an Application is paused.
+    #[error("{application} is paused{reason}")]
+    Paused {
+        /// Which.
+        application: String,
+        /// `: why`, where that was said.
+        reason: String,
+    },
     /// No runtime for what waits.
     #[error("cannot start the asynchronous runtime")]
     Runtime(#[source] io::Error),
@@ -312,6 +336,9 @@ impl Coded for CliError {
             Self::NoPlugin { .. } => &codes::NO_PLUGIN,
             Self::NotInstalled => &codes::NOT_INSTALLED,
             Self::UnreadableApplication { .. } => &codes::UNREADABLE_APPLICATION,
+            Self::NothingEarlier { .. } => &codes::NOTHING_EARLIER,
+            Self::NothingToEnd { .. } => &codes::NOTHING_TO_END,
+            Self::Paused { .. } => &codes::PAUSED,
         }
     }
 }
@@ -476,6 +503,27 @@ pub mod codes {
         "a keyring holds keys of another form than those that are to be added",
         "keep armoured OpenPGP keys, binary ones and SSH keys in files of their own; a folder holds all of them",
     );
+    /// See the summary.
+    pub const NOTHING_EARLIER: ErrorCode = code(
+        "U25",
+        ExitKind::Input,
+        "the history has nothing to go back to",
+        "`sluice history` lists what there is; a branch, tag or commit can be named too",
+    );
+    /// See the summary.
+    pub const NOTHING_TO_END: ErrorCode = code(
+        "U26",
+        ExitKind::Input,
+        "there is nothing that could be ended",
+        "`sluice status` says what goes on",
+    );
+    /// See the summary.
+    pub const PAUSED: ErrorCode = code(
+        "U27",
+        ExitKind::Held,
+        "nothing is written while an Application is paused",
+        "`sluice resume` ends the pause",
+    );
 
     /// All of them.
     pub const ALL: &[&ErrorCode] = &[
@@ -500,6 +548,9 @@ pub mod codes {
         &DAMAGED_KEY,
         &NO_KEYRING,
         &OTHER_KEYRING,
+        &NOTHING_EARLIER,
+        &NOTHING_TO_END,
+        &PAUSED,
     ];
 }
 
@@ -572,6 +623,18 @@ mod tests {
                 source: json(),
             },
             CliError::NoPlugin { name: text("x") },
+            CliError::NothingEarlier {
+                application: text("Application shop/web"),
+                what: text("no entry 7"),
+            },
+            CliError::NothingToEnd {
+                application: text("Application shop/web"),
+                what: "is not paused",
+            },
+            CliError::Paused {
+                application: text("Application shop/web"),
+                reason: text(": a migration"),
+            },
             CliError::Runtime(io::Error::other("no threads")),
         ]
     }

@@ -60,6 +60,50 @@ pub const OUT_OF_BOUNDS: ErrorCode = ErrorCode {
     hint: "move the object into one of them, or start the engine with another `--manage-namespace`; without any it is for the whole cluster",
     exit: ExitKind::Input,
 };
+// K10 to K29 are those of the cluster.
+
+/// A request while nothing is written.
+pub const PAUSED: ErrorCode = ErrorCode {
+    id: "K30",
+    summary: "the Application is paused, so nothing is written",
+    hint: "`sluice resume` ends the pause; `sluice sync --dry-run` and `sluice plan` work meanwhile",
+    exit: ExitKind::Held,
+};
+/// A request that the automation would undo.
+pub const AUTOMATED: ErrorCode = ErrorCode {
+    id: "K31",
+    summary: "the automation would undo this at once: it keeps the application at another revision",
+    hint: "`sluice rollback` pins a revision, which the automation then keeps too",
+    exit: ExitKind::Input,
+};
+/// It does not work.
+pub const DEGRADED: ErrorCode = ErrorCode {
+    id: "K32",
+    summary: "everything is applied, but the application does not work",
+    hint: "look at the named object with `kubectl describe`; commit a fix, or go back with `sluice rollback`",
+    exit: ExitKind::Negative,
+};
+/// It does not work yet.
+pub const NOT_HEALTHY_IN_TIME: ErrorCode = ErrorCode {
+    id: "K33",
+    summary: "everything is applied, but the application did not become healthy in time",
+    hint: "look at the named object with `kubectl describe`, or give it longer: `spec.syncPolicy.healthTimeout`",
+    exit: ExitKind::Timeout,
+};
+/// The hooks for the deletion are not known.
+pub const DELETION_HOOKS: ErrorCode = ErrorCode {
+    id: "K34",
+    summary: "the hooks that run when the Application is deleted cannot be read, so nothing is deleted",
+    hint: "make the repository readable again, or set `spec.deletionPolicy: Orphan` to let the Application go and leave its objects",
+    exit: ExitKind::Source,
+};
+/// Nothing is meant.
+pub const NOTHING_SELECTED: ErrorCode = ErrorCode {
+    id: "K35",
+    summary: "no object of the Application is meant",
+    hint: "`sluice render` and `sluice status` show the objects; a selector is `group/kind/namespace/name`, such as `apps/Deployment/shop/*`",
+    exit: ExitKind::Input,
+};
 
 /// Known hosts or certificates are missing.
 pub const HOSTS: ErrorCode = ErrorCode {
@@ -97,6 +141,12 @@ pub const ALL: &[&ErrorCode] = &[
     &HOSTS,
     &NO_LONGER_TRUSTED,
     &DAMAGED_KEYS,
+    &PAUSED,
+    &AUTOMATED,
+    &DEGRADED,
+    &NOT_HEALTHY_IN_TIME,
+    &DELETION_HOOKS,
+    &NOTHING_SELECTED,
 ];
 
 #[cfg(test)]

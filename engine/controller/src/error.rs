@@ -92,6 +92,31 @@ pub enum PipelineError {
         /// Which, and where they are written.
         objects: Vec<String>,
     },
+    /// Nothing is written.
+    #[error("the Application was paused by {by}: {reason}")]
+    Paused {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// The automation keeps another revision.
+    #[error("the automation keeps the application at {wanted}, so {asked} would not last")]
+    Automated {
+        /// What it keeps.
+        wanted: String,
+        /// What was asked for.
+        asked: String,
+    },
+    /// No object is meant.
+    #[error("nothing that the application has or wants is {asked}")]
+    NothingSelected {
+        /// The selectors.
+        asked: String,
+    },
+    /// The hooks for the deletion are not known.
+    #[error("the Application has hooks for its deletion, and what they are cannot be read")]
+    DeletionHooks,
     /// Something that should not happen.
     #[error("a part of the engine failed: {detail}")]
     Internal {
@@ -161,6 +186,10 @@ impl PipelineError {
             | Self::Destination { .. }
             | Self::Spec { .. }
             | Self::OutOfBounds { .. }
+            | Self::Paused { .. }
+            | Self::Automated { .. }
+            | Self::NothingSelected { .. }
+            | Self::DeletionHooks
             | Self::Internal { .. } => false,
         }
     }
@@ -200,6 +229,10 @@ impl Coded for PipelineError {
             Self::Destination { .. } => &codes::DESTINATION,
             Self::Spec { .. } => &codes::SPEC,
             Self::OutOfBounds { .. } => &codes::OUT_OF_BOUNDS,
+            Self::Paused { .. } => &codes::PAUSED,
+            Self::Automated { .. } => &codes::AUTOMATED,
+            Self::NothingSelected { .. } => &codes::NOTHING_SELECTED,
+            Self::DeletionHooks => &codes::DELETION_HOOKS,
             Self::Internal { .. } => &codes::INTERNAL,
         }
     }
@@ -219,6 +252,10 @@ impl Coded for PipelineError {
             | Self::Destination { .. }
             | Self::Spec { .. }
             | Self::OutOfBounds { .. }
+            | Self::Paused { .. }
+            | Self::Automated { .. }
+            | Self::NothingSelected { .. }
+            | Self::DeletionHooks
             | Self::Internal { .. } => self.code().hint.to_owned(),
         }
     }

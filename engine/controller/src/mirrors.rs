@@ -20,21 +20,32 @@ pub struct Reach {
     pub identity: String,
 }
 
+/// A repository as it was found.
+#[derive(Debug, Clone)]
+pub struct Mirror {
+    /// The repository.
+    pub repository: Arc<Fetched>,
+    /// How often anything new was found in it until then. Whoever saw a lower number may have seen less.
+    pub version: u64,
+}
+
 type Slot = Arc<tokio::sync::Mutex<Option<Attempt>>>;
 
 struct Attempt {
     began: Instant,
-    result: Result<Arc<Fetched>, Arc<SourceError>>,
+    result: Result<Mirror, Arc<SourceError>>,
 }
 
-/// Called with the URL of a repository that has something new. Must not block.
-type OnNews = Arc<dyn Fn(&str) + Send + Sync>;
+/// Called with the URL of a repository that has something new, and when the fetch began that found it. Must not block.
+type OnNews = Arc<dyn Fn(&str, Instant) + Send + Sync>;
 
 /// The mirrors, shared by all applications. Cheap to clone.
 #[derive(Clone)]
 pub struct Mirrors {
     repositories: Repositories,
     slots: Arc<Mutex<BTreeMap<(String, String), Slot>>>,
+    /// By URL, whatever the credentials.
+    versions: Arc<Mutex<BTreeMap<String, u64>>>,
     on_news: OnNews,
 }
 
@@ -44,7 +55,8 @@ impl Mirrors {
         Self {
             repositories,
             slots: Arc::default(),
-            on_news: Arc::new(|_| {}),
+            versions: Arc::default(),
+            on_news: Arc::new(|_, _| {}),
         }
     }
 
@@ -57,12 +69,7 @@ impl Mirrors {
     }
 
     /// The mirror of `url` as of `since` or later.
-    pub async fn fetch(
-        &self,
-        url: &str,
-        reach: &Reach,
-        since: Instant,
-    ) -> Result<Arc<Fetched>, PipelineError> {
+    pub async fn fetch(&self, url: &str, reach: &Reach, since: Instant) -> Result<Mirror, PipelineError> {
         let slot = self.slot(url, reach);
         let mut attempt = slot.lock().await;
         if let Some(attempt) = attempt.as_ref().filter(|attempt| attempt.began >= since) {
@@ -71,20 +78,32 @@ impl Mirrors {
         let began = Instant::now();
         let (repositories, owned, access) = (self.repositories.clone(), url.to_owned(), reach.access.clone());
         let fetched = tokio::task::spawn_blocking(move || repositories.fetch(&owned, &access)).await;
+        let fetched = fetched.map_err(PipelineError::internal)?;
+        let news = matches!(&fetched, Ok(fetched) if fetched.changed);
+        let version = self.version(url, news);
         let result = fetched
-            .map_err(PipelineError::internal)?
-            .map(Arc::new)
+            .map(|fetched| Mirror {
+                repository: Arc::new(fetched),
+                version,
+            })
             .map_err(Arc::new);
-        let news = matches!(&result, Ok(fetched) if fetched.changed);
         *attempt = Some(Attempt {
             began,
             result: result.clone(),
         });
         drop(attempt);
         if news {
-            (self.on_news)(url);
+            (self.on_news)(url, began);
         }
         result.map_err(PipelineError::Source)
+    }
+
+    /// How often anything new was found in a repository so far; `news` counts it up.
+    pub(crate) fn version(&self, url: &str, news: bool) -> u64 {
+        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        let version = versions.entry(url.to_owned()).or_default();
+        *version += u64::from(news);
+        *version
     }
 
     /// Forgets repositories that nobody of `wanted` names. Their folders stay.

@@ -12,6 +12,7 @@
 mod bounds;
 mod decide;
 mod doubts;
+mod earlier;
 mod health;
 mod keyrings;
 mod live;
@@ -21,7 +22,7 @@ mod reach;
 mod trust;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use sluice_cluster::{Cluster, Kind};
 use sluice_model::application::{
@@ -35,10 +36,11 @@ use sluice_model::{Application, applyset};
 use sluice_plugin_host::PluginHost;
 use sluice_render::Scope;
 use sluice_source::Fetched;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::error::PipelineError;
-use crate::mirrors::Mirrors;
+use crate::mirrors::{Mirror, Mirrors};
 use crate::references::References;
 
 use memory::Memory;
@@ -47,7 +49,8 @@ pub use bounds::Bounds;
 pub use decide::{Compared, Intent, Prepared};
 pub use health::{HealthMemory, ObjectHealth, worst};
 pub use keyrings::Grounds;
-pub use live::Live;
+pub(crate) use live::{BLOCKED, denied, wanted_by};
+pub use live::{Claimed, Live};
 pub use reach::{Reaching, SHARED_CERTIFICATES, SHARED_KNOWN_HOSTS, SHARED_REPOSITORIES};
 pub use trust::{HeldBack, Starts, Trusted};
 
@@ -133,6 +136,12 @@ impl Job {
             .unwrap_or(&self.key.namespace)
     }
 
+    /// The revision that is wanted: the pinned one, or what the target revision means.
+    pub fn wanted(&self) -> &str {
+        let pinned = self.spec.pin.as_ref().map(|pin| pin.revision.as_str());
+        pinned.unwrap_or(&self.spec.source.target_revision)
+    }
+
     /// How much of the history must be signed.
     pub fn mode(&self) -> VerificationMode {
         self.spec
@@ -147,6 +156,8 @@ impl Job {
 pub struct Found {
     /// What the name means now.
     pub revision: Revision,
+    /// How new the repository was then ([`crate::mirrors::Mirror::version`]).
+    pub version: u64,
     repository: Arc<Fetched>,
 }
 
@@ -182,7 +193,7 @@ impl Pipeline {
             })
     }
 
-    /// Fetches the repository, unless that was done since, and finds out what `revision` (the target where missing) means.
+    /// Fetches the repository, unless that was done since, and finds out what `revision` means; [`Job::wanted`] where missing.
     pub async fn find(
         &self,
         job: &Job,
@@ -197,14 +208,18 @@ impl Pipeline {
         // A name that is none is better said before the repository is asked.
         self.cluster_of(job)?;
         let reach = self.reach(job).await?;
-        let repository = self
+        let Mirror { repository, version } = self
             .mirrors
             .fetch(&job.spec.source.repo_url, &reach, since)
             .await?;
-        let name = revision.unwrap_or(&job.spec.source.target_revision).to_owned();
+        let name = revision.unwrap_or_else(|| job.wanted()).to_owned();
         let reader = Arc::clone(&repository);
         let revision = blocking(move || reader.resolve(&name)).await??;
-        Ok(Found { revision, repository })
+        Ok(Found {
+            revision,
+            version,
+            repository,
+        })
     }
 
     /// Renders a trusted tree and settles namespaces and kinds against the cluster.
@@ -249,10 +264,16 @@ impl Pipeline {
     }
 }
 
-/// Runs what blocks or computes on a thread for that.
+/// As many computations at once as there are processors, and as many again that wait for the disk: of a hundred applications
+/// that wake together, more would only need more memory.
+static TURNS: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(4, usize::from) * 2));
+
+/// Runs what blocks or computes on a thread for that, in its turn.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, PipelineError> {
+    let _turn = TURNS.acquire().await.map_err(PipelineError::internal)?;
     tokio::task::spawn_blocking(work)
         .await
         .map_err(PipelineError::internal)

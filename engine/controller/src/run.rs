@@ -5,11 +5,17 @@
 //! nothing: the Application, its objects, keyrings and credentials all come from watches.
 
 mod actor;
+mod automation;
+mod claims;
 mod farewell;
+mod gate;
 mod leader;
 mod ledger;
 mod look;
+mod operation;
 mod pace;
+mod pausing;
+mod requests;
 mod standing;
 mod syncing;
 mod trusting;
@@ -43,6 +49,7 @@ use crate::mirrors::Mirrors;
 use crate::pipeline::{Bounds, Pipeline, Reaching};
 use crate::references::{self, References};
 use actor::Actor;
+use claims::Claims;
 use wake::Wake;
 
 /// How the controller runs.
@@ -98,12 +105,28 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) looking: Semaphore,
     pub(crate) ending: CancellationToken,
+    pub(crate) claims: Claims,
     /// What each application has watched, so that a kind that nobody needs any more is let go.
     kinds: Mutex<BTreeMap<ApplicationKey, Vec<Kind>>>,
     registry: Arc<Registry>,
 }
 
 impl Shared {
+    /// Has applications look again because of what another one said.
+    pub(crate) fn ring(&self, applications: &[ApplicationKey]) {
+        if applications.is_empty() {
+            return;
+        }
+        let actors = self
+            .registry
+            .actors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for handle in applications.iter().filter_map(|key| actors.get(key)) {
+            handle.wake.ring(|reasons| reasons.surroundings = true);
+        }
+    }
+
     /// Says which kinds an application needs watched from now on; none any more where it is gone.
     pub(crate) fn needs(&self, key: &ApplicationKey, kinds: Vec<Kind>) {
         let mut all = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
@@ -193,11 +216,10 @@ async fn work(
     let news = Arc::clone(&registry);
     let mirrors = Mirrors::telling(
         repositories,
-        Arc::new(move |url| {
-            let now = Instant::now();
+        Arc::new(move |url, began| {
             news.each(|_, application, wake| {
                 if application.spec.source.repo_url == url {
-                    wake.ring(|reasons| reasons.news = Some(now));
+                    wake.ring(|reasons| reasons.news = reasons.news.max(Some(began)));
                 }
             });
         }),
@@ -232,6 +254,7 @@ async fn work(
         events: Events::new(cluster.client().clone(), options.instance.clone()),
         looking: Semaphore::new(options.concurrency.max(1)),
         ending: ending.clone(),
+        claims: Claims::default(),
         kinds: Mutex::default(),
         registry: Arc::clone(&registry),
         options,
@@ -306,6 +329,7 @@ async fn follow_applications(shared: &Arc<Shared>) {
                         remove(shared, key);
                     }
                     tracing::info!(applications = listed.len(), "watching Applications");
+                    shared.ring(&shared.claims.listed());
                 }
             }
             Ok(watcher::Event::Apply(object)) => {
@@ -354,6 +378,10 @@ fn apply(shared: &Arc<Shared>, object: DynamicObject) -> bool {
             return false;
         }
     };
+    if application.metadata.deletion_timestamp.is_none() {
+        let repository = &application.spec.source.repo_url;
+        shared.claims.add(&key, repository, application.status.as_ref());
+    }
     let mut actors = shared
         .registry
         .actors
@@ -408,6 +436,7 @@ fn remove(shared: &Arc<Shared>, key: &ApplicationKey) {
         .unwrap_or_else(PoisonError::into_inner)
         .remove(&applyset::id(&key.namespace, &key.name));
     shared.needs(key, Vec::new());
+    shared.ring(&shared.claims.remove(key));
     if let Some(handle) = handle {
         handle.application.send_replace(None);
         handle.wake.ring(|reasons| reasons.application = true);

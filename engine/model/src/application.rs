@@ -20,10 +20,13 @@ pub use verification::{
     VerificationState, WeakAlgorithm,
 };
 
+pub use crate::operation::{
+    HistoryEntry, OPERATION_ANNOTATION, OperationKind, OperationPhase, OperationRequest, OperationState,
+    TERMINATE_ANNOTATION, WaitingFor,
+};
+
 /// Annotation: refresh at once; any value. Removed when seen. The value `hard` forgets every cache first.
 pub const REFRESH_ANNOTATION: &str = "sluice.dev/refresh";
-/// Annotation: a requested operation, [`OperationRequest`] as JSON. Removed when taken up.
-pub const OPERATION_ANNOTATION: &str = "sluice.dev/operation";
 /// Annotation: the digest of the plan that a person approves.
 pub const APPROVED_PLAN_ANNOTATION: &str = "sluice.dev/approved-plan";
 /// Finalizer: deletes what the application owns before the Application goes.
@@ -45,7 +48,9 @@ pub const FIELD_MANAGER: &str = "sluice";
     printcolumn = r#"{"name":"SYNC","type":"string","jsonPath":".status.sync.status"}"#,
     printcolumn = r#"{"name":"HEALTH","type":"string","jsonPath":".status.health.status"}"#,
     printcolumn = r#"{"name":"REVISION","type":"string","jsonPath":".status.sync.revision"}"#,
-    printcolumn = r#"{"name":"AGE","type":"date","jsonPath":".metadata.creationTimestamp"}"#
+    printcolumn = r#"{"name":"AGE","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name":"PINNED","type":"string","jsonPath":".spec.pin.revision","priority":1}"#,
+    printcolumn = r#"{"name":"PAUSED","type":"string","jsonPath":".spec.pause.reason","priority":1}"#
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApplicationSpec {
@@ -69,6 +74,41 @@ pub struct ApplicationSpec {
     /// What becomes of the objects when the Application is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
+    /// While this is there nothing is written: no sync, no healing, no deletion, not even that of the Application. It is
+    /// still looked at, and its status is kept. Set by `sluice pause`, taken away by `sluice resume`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
+    /// While this is there the application is kept at this revision instead of `targetRevision`, by the automation too. Set by
+    /// `sluice rollback`, taken away by `sluice resume`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<Pin>,
+}
+
+/// Why nothing is written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Pause {
+    /// For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// Who paused it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub by: String,
+}
+
+/// A revision that is kept whatever comes after it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Pin {
+    /// Branch, tag or commit; `sluice rollback` writes a commit. It must be trusted as any other, and may be older than what
+    /// is trusted already.
+    pub revision: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// Who pinned it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub by: String,
 }
 
 /// Fields of some objects.
@@ -186,7 +226,7 @@ fn in_cluster() -> String {
 }
 
 /// When and how syncs happen.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SyncPolicy {
     /// Sync without being asked.
@@ -201,6 +241,26 @@ pub struct SyncPolicy {
     /// Labels and annotations of the destination namespace, where `CreateNamespace=true` is among the options.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed_namespace_metadata: Option<NamespaceMetadata>,
+    /// How long each wave, each hook, and the whole application after the last wave may take to become healthy; the operation
+    /// has failed after that. A hook's own `sluice.dev/hook-timeout` goes before.
+    #[serde(default = "health_timeout")]
+    pub health_timeout: String,
+}
+
+fn health_timeout() -> String {
+    "10m".to_owned()
+}
+
+impl Default for SyncPolicy {
+    fn default() -> Self {
+        Self {
+            automated: None,
+            retry: Retry::default(),
+            sync_options: Vec::new(),
+            managed_namespace_metadata: None,
+            health_timeout: health_timeout(),
+        }
+    }
 }
 
 /// Labels and annotations of a namespace. Those that others set stay.
@@ -222,7 +282,8 @@ pub struct Automated {
     /// Delete what Git no longer has, as far as the prune policies let it.
     #[serde(default)]
     pub prune: bool,
-    /// Undo changes made in the cluster.
+    /// Undo changes made in the cluster: at once, then, where the same drift comes back, after 2, 6, 18, 54, 162 and 300
+    /// seconds. Ten minutes without drift start the count anew.
     #[serde(default)]
     pub self_heal: bool,
     /// Let a revision without any manifest count as desired state.
@@ -333,23 +394,6 @@ pub enum DeletionPolicy {
     Prune,
 }
 
-/// A request by a person, in [`OPERATION_ANNOTATION`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct OperationRequest {
-    /// Tells this request from others; shown in the status.
-    pub id: String,
-    /// The revision to sync; the target revision where missing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revision: Option<String>,
-    /// Delete what Git no longer has, as far as the prune policies let it.
-    #[serde(default)]
-    pub prune: bool,
-    /// Who asks, for the history.
-    #[serde(default)]
-    pub requested_by: String,
-}
-
 /// What the engine knows of an Application.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -363,7 +407,8 @@ pub struct ApplicationStatus {
     /// Does it work?
     #[serde(default)]
     pub health: HealthState,
-    /// `SourceReady`, `KeysReady`, `Verified`, `Rendered`, `Synced`, `Healthy`, `PluginsReady`: type, status, reason, message.
+    /// `SourceReady`, `KeysReady`, `Verified`, `Rendered`, `Synced`, `Healthy`, `PluginsReady`, and while they hold `Paused` and
+    /// `Pinned`: type, status, reason, message.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// What was verified.
@@ -372,10 +417,16 @@ pub struct ApplicationStatus {
     /// The operation in progress, or the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<OperationState>,
+    /// How far the deletion of the Application is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion: Option<DeletionState>,
+    /// True where the revision that was synced has hooks for the Application's deletion.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deletion_hooks: bool,
     /// What waits for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_approval: Option<PendingApproval>,
-    /// The last revisions that were synced, newest first, at most ten.
+    /// The last operations, newest first, at most ten; at least five of them are successful syncs where there were so many.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<HistoryEntry>,
     /// How many objects it owns.
@@ -444,43 +495,15 @@ pub struct Condition {
     pub observed_generation: Option<i64>,
 }
 
-/// How an operation is going.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum OperationPhase {
-    /// It is going on.
-    Running,
-    /// All was done.
-    Succeeded,
-    /// Something was refused.
-    Failed,
-}
-
-/// An operation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct OperationState {
-    /// The request's id, or `auto`.
-    pub id: String,
-    /// How it is going.
-    pub phase: OperationPhase,
-    /// For people: what is waited for, or what failed and what to do.
-    #[serde(default)]
-    pub message: String,
-    /// The commit.
-    pub revision: String,
-    /// The digest of its plan.
-    #[serde(default)]
-    pub plan_digest: String,
-    /// Who asked.
-    pub initiated_by: String,
-    /// RFC 3339.
-    pub started_at: String,
-    /// RFC 3339.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub finished_at: Option<String>,
-    /// How often this revision was tried again after a failure.
-    #[serde(default)]
-    pub retries: u32,
+/// How far the deletion of an Application is. Each stage is begun once the one before it is done, and never again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionState {
+    /// Its `PreDelete` hooks run.
+    PreDelete,
+    /// Its objects are deleted.
+    Objects,
+    /// Its `PostDelete` hooks run.
+    PostDelete,
 }
 
 /// Deletions that wait for `sluice approve`.
@@ -493,27 +516,6 @@ pub struct PendingApproval {
     pub count: u32,
     /// The first fifty, with the reason each is held for.
     pub deletions: Vec<ObjectState>,
-}
-
-/// A finished sync.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct HistoryEntry {
-    /// Counts up from 1.
-    pub id: u64,
-    /// The commit, full object id.
-    pub revision: String,
-    /// RFC 3339.
-    pub deployed_at: String,
-    /// Who asked.
-    pub initiated_by: String,
-    /// The digest of its plan.
-    pub plan_digest: String,
-    /// Fingerprint of who signed the commit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signer: Option<String>,
-    /// `2 created, 1 configured, 3 deleted`.
-    pub summary: String,
 }
 
 /// An object that needs attention.

@@ -16,9 +16,11 @@ pub mod health;
 pub mod manager;
 pub mod manifest;
 pub mod object;
+pub mod operation;
 pub mod outcome;
 pub mod plan;
 pub mod secret;
+pub mod selection;
 pub mod tree;
 pub mod trust;
 

@@ -59,7 +59,7 @@ impl Placed for Apply<'_> {
 /// Decides about every desired object. `deletes` says whether the plan deletes anything.
 pub(crate) fn decide(input: &PlanInput, set: &str, deletes: bool) -> Applies {
     let (mut parts, mut hooks, mut blocked, mut unchanged) = (Vec::new(), Vec::new(), Vec::new(), 0);
-    for desired in input.desired.iter().filter(|desired| !desired.decision.ignored) {
+    for desired in input.desired.iter().filter(|desired| is_meant(desired, input)) {
         if let Some(reason) = &desired.decision.hold {
             let decided_by = desired.decision.decided_by.get("hold").cloned();
             blocked.push(block(desired, reason.clone(), decided_by));
@@ -121,11 +121,19 @@ fn block(desired: &DesiredObject, reason: String, decided_by: Option<String>) ->
     }
 }
 
+/// True where the operation is about it. Hooks belong to the operation, whatever it is about.
+fn is_meant(desired: &DesiredObject, input: &PlanInput) -> bool {
+    let decision = &desired.decision;
+    let runs = decision.hook && input.options.hooks != Hooks::Never;
+    !decision.ignored && (runs || input.selects(&desired.manifest.object))
+}
+
 /// The id of the other application that owns the live object.
 fn foreign_owner<'a>(desired: &'a DesiredObject, set: &str) -> Option<&'a str> {
     desired
         .live
-        .as_ref()?
+        .as_ref()
+        .filter(|_| !desired.released)?
         .label(PART_OF_LABEL)
         .filter(|owner| *owner != set)
 }

@@ -6,6 +6,7 @@ use sluice_model::manager::Manager;
 use sluice_model::manifest::Manifest;
 use sluice_model::object::Object;
 use sluice_model::plan::ApplicationKey;
+use sluice_model::selection::Selector;
 
 /// Everything that was found out and decided about one application at one revision.
 #[derive(Debug, Clone)]
@@ -27,6 +28,9 @@ pub struct PlanInput {
     pub candidates: Vec<PruneCandidate>,
     /// The destination namespace, where the application is to see to it.
     pub namespace: Option<DestinationNamespace>,
+    /// Which objects the operation is about; everything where empty. What is not meant is neither applied nor deleted, and
+    /// what stands in its way does not matter.
+    pub selection: Vec<Selector>,
     /// What the operation may do.
     pub options: Options,
 }
@@ -40,6 +44,13 @@ pub struct DestinationNamespace {
     pub live: Option<Object>,
     /// How the two differ.
     pub difference: Difference,
+}
+
+impl PlanInput {
+    /// True where the operation is about this object.
+    pub(crate) fn selects(&self, object: &Object) -> bool {
+        self.selection.is_empty() || Selector::any(&self.selection, &object.reference())
+    }
 }
 
 /// One manifest, with what was found and decided about it.
@@ -57,6 +68,8 @@ pub struct DesiredObject {
     pub predecessors: Vec<Manager>,
     /// True where the server takes the change only as a new object, and the strategy allows for that.
     pub recreate: bool,
+    /// True where the application that owns the live object is known not to want it any more: then it may be taken over.
+    pub released: bool,
 }
 
 /// One live object that might have to go.
@@ -68,6 +81,8 @@ pub struct PruneCandidate {
     pub prune: PruneDecision,
     /// What the sync policies said about the live object: its wave, whether it is a hook, whether it goes last.
     pub sync: SyncDecision,
+    /// Why it belongs to somebody else by now, or may: another application's Git has it. Then it is never deleted.
+    pub claimed: Option<String>,
 }
 
 /// What the operation may do.

@@ -5,7 +5,8 @@
 //!
 //! What it guarantees, and [`lint`] checks on its own:
 //! nothing that Git has is deleted; nothing is deleted that no policy let go; a revision without manifests deletes
-//! nothing unless that was allowed; an object that another application owns blocks the plan instead of being taken.
+//! nothing unless that was allowed; an object that another application owns blocks the plan instead of being taken, until
+//! that application no longer wants it; an object that another application wants is never deleted.
 //!
 //! Where to start reading: [`PlanInput`], [`plan`], then `order` for phases, waves and kinds.
 #![forbid(unsafe_code)]

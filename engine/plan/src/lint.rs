@@ -73,6 +73,15 @@ pub fn check_against(plan: &Plan, input: &PlanInput) -> Vec<String> {
         if !fits {
             wrong.push(format!("{} is deleted against its verdict", step.object));
         }
+        if candidate.claimed.is_some() {
+            wrong.push(format!(
+                "{} is deleted although another application claims it",
+                step.object
+            ));
+        }
+        if !input.selects(&candidate.live) {
+            wrong.push(format!("{} is deleted although it was not selected", step.object));
+        }
         if !input.options.prune {
             wrong.push(format!("{} is deleted by a plan that may not prune", step.object));
         }
@@ -91,6 +100,7 @@ pub fn check_against(plan: &Plan, input: &PlanInput) -> Vec<String> {
     for (object, live) in input
         .desired
         .iter()
+        .filter(|desired| !desired.released)
         .filter_map(|d| Some((d.manifest.object.reference(), d.live.as_ref()?)))
     {
         let set = applyset::id(&plan.application.namespace, &plan.application.name);

@@ -43,7 +43,7 @@ pub(crate) fn decide<'a>(input: &'a PlanInput, set: &str) -> Deletions<'a> {
     for (key, candidate) in candidates {
         let live = &candidate.live;
         let wanted = input.occasion == Occasion::Sync && desired.contains(&key);
-        if wanted || !is_ours(live, set) || live.is_deleting() {
+        if wanted || !is_ours(live, set) || live.is_deleting() || !input.selects(live) {
             continue;
         }
         let mut keep = |reason: &str, decided_by: Option<&String>| {
@@ -57,6 +57,7 @@ pub(crate) fn decide<'a>(input: &'a PlanInput, set: &str) -> Deletions<'a> {
         let decided_by = candidate.prune.decided_by.as_ref();
         match &candidate.prune.verdict {
             PruneVerdict::Keep { reason } => keep(reason, decided_by),
+            _ if candidate.claimed.is_some() => keep(candidate.claimed.as_deref().unwrap_or_default(), None),
             _ if empty => keep(
                 "the revision has no manifests at all, which is taken for a mistake",
                 None,

@@ -35,6 +35,7 @@ fn made(desired: Vec<DesiredObject>, candidates: Vec<PruneCandidate>) -> Plan {
         desired,
         candidates,
         namespace: None,
+        selection: Vec::new(),
         options: Options {
             allow_empty: true,
             ..Options::default()
@@ -67,6 +68,7 @@ fn applied(live: Option<Object>, decision: SyncDecision) -> (bool, Strategy, App
         live,
         decision,
         predecessors: Vec::new(),
+        released: false,
         recreate: false,
     };
     let plan = made(vec![desired], Vec::new());
@@ -117,6 +119,7 @@ fn what_else_was_decided_is_carried_along() {
 #[test]
 fn a_held_deletion_is_done_as_the_policies_said() {
     let candidate = PruneCandidate {
+        claimed: None,
         live: config(true),
         prune: PruneDecision {
             verdict: PruneVerdict::Hold { reason: "r".into() },

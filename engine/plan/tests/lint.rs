@@ -40,6 +40,7 @@ fn desired(kind: &str, name: &str) -> DesiredObject {
         decision: SyncDecision::default(),
         predecessors: Vec::new(),
         recreate: false,
+        released: false,
     }
 }
 
@@ -60,6 +61,7 @@ fn candidate(kind: &str, name: &str, verdict: PruneVerdict) -> PruneCandidate {
         live: live(kind, name),
         prune,
         sync: SyncDecision::default(),
+        claimed: None,
     }
 }
 
@@ -84,6 +86,7 @@ fn input() -> PlanInput {
             candidate("ConfigMap", "oldest", PruneVerdict::Keep { reason: "r".into() }),
         ],
         namespace: None,
+        selection: Vec::new(),
         options: Options::default(),
     }
 }
@@ -223,6 +226,59 @@ fn what_another_application_owns_is_not_taken() {
 }
 
 #[test]
+fn what_another_application_let_go_is_taken_over() {
+    let mut input = input();
+    let released = live("ConfigMap", "a").edit(|map| {
+        map.get_mut("metadata").unwrap()["labels"][PART_OF_LABEL] = "applyset-other-v1".into();
+    });
+    input.desired[0].live = Some(released);
+    input.desired[0].difference = Difference::Same;
+    input.desired[0].released = true;
+    let made = plan(input.clone());
+    assert_eq!(lint::check_against(&made, &input), Vec::<String>::new());
+    assert!(made.blocked.is_empty() && made.steps.iter().any(|step| step.object.name == "a"));
+}
+
+#[test]
+fn what_another_application_wants_is_never_deleted() {
+    let mut input = input();
+    let before = plan(input.clone());
+    for candidate in &mut input.candidates {
+        candidate.claimed = Some("Application shop/other wants it".into());
+    }
+    let made = plan(input.clone());
+    assert_eq!(lint::check_against(&made, &input), Vec::<String>::new());
+    assert!(made.held.is_empty() && made.kept.len() == 3);
+    assert!(
+        made.steps
+            .iter()
+            .all(|step| matches!(step.action, Action::Apply { .. }))
+    );
+    let wrong = lint::check_against(&before, &input).join("\n");
+    assert!(wrong.contains("another application claims it"), "{wrong}");
+}
+
+#[test]
+fn what_is_not_selected_is_not_touched_and_stops_nothing() {
+    let mut input = input();
+    input.selection = vec!["/Secret/shop/*".parse().unwrap()];
+    input.desired[0].decision.hold = Some("not yet".into());
+    let made = plan(input.clone());
+    assert_eq!(lint::check_against(&made, &input), Vec::<String>::new());
+    let names: Vec<&str> = made.steps.iter().map(|step| step.object.name.as_str()).collect();
+    assert_eq!(names, ["s"]);
+    assert!(made.blocked.is_empty() && made.held.is_empty() && made.kept.is_empty());
+    // What Git has is not deleted, whatever was selected.
+    input
+        .candidates
+        .push(candidate("ConfigMap", "a", PruneVerdict::Delete));
+    input.selection = vec!["/ConfigMap/shop/o*d".parse().unwrap()];
+    let made = plan(input);
+    let names: Vec<&str> = made.steps.iter().map(|step| step.object.name.as_str()).collect();
+    assert_eq!(names, ["old"]);
+}
+
+#[test]
 fn a_plan_read_back_is_the_same_plan() {
     let made = plan(input());
     let read: Plan = serde_json::from_str(&made.to_json()).unwrap();
@@ -263,6 +319,7 @@ fn nothing_that_we_did_not_write_is_touched() {
             live,
             prune,
             sync: SyncDecision::default(),
+            claimed: None,
         });
     }
     let before = plan(self::input());

@@ -19,9 +19,15 @@ pub const HEALTHY: &str = "Healthy";
 pub const PLUGINS_READY: &str = "PluginsReady";
 /// Does the API server answer, and may we?
 pub const CLUSTER_READY: &str = "ClusterReady";
+/// Is nothing written for now? Only there while that is so.
+pub const PAUSED: &str = "Paused";
+/// Is it kept at a revision that somebody named? Only there while that is so.
+pub const PINNED: &str = "Pinned";
 
-/// The order in which they are shown: the way of the data.
-const ORDER: [&str; 8] = [
+/// The order in which they are shown: what people did, then the way of the data.
+const ORDER: [&str; 10] = [
+    PAUSED,
+    PINNED,
     CLUSTER_READY,
     SOURCE_READY,
     KEYS_READY,
@@ -125,6 +131,13 @@ pub fn set(
 /// The condition of a type.
 pub fn get<'a>(conditions: &'a [Condition], r#type: &str) -> Option<&'a Condition> {
     conditions.iter().find(|condition| condition.r#type == r#type)
+}
+
+/// Takes a condition away. True where there was one.
+pub fn remove(conditions: &mut Vec<Condition>, r#type: &str) -> bool {
+    let before = conditions.len();
+    conditions.retain(|condition| condition.r#type != r#type);
+    conditions.len() < before
 }
 
 fn shortened(mut message: String) -> String {

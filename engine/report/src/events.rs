@@ -18,6 +18,22 @@ pub enum Happening {
     SyncSucceeded,
     /// It is not.
     SyncFailed,
+    /// Somebody ended it.
+    SyncTerminated,
+    /// Something newer took its place.
+    SyncSuperseded,
+    /// The API server would take what was asked for.
+    DryRunSucceeded,
+    /// Nothing is written from here on.
+    Paused,
+    /// A pause or a pin ended.
+    Resumed,
+    /// A revision is kept, whatever comes after it.
+    Pinned,
+    /// It was looked at because somebody asked for that.
+    Refreshed,
+    /// Hooks of a deletion were run.
+    DeletionHooks,
     /// A change made in the cluster was undone.
     Healed,
     /// Deletions wait for approval.
@@ -38,6 +54,14 @@ impl Happening {
             Self::SyncFailed | Self::DeletionsHeld | Self::RevisionRefused | Self::RequestRefused => true,
             Self::SyncStarted
             | Self::SyncSucceeded
+            | Self::SyncTerminated
+            | Self::SyncSuperseded
+            | Self::DryRunSucceeded
+            | Self::Paused
+            | Self::Resumed
+            | Self::Pinned
+            | Self::Refreshed
+            | Self::DeletionHooks
             | Self::Healed
             | Self::DeletionsApproved
             | Self::CleanedUp => false,

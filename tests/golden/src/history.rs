@@ -15,6 +15,7 @@ use sluice_model::manager::predecessors;
 use sluice_model::manifest::Manifest;
 use sluice_model::object::{Object, ObjectKey};
 use sluice_model::plan::{Action, ApplicationKey, Plan, Step as PlanStep};
+use sluice_model::selection::Selector;
 use sluice_model::tree::{Revision, Tree};
 use sluice_model::trust::{Evidence, Verified};
 use sluice_plan::{
@@ -24,6 +25,7 @@ use sluice_render::{Scope, render, settle};
 
 use crate::policies::Policies;
 use crate::server::Server;
+use crate::shown::{indented, noted, shown};
 
 /// One story.
 #[derive(Debug, Deserialize)]
@@ -97,6 +99,12 @@ pub struct Settings {
     pub create_namespace: bool,
     /// The plan that was shown last is approved.
     pub approve: bool,
+    /// Selectors of the objects that it is about.
+    pub only: Vec<Selector>,
+    /// What another application wants: `ConfigMap shop/a`.
+    pub claimed: Vec<String>,
+    /// What the application that owns it no longer wants.
+    pub released: Vec<String>,
     /// Which policies answer.
     pub policies: Policies,
 }
@@ -179,7 +187,11 @@ impl World {
             }
             Step::Create { by, manifest } => {
                 let object = Object::new(manifest.clone()).expect("an object");
-                self.server.write(&object, by);
+                // What carries our name was applied by another application of ours.
+                match by == FIELD_MANAGER {
+                    true => self.server.apply(&object, by, true).expect("it is forced"),
+                    false => self.server.write(&object, by),
+                }
                 format!("## {by} creates {}\n", object.reference())
             }
             Step::Claim { by, manifest } => {
@@ -283,6 +295,7 @@ impl World {
                 let comparison =
                     compare_taking_over(&object, live.as_ref(), &decision.ignore_fields, &earlier);
                 DesiredObject {
+                    released: settings.released.contains(&object.reference().to_string()),
                     manifest: Manifest { object, origin },
                     live,
                     difference: comparison.difference,
@@ -296,10 +309,25 @@ impl World {
             .server
             .objects()
             .filter(|live| live.label(PART_OF_LABEL) == Some(set.as_str()))
-            .map(|live| PruneCandidate {
-                prune: settings.policies.prune(&live),
-                sync: Policies::Standard.sync(&live),
-                live,
+            .map(|live| {
+                // Where the application goes, Git still has what it protects.
+                let written = (occasion == Occasion::ApplicationDeleted)
+                    .then(|| sent.get(&live.reference().key()))
+                    .flatten();
+                let verdicts = [Some(&live), written].into_iter().flatten();
+                let name = live.reference().to_string();
+                PruneCandidate {
+                    prune: verdicts
+                        .map(|object| settings.policies.prune(object))
+                        .max_by(|a, b| a.verdict.cmp(&b.verdict))
+                        .expect("the live object has one"),
+                    sync: Policies::Standard.sync(&live),
+                    claimed: settings
+                        .claimed
+                        .contains(&name)
+                        .then(|| "Application shop/other wants it too".to_owned()),
+                    live,
+                }
             })
             .collect();
         let desired_namespace =
@@ -332,6 +360,7 @@ impl World {
             candidates,
             namespace: Some(destination)
                 .filter(|destination| settings.create_namespace && destination.live.is_none()),
+            selection: settings.only.clone(),
             options: Options {
                 prune: !settings.no_prune,
                 allow_empty: settings.allow_empty,
@@ -500,125 +529,6 @@ fn check(made: &Plan, input: &PlanInput) {
     );
     let read: Plan = serde_json::from_str(&made.to_json()).expect("a plan can be read back");
     assert_eq!(read.digest(), made.digest());
-}
-
-fn noted(settings: &Settings) -> String {
-    let flags = [
-        (settings.no_prune, "without pruning"),
-        (settings.allow_empty, "empty allowed"),
-        (settings.hooks_always, "hooks in any case"),
-        (settings.hooks_never, "without hooks"),
-        (settings.create_namespace, "creating the namespace"),
-        (settings.approve, "with approval"),
-        (settings.policies == Policies::Failing, "plugins failing"),
-        (settings.policies == Policies::Careless, "careless plugins"),
-    ];
-    let words: Vec<&str> = flags
-        .iter()
-        .filter(|(on, _)| *on)
-        .map(|(_, word)| *word)
-        .collect();
-    if words.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", words.join(", "))
-    }
-}
-
-/// A plan as text.
-pub fn shown(plan: &Plan) -> String {
-    let mut text = String::new();
-    let mut wave = None;
-    for step in &plan.steps {
-        if wave != Some((step.phase, step.wave)) {
-            wave = Some((step.phase, step.wave));
-            let _infallible = writeln!(text, "{:?} {}", step.phase, step.wave);
-        }
-        text.push_str(&shown_step(step));
-    }
-    for held in &plan.held {
-        let by = held.decided_by.as_deref().unwrap_or("the engine");
-        let _infallible = writeln!(
-            text,
-            "held in wave {} by {by}: {}: {}",
-            held.step.wave, held.step.object, held.reason
-        );
-    }
-    for kept in &plan.kept {
-        let by = kept.decided_by.as_deref().unwrap_or("the engine");
-        let _infallible = writeln!(text, "kept by {by}: {}: {}", kept.object, kept.reason);
-    }
-    for block in &plan.blocked {
-        let by = block.decided_by.as_deref().unwrap_or("the engine");
-        let object = block.object.as_ref().map(ToString::to_string).unwrap_or_default();
-        let _infallible = writeln!(text, "blocked by {by}: {object}: {}", block.reason);
-    }
-    let _infallible = writeln!(text, "unchanged: {}", plan.unchanged);
-    text
-}
-
-fn shown_step(step: &PlanStep) -> String {
-    let mut text = String::new();
-    match &step.action {
-        Action::Delete { propagation } => {
-            let _infallible = writeln!(text, "  - {} ({propagation:?})", step.object);
-        }
-        Action::Apply {
-            strategy,
-            force,
-            delete_first,
-            take_over,
-            cleanup,
-            ..
-        } => {
-            let sign = if step.precondition.is_some() { "~" } else { "+" };
-            let mut notes: Vec<String> = step.origin.iter().map(ToString::to_string).collect();
-            if *strategy != Strategy::ServerSideApply {
-                notes.push(format!("{strategy:?}"));
-            }
-            if *force {
-                notes.push("force".to_owned());
-            }
-            if !cleanup.is_empty() {
-                notes.push(format!("{cleanup:?}"));
-            }
-            if *delete_first {
-                notes.push("deleted first".to_owned());
-            }
-            notes.extend(
-                take_over
-                    .iter()
-                    .map(|manager| format!("takes over from {manager}")),
-            );
-            let _infallible = writeln!(text, "  {sign} {} ({})", step.object, notes.join(", "));
-        }
-    }
-    let set = applyset::id(&application().namespace, &application().name);
-    for change in &step.changes {
-        let value = |value: &Option<Value>| {
-            value
-                .as_ref()
-                .map_or("nothing".to_owned(), Value::to_string)
-                .replace(&set, "OURS")
-        };
-        let holder = change.holder.as_ref().map(|holder| format!(" (of {holder})"));
-        let _infallible = writeln!(
-            text,
-            "      {}: {} -> {}{}",
-            change.pointer,
-            value(&change.live),
-            value(&change.desired),
-            holder.unwrap_or_default()
-        );
-    }
-    text
-}
-
-fn indented(text: &str) -> String {
-    text.lines()
-        .map(|line| format!("  {line}"))
-        .collect::<Vec<_>>()
-        .join("\n")
 }
 
 fn set(value: &mut Value, pointer: &str, new: &Value) {

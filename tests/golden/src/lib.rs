@@ -11,3 +11,4 @@
 pub mod history;
 pub mod policies;
 pub mod server;
+pub mod shown;

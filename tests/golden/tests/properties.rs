@@ -112,7 +112,7 @@ proptest! {
             change(&mut world, from, to);
             synced(&mut world, &settings);
             let again = plan(world.input(Occasion::Sync, &settings).expect("it renders").0);
-            prop_assert!(again.steps.is_empty(), "{}", sluice_golden::history::shown(&again));
+            prop_assert!(again.steps.is_empty(), "{}", sluice_golden::shown::shown(&again));
         }
     }
 

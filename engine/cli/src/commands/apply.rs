@@ -111,6 +111,13 @@ async fn execute(arguments: &Arguments, saved: &Plan, global: &Global) -> Result
         ..Connection::open(global).await?
     };
     let application = connection.application(&saved.application.name).await?;
+    if let Some(pause) = application.spec.pause.as_ref().filter(|_| !arguments.dry_run) {
+        return Err(CliError::Paused {
+            application: connection.title(&saved.application.name),
+            reason: because(&pause.reason),
+        }
+        .into());
+    }
     let approval = application.annotations().get(APPROVED_PLAN_ANNOTATION).cloned();
     let mut engine = Engine::of(connection, application, &arguments.git, global)?;
     let prepared = engine.prepare(Some(&saved.revision)).await?;
@@ -126,7 +133,7 @@ async fn execute(arguments: &Arguments, saved: &Plan, global: &Global) -> Result
         reference: engine.connection.reference(&saved.application.name),
         id: engine.job.applyset(),
         recorded: engine.job.recorded.clone(),
-        afterwards: prepared.afterwards.clone(),
+        afterwards: prepared.members_after(saved, approval.as_ref() == Some(&saved.digest())),
     };
     let request = Request {
         plan: saved,
@@ -156,6 +163,14 @@ async fn execute(arguments: &Arguments, saved: &Plan, global: &Global) -> Result
     let finished = sluice_apply::apply(&prepared.cluster, request, &wait, &mut tell).await;
     let held = if finished.held_done { 0 } else { saved.held.len() };
     Ok((finished, held))
+}
+
+/// `: why`, where that was said.
+fn because(reason: &str) -> String {
+    match reason.is_empty() {
+        true => String::new(),
+        false => format!(": {reason}"),
+    }
 }
 
 /// In what the plan made now is another one.

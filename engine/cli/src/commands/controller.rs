@@ -43,9 +43,6 @@ pub(crate) struct Arguments {
     /// Applications looked at at once; twice the processors by default
     #[arg(long, value_name = "NUMBER", value_parser = at_least_one)]
     workers: Option<usize>,
-    /// How long a wave may take to become healthy
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
-    wave_timeout: Duration,
     /// Namespace of the Lease by which many instances agree which one works; alone by default
     #[arg(long, value_name = "NAMESPACE", value_parser = crate::commands::install::name)]
     lease_namespace: Option<String>,
@@ -107,7 +104,6 @@ fn configured(arguments: &Arguments, global: &Global) -> Options {
         concurrency: arguments.workers.unwrap_or(defaults.concurrency),
         apply: sluice_apply::Options {
             concurrency: arguments.concurrency,
-            wave_timeout: arguments.wave_timeout,
             ..defaults.apply
         },
         reaching: arguments.git.reaching(),

@@ -68,9 +68,16 @@ fn table(applications: &[Application], with_namespace: bool, now: Timestamp) -> 
             row.push(application.namespace().unwrap_or_default().into());
         }
         row.push(application.name_any().into());
-        row.push(sync_cell(status.sync.status));
+        row.push(match application.spec.pause.is_some() {
+            true => Cell::new(format!("{:?} (paused)", status.sync.status), WAITING),
+            false => sync_cell(status.sync.status),
+        });
         row.push(health_cell(status.health.status));
-        row.push(short(&status.sync.revision).into());
+        let pinned = match application.spec.pin.is_some() {
+            true => " (pinned)",
+            false => "",
+        };
+        row.push(format!("{}{pinned}", short(&status.sync.revision)).into());
         row.push(Cell::new(
             created.map(|created| age(created, now)).unwrap_or_default(),
             FAINT,
@@ -132,6 +139,25 @@ mod tests {
         NAMESPACE  NAME       SYNC       HEALTH    REVISION      AGE
         shop       guestbook  OutOfSync  Degraded  3f2a91c05b77  4h
         ");
+    }
+
+    #[test]
+    fn what_is_paused_or_pinned_shows() {
+        let mut application = guestbook();
+        application.spec.pause = Some(sluice_model::application::Pause::default());
+        application.spec.pin = Some(sluice_model::application::Pin {
+            revision: "3f2a91c05b77".to_owned(),
+            reason: String::new(),
+            by: String::new(),
+        });
+        let mut out = anstream::StripStream::new(Vec::new());
+        let now: Timestamp = "2026-11-21T05:00:00Z".parse().unwrap();
+        table(&[application], false, now).write(&mut out, "").unwrap();
+        let text = String::from_utf8(out.into_inner()).unwrap();
+        assert!(
+            text.contains("OutOfSync (paused)") && text.contains("3f2a91c05b77 (pinned)"),
+            "{text}"
+        );
     }
 
     #[test]

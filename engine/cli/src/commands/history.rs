@@ -1,4 +1,4 @@
-//! `sluice history`: the last syncs, newest first.
+//! `sluice history`: the last operations, newest first.
 
 use std::io::Write;
 
@@ -6,7 +6,8 @@ use clap::Args;
 use sluice_model::application::HistoryEntry;
 
 use crate::args::Global;
-use crate::connection::{Connection, block_on};
+use crate::commands::status::phase_cell;
+use crate::connection;
 use crate::failure::Failure;
 use crate::output::{self, Format, Output, Table, short};
 
@@ -15,8 +16,12 @@ Examples:
   sluice history guestbook
   sluice history guestbook -o json | jq -r .revision
 
-With -o json, every sync is one line: id, revision, deployedAt, initiatedBy, planDigest, signer,
-summary.
+Syncs of every kind are here, with how they ended, and pauses; at most ten, of which at least
+five are successful syncs where there were so many: what `sluice rollback` can go back to. What
+happens again and again (drift, a retry) is one entry with its number of times.
+
+With -o json, every operation is one line: id, operation, kind, result, revision, deployedAt,
+initiatedBy, planDigest, policies, signer, summary, times.
 
 Exit codes: 0; 3 if there is no such Application; 7 if the cluster fails.";
 
@@ -32,12 +37,7 @@ pub(crate) struct Arguments {
 
 /// Prints the history.
 pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
-    let application = block_on(async {
-        Connection::open(global)
-            .await?
-            .application(&arguments.application)
-            .await
-    })?;
+    let application = connection::application(&arguments.application, global)?;
     let history = application.status.unwrap_or_default().history;
     match arguments.output.format {
         Format::Text => table(&history).write(out, ""),
@@ -47,17 +47,25 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
 
 fn table(history: &[HistoryEntry]) -> Table {
     let mut table = Table::new();
-    table.head(&["ID", "REVISION", "DEPLOYED", "BY", "SIGNER", "PLAN", "RESULT"]);
+    table.head(&[
+        "ID", "KIND", "RESULT", "REVISION", "ENDED", "BY", "SIGNER", "PLAN", "SUMMARY",
+    ]);
     for entry in history {
+        let times = match entry.times {
+            1 => String::new(),
+            times => format!(" ×{times}"),
+        };
         let digest = entry.plan_digest.trim_start_matches("sha256:");
         table.row(vec![
             entry.id.to_string().into(),
+            format!("{:?}{times}", entry.kind).into(),
+            phase_cell(entry.result),
             short(&entry.revision).into(),
             (&entry.deployed_at).into(),
             (&entry.initiated_by).into(),
             entry.signer.as_deref().map_or("-", short).into(),
             short(digest).into(),
-            (&entry.summary).into(),
+            entry.summary.lines().next().unwrap_or_default().into(),
         ]);
     }
     table

@@ -8,8 +8,8 @@ use serde_json::json;
 use sluice_model::application::REFRESH_ANNOTATION;
 
 use crate::args::Global;
-use crate::commands::wait::{Patience, gone};
-use crate::connection::{Connection, block_on};
+use crate::commands::wait::Patience;
+use crate::connection::{Connection, block_on, gone};
 use crate::failure::Failure;
 
 pub(crate) const HELP: &str = "\
@@ -18,7 +18,8 @@ Examples:
   sluice refresh guestbook --hard --wait
 
 The request is the annotation `sluice.dev/refresh`; the controller removes it when it has
-looked.
+looked. A hard refresh also forgets what was made of Git, every verdict, and the kinds that the
+API server has. In other tools: `argocd app get --refresh` and `--hard-refresh`, `flux reconcile`.
 
 Exit codes: 0; 3 if there is no such Application; 7 if the cluster fails; 9 if nobody looked in
 time.";

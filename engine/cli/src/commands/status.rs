@@ -8,7 +8,7 @@ use sluice_model::application::{Application, ApplicationStatus, ObjectState};
 
 use crate::args::Global;
 use crate::commands::get::{health_cell, sync_cell};
-use crate::connection::{Connection, block_on};
+use crate::connection;
 use crate::failure::Failure;
 use crate::output::{
     self, BAD, Cell, FAINT, Format, GOOD, Output, STRONG, Table, WAITING, plain, short, styled,
@@ -34,12 +34,7 @@ pub(crate) struct Arguments {
 
 /// Prints the status.
 pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
-    let application = block_on(async {
-        Connection::open(global)
-            .await?
-            .application(&arguments.application)
-            .await
-    })?;
+    let application = connection::application(&arguments.application, global)?;
     match arguments.output.format {
         Format::Text => text(out, &application),
         format @ (Format::Json | Format::Yaml) => {
@@ -71,6 +66,24 @@ pub(crate) fn text(out: &mut impl Write, application: &Application) -> Result<()
         )
         .into(),
     ]);
+    if let Some(pin) = &application.spec.pin {
+        let by = match pin.by.is_empty() {
+            true => String::new(),
+            false => format!("by {}", pin.by),
+        };
+        facts.row(vec![
+            "pinned".into(),
+            Cell::new(short(&pin.revision), WAITING),
+            format!("{by} {}", pin.reason).trim().into(),
+        ]);
+    }
+    if let Some(pause) = &application.spec.pause {
+        facts.row(vec![
+            "paused".into(),
+            Cell::new("nothing is written", WAITING),
+            format!("{} {}", pause.by, pause.reason).trim().into(),
+        ]);
+    }
     let Some(status) = &application.status else {
         facts.row(vec![
             "status".into(),
@@ -132,7 +145,8 @@ fn summarise(facts: &mut Table, status: &ApplicationStatus) {
             |finished| format!("finished {finished}"),
         );
         let who = format!(
-            "{} to {}, by {}, {until}",
+            "{:?} {} to {}, by {}, {until}",
+            operation.kind,
             operation.id,
             short(&operation.revision),
             operation.initiated_by
@@ -145,10 +159,11 @@ fn summarise(facts: &mut Table, status: &ApplicationStatus) {
     facts.row(vec!["objects".into(), status.objects.to_string().into()]);
 }
 
-fn phase_cell(phase: sluice_model::application::OperationPhase) -> Cell {
-    use sluice_model::application::OperationPhase::{Failed, Running, Succeeded};
+/// How an operation ended, in its colour.
+pub(crate) fn phase_cell(phase: sluice_model::application::OperationPhase) -> Cell {
+    use sluice_model::application::OperationPhase::{Failed, Running, Succeeded, Superseded, Terminated};
     let style = match phase {
-        Running => WAITING,
+        Running | Terminated | Superseded => WAITING,
         Succeeded => GOOD,
         Failed => BAD,
     };

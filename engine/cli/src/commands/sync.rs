@@ -5,24 +5,32 @@ use std::io::Write;
 use clap::Args;
 use serde_json::json;
 use sluice_model::ExitKind;
-use sluice_model::application::{OPERATION_ANNOTATION, OperationPhase, OperationRequest};
+use sluice_model::application::{Application, OPERATION_ANNOTATION, OperationRequest};
+use sluice_model::selection::Selector;
 
 use crate::args::Global;
 use crate::commands::status;
-use crate::commands::wait::{Patience, Wanted, gone, holds};
-use crate::connection::{Connection, block_on};
-use crate::failure::{CliError, Failure, Standing};
+use crate::commands::wait::Patience;
+use crate::connection::{Connection, Ended, block_on};
+use crate::failure::{CliError, Failure};
 use crate::output::short;
 
 pub(crate) const HELP: &str = "\
 Examples:
-  sluice sync guestbook                        to the target revision, and follow it
-  sluice sync guestbook --revision v1.4 --prune --wait
+  sluice sync guestbook                        to the target revision, until it is healthy
+  sluice sync guestbook --prune                and delete what Git no longer has
+  sluice sync guestbook --resource apps/Deployment/shop/web --resource '/ConfigMap/shop/web-*'
+  sluice sync guestbook --dry-run              let the API server try everything, store nothing
+  sluice sync guestbook --revision v1.4        where nothing is automated; else see `sluice rollback`
   sluice sync guestbook --no-follow            only ask
 
 The request is the annotation `sluice.dev/operation`: who may sync is decided by RBAC on
 Applications. Deletions go through the prune policies; those that are held are shown with the
-command that approves them.
+command that approves them. The sync is done when the application is healthy, or has failed to
+be within `spec.syncPolicy.healthTimeout`. A sync of some objects runs no hooks unless told to,
+and leaves the application at the revision it is at.
+
+In other tools: `argocd app sync` (--resource GROUP:KIND:NAMESPACE/NAME there), `flux reconcile`.
 
 Exit codes: 0; 3 if there is no such Application; 5 if something is held for approval; 7 if the
 sync or the cluster fails; 9 if the time is over (the sync goes on).";
@@ -33,15 +41,21 @@ pub(crate) struct Arguments {
     /// Name of the Application
     #[arg(value_name = "APP")]
     application: String,
-    /// Branch, tag or commit instead of the target revision
+    /// Branch, tag or commit instead of the target revision; it has to be trusted too
     #[arg(long, value_name = "REVISION")]
     revision: Option<String>,
     /// Delete what Git no longer has, as far as the prune policies let it
     #[arg(long)]
     prune: bool,
-    /// Wait until everything is healthy too
-    #[arg(long, conflicts_with = "no_follow")]
-    wait: bool,
+    /// Only these objects, as group/kind/namespace/name with `*` for any text; may be repeated
+    #[arg(long, value_name = "SELECTOR")]
+    resource: Vec<Selector>,
+    /// Run the hooks although only some objects are synced
+    #[arg(long, requires = "resource")]
+    with_hooks: bool,
+    /// Only let the API server try everything
+    #[arg(long)]
+    dry_run: bool,
     /// Return as soon as the request is made
     #[arg(long)]
     no_follow: bool,
@@ -52,14 +66,16 @@ pub(crate) struct Arguments {
 /// Asks, and follows.
 pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
     let name = &arguments.application;
-    let application = block_on(async {
+    let synced = block_on(async {
         let connection = Connection::open(global).await?;
-        let title = connection.title(name);
         let request = OperationRequest {
             id: request_id(),
             revision: arguments.revision.clone(),
             prune: arguments.prune,
-            requested_by: connection.whoami().await.unwrap_or_else(|| "unknown".to_owned()),
+            resources: arguments.resource.clone(),
+            with_hooks: arguments.with_hooks,
+            dry_run: arguments.dry_run,
+            requested_by: connection.requester().await,
         };
         let text = serde_json::to_string(&request).map_err(CliError::Encode)?;
         connection
@@ -68,57 +84,53 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
         if arguments.no_follow {
             return Ok(None);
         }
-        let synced = connection.follow(name, "synced", arguments.patience.timeout(), |application| {
-            let application = application.ok_or_else(|| gone(&title))?;
-            let operation = application
-                .status
-                .as_ref()
-                .and_then(|status| status.operation.as_ref());
-            let Some(operation) = operation.filter(|operation| operation.id == request.id) else {
-                return Ok(None);
-            };
-            match operation.phase {
-                OperationPhase::Running => Ok(None),
-                OperationPhase::Failed => Err(CliError::OperationFailed {
-                    application: title.clone(),
-                    status: Standing(operation.message.clone()),
-                }
-                .into()),
-                OperationPhase::Succeeded if arguments.wait && !holds(Wanted::Healthy, application) => {
-                    Ok(None)
-                }
-                OperationPhase::Succeeded => Ok(Some(application.clone())),
-            }
-        });
-        synced.await.map(Some)
+        let followed = connection.follow_operation(name, &request.id, arguments.patience.timeout());
+        followed.await.map(Some)
     })?;
-    let Some(application) = application else {
-        writeln!(
-            out,
-            "Application {name} will be synced; see `sluice status {name}`"
-        )?;
-        return Ok(());
-    };
-    let state = application.status.clone().unwrap_or_default();
-    let result = state
-        .history
-        .first()
-        .map(|entry| format!(": {}", entry.summary))
-        .unwrap_or_default();
+    match synced {
+        None => {
+            writeln!(
+                out,
+                "Application {name} will be synced; see `sluice status {name}`"
+            )?;
+            Ok(())
+        }
+        Some((_, ended)) if arguments.dry_run => {
+            writeln!(
+                out,
+                "Application {name} at {}: {}",
+                short(&ended.revision),
+                ended.message
+            )?;
+            Ok(())
+        }
+        Some((application, ended)) => tell(out, name, &application, &ended),
+    }
+}
+
+/// Says what a sync came to, and what still waits for a person.
+pub(crate) fn tell(
+    out: &mut impl Write,
+    name: &str,
+    application: &Application,
+    ended: &Ended,
+) -> Result<(), Failure> {
     writeln!(
         out,
-        "Application {name} is synced to {}{result}",
-        short(&state.sync.revision)
+        "Application {name} is synced to {}: {}",
+        short(&ended.revision),
+        ended.message
     )?;
+    let state = application.status.clone().unwrap_or_default();
     if state.pending_approval.is_some() {
-        status::pending(out, &application, &state)?;
+        status::pending(out, application, &state)?;
         return Err(Failure::Answered(ExitKind::Held));
     }
     Ok(())
 }
 
 /// Tells this request from any other: the time to the nanosecond, and the process.
-fn request_id() -> String {
+pub(crate) fn request_id() -> String {
     format!(
         "cli-{}-{}",
         jiff::Timestamp::now().as_nanosecond(),

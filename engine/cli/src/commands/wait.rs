@@ -9,8 +9,8 @@ use sluice_model::application::{Application, OperationPhase, SyncStatus};
 use sluice_model::health::HealthStatus;
 
 use crate::args::Global;
-use crate::connection::{Connection, block_on, is_settled};
-use crate::failure::{CliError, Failure};
+use crate::connection::{Connection, block_on, gone, is_settled};
+use crate::failure::Failure;
 
 pub(crate) const HELP: &str = "\
 Examples:
@@ -19,7 +19,10 @@ Examples:
   sluice wait guestbook --for deleted
 
 What is open (a refresh, a requested sync, a spec that the controller has not seen) is waited
-for first, so that the answer is never about the past.
+for first, so that the answer is never about the past. Where the time is over, the error says
+on which object it waits, since when, and which plugin says so.
+
+As `argocd app wait` and `flux reconcile` do.
 
 Exit codes: 0; 3 if there is no such Application; 7 if the cluster fails; 9 if the time is over.";
 
@@ -107,14 +110,6 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
     })?;
     writeln!(out, "{title} is {words}")?;
     Ok(())
-}
-
-/// The failure of an Application that went away while it was looked at.
-pub(crate) fn gone(title: &str) -> Failure {
-    CliError::Gone {
-        application: title.to_owned(),
-    }
-    .into()
 }
 
 /// True where `wanted` holds for good: nothing is open that might change it.

@@ -1,6 +1,7 @@
 //! From manifests and live objects to a plan: sync policies, compare, prune policies, plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use sluice_apply::Members;
 use sluice_cluster::Cluster;
@@ -11,16 +12,20 @@ use sluice_model::difference::Difference;
 use sluice_model::manager::{self, Manager};
 use sluice_model::manifest::{Manifest, Origin};
 use sluice_model::object::{Object, ObjectKey, ObjectRef};
-use sluice_model::plan::{ApplicationKey, Plan};
+use sluice_model::plan::{Action, ApplicationKey, Plan};
 use sluice_model::secret::mask;
+use sluice_model::selection::Selector;
 use sluice_plan::{DesiredObject, DestinationNamespace, Hooks, Options, PlanInput};
 use sluice_plugin_host::{PluginHost, PluginProblem, PruneContext, SyncContext, SyncObject};
 
 use crate::error::PipelineError;
 use crate::pipeline::{Job, Live, Pipeline, blocking};
 
+/// How long a hook may take, such as `90s`. The engine's own: when something is given up is not for policies to decide.
+const HOOK_TIMEOUT_ANNOTATION: &str = "sluice.dev/hook-timeout";
+
 /// What a plan is to be made for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Intent {
     /// The commit; empty where the application is being deleted.
     pub revision: String,
@@ -30,6 +35,10 @@ pub struct Intent {
     pub prune: bool,
     /// When hooks run.
     pub hooks: Hooks,
+    /// Only these objects; everything where empty.
+    pub selection: Vec<Selector>,
+    /// What Git still has of what is to be deleted: protection counts wherever it is written.
+    pub protections: BTreeMap<ObjectKey, Object>,
 }
 
 impl Intent {
@@ -40,16 +49,23 @@ impl Intent {
             occasion: Occasion::Sync,
             prune: true,
             hooks: Hooks::WithChanges,
+            selection: Vec::new(),
+            protections: BTreeMap::new(),
         }
     }
 
-    /// The deletion of the application with all it owns.
-    pub fn farewell() -> Self {
+    /// The deletion of the application with all it owns. `manifests` are what Git has of it.
+    pub fn farewell(manifests: &[Manifest]) -> Self {
+        let protections = manifests
+            .iter()
+            .map(|manifest| (manifest.object.reference().key(), manifest.object.clone()));
         Self {
             revision: String::new(),
             occasion: Occasion::ApplicationDeleted,
             prune: true,
             hooks: Hooks::Always,
+            selection: Vec::new(),
+            protections: protections.collect(),
         }
     }
 }
@@ -75,6 +91,10 @@ pub struct Compared {
     /// True where the change needs a new object, and the strategy allows for that.
     pub recreate: bool,
     pub(crate) certainty: Certainty,
+    /// Another application owned it and no longer wants it.
+    pub released: bool,
+    /// How long it may take to become healthy as a hook; the application's own limit where missing.
+    pub hook_timeout: Option<Duration>,
 }
 
 impl Compared {
@@ -89,6 +109,7 @@ impl Compared {
             decision: self.decision.clone(),
             predecessors: self.predecessors.clone(),
             recreate: self.recreate,
+            released: self.released,
         }
     }
 
@@ -114,13 +135,10 @@ pub struct Prepared {
     pub manifests: BTreeMap<ObjectKey, Object>,
     /// Every desired object.
     pub objects: Vec<Compared>,
-    /// Members after the plan is done, held deletions not done: for the ApplySet's record.
-    pub afterwards: Members,
-    /// Members after the plan is done with its held deletions.
-    pub afterwards_approved: Members,
     /// Policies that did not answer; their cautious defaults are in the plan.
     pub problems: Vec<PluginProblem>,
     input: PlanInput,
+    members: Vec<Object>,
 }
 
 impl Prepared {
@@ -134,10 +152,49 @@ impl Prepared {
 
     /// The plan for less than [`Intent::whole`], from the same findings.
     pub fn plan_for(&self, prune: bool, hooks: Hooks) -> Plan {
+        self.plan_of(prune, hooks, &[])
+    }
+
+    /// As [`Prepared::plan_for`], for some objects alone; for all of them where none are named.
+    pub fn plan_of(&self, prune: bool, hooks: Hooks, selection: &[Selector]) -> Plan {
         let mut input = self.input.clone();
         input.options.prune = prune;
         input.options.hooks = hooks;
+        input.selection = selection.to_vec();
         sluice_plan::plan(input)
+    }
+
+    /// True where any object is meant, in Git or in the cluster.
+    pub fn has(&self, selection: &[Selector]) -> bool {
+        let desired = self.objects.iter().map(Compared::reference);
+        let live = self.members.iter().map(Object::reference);
+        selection.is_empty()
+            || desired
+                .chain(live)
+                .any(|object| Selector::any(selection, &object))
+    }
+
+    /// Where members may be once a plan made of this is done, with what it holds where that is approved: what is desired, and
+    /// what stays of what was.
+    pub fn members_after(&self, plan: &Plan, approved: bool) -> Members {
+        let desired = self
+            .objects
+            .iter()
+            .filter(|object| !object.decision.skip && !object.decision.ignored)
+            .map(|object| &object.desired);
+        let held = plan.held.iter().map(|held| &held.step).filter(|_| approved);
+        let deleted: BTreeSet<ObjectKey> = plan
+            .steps
+            .iter()
+            .chain(held)
+            .filter(|step| matches!(step.action, Action::Delete { .. }))
+            .map(|step| step.object.key())
+            .collect();
+        let staying = self
+            .members
+            .iter()
+            .filter(|object| !deleted.contains(&object.reference().key()));
+        Members::of(desired.chain(staying), &plan.application.namespace)
     }
 }
 
@@ -218,6 +275,7 @@ fn decide(
         desired: objects.iter().map(Compared::for_plan).collect(),
         candidates,
         namespace,
+        selection: intent.selection.clone(),
         options: Options {
             prune: intent.prune,
             allow_empty: job
@@ -229,17 +287,14 @@ fn decide(
         },
     };
     let plan = sluice_plan::plan(input.clone());
-    let approved = afterwards(job, &objects, live, &plan, true);
-    let afterwards = afterwards(job, &objects, live, &plan, false);
     Prepared {
         plan,
         cluster,
         manifests: sent,
         objects,
-        afterwards,
-        afterwards_approved: approved,
         problems,
         input,
+        members: live.members.values().cloned().collect(),
     }
 }
 
@@ -266,7 +321,11 @@ fn compare(
         .zip(answer.value)
         .map(|(manifest, decision)| {
             let found = live.find(&manifest.object.reference().key()).cloned();
-            judge(manifest, found, decision, rules)
+            let released = live.claims.released.contains(&manifest.object.reference().key());
+            Compared {
+                released,
+                ..judge(manifest, found, decision, rules)
+            }
         })
         .collect()
 }
@@ -290,6 +349,7 @@ fn judge(manifest: Manifest, live: Option<Object>, mut decision: SyncDecision, r
         .unwrap_or_default();
     let desired = sluice_compare::prepare(&object, live.as_ref(), &ignored);
     let comparison = sluice_compare::compare_taking_over(&desired, live.as_ref(), &ignored, &predecessors);
+    let hook_timeout = hook_timeout(&desired, &mut decision);
     Compared {
         desired,
         live,
@@ -299,6 +359,8 @@ fn judge(manifest: Manifest, live: Option<Object>, mut decision: SyncDecision, r
         ignored,
         predecessors,
         recreate: false,
+        released: false,
+        hook_timeout,
         certainty: comparison.certainty,
     }
 }
@@ -321,6 +383,21 @@ fn ignored_by(decision: &SyncDecision) -> IgnoreDifference {
     }
 }
 
+/// How long a hook may take. What cannot be read holds the operation, as everything does that is written on an object.
+fn hook_timeout(object: &Object, decision: &mut SyncDecision) -> Option<Duration> {
+    let text = object
+        .annotation(HOOK_TIMEOUT_ANNOTATION)
+        .filter(|_| decision.hook)?;
+    match text.parse::<jiff::SignedDuration>().map(Duration::try_from) {
+        Ok(Ok(timeout)) => Some(timeout),
+        Ok(Err(_)) | Err(_) => {
+            let reason = format!("`{HOOK_TIMEOUT_ANNOTATION}: {text}` is no duration such as `90s` or `5m`");
+            decision.hold.get_or_insert(reason);
+            None
+        }
+    }
+}
+
 fn candidates(
     question: &Question,
     objects: &[Compared],
@@ -335,6 +412,7 @@ fn candidates(
     } = question;
     let desired: std::collections::BTreeSet<ObjectKey> =
         objects.iter().map(|object| object.reference().key()).collect();
+    let claims = &live.claims;
     let gone: Vec<&Object> = live
         .members
         .iter()
@@ -363,8 +441,10 @@ fn candidates(
     let masked: Vec<Object> = gone.iter().map(|object| mask(object)).collect();
     let asked: Vec<_> = masked
         .iter()
-        .cloned()
-        .map(sluice_plugin_host::PruneCandidate::from)
+        .map(|object| sluice_plugin_host::PruneCandidate {
+            live: object.clone(),
+            desired: intent.protections.get(&object.reference().key()).map(mask),
+        })
         .collect();
     let prune = plugins.prune(&job.spec.policies.prune, &asked, &context);
     note(problems, prune.problems);
@@ -381,7 +461,12 @@ fn candidates(
         .into_iter()
         .zip(prune.value)
         .zip(sync.value)
-        .map(|((live, prune), sync)| sluice_plan::PruneCandidate { live, prune, sync })
+        .map(|((live, prune), sync)| sluice_plan::PruneCandidate {
+            claimed: claims.reason(&live.reference().key()).cloned(),
+            live,
+            prune,
+            sync,
+        })
         .collect()
 }
 
@@ -400,26 +485,4 @@ fn note(problems: &mut Vec<PluginProblem>, new: Vec<PluginProblem>) {
             problems.push(problem);
         }
     }
-}
-
-/// Where members may be once the plan is done: what is desired, and what stays of what was.
-fn afterwards(job: &Job, objects: &[Compared], live: &Live, plan: &Plan, approved: bool) -> Members {
-    let desired = objects
-        .iter()
-        .filter(|object| !object.decision.skip && !object.decision.ignored)
-        .map(|object| &object.desired);
-    let held = plan.held.iter().map(|held| &held.step).filter(|_| approved);
-    let deleted: std::collections::BTreeSet<ObjectKey> = plan
-        .steps
-        .iter()
-        .chain(held)
-        .filter(|step| matches!(step.action, sluice_model::plan::Action::Delete { .. }))
-        .map(|step| step.object.key())
-        .collect();
-    let staying = live
-        .members
-        .iter()
-        .filter(|(key, _)| !deleted.contains(*key))
-        .map(|(_, object)| object);
-    Members::of(desired.chain(staying), &job.key.namespace)
 }

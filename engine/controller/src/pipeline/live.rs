@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use sluice_cluster::{Cluster, Kind, Kinds};
+use sluice_model::application::{ApplicationStatus, ObjectState};
 use sluice_model::applyset::PART_OF_LABEL;
 use sluice_model::manifest::Manifest;
-use sluice_model::object::{Object, ObjectKey};
+use sluice_model::object::{GroupKind, Object, ObjectKey};
+use sluice_model::plan::ApplicationKey;
 
 use crate::error::PipelineError;
 use crate::pipeline::{Job, Pipeline};
@@ -23,6 +25,62 @@ pub struct Live {
     pub members: BTreeMap<ObjectKey, Object>,
     /// Desired objects that exist without it.
     pub others: BTreeMap<ObjectKey, Object>,
+    /// What other applications want of all this.
+    pub claims: Claimed,
+}
+
+/// What other applications want of an application's objects, as far as that is known.
+#[derive(Debug, Clone, Default)]
+pub struct Claimed {
+    /// Members that another application's Git has: who that is, in words. They are never deleted.
+    pub members: BTreeMap<ObjectKey, String>,
+    /// Why nothing may be deleted yet: it is not known what every other application wants.
+    pub unsettled: Option<String>,
+    /// Others' objects that their application no longer wants: they may be taken over.
+    pub released: BTreeSet<ObjectKey>,
+}
+
+impl Claimed {
+    /// What others want as far as their statuses say so: for commands, which know nothing else of them.
+    pub fn said<'a>(others: impl Iterator<Item = (ApplicationKey, &'a ApplicationStatus)>) -> Self {
+        let mut members = BTreeMap::new();
+        for (other, status) in others {
+            for object in denied(status) {
+                members.entry(object).or_insert_with(|| wanted_by(&other));
+            }
+        }
+        Self {
+            members,
+            ..Self::default()
+        }
+    }
+
+    /// Why a member must not be deleted.
+    pub fn reason(&self, key: &ObjectKey) -> Option<&String> {
+        self.members.get(key).or(self.unsettled.as_ref())
+    }
+}
+
+/// The state in [`ApplicationStatus::attention`] of what another application owns.
+pub(crate) const BLOCKED: &str = "Blocked";
+
+/// Why an object is not deleted that another application wants.
+pub(crate) fn wanted_by(other: &ApplicationKey) -> String {
+    format!("Application {other} wants it too, and takes it over once nobody else does")
+}
+
+/// What an Application wants and cannot have, as its status says.
+pub(crate) fn denied(status: &ApplicationStatus) -> BTreeSet<ObjectKey> {
+    let blocked = status.attention.iter().filter(|object| object.state == BLOCKED);
+    let key = |object: &ObjectState| {
+        let (kind, group) = object.kind.split_once('.').unwrap_or((&object.kind, ""));
+        ObjectKey {
+            group_kind: GroupKind::new(group, kind),
+            namespace: object.namespace.clone(),
+            name: object.name.clone(),
+        }
+    };
+    blocked.map(key).collect()
 }
 
 impl Live {
@@ -34,7 +92,7 @@ impl Live {
             .collect();
         Self {
             members,
-            others: BTreeMap::new(),
+            ..Self::default()
         }
     }
 

@@ -20,7 +20,7 @@ use crate::error::PipelineError;
 use crate::pipeline::{Found, Grounds, Job, Pipeline, blocking};
 
 /// More new commits than this are not verified in one go: a person should look at what happened.
-const HISTORY_LIMIT: usize = 100_000;
+pub(super) const HISTORY_LIMIT: usize = 100_000;
 
 /// A revision that was let through.
 #[derive(Debug, Clone)]
@@ -125,20 +125,14 @@ impl Pipeline {
         let found = self.find(job, revision, tokio::time::Instant::now()).await?;
         let grounds = self.grounds(job, &found).await?;
         let now = jiff::Timestamp::now();
-        let (trusted, _) = self.trust(job, &found, &grounds, Ledger::default(), now).await?;
-        match (trusted?, revision) {
-            (
-                Trusted {
-                    held_back: Some(held),
-                    ..
-                },
-                Some(_),
-            ) => Err(PipelineError::Verify {
-                commit: held.commit,
-                error: held.error,
-            }),
-            (trusted, _) => Ok(trusted),
-        }
+        let (trusted, _) = match revision.is_some() || job.spec.pin.is_some() {
+            true => {
+                self.trust_named(job, &found, &grounds, Ledger::default(), now)
+                    .await?
+            }
+            false => self.trust(job, &found, &grounds, Ledger::default(), now).await?,
+        };
+        trusted
     }
 }
 

@@ -10,8 +10,7 @@ use kube::ResourceExt as _;
 use serde_json::{Value, json};
 use sluice_cluster::ClusterError;
 use sluice_model::application::{
-    APPROVED_PLAN_ANNOTATION, ApplicationStatus, OPERATION_ANNOTATION, OperationPhase, OperationRequest,
-    PRUNE_FINALIZER, REFRESH_ANNOTATION,
+    APPROVED_PLAN_ANNOTATION, ApplicationStatus, OPERATION_ANNOTATION, PRUNE_FINALIZER, REFRESH_ANNOTATION,
 };
 use sluice_model::plan::ApplicationKey;
 use sluice_model::{Application, Coded, ObjectRef};
@@ -22,7 +21,7 @@ use tokio::time::Instant;
 
 use super::look::Memory;
 use super::wake::{Reasons, Wake};
-use super::{Shared, pace, standing};
+use super::{Shared, automation, gate, operation, pace};
 use crate::error::PipelineError;
 use crate::pipeline::{HealthMemory, Job};
 
@@ -54,7 +53,9 @@ pub(crate) struct Actor {
     pub(crate) synced_generation: Option<i64>,
     /// The generation of the spec at the last failed sync; none where that was before a restart.
     pub(crate) failed_generation: Option<i64>,
-    pub(crate) healing: super::syncing::Healing,
+    pub(crate) healing: automation::Healing,
+    /// What is remembered of an operation whose verdict is not in.
+    pub(crate) gate: gate::Gate,
     /// When the repository is to be asked again.
     poll: Instant,
     /// When something else is due: a retry, another healing.
@@ -85,7 +86,8 @@ impl Actor {
             look_again: None,
             synced_generation: None,
             failed_generation: None,
-            healing: super::syncing::Healing::default(),
+            healing: automation::Healing::default(),
+            gate: gate::Gate::default(),
             poll: now,
             due: None,
             // Whatever was fetched since the controller started is fresh enough for the first look.
@@ -146,7 +148,8 @@ impl Actor {
         self.written = application.status.clone().unwrap_or_default();
         self.synced_generation = self.written.observed_generation;
         self.failed_generation = None;
-        self.healing = super::syncing::Healing::default();
+        self.healing = automation::Healing::default();
+        self.gate = gate::Gate::default();
         self.failures = 0;
         self.poll = now;
         self.due = None;
@@ -160,7 +163,8 @@ impl Actor {
         let failures = std::mem::take(&mut self.failures);
         let refresh = annotation(application, REFRESH_ANNOTATION);
         let now = Instant::now();
-        if refresh.is_some() {
+        // Whoever asks for a sync means what Git has now.
+        if refresh.is_some() || asks_for_operation(application) {
             self.since = now;
             self.poll = now + pace::jittered(self.shared.options.poll);
         } else if now >= self.poll {
@@ -190,7 +194,11 @@ impl Actor {
                 true
             }
         };
-        super::syncing::interrupted(&mut status, self.first_look());
+        if self.first_look() {
+            operation::interrupted(&mut status);
+        }
+        self.note_pause(application, &mut status).await;
+        self.take_termination(application, &mut status).await;
         let mut request = self.take_request(application, &mut status).await;
         for _ in 0..ROUNDS {
             let current = self
@@ -204,13 +212,17 @@ impl Actor {
             let mut job = Job::of(&current, &self.key.namespace);
             job.verified = status.verification.clone().unwrap_or_default();
             let looked = self.look(&mut job, &mut status, self.since).await;
-            let again = match looked {
-                Some(looked) => {
-                    self.act(&current, &job, &mut status, looked, request.take())
-                        .await
+            let again = match (looked, request.take()) {
+                (Some(looked), Some(request)) => {
+                    self.obey(&current, &job, &mut status, looked, request).await
                 }
-                None => {
-                    self.give_up_request(&mut status, request.take());
+                (Some(looked), None) => self.act(&current, &job, &mut status, looked).await,
+                (None, request) => {
+                    let answer = self.gate.nobody_can_tell(&mut status);
+                    self.answered(&mut status, answer).await;
+                    if let Some(request) = request {
+                        self.give_up_request(&mut status, request);
+                    }
                     false
                 }
             };
@@ -219,8 +231,10 @@ impl Actor {
             }
         }
         retry |= self.write(status).await.is_err();
-        if refresh.is_some() {
+        if let Some(refresh) = refresh {
             retry |= self.remove_annotations(&[REFRESH_ANNOTATION]).await.is_err();
+            self.tell(Happening::Refreshed, &format!("{refresh} refresh"))
+                .await;
         }
         // Counted on where it goes on failing, forgotten where it does not.
         self.failures = match self.failures > 0 || retry {
@@ -234,48 +248,9 @@ impl Actor {
     }
 
     /// True where the last look failed at the repository, so that the next one has to ask it again.
-    fn retries_source(&self) -> bool {
+    pub(crate) fn retries_source(&self) -> bool {
         conditions::get(&self.written.conditions, conditions::SOURCE_READY)
             .is_some_and(|condition| condition.status != "True")
-    }
-
-    /// Takes the operation that somebody asks for, if somebody does.
-    async fn take_request(
-        &mut self,
-        application: &Application,
-        status: &mut ApplicationStatus,
-    ) -> Option<OperationRequest> {
-        let text = annotation(application, OPERATION_ANNOTATION)?.to_owned();
-        // Taken once: where it cannot be removed it is not begun.
-        if self.remove_annotations(&[OPERATION_ANNOTATION]).await.is_err() {
-            self.failures += 1;
-            return None;
-        }
-        match serde_json::from_str::<OperationRequest>(&text) {
-            Ok(request) => Some(request),
-            Err(error) => {
-                let message = standing::unreadable_request(&error);
-                self.tell(Happening::RequestRefused, &message).await;
-                let id = "unreadable".to_owned();
-                super::syncing::refuse(status, id, "unknown".to_owned(), message);
-                None
-            }
-        }
-    }
-
-    /// A request cannot be done because it is not known what Git wants: that is its result.
-    fn give_up_request(&mut self, status: &mut ApplicationStatus, request: Option<OperationRequest>) {
-        if let Some(request) = request {
-            let failed = status
-                .conditions
-                .iter()
-                .find(|condition| condition.status == "False");
-            let message = failed.map_or_else(
-                || "the application could not be looked at".to_owned(),
-                |failed| failed.message.clone(),
-            );
-            super::syncing::refuse(status, request.id, request.requested_by, message);
-        }
     }
 
     /// Puts the finalizer on, so that nothing is left behind unasked.
@@ -361,6 +336,11 @@ impl Actor {
         tracing::warn!(application = %self.key, code = error.code().id, error = sluice_model::error::one_line(error), "failed");
     }
 
+    /// Has the application looked at no later than then.
+    pub(crate) fn wake_at(&mut self, when: Instant) {
+        self.due = Some(self.due.map_or(when, |due| due.min(when)));
+    }
+
     /// Tells an Event.
     pub(crate) async fn tell(&self, happening: Happening, note: &str) {
         let application = self.application.borrow().clone();
@@ -401,12 +381,4 @@ pub(crate) fn approved(application: &Application) -> Option<&str> {
 /// RFC 3339, to the second.
 pub(crate) fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-/// True where an operation is under way.
-pub(crate) fn is_running(status: &ApplicationStatus) -> bool {
-    status
-        .operation
-        .as_ref()
-        .is_some_and(|operation| operation.phase == OperationPhase::Running)
 }

@@ -1,32 +1,52 @@
 //! The end of an Application: its objects go, as far as the prune policies let them, or stay without an owner.
+//!
+//! Where they go, its `PreDelete` hooks run first, in their waves, and have to succeed; then the objects are deleted, the
+//! highest wave first; once all of them are gone, its `PostDelete` hooks run, and have to succeed too. The Application stays
+//! until then: what fails is tried again, and nothing is skipped.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
-use sluice_apply::Request;
+use sluice_apply::{Event, Members, Request};
 use sluice_model::application::{
-    APPROVED_PLAN_ANNOTATION, ApplicationStatus, DeletionPolicy, HealthState, PRUNE_FINALIZER, SyncStatus,
+    APPROVED_PLAN_ANNOTATION, ApplicationStatus, DeletionPolicy, DeletionState, HealthState, PRUNE_FINALIZER,
+    SyncStatus,
 };
 use sluice_model::applyset::PART_OF_LABEL;
+use sluice_model::decision::Phase;
 use sluice_model::health::HealthStatus;
+use sluice_model::manifest::Manifest;
 use sluice_model::object::Object;
 use sluice_model::{Application, ObjectRef};
 use sluice_report::conditions::{self, Finding};
 use sluice_report::events::Happening;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::actor::{self, Actor, MANAGER};
-use super::standing;
+use super::syncing::hook_timeouts;
+use super::waiting::Waiting;
+use super::{pace, standing};
 use crate::error::PipelineError;
-use crate::pipeline::{Intent, Job, Live};
+use crate::pipeline::{Compared, Intent, Job, Live};
 
 /// How soon to look whether what was deleted is gone; watches tell sooner.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How many objects are set free at once.
 const PARALLEL: usize = 16;
+
+/// True for a hook of the Application's deletion.
+pub(crate) fn is_deletion_hook(object: &Compared) -> bool {
+    let decision = &object.decision;
+    let phases = [Phase::PreDelete, Phase::PostDelete];
+    decision.hook
+        && !decision.skip
+        && !decision.ignored
+        && decision.phases.iter().any(|phase| phases.contains(phase))
+}
 
 impl Actor {
     /// One step towards the end. True once the Application may go.
@@ -39,7 +59,19 @@ impl Actor {
             return false;
         }
         self.due = None;
+        // It wants nothing any more.
+        self.shared.ring(&self.shared.claims.remove(&self.key));
         let mut status = self.written.clone();
+        self.note_pause(application, &mut status).await;
+        if application.spec.pause.is_some() {
+            let message =
+                "the Application is being deleted, which waits as long as it is paused; see `sluice resume`";
+            self.finding(&mut status, conditions::SYNCED, Finding::no("Paused", message));
+            if self.write(status).await.is_err() {
+                self.failures += 1;
+            }
+            return false;
+        }
         status.sync.status = SyncStatus::OutOfSync;
         status.health = HealthState {
             status: HealthStatus::Progressing,
@@ -81,7 +113,7 @@ impl Actor {
         application: &Arc<Application>,
         status: &mut ApplicationStatus,
     ) -> Result<bool, PipelineError> {
-        let job = Job::of(application, &self.key.namespace);
+        let mut job = Job::of(application, &self.key.namespace);
         let live = self.live(&job, &[]).await?;
         status.objects = standing::owned(live.members.values());
         match job.spec.deletion_policy {
@@ -89,8 +121,174 @@ impl Actor {
                 self.set_free(&job, live.members.values()).await?;
                 Ok(true)
             }
-            DeletionPolicy::Prune => self.prune(application, &job, status, live).await,
+            DeletionPolicy::Prune => {
+                let manifests = self.last_manifests(&mut job, status).await?;
+                self.stages(application, &job, status, live, manifests).await
+            }
         }
+    }
+
+    /// What Git has of it: its hooks for the deletion, and what protects its objects.
+    async fn last_manifests(
+        &mut self,
+        job: &mut Job,
+        status: &mut ApplicationStatus,
+    ) -> Result<Arc<Vec<Manifest>>, PipelineError> {
+        // What was fetched at the last poll will do, unless that failed.
+        let now = Instant::now();
+        let since = match self.retries_source() {
+            true => now,
+            false => now.checked_sub(self.shared.options.poll).unwrap_or(now),
+        };
+        let rendered = match self.trusted(job, status, since).await {
+            Some(trusted) => self.rendered(job, &trusted).await.ok(),
+            None => None,
+        };
+        match rendered {
+            Some(manifests) => Ok(manifests),
+            None if status.deletion_hooks => Err(PipelineError::DeletionHooks),
+            // Whoever deletes an application has often deleted its repository before.
+            None => Ok(Arc::default()),
+        }
+    }
+
+    /// The stages of the deletion. Each is written down before the next one begins, so that none is done twice.
+    async fn stages(
+        &mut self,
+        application: &Arc<Application>,
+        job: &Job,
+        status: &mut ApplicationStatus,
+        live: Live,
+        manifests: Arc<Vec<Manifest>>,
+    ) -> Result<bool, PipelineError> {
+        let mut stage = status.deletion.unwrap_or(DeletionState::PreDelete);
+        if stage == DeletionState::PreDelete {
+            self.run_hooks(application, job, status, &manifests, Phase::PreDelete)
+                .await?;
+            stage = DeletionState::Objects;
+            self.enter(status, stage).await?;
+        }
+        if stage == DeletionState::Objects {
+            if !self.prune(application, job, status, live, &manifests).await? {
+                return Ok(false);
+            }
+            stage = DeletionState::PostDelete;
+            self.enter(status, stage).await?;
+        }
+        self.run_hooks(application, job, status, &manifests, Phase::PostDelete)
+            .await?;
+        // Hooks whose delete policy leaves them belong to nobody from here on.
+        let left = self.live(job, &manifests).await?;
+        self.set_free(job, left.members.values()).await?;
+        Ok(true)
+    }
+
+    async fn enter(
+        &mut self,
+        status: &mut ApplicationStatus,
+        stage: DeletionState,
+    ) -> Result<(), PipelineError> {
+        status.deletion = Some(stage);
+        self.write(status.clone()).await?;
+        Ok(())
+    }
+
+    /// Runs the hooks of a phase of the deletion to their end. Where one fails the deletion goes no further, and it is run again
+    /// after a while.
+    async fn run_hooks(
+        &mut self,
+        application: &Arc<Application>,
+        job: &Job,
+        status: &mut ApplicationStatus,
+        manifests: &[Manifest],
+        phase: Phase,
+    ) -> Result<(), PipelineError> {
+        let pipeline = self.shared.pipeline.clone();
+        let (nothing, now) = (Live::default(), jiff::Timestamp::now());
+        let judged = pipeline
+            .prepare(job, Intent::farewell(&[]), manifests, &nothing, now)
+            .await?;
+        let hooks: Vec<_> = judged
+            .objects
+            .iter()
+            .filter(|object| is_deletion_hook(object) && object.decision.phases.contains(&phase))
+            .map(|object| &object.origin)
+            .collect();
+        let chosen: Vec<Manifest> = manifests
+            .iter()
+            .filter(|manifest| hooks.contains(&&manifest.origin))
+            .cloned()
+            .collect();
+        if chosen.is_empty() {
+            return Ok(());
+        }
+        let prepared = pipeline
+            .prepare(job, Intent::farewell(&[]), &chosen, &nothing, now)
+            .await?;
+        let mut plan = prepared.plan.clone();
+        plan.steps.retain(|step| step.phase == phase);
+        self.tell(
+            Happening::DeletionHooks,
+            &format!("{} {phase:?} hooks run", plan.steps.len()),
+        )
+        .await;
+        let message = format!("{} {phase:?} hooks run", plan.steps.len());
+        self.finding(status, conditions::SYNCED, Finding::no("DeletionHooks", message));
+        let hooks = Members::of(
+            prepared.objects.iter().map(|hook| &hook.desired),
+            &job.key.namespace,
+        );
+        let parent = self.parent(job, job.recorded.union(&hooks));
+        let field = "spec.syncPolicy.healthTimeout";
+        let patience = pace::duration(field, &job.spec.sync_policy.health_timeout)?;
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let wave = Arc::new(Mutex::new(String::new()));
+        let waiting = Waiting {
+            shared: Arc::clone(&self.shared),
+            job: job.clone(),
+            manifests: Arc::new(chosen),
+            wake: Arc::clone(&self.wake),
+            application: self.application.clone(),
+            generation: application.metadata.generation,
+            commit: String::new(),
+            follows: false,
+            deletes: true,
+            looked: Arc::new(Mutex::new((Instant::now(), None))),
+            timeouts: Arc::new(hook_timeouts(&plan, &prepared)),
+            wave: Arc::clone(&wave),
+            tell,
+        };
+        let waiter = waiting.waiter();
+        let shared = Arc::clone(&self.shared);
+        let mut events = |event: Event| match event {
+            Event::Stored(object) => shared.observer.learn(&object),
+            Event::Gone(reference) => shared.observer.forget(&reference.key()),
+            Event::Waiting { name, .. } => *wave.lock().unwrap_or_else(PoisonError::into_inner) = name,
+            Event::Rehearsing { .. } | Event::Wave { .. } | Event::Done(_) => {}
+        };
+        let request = Request {
+            plan: &plan,
+            manifests: &prepared.manifests,
+            approval: None,
+            parent: Some(&parent),
+            options: sluice_apply::Options {
+                wave_timeout: patience,
+                ..self.shared.options.apply
+            },
+        };
+        let work = sluice_apply::apply(&prepared.cluster, request, &waiter, &mut events);
+        tokio::pin!(work);
+        let finished = loop {
+            tokio::select! {
+                finished = &mut work => break finished,
+                Some(waiting) = told.recv() => {
+                    self.finding(status, conditions::SYNCED, Finding::no("DeletionHooks", waiting.to_string()));
+                    // Only for people who look meanwhile.
+                    let _unseen = self.write(status.clone()).await;
+                }
+            }
+        };
+        finished.failure.map_or(Ok(()), |failure| Err(failure.into()))
     }
 
     async fn prune(
@@ -99,9 +297,14 @@ impl Actor {
         job: &Job,
         status: &mut ApplicationStatus,
         live: Live,
+        manifests: &[Manifest],
     ) -> Result<bool, PipelineError> {
         let shared = Arc::clone(&self.shared);
         let now = jiff::Timestamp::now();
+        if let Some(reason) = live.claims.unsettled {
+            self.finding(status, conditions::SYNCED, Finding::no("Deleting", reason));
+            return Ok(false);
+        }
         // What is on its way out needs no second word.
         let (going, staying): (Vec<_>, Vec<_>) = live
             .members
@@ -110,10 +313,11 @@ impl Actor {
         let live = Live {
             members: staying.into_iter().collect(),
             others: std::collections::BTreeMap::new(),
+            claims: live.claims,
         };
         let prepared = shared
             .pipeline
-            .prepare(job, Intent::farewell(), &[], &live, now)
+            .prepare(job, Intent::farewell(manifests), &[], &live, now)
             .await?;
         let plan = &prepared.plan;
         let digest = plan.digest();
@@ -174,7 +378,7 @@ impl Actor {
             self.finding(status, conditions::SYNCED, Finding::no("Deleting", message));
             return Ok(false);
         }
-        // What is left is what policies keep: it stays, and belongs to nobody any more.
+        // What is left is what policies keep or others want: it stays, and belongs to nobody any more.
         self.set_free(job, live.members.values()).await?;
         Ok(true)
     }

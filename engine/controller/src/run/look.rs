@@ -1,20 +1,25 @@
 //! One look at an application: from the repository and the cluster to findings, without changing anything.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_model::application::{ApplicationStatus, HealthState, Source};
 use sluice_model::manifest::Manifest;
+use sluice_model::object::ObjectKey;
 use sluice_report::conditions::{self, Finding};
 use tokio::time::Instant;
 
 use super::actor::Actor;
 use super::{standing, trusting};
 use crate::error::PipelineError;
-use crate::pipeline::{HealthMemory, Intent, Job, Live, Prepared, Trusted};
+use crate::pipeline::{HealthMemory, Intent, Job, Live, ObjectHealth, Prepared, Trusted};
 
 /// How soon to look again where time alone may change a verdict.
 const UNSETTLED: Duration = Duration::from_secs(15);
+/// How long others may take to say what they want before this look goes on without deleting anything; a later one will.
+const OTHERS_MAY_TAKE: Duration = Duration::from_secs(10);
+const BETWEEN_QUESTIONS: Duration = Duration::from_millis(50);
 /// How long the first lists of an application's kinds may take.
 const FIRST_LISTS: Duration = Duration::from_secs(60);
 
@@ -24,6 +29,7 @@ pub(crate) struct Looked {
     pub(crate) trusted: Trusted,
     pub(crate) manifests: Arc<Vec<Manifest>>,
     pub(crate) prepared: Prepared,
+    pub(crate) health: Vec<ObjectHealth>,
 }
 
 /// What is remembered from look to look. All of it can be found out again.
@@ -32,6 +38,8 @@ pub(crate) struct Memory {
     pub(crate) trust: trusting::Memory,
     rendered: Option<(Rendering, Arc<Vec<Manifest>>)>,
     judged: Option<Judged>,
+    /// How new the repository was at the last look.
+    pub(super) version: u64,
 }
 
 /// What manifests are rendered from.
@@ -67,6 +75,7 @@ impl Actor {
         let trusted = match self.trusted(job, status, since).await {
             Some(trusted) => trusted,
             None => {
+                self.cannot_tell(job);
                 standing::unknown(status);
                 self.finding(
                     status,
@@ -84,6 +93,7 @@ impl Actor {
         match self.judge(job, status, trusted).await {
             Ok(looked) => Some(looked),
             Err(error) => {
+                self.cannot_tell(job);
                 let health = status.health.clone();
                 self.failed(status, &error);
                 if let PipelineError::Render(_) = error {
@@ -134,12 +144,18 @@ impl Actor {
         trusted: Trusted,
     ) -> Result<Looked, PipelineError> {
         let shared = Arc::clone(&self.shared);
-        let _turn = shared.looking.acquire().await;
         let pipeline = &shared.pipeline;
+        let turn = shared.looking.acquire().await;
         let manifests = self.rendered(job, &trusted).await?;
         let rendered = standing::rendered(manifests.len(), &trusted.tree.get().submodules);
         self.finding(status, conditions::RENDERED, Finding::yes("Rendered", rendered));
-        let live = self.live(job, &manifests).await?;
+        let desired = wanted(&manifests);
+        let told = shared.claims.say(&self.key, self.memory.version, Some(desired));
+        shared.ring(&told);
+        let mut live = self.live(job, &manifests).await?;
+        drop(turn);
+        self.settle_claims(&mut live, &manifests).await;
+        let _turn = shared.looking.acquire().await;
         self.finding(
             status,
             conditions::CLUSTER_READY,
@@ -173,6 +189,7 @@ impl Actor {
         status.attention = standing::attention(&prepared, &health);
         status.pending_approval = standing::pending(&prepared.plan);
         status.sync.status = standing::sync_status(&prepared.plan);
+        status.deletion_hooks = prepared.objects.iter().any(super::farewell::is_deletion_hook);
         let commit = &trusted.revision.commit;
         status.sync.target = (status.sync.revision != *commit).then(|| commit.clone());
         let synced = match prepared.is_empty_by_mistake() {
@@ -188,6 +205,7 @@ impl Actor {
             trusted,
             manifests,
             prepared,
+            health,
         })
     }
 
@@ -219,10 +237,32 @@ impl Actor {
         shared.observer.ensure(&kinds, FIRST_LISTS).await?;
         shared.needs(&self.key, kinds.clone());
         let members = shared.observer.snapshot(&kinds, &job.applyset());
-        shared
+        let mut live = shared
             .pipeline
             .with_others(job, Live::of_members(members), manifests)
-            .await
+            .await?;
+        live.claims = shared.claims.about(&self.key, &live, &wanted(manifests));
+        Ok(live)
+    }
+
+    /// Gives other applications a moment to say what they want, where something is to be deleted.
+    pub(crate) async fn settle_claims(&self, live: &mut Live, manifests: &[Manifest]) {
+        let deadline = Instant::now() + OTHERS_MAY_TAKE;
+        while live.claims.unsettled.is_some()
+            && Instant::now() < deadline
+            && !self.shared.ending.is_cancelled()
+        {
+            tokio::time::sleep(BETWEEN_QUESTIONS).await;
+            live.claims = self.shared.claims.about(&self.key, live, &wanted(manifests));
+        }
+    }
+
+    /// Others need not wait for what this application wants: it cannot say so now.
+    fn cannot_tell(&self, job: &Job) {
+        let mirrors = &self.shared.pipeline.mirrors;
+        let version = mirrors.version(&job.spec.source.repo_url, false);
+        let told = self.shared.claims.say(&self.key, version, None);
+        self.shared.ring(&told);
     }
 
     /// A failure after trust: which condition tells of it, and what is no longer known.
@@ -242,6 +282,10 @@ impl Actor {
             | PipelineError::Destination { .. }
             | PipelineError::Spec { .. }
             | PipelineError::OutOfBounds { .. }
+            | PipelineError::Paused { .. }
+            | PipelineError::Automated { .. }
+            | PipelineError::NothingSelected { .. }
+            | PipelineError::DeletionHooks
             | PipelineError::Internal { .. } => conditions::SYNCED,
         };
         standing::unknown(status);
@@ -253,4 +297,10 @@ impl Actor {
         self.finding(status, conditions::HEALTHY, because);
         self.finding(status, place, Finding::failed(error));
     }
+}
+
+/// What the manifests say is wanted.
+fn wanted(manifests: &[Manifest]) -> BTreeSet<ObjectKey> {
+    let keys = manifests.iter().map(|manifest| manifest.object.reference().key());
+    keys.collect()
 }

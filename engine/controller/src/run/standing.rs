@@ -10,7 +10,7 @@ use sluice_plugin_host::{PluginProblem, RejectedFile};
 use sluice_report::conditions::Finding;
 
 use crate::codes;
-use crate::pipeline::{ObjectHealth, Prepared, worst};
+use crate::pipeline::{BLOCKED, ObjectHealth, Prepared, worst};
 
 /// A status lists so many objects at most: it must never grow past etcd's limit.
 const LISTED: usize = 50;
@@ -203,7 +203,7 @@ pub(crate) fn attention(prepared: &Prepared, health: &[ObjectHealth]) -> Vec<Obj
     let mut list = Vec::new();
     for block in &plan.blocked {
         if let Some(object) = &block.object {
-            list.push(object_state(object, "Blocked", block.reason.clone()));
+            list.push(object_state(object, BLOCKED, block.reason.clone()));
         }
     }
     let mut sick: Vec<&ObjectHealth> = health

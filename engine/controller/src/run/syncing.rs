@@ -1,126 +1,109 @@
-//! Whether to sync, and doing it.
+//! Doing a sync: what a look calls for, its execution, and its end.
 
-use std::sync::{Arc, Mutex};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use sluice_apply::{Event, Finished, Members, Parent, Request};
+use sluice_apply::{ApplyError, Event, Finished, Members, Parent, Rehearse, Request};
 use sluice_model::Application;
 use sluice_model::application::{
-    APPROVED_PLAN_ANNOTATION, ApplicationStatus, HistoryEntry, OperationPhase, OperationRequest,
-    OperationState, SyncStatus,
+    APPROVED_PLAN_ANNOTATION, ApplicationStatus, OperationKind, OperationPhase, OperationState, SyncStatus,
+    TERMINATE_ANNOTATION,
 };
+use sluice_model::decision::Propagation;
+use sluice_model::health::{HealthStatus, HealthVerdict};
 use sluice_model::manifest::Manifest;
-use sluice_model::plan::Plan;
-use sluice_plan::Hooks;
+use sluice_model::object::{Object, ObjectKey};
+use sluice_model::outcome::{Outcome, StepResult};
+use sluice_model::plan::{Action, Plan};
+use sluice_model::secret::mask;
+use sluice_model::selection::Selector;
 use sluice_report::conditions::{self, Finding};
 use sluice_report::events::Happening;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::actor::{self, Actor, now};
+use super::actor::{self, Actor};
+use super::automation::Decision;
+use super::gate::{self, Answer};
 use super::look::Looked;
+use super::operation::{self, AUTOMATIC};
 use super::waiting::Waiting;
 use super::{pace, standing};
 use crate::error::PipelineError;
-use crate::pipeline::{Intent, Job, Prepared, Trusted};
+use crate::pipeline::{Job, Prepared, Trusted, blocking};
 
-/// The id of what nobody asked for.
-const AUTOMATIC: &str = "auto";
-/// As many syncs are remembered as Argo CD remembers.
-const HISTORY: usize = 10;
 /// A plan that the cluster overtook is made anew at once, this often in a row.
 const OVERTAKEN: u32 = 3;
-/// Drift that stays away for so long begins a new count.
-const HEALED_FOR_GOOD: std::time::Duration = std::time::Duration::from_secs(600);
-
-/// How often drift was undone lately.
-#[derive(Debug, Default)]
-pub(crate) struct Healing {
-    times: usize,
-    last: Option<Instant>,
-    overtaken: u32,
-    looked: bool,
-}
-
-impl Healing {
-    /// True until the first decision was made.
-    pub(crate) fn is_new(&self) -> bool {
-        !self.looked
-    }
-
-    /// When drift may be undone again.
-    fn due(&mut self, now: Instant) -> Instant {
-        match self.last {
-            Some(last) if now.duration_since(last) > HEALED_FOR_GOOD => {
-                self.times = 0;
-                now
-            }
-            Some(last) => last + pace::before_healing(self.times),
-            None => now,
-        }
-    }
-}
 
 /// One sync that is to be done.
-struct Attempt {
-    id: String,
-    by: String,
-    plan: Plan,
-    prepared: Prepared,
-    manifests: Arc<Vec<Manifest>>,
-    trusted: Trusted,
-    approval: Option<String>,
-    heals: bool,
-    retries: u32,
-    follows: bool,
+pub(super) struct Attempt {
+    pub(super) id: String,
+    pub(super) kind: OperationKind,
+    pub(super) by: String,
+    pub(super) plan: Plan,
+    pub(super) prepared: Prepared,
+    pub(super) manifests: Arc<Vec<Manifest>>,
+    pub(super) trusted: Trusted,
+    /// The digest that was approved.
+    pub(super) approval: Option<String>,
+    pub(super) retries: u32,
+    /// True where a newer commit takes its place.
+    pub(super) follows: bool,
+    /// Only these objects; everything where empty.
+    pub(super) resources: Vec<Selector>,
+}
+
+/// What an execution came to, and who ended it where somebody did.
+struct Executed {
+    finished: Finished,
+    stopped: Option<Stop>,
+}
+
+/// Why an operation must write nothing more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Stop {
+    Terminated(String),
+    Paused(String),
 }
 
 impl Actor {
-    /// Does what a look calls for. True where another look should follow at once.
+    /// Does what a look calls for where nobody asked for anything. True where another look should follow at once.
     pub(crate) async fn act(
         &mut self,
         application: &Arc<Application>,
         job: &Job,
         status: &mut ApplicationStatus,
         looked: Looked,
-        request: Option<OperationRequest>,
     ) -> bool {
         self.healing.looked = true;
+        let answer = self.gate.ask(status, &looked.health, Instant::now());
+        self.answered(status, answer).await;
+        if job.spec.pause.is_some() {
+            return false;
+        }
         let Looked {
             trusted,
             manifests,
             prepared,
             ..
         } = looked;
-        if let Some(request) = request {
-            return match self
-                .requested(job, request.clone(), trusted, manifests, prepared)
-                .await
-            {
-                Ok(attempt) => self.sync(application, job, status, attempt).await,
-                Err(error) => {
-                    self.note_failure(&error);
-                    let message = standing::failure(&error);
-                    self.tell(Happening::SyncFailed, &message).await;
-                    refuse(status, request.id, request.requested_by, message);
-                    false
-                }
-            };
-        }
         let digest = prepared.plan.digest();
         if let Some(approved) = actor::approved(application).filter(|_| !prepared.plan.held.is_empty()) {
             if approved == digest {
                 let plan = prepared.plan.clone();
                 let attempt = Attempt {
                     id: "approval".to_owned(),
+                    kind: OperationKind::Approval,
                     by: approver(application),
                     plan,
                     prepared,
                     manifests,
                     trusted,
                     approval: Some(digest),
-                    heals: false,
                     retries: 0,
                     follows: false,
+                    resources: Vec::new(),
                 };
                 return self.sync(application, job, status, attempt).await;
             }
@@ -143,7 +126,7 @@ impl Actor {
                 false
             }
             Decision::Later(when, finding) => {
-                self.due = Some(self.due.map_or(when, |due| due.min(when)));
+                self.wake_at(when);
                 if let Some(finding) = finding {
                     self.finding(status, conditions::SYNCED, finding);
                 }
@@ -154,23 +137,58 @@ impl Actor {
                 false
             }
             Decision::Now { plan, heals, retries } => {
+                let (kind, by) = match (heals, job.spec.pin.is_some()) {
+                    (true, _) => (OperationKind::SelfHeal, "self-heal"),
+                    (false, true) => (OperationKind::Rollback, "automation"),
+                    (false, false) => (OperationKind::Sync, "automation"),
+                };
                 let attempt = Attempt {
                     id: AUTOMATIC.to_owned(),
-                    by: if heals {
-                        "self-heal".to_owned()
-                    } else {
-                        "automation".to_owned()
-                    },
+                    kind,
+                    by: by.to_owned(),
                     plan,
                     prepared,
                     manifests,
                     trusted,
                     approval: None,
-                    heals,
                     retries,
-                    follows: true,
+                    follows: job.spec.pin.is_none(),
+                    resources: Vec::new(),
                 };
                 self.sync(application, job, status, attempt).await
+            }
+        }
+    }
+
+    /// Ends the operation where its verdict is in.
+    pub(super) async fn answered(&mut self, status: &mut ApplicationStatus, answer: Answer) {
+        match answer {
+            Answer::None => {}
+            Answer::Wait(until) => self.wake_at(until),
+            Answer::Passed => {
+                let (commit, summary, kind) =
+                    status
+                        .operation
+                        .as_ref()
+                        .map_or_else(Default::default, |operation| {
+                            (
+                                operation.revision.clone(),
+                                operation.summary.clone(),
+                                operation.kind,
+                            )
+                        });
+                operation::finish(status, OperationPhase::Succeeded, summary.clone());
+                let happening = match kind {
+                    OperationKind::SelfHeal => Happening::Healed,
+                    _ => Happening::SyncSucceeded,
+                };
+                self.tell(happening, &format!("{commit}: {summary}")).await;
+            }
+            Answer::Failed(unfit) => {
+                let message = standing::failure(&unfit);
+                tracing::warn!(application = %self.key, error = message, "the application is not healthy after a sync");
+                operation::finish(status, OperationPhase::Failed, message.clone());
+                self.tell(Happening::SyncFailed, &message).await;
             }
         }
     }
@@ -183,151 +201,8 @@ impl Actor {
         self.healing.overtaken = 0;
     }
 
-    /// What a person asked for: this revision or another one, with its hooks.
-    async fn requested(
-        &mut self,
-        job: &Job,
-        request: OperationRequest,
-        trusted: Trusted,
-        manifests: Arc<Vec<Manifest>>,
-        prepared: Prepared,
-    ) -> Result<Attempt, PipelineError> {
-        let (trusted, manifests, prepared) = match request.revision.as_deref() {
-            None => (trusted, manifests, prepared),
-            Some(name) => {
-                let pipeline = &self.shared.pipeline;
-                let found = pipeline.find(job, Some(name), Instant::now()).await?;
-                if found.revision.commit == trusted.revision.commit {
-                    (trusted, manifests, prepared)
-                } else {
-                    let now = jiff::Timestamp::now();
-                    let trusted = pipeline.trusted(job, Some(name)).await?;
-                    let manifests = Arc::new(pipeline.manifests(job, &trusted).await?);
-                    let live = self.live(job, &manifests).await?;
-                    let intent = Intent::whole(&trusted.revision.commit);
-                    let prepared = pipeline.prepare(job, intent, &manifests, &live, now).await?;
-                    (trusted, manifests, prepared)
-                }
-            }
-        };
-        let plan = prepared.plan_for(request.prune, Hooks::Always);
-        let follows = request.revision.is_none();
-        let by = request.requested_by;
-        Ok(Attempt {
-            id: request.id,
-            by,
-            plan,
-            prepared,
-            manifests,
-            trusted,
-            approval: None,
-            heals: false,
-            retries: 0,
-            follows,
-        })
-    }
-
-    /// Whether the automation syncs now.
-    fn automatic(
-        &mut self,
-        job: &Job,
-        status: &ApplicationStatus,
-        trusted: &Trusted,
-        prepared: &Prepared,
-    ) -> Decision {
-        let Some(automated) = job.spec.sync_policy.automated else {
-            return Decision::Nothing;
-        };
-        if prepared.is_empty_by_mistake() {
-            return Decision::Nothing;
-        }
-        let commit = &trusted.revision.commit;
-        let moved = status.sync.revision != *commit || self.synced_generation != self.generation();
-        // A failure says nothing about a spec that was changed since.
-        let same_spec = self
-            .failed_generation
-            .is_none_or(|failed| Some(failed) == self.generation());
-        let last = status
-            .operation
-            .as_ref()
-            .filter(|last| last.id == AUTOMATIC && last.revision == *commit);
-        let failed = last.filter(|last| last.phase == OperationPhase::Failed && same_spec);
-        let hooks = match (failed.is_some(), moved) {
-            (true, _) => Hooks::Always,
-            (false, true) => Hooks::WithChanges,
-            (false, false) => Hooks::Never,
-        };
-        let plan = prepared.plan_for(automated.prune, hooks);
-        match (plan.blocked.is_empty(), plan.steps.is_empty()) {
-            (false, _) => return Decision::Nothing,
-            (true, true) => return Decision::Arrived,
-            (true, false) => {}
-        }
-        if let Some(failed) = failed {
-            return self.again(job, failed, plan);
-        }
-        if moved {
-            return Decision::Now {
-                plan,
-                heals: false,
-                retries: 0,
-            };
-        }
-        if !automated.self_heal {
-            return Decision::Nothing;
-        }
-        let now = Instant::now();
-        match self.healing.due(now) {
-            due if due > now => Decision::Later(due, None),
-            _ => Decision::Now {
-                plan,
-                heals: true,
-                retries: 0,
-            },
-        }
-    }
-
-    /// Whether a failed sync is tried again.
-    fn again(&self, job: &Job, failed: &OperationState, plan: Plan) -> Decision {
-        let retry = &job.spec.sync_policy.retry;
-        let commit = failed.revision.get(..12).unwrap_or(&failed.revision);
-        if failed.retries >= retry.limit {
-            let message = format!(
-                "syncing {commit} failed {} times and is not tried again: {}",
-                failed.retries + 1,
-                failed.message
-            );
-            return Decision::Failed(Finding::no(code_of(failed), message));
-        }
-        let wait = match pace::before_retry(&retry.backoff, failed.retries) {
-            Ok(wait) => wait,
-            Err(error) => return Decision::Failed(Finding::failed(&error)),
-        };
-        let finished = failed
-            .finished_at
-            .as_ref()
-            .and_then(|at| at.parse::<jiff::Timestamp>().ok());
-        let passed = finished.map_or(wait, |at| {
-            std::time::Duration::try_from(jiff::Timestamp::now().duration_since(at)).unwrap_or_default()
-        });
-        match wait.checked_sub(passed).filter(|rest| !rest.is_zero()) {
-            Some(rest) => Decision::Later(
-                Instant::now() + rest,
-                Some(Finding::no(
-                    code_of(failed),
-                    format!("syncing {commit} failed and is tried again: {}", failed.message),
-                )),
-            ),
-            None => Decision::Now {
-                plan,
-                heals: false,
-                retries: failed.retries + 1,
-            },
-        }
-    }
-
     /// Executes a plan and says so. True where another look should follow.
-    async fn sync(
+    pub(super) async fn sync(
         &mut self,
         application: &Arc<Application>,
         job: &Job,
@@ -336,17 +211,35 @@ impl Actor {
     ) -> bool {
         let commit = attempt.trusted.revision.commit.clone();
         let digest = attempt.plan.digest();
-        status.operation = Some(OperationState {
+        let field = "spec.syncPolicy.healthTimeout";
+        let patience = match pace::duration(field, &job.spec.sync_policy.health_timeout) {
+            Ok(patience) => patience,
+            Err(error) => {
+                self.finding(status, conditions::SYNCED, Finding::failed(&error));
+                let message = standing::failure(&error);
+                operation::refuse(status, attempt.id, attempt.kind, attempt.by, message);
+                return false;
+            }
+        };
+        if gate::is_waiting(status) {
+            let newer = format!("{:?} to {commit} takes its place", attempt.kind);
+            operation::finish(status, OperationPhase::Superseded, newer);
+        }
+        self.gate = gate::Gate::default();
+        let begun = OperationState {
             id: attempt.id.clone(),
-            phase: OperationPhase::Running,
+            kind: attempt.kind,
             message: format!("{} steps", attempt.plan.steps.len()),
             revision: commit.clone(),
+            requested: attempt.trusted.revision.requested.clone(),
             plan_digest: digest.clone(),
+            policies: attempt.plan.policies.clone(),
             initiated_by: attempt.by.clone(),
-            started_at: now(),
-            finished_at: None,
             retries: attempt.retries,
-        });
+            resources: attempt.resources.clone(),
+            ..OperationState::default()
+        };
+        operation::begin(status, begun);
         if attempt.approval.is_none() && !attempt.plan.steps.is_empty() {
             // What is held is shown once the rest is done: then its digest stays what it is.
             status.pending_approval = None;
@@ -357,15 +250,16 @@ impl Actor {
             return false;
         }
         tracing::info!(application = %self.key, commit, plan = digest, by = attempt.by, steps = attempt.plan.steps.len(), "sync begins");
-        if !attempt.heals {
+        if attempt.kind != OperationKind::SelfHeal {
             self.tell(
                 Happening::SyncStarted,
-                &format!("to {commit}, plan {digest}, by {}", attempt.by),
+                &format!("{:?} to {commit}, plan {digest}, by {}", attempt.kind, attempt.by),
             )
             .await;
         }
-        let finished = self.execute(application, job, status, &attempt).await;
-        self.conclude(status, attempt, finished, digest).await
+        let executed = self.execute(application, job, status, &attempt, patience).await;
+        self.conclude(status, job, attempt, executed, digest, patience)
+            .await
     }
 
     async fn execute(
@@ -374,13 +268,14 @@ impl Actor {
         job: &Job,
         status: &mut ApplicationStatus,
         attempt: &Attempt,
-    ) -> Finished {
-        let afterwards = match attempt.approval {
-            Some(_) => attempt.prepared.afterwards_approved.clone(),
-            None => attempt.prepared.afterwards.clone(),
-        };
+        patience: Duration,
+    ) -> Executed {
+        let afterwards = attempt
+            .prepared
+            .members_after(&attempt.plan, attempt.approval.is_some());
         let parent = self.parent(job, afterwards);
         let (tell, mut told) = mpsc::unbounded_channel();
+        let wave = Arc::new(Mutex::new(String::new()));
         let waiting = Waiting {
             shared: Arc::clone(&self.shared),
             job: job.clone(),
@@ -390,40 +285,78 @@ impl Actor {
             generation: application.metadata.generation,
             commit: attempt.trusted.revision.commit.clone(),
             follows: attempt.follows,
-            looked: Arc::new(Mutex::new(Instant::now())),
+            deletes: false,
+            looked: Arc::new(Mutex::new((Instant::now(), None))),
+            timeouts: Arc::new(hook_timeouts(&attempt.plan, &attempt.prepared)),
+            wave: Arc::clone(&wave),
             tell,
         };
         let waiter = waiting.waiter();
         let shared = Arc::clone(&self.shared);
+        let mut done: Vec<Outcome> = Vec::new();
         let mut events = |event: Event| match event {
             Event::Stored(object) => shared.observer.learn(&object),
             Event::Gone(reference) => shared.observer.forget(&reference.key()),
-            Event::Rehearsing { .. } | Event::Wave { .. } | Event::Waiting { .. } | Event::Done(_) => {}
+            Event::Waiting { name, .. } => *wave.lock().unwrap_or_else(PoisonError::into_inner) = name,
+            Event::Done(outcome) => done.push(outcome),
+            Event::Rehearsing { .. } | Event::Wave { .. } => {}
+        };
+        let options = sluice_apply::Options {
+            wave_timeout: patience,
+            rehearse: match attempt.kind {
+                OperationKind::DryRun => Rehearse::Only,
+                _ => self.shared.options.apply.rehearse,
+            },
+            ..self.shared.options.apply
         };
         let request = Request {
             plan: &attempt.plan,
             manifests: &attempt.prepared.manifests,
             approval: attempt.approval.as_deref(),
             parent: Some(&parent),
-            options: self.shared.options.apply,
+            options,
         };
-        let work = sluice_apply::apply(&attempt.prepared.cluster, request, &waiter, &mut events);
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                finished = &mut work => return finished,
-                Some(message) = told.recv() => {
-                    if let Some(operation) = &mut status.operation {
-                        operation.message = format!("waiting for {message}");
+        let mut now = self.application.clone();
+        let stop = {
+            let work = sluice_apply::apply(&attempt.prepared.cluster, request, &waiter, &mut events);
+            tokio::pin!(work);
+            loop {
+                if let Some(stop) = now
+                    .borrow_and_update()
+                    .as_deref()
+                    .and_then(|now| stop(now, attempt.kind))
+                {
+                    break stop;
+                }
+                tokio::select! {
+                    finished = &mut work => return Executed { finished, stopped: None },
+                    Ok(()) = now.changed() => {}
+                    Some(waiting) = told.recv() => {
+                        if let Some(operation) = &mut status.operation {
+                            operation.message = waiting.to_string();
+                            operation.waiting_for = Some(waiting);
+                        }
+                        // Only for people who look meanwhile; the end is written in any case.
+                        let _unseen = self.write(status.clone()).await;
                     }
-                    // Only for people who look meanwhile; the end is written in any case.
-                    let _unseen = self.write(status.clone()).await;
                 }
             }
+        };
+        let reason = match &stop {
+            Stop::Terminated(by) => format!("it was terminated by {by}"),
+            Stop::Paused(by) => format!("the Application was paused by {by}"),
+        };
+        Executed {
+            finished: Finished {
+                outcomes: done,
+                held_done: false,
+                failure: Some(ApplyError::Abandoned { reason }),
+            },
+            stopped: Some(stop),
         }
     }
 
-    fn parent(&self, job: &Job, afterwards: Members) -> Parent {
+    pub(super) fn parent(&self, job: &Job, afterwards: Members) -> Parent {
         Parent {
             reference: self.reference(),
             id: job.applyset(),
@@ -434,10 +367,11 @@ impl Actor {
 
     /// Corrects the record of members where an operation was interrupted before it could.
     async fn correct_record(&self, job: &Job, prepared: &Prepared) {
-        if job.recorded == prepared.afterwards {
+        let afterwards = prepared.members_after(&prepared.plan, false);
+        if job.recorded == afterwards {
             return;
         }
-        let parent = self.parent(job, prepared.afterwards.clone());
+        let parent = self.parent(job, afterwards);
         if let Err(error) = sluice_apply::record(&self.shared.pipeline.cluster, &parent).await {
             tracing::warn!(application = %self.key, %error, "the record of members could not be corrected");
         }
@@ -446,67 +380,42 @@ impl Actor {
     async fn conclude(
         &mut self,
         status: &mut ApplicationStatus,
+        job: &Job,
         attempt: Attempt,
-        finished: Finished,
+        executed: Executed,
         digest: String,
+        patience: Duration,
     ) -> bool {
+        let Executed { finished, stopped } = executed;
         let summary = standing::summary(&finished.outcomes);
         let commit = attempt.trusted.revision.commit.clone();
-        let Some(operation) = &mut status.operation else {
-            return false;
-        };
-        operation.finished_at = Some(now());
-        if attempt.heals {
+        let dry_run = attempt.kind == OperationKind::DryRun;
+        if let Some(operation) = &mut status.operation {
+            operation.summary.clone_from(&summary);
+            operation.waiting_for = None;
+        }
+        if attempt.kind == OperationKind::SelfHeal {
             self.healing.times += 1;
             self.healing.last = Some(Instant::now());
         }
         if let Some(failure) = finished.failure {
-            let overtaken = matches!(failure, sluice_apply::ApplyError::MovedOn { .. });
-            let failure = PipelineError::Apply(failure);
-            let message = standing::failure(&failure);
-            self.note_failure(&failure);
-            operation.phase = OperationPhase::Failed;
-            operation.message.clone_from(&message);
-            self.failed_generation = self.generation();
-            if overtaken && self.healing.overtaken < OVERTAKEN && attempt.id == AUTOMATIC {
-                // Not a failure of this revision: the next plan takes what changed into account.
-                self.healing.overtaken += 1;
-                status.operation = None;
-                return true;
-            }
-            self.finding(
-                status,
-                conditions::SYNCED,
-                Finding {
-                    message: message.clone(),
-                    ..Finding::failed(&failure)
-                },
-            );
-            self.tell(Happening::SyncFailed, &message).await;
-            // What was done before the failure shows in another look, and so does the time of the next try.
-            return attempt.id == AUTOMATIC
-                || finished.outcomes.iter().any(|outcome| is_done(outcome.result));
+            return self
+                .failed_sync(status, job, &attempt, failure, stopped, &finished.outcomes)
+                .await;
         }
         self.healing.overtaken = 0;
-        operation.phase = OperationPhase::Succeeded;
-        operation.message.clone_from(&summary);
-        status.sync.revision.clone_from(&commit);
-        status.sync.target = None;
-        self.synced_generation = self.generation();
-        let entry = HistoryEntry {
-            id: status.history.first().map_or(1, |last| last.id + 1),
-            revision: commit.clone(),
-            deployed_at: now(),
-            initiated_by: attempt.by.clone(),
-            plan_digest: digest.clone(),
-            signer: status
-                .verification
-                .as_ref()
-                .and_then(|state| state.signer.clone()),
-            summary: summary.clone(),
-        };
-        status.history.insert(0, entry);
-        status.history.truncate(HISTORY);
+        if dry_run {
+            let message = format!("the API server would take all of it: {summary}");
+            operation::finish(status, OperationPhase::Succeeded, message.clone());
+            self.tell(Happening::DryRunSucceeded, &format!("{commit}: {message}"))
+                .await;
+            return false;
+        }
+        if attempt.resources.is_empty() {
+            status.sync.revision.clone_from(&commit);
+            status.sync.target = None;
+            self.synced_generation = self.generation();
+        }
         tracing::info!(application = %self.key, commit, summary, "sync done");
         if finished.held_done {
             // The approval is used up; a new plan needs a new one.
@@ -528,46 +437,151 @@ impl Actor {
             )
             .await;
         }
-        let happening = if attempt.heals {
-            Happening::Healed
-        } else {
-            Happening::SyncSucceeded
-        };
-        self.tell(happening, &format!("{commit}: {summary}")).await;
+        if let Some(operation) = &mut status.operation {
+            gate::close(operation, patience);
+        }
         true
+    }
+
+    /// The end of a sync that did not come to its end. True where another look should follow.
+    async fn failed_sync(
+        &mut self,
+        status: &mut ApplicationStatus,
+        job: &Job,
+        attempt: &Attempt,
+        failure: ApplyError,
+        stopped: Option<Stop>,
+        outcomes: &[Outcome],
+    ) -> bool {
+        if self.shared.ending.is_cancelled() && matches!(failure, ApplyError::Abandoned { .. }) {
+            // Still under way: whoever comes next sees it, and goes on.
+            return false;
+        }
+        let overtaken = matches!(failure, ApplyError::MovedOn { .. });
+        if overtaken && self.healing.overtaken < OVERTAKEN && attempt.id == AUTOMATIC {
+            // Not a failure of this revision: the next plan takes what changed into account.
+            self.healing.overtaken += 1;
+            status.operation = None;
+            return true;
+        }
+        let phase = match (&stopped, &failure) {
+            (Some(Stop::Terminated(_)), _) => OperationPhase::Terminated,
+            (_, ApplyError::Abandoned { .. }) => OperationPhase::Superseded,
+            _ => OperationPhase::Failed,
+        };
+        let failure = PipelineError::Apply(failure);
+        let message = standing::failure(&failure);
+        self.note_failure(&failure);
+        self.failed_generation = self.generation();
+        operation::finish(status, phase, message.clone());
+        let happening = match phase {
+            OperationPhase::Terminated => Happening::SyncTerminated,
+            OperationPhase::Superseded => Happening::SyncSuperseded,
+            OperationPhase::Running | OperationPhase::Succeeded | OperationPhase::Failed => {
+                Happening::SyncFailed
+            }
+        };
+        if phase == OperationPhase::Failed {
+            self.finding(
+                status,
+                conditions::SYNCED,
+                Finding {
+                    message: message.clone(),
+                    ..Finding::failed(&failure)
+                },
+            );
+        }
+        self.tell(happening, &message).await;
+        if phase == OperationPhase::Terminated {
+            self.stop_hooks(job, attempt, outcomes).await;
+            if self.remove_annotations(&[TERMINATE_ANNOTATION]).await.is_err() {
+                self.failures += 1;
+            }
+        }
+        // What was done before the failure shows in another look, and so does the time of the next try.
+        let wrote =
+            attempt.kind != OperationKind::DryRun && outcomes.iter().any(|outcome| is_done(outcome.result));
+        attempt.id == AUTOMATIC || wrote || phase != OperationPhase::Failed
+    }
+
+    /// What still runs for an operation that was terminated ends with it.
+    async fn stop_hooks(&self, job: &Job, attempt: &Attempt, outcomes: &[Outcome]) {
+        let shared = &self.shared;
+        let pipeline = &shared.pipeline;
+        let begun: BTreeSet<ObjectKey> = outcomes
+            .iter()
+            .filter(|outcome| is_done(outcome.result))
+            .map(|outcome| outcome.object.key())
+            .collect();
+        let hooks: BTreeSet<ObjectKey> = attempt
+            .plan
+            .steps
+            .iter()
+            .filter(|step| matches!(&step.action, Action::Apply { cleanup, .. } if !cleanup.is_empty()))
+            .map(|step| step.object.key())
+            .filter(|hook| begun.contains(hook))
+            .collect();
+        if hooks.is_empty() {
+            return;
+        }
+        let running = async {
+            let kinds = pipeline.kinds(job, &attempt.manifests).await?;
+            let live: Vec<Object> = shared
+                .observer
+                .snapshot(&kinds, &job.applyset())
+                .into_iter()
+                .filter(|object| hooks.contains(&object.reference().key()))
+                .collect();
+            let (plugins, policies) = (pipeline.plugins.clone(), job.spec.policies.health.clone());
+            let (asked, now): (Vec<Object>, _) = (live.iter().map(mask).collect(), jiff::Timestamp::now());
+            let answer = blocking(move || plugins.health(&policies, &asked, now)).await?;
+            let over = |verdict: &HealthVerdict| {
+                matches!(verdict.status, HealthStatus::Healthy | HealthStatus::Degraded)
+            };
+            for (hook, _) in live
+                .iter()
+                .zip(answer.value)
+                .filter(|(_, verdict)| !over(verdict))
+            {
+                sluice_apply::remove_hook(&attempt.prepared.cluster, hook, Propagation::Background).await?;
+                shared.observer.forget(&hook.reference().key());
+            }
+            Ok::<(), PipelineError>(())
+        };
+        if let Err(error) = running.await {
+            tracing::warn!(application = %self.key, %error, "hooks of a terminated operation could not be ended");
+        }
     }
 }
 
-fn is_done(result: sluice_model::outcome::StepResult) -> bool {
-    use sluice_model::outcome::StepResult;
+/// How long hooks may take that say so themselves.
+pub(super) fn hook_timeouts(plan: &Plan, prepared: &Prepared) -> BTreeMap<ObjectKey, Duration> {
+    let timeouts = plan.steps.iter().filter_map(|step| {
+        let mut written = prepared.objects.iter();
+        let hook = written.find(|object| step.origin.as_ref() == Some(&object.origin))?;
+        Some((step.object.key(), hook.hook_timeout?))
+    });
+    timeouts.collect()
+}
+
+/// Why an operation must write nothing more. A dry run writes nothing anyway.
+fn stop(application: &Application, kind: OperationKind) -> Option<Stop> {
+    if let Some(by) = actor::annotation(application, TERMINATE_ANNOTATION) {
+        return Some(Stop::Terminated(by.to_owned()));
+    }
+    let pause = application
+        .spec
+        .pause
+        .as_ref()
+        .filter(|_| kind != OperationKind::DryRun)?;
+    Some(Stop::Paused(super::pausing::who(&pause.by)))
+}
+
+fn is_done(result: StepResult) -> bool {
     matches!(
         result,
         StepResult::Created | StepResult::Configured | StepResult::Deleted
     )
-}
-
-/// The code that the message of a failed operation begins with.
-fn code_of(failed: &OperationState) -> &str {
-    failed
-        .message
-        .split(':')
-        .next()
-        .filter(|code| code.len() == 3)
-        .unwrap_or("SyncFailed")
-}
-
-/// What the automation does.
-enum Decision {
-    Nothing,
-    /// All that it may do is done: the cluster is at this revision, whatever still waits for a person.
-    Arrived,
-    Later(Instant, Option<Finding>),
-    Failed(Finding),
-    Now {
-        plan: Plan,
-        heals: bool,
-        retries: u32,
-    },
 }
 
 /// Who put the approval on, as the API server recorded it; the name of a field manager, where nobody says more.
@@ -587,35 +601,4 @@ fn approver(application: &Application) -> String {
         || "approval".to_owned(),
         |manager| format!("approval by {manager}"),
     )
-}
-
-/// An operation that ended before it began.
-pub(crate) fn refuse(status: &mut ApplicationStatus, id: String, by: String, message: String) {
-    status.operation = Some(OperationState {
-        id,
-        phase: OperationPhase::Failed,
-        message,
-        revision: String::new(),
-        plan_digest: String::new(),
-        initiated_by: by,
-        started_at: now(),
-        finished_at: Some(now()),
-        retries: 0,
-    });
-}
-
-/// An operation that was under way when the controller ended. The automation goes on by itself; what a person asked for has to
-/// be asked for again.
-pub(crate) fn interrupted(status: &mut ApplicationStatus, first_look: bool) {
-    if !first_look || !actor::is_running(status) {
-        return;
-    }
-    match &mut status.operation {
-        Some(operation) if operation.id != AUTOMATIC => {
-            operation.phase = OperationPhase::Failed;
-            operation.message = "the controller was restarted meanwhile; ask again to go on".to_owned();
-            operation.finished_at = Some(now());
-        }
-        operation => *operation = None,
-    }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_model::application::{
-    ApplicationStatus, Source, Verification, VerificationMode, VerificationState,
+    ApplicationStatus, Pin, Source, Verification, VerificationMode, VerificationState,
 };
 use sluice_report::conditions::{self, Finding};
 use sluice_report::events::Happening;
@@ -26,6 +26,7 @@ struct Question {
     tag: Option<String>,
     source: Source,
     verification: Option<Verification>,
+    pin: Option<Pin>,
     accepted: Option<String>,
     keyring: String,
     policy: String,
@@ -58,7 +59,7 @@ enum Failure {
 
 impl Actor {
     /// The revision to compare with; none where nothing is known.
-    pub(super) async fn trusted(
+    pub(crate) async fn trusted(
         &mut self,
         job: &mut Job,
         status: &mut ApplicationStatus,
@@ -75,6 +76,7 @@ impl Actor {
                 return self.remembered(job);
             }
         };
+        self.memory.version = found.version;
         let source = format!("{} is {}", found.revision.requested, found.revision.commit);
         self.finding(status, conditions::SOURCE_READY, Finding::yes("Fetched", source));
         let grounds = match shared.pipeline.grounds(job, &found).await {
@@ -86,10 +88,23 @@ impl Actor {
             }
         };
         self.tell_of_keys(job, status, &grounds);
+        let pinned = job.spec.pin.is_some();
         match self.verified(job, status, &found, &grounds).await {
+            // Going back takes nothing of the trust away that was established since.
+            Ok(trusted) if pinned && job.verified.trusted_revision.is_some() => {
+                let commit = &trusted.revision.commit;
+                let message = format!("{commit} is pinned, and signed as it has to be");
+                self.finding(status, conditions::VERIFIED, Finding::yes("Pinned", message));
+                Some(trusted)
+            }
             Ok(trusted) => {
                 self.accepted(job, status, &trusted, &grounds).await;
                 Some(trusted)
+            }
+            // Nothing else is wanted than what is pinned.
+            Err(Failure::Refused(refusal)) if pinned => {
+                self.finding(status, conditions::VERIFIED, refusal.finding);
+                None
             }
             Err(Failure::Refused(refusal)) => {
                 self.refused(job, status, refusal, &grounds).await;
@@ -111,7 +126,8 @@ impl Actor {
     /// What was trusted last, as long as the same is asked of it.
     fn remembered(&self, job: &Job) -> Option<Trusted> {
         let (question, trusted) = self.memory.trust.trusted.as_ref()?;
-        (question.verification == job.spec.verification).then(|| trusted.clone())
+        let same = question.verification == job.spec.verification && question.pin == job.spec.pin;
+        same.then(|| trusted.clone())
     }
 
     /// A damaged key is named while the others serve.
@@ -162,7 +178,15 @@ impl Actor {
         let shared = Arc::clone(&self.shared);
         let _turn = shared.looking.acquire().await;
         let now = jiff::Timestamp::now();
-        let judged = shared.pipeline.trust(job, found, grounds, ledger, now).await;
+        let judged = match job.spec.pin {
+            Some(_) => {
+                shared
+                    .pipeline
+                    .trust_named(job, found, grounds, ledger, now)
+                    .await
+            }
+            None => shared.pipeline.trust(job, found, grounds, ledger, now).await,
+        };
         let (result, ledger) = judged.map_err(Failure::Failed)?;
         if ledger != before {
             self.keep_ledger(status, ledger).await;
@@ -354,6 +378,7 @@ fn question(job: &Job, found: &Found, grounds: &Grounds) -> Question {
         tag: found.revision.tag.clone(),
         source: job.spec.source.clone(),
         verification: job.spec.verification.clone(),
+        pin: job.spec.pin.clone(),
         accepted: job.accepted.clone(),
         keyring: grounds.keyring.digest(),
         policy: grounds.policy.digest(),

@@ -1,6 +1,6 @@
 //! Waiting for the health of what a wave applied, without asking the API server anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use sluice_apply::NotHealthy;
 use sluice_model::Application;
 use sluice_model::ObjectRef;
-use sluice_model::application::REFRESH_ANNOTATION;
+use sluice_model::application::{REFRESH_ANNOTATION, WaitingFor};
 use sluice_model::health::{HealthStatus, HealthVerdict};
 use sluice_model::manifest::Manifest;
 use sluice_model::object::{Object, ObjectKey};
@@ -17,11 +17,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::Shared;
+use super::gate::{self, PATIENCE_WITH_DEGRADED};
 use super::wake::Wake;
 use crate::pipeline::{Job, blocking};
 
-/// How long something may be Degraded before that counts: a controller may still be at an older state of it.
-const PATIENCE_WITH_DEGRADED: Duration = Duration::from_secs(5);
 /// What has no watch event may still change its verdict by time.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -41,10 +40,16 @@ pub(crate) struct Waiting {
     pub(crate) commit: String,
     /// True where the operation follows the target revision.
     pub(crate) follows: bool,
-    /// When the repository was looked at last.
-    pub(crate) looked: Arc<Mutex<Instant>>,
+    /// True where the Application is being deleted.
+    pub(crate) deletes: bool,
+    /// When the repository was looked at last, and because of which news.
+    pub(crate) looked: Arc<Mutex<(Instant, Option<Instant>)>>,
+    /// How long some objects may take; the others have the wave's time.
+    pub(crate) timeouts: Arc<BTreeMap<ObjectKey, Duration>>,
+    /// The wave that is waited for.
+    pub(crate) wave: Arc<Mutex<String>>,
     /// Where to say what is waited for.
-    pub(crate) tell: mpsc::UnboundedSender<String>,
+    pub(crate) tell: mpsc::UnboundedSender<WaitingFor>,
 }
 
 impl Waiting {
@@ -60,15 +65,17 @@ impl Waiting {
 
     async fn wait(self, objects: Vec<ObjectRef>, patience: Duration) -> Result<(), NotHealthy> {
         let wanted: BTreeSet<ObjectKey> = objects.iter().map(ObjectRef::key).collect();
-        let deadline = Instant::now() + patience;
+        let began = Instant::now();
+        let limit =
+            |object: &ObjectRef| began + self.timeouts.get(&object.key()).copied().unwrap_or(patience);
         let mut degraded_since: Option<Instant> = None;
-        let mut said = String::new();
+        let mut said: Option<WaitingFor> = None;
         loop {
             let change = self.wake.objects_changed.notified();
             if let Some(reason) = self.superseded().await {
                 return Err(NotHealthy::Abandoned { reason });
             }
-            let verdicts = match self.verdicts(&objects, &wanted).await {
+            let mut verdicts = match self.verdicts(&objects, &wanted).await {
                 Ok(verdicts) => verdicts,
                 // The watches are broken just now: nobody can tell, and time goes on.
                 Err(message) => {
@@ -83,17 +90,17 @@ impl Waiting {
                         .collect()
                 }
             };
-            let Some((object, verdict)) = verdicts
+            verdicts.retain(|(_, verdict)| verdict.status != HealthStatus::Healthy);
+            let now = Instant::now();
+            let late = verdicts.iter().find(|(object, _)| now >= limit(object)).cloned();
+            let next = verdicts.iter().map(|(object, _)| limit(object)).min();
+            let worst = verdicts
                 .into_iter()
                 .rev()
-                .max_by_key(|(_, verdict)| verdict.status)
-            else {
+                .max_by_key(|(_, verdict)| verdict.status);
+            let (Some((object, verdict)), Some(next)) = (worst, next) else {
                 return Ok(());
             };
-            if verdict.status == HealthStatus::Healthy {
-                return Ok(());
-            }
-            let now = Instant::now();
             match verdict.status {
                 HealthStatus::Degraded => {
                     let since = *degraded_since.get_or_insert(now);
@@ -111,7 +118,7 @@ impl Waiting {
                 | HealthStatus::Missing
                 | HealthStatus::Unknown => degraded_since = None,
             }
-            if now >= deadline {
+            if let Some((object, verdict)) = late {
                 return Err(NotHealthy::Object {
                     object: Box::new(object),
                     verdict: Box::new(verdict),
@@ -119,13 +126,14 @@ impl Waiting {
                 });
             }
             let health = crate::pipeline::ObjectHealth { object, verdict };
-            let message = super::standing::explain(&health);
-            if message != said {
+            let wave = self.wave.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let waiting = gate::waiting_for(&wave, &health, said.as_ref());
+            if said.as_ref() != Some(&waiting) {
                 // Nobody listens any more: then nobody needs to know.
-                let _unheard = self.tell.send(message.clone());
-                said = message;
+                let _unheard = self.tell.send(waiting.clone());
+                said = Some(waiting);
             }
-            let _either = tokio::time::timeout(TICK.min(deadline - now), change).await;
+            let _either = tokio::time::timeout(TICK.min(next - now), change).await;
         }
     }
 
@@ -192,7 +200,7 @@ impl Waiting {
         let application = self.application.borrow().clone();
         match application.as_deref() {
             None => return Some("the Application is gone".to_owned()),
-            Some(now) if now.metadata.deletion_timestamp.is_some() => {
+            Some(now) if now.metadata.deletion_timestamp.is_some() != self.deletes => {
                 return Some("the Application is being deleted".to_owned());
             }
             Some(now) if now.metadata.generation != self.generation => {
@@ -209,19 +217,20 @@ impl Waiting {
         // A fix for what does not get healthy must not have to wait for it: news, a refresh or the time of a poll let it in.
         let refresh =
             application.is_some_and(|now| super::actor::annotation(&now, REFRESH_ANNOTATION).is_some());
-        let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let (looked, known) = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let pause = if refresh {
             BETWEEN_REFRESHES
         } else {
             self.shared.options.poll
         };
-        let since = match self.wake.peek().news.filter(|news| *news > looked) {
+        let news = self.wake.peek().news;
+        let since = match news.filter(|news| Some(*news) != known) {
             Some(news) => news,
             None if now.duration_since(looked) >= pause => now,
             None => return None,
         };
-        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = (now, news);
         let found = self.shared.pipeline.find(&self.job, None, since).await.ok()?;
         let commit = found.revision.commit;
         // One that is not let in takes nobody's place.

@@ -110,6 +110,7 @@ fn input(desired: &Object, live: &Object, count: usize) -> PlanInput {
             decision: SyncDecision::default(),
             predecessors: Vec::new(),
             recreate: false,
+            released: false,
         }
     };
     PlanInput {
@@ -124,6 +125,7 @@ fn input(desired: &Object, live: &Object, count: usize) -> PlanInput {
         desired: (0..count).map(one).collect(),
         candidates: Vec::new(),
         namespace: None,
+        selection: Vec::new(),
         options: Options::default(),
     }
 }
