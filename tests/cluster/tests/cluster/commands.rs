@@ -85,7 +85,7 @@ fn diff_shows_both_sides_and_no_secret() {
     let mut application = world.application();
     application["spec"]["syncPolicy"] = json!({});
     world.apply(&application).unwrap();
-    let (code, _, said) = run(&world, &["sync", "app", "--wait", "--timeout", "90s"]);
+    let (code, _, said) = run(&world, &["sync", "app", "--timeout", "90s"]);
     assert_eq!(code, Some(0), "{said}");
 
     world.write("a.yaml", &config_map("a", "after")).unwrap();
