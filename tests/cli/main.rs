@@ -11,3 +11,4 @@ mod help;
 mod printed;
 mod program;
 mod repositories;
+mod trust;

@@ -9,12 +9,12 @@ use tempfile::TempDir;
 use crate::program::{run, text};
 
 /// A repository with a history: `first` and `second` are signed, the newest commit is not.
-struct World {
+pub(crate) struct World {
     folder: TempDir,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let world = Self {
             folder: tempfile::tempdir().unwrap(),
         };
@@ -51,15 +51,15 @@ impl World {
         world
     }
 
-    fn path(&self, name: &str) -> std::path::PathBuf {
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
     }
 
-    fn name(&self, name: &str) -> String {
+    pub(crate) fn name(&self, name: &str) -> String {
         self.path(name).to_str().unwrap().to_owned()
     }
 
-    fn command(&self, program: &str, arguments: &[&str]) -> String {
+    pub(crate) fn command(&self, program: &str, arguments: &[&str]) -> String {
         let folder = if program == "git" {
             self.path("repo")
         } else {
@@ -83,11 +83,11 @@ impl World {
         text(&output.stdout).trim().to_owned()
     }
 
-    fn git(&self, arguments: &[&str]) -> String {
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
         self.command("git", arguments)
     }
 
-    fn commit(&self, file: &str, content: &str, is_signed: bool) -> String {
+    pub(crate) fn commit(&self, file: &str, content: &str, is_signed: bool) -> String {
         fs_err::create_dir_all(self.path("repo").join(file).parent().unwrap()).unwrap();
         fs_err::write(self.path("repo").join(file), content).unwrap();
         self.git(&["add", "."]);
@@ -96,7 +96,7 @@ impl World {
         self.git(&["rev-parse", "HEAD"])
     }
 
-    fn verify(&self, arguments: &[&str]) -> (Option<i32>, Vec<Value>, String) {
+    pub(crate) fn verify(&self, arguments: &[&str]) -> (Option<i32>, Vec<Value>, String) {
         let (repository, keyring) = (self.name("repo"), self.name("allowed_signers"));
         let output = run(&[
             &[

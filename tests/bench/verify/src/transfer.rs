@@ -24,7 +24,8 @@ pub(crate) fn measure(report: &mut Report, signed: &Signed) -> Result<()> {
     let server = GitServer::start()?;
     let url = server.create("history")?;
     let folder = Folder::new("bench-transfer")?;
-    push(signed, &url, "main")?;
+    let served = server.path("history");
+    push(signed, &served, "main")?;
     let ours = |cache: &str| {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("fetch").arg(folder.path().join(cache)).arg(&url);
@@ -49,7 +50,7 @@ pub(crate) fn measure(report: &mut Report, signed: &Signed) -> Result<()> {
     let mirror = folder.path().join("git-0").display().to_string();
     let mut fetches = (Vec::new(), Vec::new());
     for number in 0..ROUNDS {
-        grow(signed, &url, number)?;
+        grow(signed, &served, number)?;
         fetches
             .0
             .push(theirs(&["-C", &mirror, "fetch", "--quiet", "--prune"], "")?);
@@ -68,7 +69,7 @@ pub(crate) fn measure(report: &mut Report, signed: &Signed) -> Result<()> {
 }
 
 /// One new commit on the server.
-fn grow(signed: &Signed, url: &str, number: usize) -> Result<()> {
+fn grow(signed: &Signed, served: &Path, number: usize) -> Result<()> {
     let run = |arguments: &[&str]| {
         let mut command = git();
         command.arg("-C").arg(&signed.repository).args(arguments);
@@ -82,18 +83,14 @@ fn grow(signed: &Signed, url: &str, number: usize) -> Result<()> {
     let commit = run(&["commit-tree", "-m", &message, "-p", &parent, "main^{tree}"])?;
     run(&["update-ref", "refs/heads/grown", &commit])?;
     ensure!(!commit.is_empty(), "a commit");
-    push(signed, url, "grown")
+    push(signed, served, "grown")
 }
 
-fn push(signed: &Signed, url: &str, branch: &str) -> Result<()> {
+/// Into the folder that is served.
+fn push(signed: &Signed, served: &Path, branch: &str) -> Result<()> {
     let mut command = git();
     command.arg("-C").arg(&signed.repository);
-    output(command.args([
-        "push",
-        "--quiet",
-        "--force",
-        url,
-        &format!("{branch}:refs/heads/main"),
-    ]))?;
+    command.args(["push", "--quiet", "--force"]).arg(served);
+    output(command.arg(format!("{branch}:refs/heads/main")))?;
     Ok(())
 }
