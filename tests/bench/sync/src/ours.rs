@@ -44,7 +44,7 @@ pub(crate) async fn measure(
         .map(|index| {
             let object = Object::new(config_map(&namespace, index)).context("a ConfigMap is an object")?;
             let origin = Origin {
-                file: format!("map-{index:05}.yaml").into(),
+                file: format!("map-{index:05}.yaml"),
                 line: 1,
             };
             Ok(Manifest { object, origin })

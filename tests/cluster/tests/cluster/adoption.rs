@@ -54,13 +54,14 @@ fn check(name: &str, commands: &[&[&str]], marks: &str) {
         .replace("{app: web}}\ndata", &format!("{{app: web{marks}}}}}\ndata"));
     let file = world
         .engine
-        .write("deployed.yaml", &deployed)
+        .write(&format!("{name}.yaml"), &deployed)
         .unwrap()
         .display()
         .to_string();
     for command in commands {
         let arguments: Vec<&str> = command.iter().copied().chain(["-f", &file]).collect();
-        world.engine.plane.kubectl_with(&arguments).unwrap();
+        let said = world.engine.plane.kubectl_with(&arguments).unwrap();
+        assert_eq!(said.lines().count(), ALL.len(), "{said}");
     }
     let uids: Vec<Value> = ALL
         .iter()

@@ -122,7 +122,7 @@ fn another_applier_is_named_and_not_overwritten() {
         "metadata": {"name": "web", "namespace": world.namespace}, "spec": {"replicas": 3}});
     let claim = world
         .engine
-        .write("claim.json", claim.to_string())
+        .write("own-rival.json", claim.to_string())
         .unwrap()
         .display()
         .to_string();
@@ -155,8 +155,9 @@ fn another_applier_is_named_and_not_overwritten() {
 /// As a webhook would: it changes a value that Git sets, adds a label, and puts a container next to ours.
 fn mutate(world: &World<'_>) {
     let name = format!("mutate-{}", world.namespace);
-    let image = "object.spec.template.spec.containers.map(c, Object.spec.template.spec.containers{name: c.name, image: \
-                 c.image.replace('registry.example.com', 'mirror.example.com')})";
+    let image = "object.spec.template.spec.containers.filter(c, c.name != 'proxy').map(c, \
+                 Object.spec.template.spec.containers{name: c.name, image: c.image.replace('registry.example.com', \
+                 'mirror.example.com')})";
     let sidecar =
         "[Object.spec.template.spec.containers{name: 'proxy', image: 'mirror.example.com/proxy:1'}]";
     let expression = format!(

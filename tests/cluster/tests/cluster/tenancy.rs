@@ -99,9 +99,8 @@ fn the_namespace_gets_its_labels_and_keeps_those_of_others() {
     let mut application = world.application();
     application["spec"]["destination"]["namespace"] = "tenancy-made".into();
     application["spec"]["syncPolicy"]["syncOptions"] = json!(["CreateNamespace=true"]);
-    let metadata =
-        |team: &str| json!({"labels": {"team": team, "tier": "one"}, "annotations": {"owner": "me"}});
-    application["spec"]["syncPolicy"]["managedNamespaceMetadata"] = metadata("a");
+    application["spec"]["syncPolicy"]["managedNamespaceMetadata"] =
+        json!({"labels": {"team": "a", "tier": "one"}, "annotations": {"owner": "me"}});
     world.apply(&application).unwrap();
     world.wait_synced(&commit).unwrap();
     let made = namespace().unwrap();
