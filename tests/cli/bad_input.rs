@@ -170,6 +170,20 @@ fn a_plugin_directory_that_is_not_there() {
 }
 
 #[test]
+fn one_file_may_be_open_at_a_time() {
+    let output = std::process::Command::new("sh")
+        .args(["-c", "ulimit -n 4; exec \"$0\" get", env!("CARGO_BIN_EXE_sluice")])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(70));
+    assert!(
+        text(&output.stderr).contains("error[U14]"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
 fn the_command_line_itself() {
     let wrong: &[&[&str]] = &[
         &[],

@@ -383,3 +383,16 @@ impl Progress {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::codes;
+
+    #[test]
+    fn an_application_of_another_version_is_named() {
+        let newer = serde_json::json!({"metadata": {"name": "web"}, "spec": {"source": {"chart": "web"}}});
+        let failure = Connection::read(newer).unwrap_err();
+        assert_eq!(failure.codes(), [codes::UNREADABLE_APPLICATION.id]);
+    }
+}

@@ -28,6 +28,15 @@ impl Failure {
         Self::Coded(vec![Box::new(error)])
     }
 
+    /// The ids of what went wrong.
+    #[cfg(test)]
+    pub(crate) fn codes(&self) -> Vec<&'static str> {
+        match self {
+            Self::Coded(errors) => errors.iter().map(|error| error.code().id).collect(),
+            Self::Answered(_) | Self::BrokenPipe => Vec::new(),
+        }
+    }
+
     /// Everything that is wrong with manifests.
     pub(crate) fn each(errors: sluice_render::RenderErrors) -> Self {
         Self::Coded(

@@ -210,10 +210,20 @@ fn without_empty_end(row: &[Cell]) -> &[Cell] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::codes;
 
     #[test]
     fn what_a_terminal_would_obey_is_shown_instead() {
         assert_eq!(plain("a\u{1b}[2Jb\rc\td\u{202e}"), "a\\u{1b}[2Jb\\rc\td\\u{202e}");
+    }
+
+    #[test]
+    fn what_has_no_json_form_is_our_own_bug() {
+        let pairs = std::collections::BTreeMap::from([([1], 2)]);
+        for format in [Format::Json, Format::Yaml] {
+            let failure = each(&mut Vec::new(), format, &[&pairs]).unwrap_err();
+            assert_eq!(failure.codes(), [codes::ENCODE.id], "{format:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `cargo xtask tidy`: what the compiler does not check about the source.
 
+mod codes;
 mod edges;
 mod frozen;
 mod headers;
@@ -15,6 +16,7 @@ pub(crate) fn run() -> Result<()> {
     let root = root();
     let mut findings = Vec::new();
     findings.extend(headers::check(&root)?);
+    findings.extend(codes::check(&root)?);
     findings.extend(edges::check(&root)?);
     findings.extend(frozen::check(&root)?);
     for finding in &findings {
