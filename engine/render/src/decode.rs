@@ -185,11 +185,12 @@ fn chunk(text: &str, limits: &Limits) -> Result<Vec<Found>, Vec<Wrong>> {
     }
 }
 
-/// The first character that YAML does not allow in a text at all.
+/// The first character that YAML does not allow in a text at all, or that ends a line to some readers and not to others:
+/// U+0085, U+2028 and U+2029 do in YAML 1.1 (§4.2), which `kubectl` reads, and don't in YAML 1.2 (§5.4).
 fn control_character(text: &str) -> Option<Wrong> {
     let allowed = |c: char| match c {
-        '\t' | '\n' | '\r' | '\u{85}' => true,
-        '\u{feff}' | '\u{fffe}' | '\u{ffff}' => false,
+        '\t' | '\n' | '\r' => true,
+        '\u{feff}' | '\u{fffe}' | '\u{ffff}' | '\u{2028}' | '\u{2029}' => false,
         c => !c.is_control(),
     };
     let (line, text) = text
@@ -199,7 +200,15 @@ fn control_character(text: &str) -> Option<Wrong> {
     let column = text.chars().position(|c| !allowed(c))?;
     let character = text.chars().nth(column)?;
     let clamp = |number: usize| u32::try_from(number.saturating_add(1)).unwrap_or(u32::MAX);
-    let reason = format!("the character U+{:04X} is not allowed", u32::from(character));
+    let code = u32::from(character);
+    let reason = match character {
+        '\u{85}' | '\u{2028}' | '\u{2029}' => {
+            format!(
+                "the character U+{code:04X} ends a line to some and not to others; write `\\u{code:04x}` in double quotes"
+            )
+        }
+        _ => format!("the character U+{code:04X} is not allowed"),
+    };
     Some(Wrong {
         at: At {
             line: clamp(line),

@@ -220,9 +220,28 @@ fn every_error_has_its_place() {
             "a: \u{7}\n",
             "R01: a.yaml:1:4: cannot be parsed: the character U+0007 is not allowed",
         ),
+        (
+            "a: x\nb: 'c\u{2028}d: e'\n",
+            "R01: a.yaml:2:6: cannot be parsed: the character U+2028 ends a line to some and not to others; write `\\u2028` in",
+        ),
+        (
+            "a: \u{85}\n",
+            "R01: a.yaml:1:4: cannot be parsed: the character U+0085 ends a line to some",
+        ),
     ] {
         let error = refused(yaml);
         assert!(error.starts_with(expected), "{yaml:?}: {error}");
+    }
+}
+
+#[test]
+fn line_separators_are_characters_in_json_and_as_escapes() {
+    let raw =
+        "{\"apiVersion\": \"v1\", \"kind\": \"A\", \"metadata\": {\"name\": \"n\"}, \"a\": \"x\u{2028}y\"}";
+    let escaped = "apiVersion: v1\nkind: A\nmetadata: {name: n}\na: \"x\\u2028y\"\n";
+    for text in [raw, escaped] {
+        let manifests = decode("a.yaml", text.as_bytes()).unwrap();
+        assert_eq!(manifests[0].object.value()["a"], "x\u{2028}y", "{text:?}");
     }
 }
 
