@@ -468,3 +468,27 @@ fn every_rule_that_was_asked_is_told() {
         .collect();
     assert_eq!(reports, findings.reports.iter().collect::<Vec<_>>());
 }
+
+#[test]
+fn what_a_commit_changes_has_to_be_known() {
+    let world = world();
+    let policy = world.policy(PRODUCTION);
+    let start = world.commit(&world.ada, "prod/a.yaml", "1");
+    let head = world.commit(&world.ada, "dev/a.yaml", "1");
+    trusted(&world.chain(&policy, Some(&start)), &head);
+    let tree = world.work.git(&["rev-parse", "HEAD^{tree}"]).unwrap();
+    let (folder, file) = tree.trim().split_at(2);
+    std::fs::remove_file(world.work.path().join(".git/objects").join(folder).join(file)).unwrap();
+    let request = Request {
+        mode: Chain,
+        last_trusted: Some(&start),
+        ..Request::default()
+    };
+    let refused = match world.examine(&policy, "main", &request) {
+        Ok(findings) => findings.refusal.expect("refused"),
+        Err(error) => error,
+    };
+    assert_eq!(refused.code(), &codes::CHANGES, "{refused}");
+    // Where no rule asks for it, nobody looks.
+    trusted(&world.chain(&Policy::default(), Some(&start)), &head);
+}

@@ -289,3 +289,15 @@ fn an_application_that_goes_away_is_not_waited_for() {
         "{said}"
     );
 }
+
+#[test]
+fn a_keyring_that_is_not_there_is_named() {
+    let world = World::shared("commands-keys").unwrap();
+    for kind in ["--configmap", "--secret"] {
+        let (code, _, said) = run(&world, &["key", "list", kind, "nobodys-keys"]);
+        assert!(
+            code == Some(3) && said.contains("error[U22]") && said.contains("nobodys-keys"),
+            "{said}"
+        );
+    }
+}

@@ -304,6 +304,10 @@ fn while_paused_nothing_is_written() {
         code == Some(7) && said.contains("K30") && said.contains("a migration"),
         "{said}"
     );
+    let plan = done(&world, &["plan", "app", "-o", "json"]);
+    let plan = world.engine.write("paused.json", plan).unwrap();
+    let (code, _, said) = sluice(&world, &["apply", plan.to_str().unwrap()]);
+    assert!(code == Some(5) && said.contains("error[U27]"), "{said}");
     let tried = done(&world, &["sync", "app", "--dry-run", "--timeout", "60s"]);
     assert!(tried.contains("2 created"), "{tried}");
     assert!(world.object("configmap/running").is_err() && world.object("configmap/more").is_err());
