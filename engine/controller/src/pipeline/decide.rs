@@ -1,7 +1,6 @@
 //! From manifests and live objects to a plan: sync policies, compare, prune policies, plan.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use sluice_apply::Members;
 use sluice_cluster::Cluster;
@@ -20,9 +19,6 @@ use sluice_plugin_host::{PluginHost, PluginProblem, PruneContext, SyncContext, S
 
 use crate::error::PipelineError;
 use crate::pipeline::{Job, Live, Pipeline, blocking};
-
-/// How long a hook may take, such as `90s`. The engine's own: when something is given up is not for policies to decide.
-const HOOK_TIMEOUT_ANNOTATION: &str = "sluice.dev/hook-timeout";
 
 /// What a plan is to be made for.
 #[derive(Debug, Clone)]
@@ -93,8 +89,6 @@ pub struct Compared {
     pub(crate) certainty: Certainty,
     /// Another application owned it and no longer wants it.
     pub released: bool,
-    /// How long it may take to become healthy as a hook; the application's own limit where missing.
-    pub hook_timeout: Option<Duration>,
 }
 
 impl Compared {
@@ -349,7 +343,6 @@ fn judge(manifest: Manifest, live: Option<Object>, mut decision: SyncDecision, r
         .unwrap_or_default();
     let desired = sluice_compare::prepare(&object, live.as_ref(), &ignored);
     let comparison = sluice_compare::compare_taking_over(&desired, live.as_ref(), &ignored, &predecessors);
-    let hook_timeout = hook_timeout(&desired, &mut decision);
     Compared {
         desired,
         live,
@@ -360,7 +353,6 @@ fn judge(manifest: Manifest, live: Option<Object>, mut decision: SyncDecision, r
         predecessors,
         recreate: false,
         released: false,
-        hook_timeout,
         certainty: comparison.certainty,
     }
 }
@@ -380,21 +372,6 @@ fn ignored_by(decision: &SyncDecision) -> IgnoreDifference {
         jq_path_expressions: paths,
         managed_fields_managers: decision.ignore_managers.clone(),
         ..IgnoreDifference::default()
-    }
-}
-
-/// How long a hook may take. What cannot be read holds the operation, as everything does that is written on an object.
-fn hook_timeout(object: &Object, decision: &mut SyncDecision) -> Option<Duration> {
-    let text = object
-        .annotation(HOOK_TIMEOUT_ANNOTATION)
-        .filter(|_| decision.hook)?;
-    match text.parse::<jiff::SignedDuration>().map(Duration::try_from) {
-        Ok(Ok(timeout)) => Some(timeout),
-        Ok(Err(_)) | Err(_) => {
-            let reason = format!("`{HOOK_TIMEOUT_ANNOTATION}: {text}` is no duration such as `90s` or `5m`");
-            decision.hold.get_or_insert(reason);
-            None
-        }
     }
 }
 

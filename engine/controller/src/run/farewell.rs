@@ -27,7 +27,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::actor::{self, Actor, MANAGER};
-use super::syncing::hook_timeouts;
+use super::syncing::timeouts;
 use super::waiting::Waiting;
 use super::{pace, standing};
 use crate::error::PipelineError;
@@ -254,7 +254,7 @@ impl Actor {
             follows: false,
             deletes: true,
             looked: Arc::new(Mutex::new((Instant::now(), None))),
-            timeouts: Arc::new(hook_timeouts(&plan, &prepared)),
+            timeouts: Arc::new(timeouts(&plan)),
             wave: Arc::clone(&wave),
             tell,
         };

@@ -287,7 +287,7 @@ impl Actor {
             follows: attempt.follows,
             deletes: false,
             looked: Arc::new(Mutex::new((Instant::now(), None))),
-            timeouts: Arc::new(hook_timeouts(&attempt.plan, &attempt.prepared)),
+            timeouts: Arc::new(timeouts(&attempt.plan)),
             wave: Arc::clone(&wave),
             tell,
         };
@@ -554,12 +554,14 @@ impl Actor {
     }
 }
 
-/// How long hooks may take that say so themselves.
-pub(super) fn hook_timeouts(plan: &Plan, prepared: &Prepared) -> BTreeMap<ObjectKey, Duration> {
-    let timeouts = plan.steps.iter().filter_map(|step| {
-        let mut written = prepared.objects.iter();
-        let hook = written.find(|object| step.origin.as_ref() == Some(&object.origin))?;
-        Some((step.object.key(), hook.hook_timeout?))
+/// How long objects may take of which a policy says so.
+pub(super) fn timeouts(plan: &Plan) -> BTreeMap<ObjectKey, Duration> {
+    let timeouts = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::Apply { options, .. } => {
+            let seconds = options.timeout?;
+            Some((step.object.key(), Duration::from_secs(seconds.into())))
+        }
+        Action::Delete { .. } => None,
     });
     timeouts.collect()
 }
