@@ -120,7 +120,7 @@ impl Actor {
                 self.begin(&application);
             }
             let gone = match application.metadata.deletion_timestamp.is_some() {
-                true => self.farewell(&application).await,
+                true => Box::pin(self.farewell(&application)).await,
                 false => {
                     Box::pin(self.attend(&application, reasons)).await;
                     false
@@ -214,9 +214,9 @@ impl Actor {
             let looked = self.look(&mut job, &mut status, self.since).await;
             let again = match (looked, request.take()) {
                 (Some(looked), Some(request)) => {
-                    self.obey(&current, &job, &mut status, looked, request).await
+                    Box::pin(self.obey(&current, &job, &mut status, looked, request)).await
                 }
-                (Some(looked), None) => self.act(&current, &job, &mut status, looked).await,
+                (Some(looked), None) => Box::pin(self.act(&current, &job, &mut status, looked)).await,
                 (None, request) => {
                     let answer = self.gate.nobody_can_tell(&mut status);
                     self.answered(&mut status, answer).await;

@@ -79,7 +79,7 @@ impl Actor {
         };
         let because = Finding::unknown("Deleting", "the Application is being deleted");
         self.finding(&mut status, conditions::HEALTHY, because);
-        match self.part(application, &mut status).await {
+        match Box::pin(self.part(application, &mut status)).await {
             Ok(true) => {
                 self.tell(Happening::CleanedUp, "nothing that it owned is left")
                     .await;
