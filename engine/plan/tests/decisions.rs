@@ -19,7 +19,7 @@ fn config(live: bool) -> Object {
         value["metadata"]["labels"] = json!({PART_OF_LABEL: applyset::id("shop", "shop")});
         value["metadata"]["managedFields"] = json!([{"manager": "sluice", "operation": "Apply"}]);
     }
-    Object::new(value).unwrap()
+    Object::new(value).expect("an object")
 }
 
 fn made(desired: Vec<DesiredObject>, candidates: Vec<PruneCandidate>) -> Plan {
@@ -73,8 +73,11 @@ fn applied(live: Option<Object>, decision: SyncDecision) -> (bool, Strategy, App
     };
     let plan = made(vec![desired], Vec::new());
     // A plan that was written and read is the same plan.
-    assert_eq!(serde_json::from_str::<Plan>(&plan.to_json()).unwrap(), plan);
-    match &plan.steps.first().unwrap().action {
+    assert_eq!(
+        serde_json::from_str::<Plan>(&plan.to_json()).expect("a plan"),
+        plan
+    );
+    match &plan.steps.first().expect("a step").action {
         Action::Apply {
             delete_first,
             strategy,
