@@ -158,7 +158,7 @@ fn a_rewritten_history_waits_for_a_person_who_names_it() {
     assert!(
         error
             .hint()
-            .contains(&format!("sluice.dev/accepted-history={new}")),
+            .contains(&format!("sluice approve NAME --history {new}")),
         "{}",
         error.hint()
     );
