@@ -131,15 +131,27 @@ fn invalid() {
 fn conflict_with_another_field_manager() {
     let world = World::shared("conflict").unwrap();
     world.running().unwrap();
-    // Somebody else has a field of an object that Git will now want to set.
-    world.apply(&json!({
-        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs", "namespace": world.namespace},
-        "data": {"value": "theirs"},
-    }))
-    .unwrap();
+    // Somebody else, and none of the tools that people come from, has a field of an object that Git will now want to set.
+    let theirs = config_map("theirs", "theirs");
+    let theirs = world
+        .engine
+        .write("theirs.yaml", theirs)
+        .unwrap()
+        .display()
+        .to_string();
+    let apply = [
+        "-n",
+        &world.namespace,
+        "apply",
+        "--server-side",
+        "--field-manager=payroll",
+        "-f",
+        &theirs,
+    ];
+    world.engine.plane.kubectl_with(&apply).unwrap();
     let manifest = format!("{}  more: \"x\"\n", config_map("theirs", "ours"));
     let before = world.version("configmap/theirs").unwrap();
-    check(&world, &manifest, "K15", &["theirs", "kubectl"]);
+    check(&world, &manifest, "K15", &["theirs", "payroll"]);
     assert_eq!(world.version("configmap/theirs").unwrap(), before);
     mend(&world);
 }
