@@ -154,12 +154,12 @@ fn program() -> Result<PathBuf> {
             // With the whole workspace's features, as `cargo xtask` builds it: nothing is built twice.
             let arguments = ["build", "--quiet", "--release", "--workspace", "--bin", "sluice"];
             output(cargo().args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")))?;
-            // This program is target/release/deps/cluster-…
+            // This program is target/release/deps/cluster-…, or a benchmark beside `sluice` itself.
             let release = std::env::current_exe()?;
             Ok(release
                 .ancestors()
-                .nth(2)
-                .context("a test program is below target")?
+                .find(|folder| folder.ends_with("release"))
+                .context("a program of the tests is below target/release")?
                 .join("sluice"))
         };
         build().map_err(|error| format!("{error:#}"))
