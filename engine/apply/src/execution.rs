@@ -1,6 +1,7 @@
 //! The plan from its first to its last wave.
 
 use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use sluice_cluster::{Cluster, ClusterError};
 use sluice_model::ObjectRef;
 use sluice_model::decision::{HookCleanup, Phase, Propagation, Strategy};
@@ -155,18 +156,19 @@ impl Execution<'_> {
         offset: usize,
     ) -> Result<(), ApplyError> {
         let (cluster, options) = (self.cluster, self.request.options);
-        let work: Vec<_> = steps
-            .iter()
-            .zip(found)
-            .enumerate()
-            .map(|(index, (ready, found))| async move {
-                (index, ready, one(cluster, ready, found, &options).await)
-            })
-            .collect();
-        let mut results = futures::stream::iter(work).buffer_unordered(options.concurrency.max(1));
+        let mut next = steps.iter().zip(found).enumerate();
+        let mut under_way = FuturesUnordered::new();
         let mut refusals = Vec::new();
         let mut defined = false;
-        while let Some((index, ready, result)) = results.next().await {
+        loop {
+            // Each is made when its turn comes: a wave may have many thousands of steps.
+            let room = options.concurrency.max(1).saturating_sub(under_way.len());
+            for (index, (ready, found)) in next.by_ref().take(room) {
+                under_way.push(async move { (index, ready, one(cluster, ready, found, &options).await) });
+            }
+            let Some((index, ready, result)) = under_way.next().await else {
+                break;
+            };
             let step = ready.step;
             match result {
                 Ok(done) => {
@@ -189,7 +191,7 @@ impl Execution<'_> {
                 }
             }
         }
-        drop(results);
+        drop(under_way);
         if defined {
             // What comes next may be of the new kinds.
             self.cluster.refresh_kinds().await.map_err(ApplyError::Parent)?;

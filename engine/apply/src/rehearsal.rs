@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use sluice_cluster::{Cluster, ClusterError, Kind, Reply};
 use sluice_model::decision::Strategy;
 use sluice_model::object::{GroupKind, Object};
@@ -41,17 +42,25 @@ pub(crate) async fn rehearse(
     steps: &[Ready<'_>],
     options: &Options,
 ) -> Result<Vec<Found>, ApplyError> {
-    let coming = Coming::of(steps);
-    let tries: Vec<_> = steps
-        .iter()
-        .map(|ready| try_one(cluster, ready, &coming))
-        .collect();
-    let results: Vec<_> = futures::stream::iter(tries)
-        .buffered(options.concurrency.max(1))
-        .collect()
-        .await;
+    let coming = &Coming::of(steps);
+    let mut results: Vec<Option<Result<Found, Trouble>>> = steps.iter().map(|_| None).collect();
+    let mut next = steps.iter().enumerate();
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        // Each is made when its turn comes: a plan may have many thousands of steps.
+        let room = options.concurrency.max(1).saturating_sub(under_way.len());
+        for (index, ready) in next.by_ref().take(room) {
+            under_way.push(async move { (index, try_one(cluster, ready, coming).await) });
+        }
+        let Some((index, result)) = under_way.next().await else {
+            break;
+        };
+        if let Some(place) = results.get_mut(index) {
+            *place = Some(result);
+        }
+    }
     let (mut found, mut refusals, mut moved) = (Vec::new(), Vec::new(), Vec::new());
-    for (ready, result) in steps.iter().zip(results) {
+    for (ready, result) in steps.iter().zip(results.into_iter().flatten()) {
         match result {
             Ok(what) => found.push(what),
             Err(Trouble::Moved(how)) => moved.push(how),

@@ -83,7 +83,7 @@ mod tests {
                     propagation: Propagation::Background,
                 },
                 false => Action::Apply {
-                    manifest: serde_json::Value::Null,
+                    manifest: Default::default(),
                     strategy: Strategy::ServerSideApply,
                     force: false,
                     validate: true,

@@ -1,6 +1,7 @@
 //! One step: the object that is sent, how it is sent, and what the answer means.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -56,7 +57,7 @@ impl<'a> Ready<'a> {
         let missing = || ApplyError::NoManifest {
             object: Box::new(step.object.clone()),
         };
-        let mut object = Object::new(manifest.clone()).map_err(|_| missing())?;
+        let mut object = Object::shared(Arc::clone(manifest)).map_err(|_| missing())?;
         if object.is_secret() {
             let source = manifests.get(&step.object.key()).ok_or_else(missing)?;
             object = object.edit(|map| {
@@ -461,7 +462,7 @@ mod tests {
     fn secret_step(manifest: Value) -> Step {
         let object = Object::new(manifest.clone()).unwrap().reference();
         let action = Action::Apply {
-            manifest,
+            manifest: Arc::new(manifest),
             strategy: Strategy::ServerSideApply,
             force: false,
             validate: true,
@@ -488,7 +489,7 @@ mod tests {
         let rendered = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "n"},
             "data": {"password": "aHVudGVyMg=="}});
         let rendered = Object::new(rendered).unwrap();
-        let manifests = BTreeMap::from([(rendered.reference().key(), rendered)]);
+        let manifests = BTreeMap::from([(rendered.key(), rendered)]);
         let step = secret_step(planned);
         let ready = Ready::new(&step, &manifests).unwrap();
         let sent = ready.object.as_ref().unwrap();

@@ -1,6 +1,7 @@
 //! The pipeline, as commands use it: for an Application of the cluster, or for one in a file.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -243,7 +244,7 @@ impl Engine {
     }
 
     /// Everything up to the plan of a revision; of the target where none is named.
-    pub(crate) async fn prepare(&mut self, revision: Option<&str>) -> Result<Prepared, Failure> {
+    pub(crate) async fn prepare(&mut self, revision: Option<&str>) -> Result<Arc<Prepared>, Failure> {
         let (commit, manifests) = self.manifests(revision).await?;
         self.progress
             .tell(&self.job.key.to_string(), "comparing with the cluster");

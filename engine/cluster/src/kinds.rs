@@ -79,6 +79,12 @@ impl Kinds {
             .find(|candidate| candidate.version == version)
     }
 
+    /// True where an object's kind is served at its version.
+    pub fn has(&self, object: &Object) -> bool {
+        self.find(object.group(), object.version(), object.kind())
+            .is_some()
+    }
+
     /// The kind at the version that the server prefers.
     pub fn preferred(&self, group_kind: &GroupKind) -> Option<&Kind> {
         self.versions(group_kind).first()

@@ -21,8 +21,8 @@ fn recorded() -> Vec<(Object, Object)> {
         read(include_str!("recorded/live.jsonl")),
     );
     let find = |object: Object| {
-        let key = object.reference().key();
-        let found = live.iter().find(|live| live.reference().key() == key).cloned();
+        let key = object.key();
+        let found = live.iter().find(|live| live.key() == key).cloned();
         (
             object,
             found.unwrap_or_else(|| panic!("{key:?} was not recorded")),

@@ -19,21 +19,23 @@ mod live;
 mod memory;
 mod namespace;
 mod reach;
+mod recall;
 mod trust;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
-use sluice_cluster::{Cluster, Kind};
+use sluice_cluster::{Cluster, Kind, Kinds};
 use sluice_model::application::{
     ACCEPTED_HISTORY_ANNOTATION, ApplicationSpec, NamespaceMetadata, VerificationMode, VerificationState,
 };
 use sluice_model::manifest::Manifest;
-use sluice_model::object::{GroupKind, Object};
+use sluice_model::object::{GroupKind, Object, ObjectKey};
 use sluice_model::plan::ApplicationKey;
+use sluice_model::secret::mask;
 use sluice_model::tree::Revision;
 use sluice_model::{Application, applyset};
-use sluice_plugin_host::PluginHost;
+use sluice_plugin_host::{PluginHost, SyncObject};
 use sluice_render::Scope;
 use sluice_source::Fetched;
 use tokio::sync::Semaphore;
@@ -69,6 +71,7 @@ pub struct Pipeline {
     pub(crate) answers: Memory<doubts::Answers>,
     /// For which revision and metadata the destination namespace was as it should be.
     pub(crate) namespaces: Memory<(Option<String>, Option<NamespaceMetadata>)>,
+    pub(crate) prepared: Memory<Arc<recall::Recalled>>,
     /// How repositories are reached where an Application says nothing else.
     pub reaching: Reaching,
 }
@@ -173,8 +176,16 @@ impl Pipeline {
             bounds: Bounds::default(),
             answers: Memory::default(),
             namespaces: Memory::default(),
+            prepared: Memory::default(),
             reaching: Reaching::default(),
         }
+    }
+
+    /// Forgets what was found out about an application: it is gone, or somebody wants all of it found out again.
+    pub fn forget(&self, key: &ApplicationKey) {
+        drop(self.answers.take(key));
+        drop(self.namespaces.take(key));
+        drop(self.prepared.take(key));
     }
 
     /// The cluster, as the account that an application's objects are read and written as.
@@ -226,41 +237,62 @@ impl Pipeline {
     pub async fn manifests(&self, job: &Job, trusted: &Trusted) -> Result<Vec<Manifest>, PipelineError> {
         let (tree, source) = (Arc::clone(&trusted.tree), job.spec.source.clone());
         let rendered = blocking(move || sluice_render::render(&tree, &source)).await??;
-        self.settle(rendered, job.destination()).await
+        self.settle(job, rendered).await
     }
 
-    /// Settles namespaces and kinds against the cluster.
-    pub async fn settle(
-        &self,
-        rendered: Vec<Manifest>,
-        destination: &str,
-    ) -> Result<Vec<Manifest>, PipelineError> {
+    /// True where the cluster serves the kinds of all of them, so that what was settled stays so.
+    pub(crate) fn serves(&self, manifests: &[Manifest]) -> bool {
+        let kinds = self.cluster.known_kinds();
+        manifests.iter().all(|manifest| kinds.has(&manifest.object))
+    }
+
+    async fn settle(&self, job: &Job, rendered: Vec<Manifest>) -> Result<Vec<Manifest>, PipelineError> {
         let mut kinds = self.cluster.kinds().await?;
-        let known = |kinds: &sluice_cluster::Kinds, object: &Object| {
-            kinds
-                .find(object.group(), object.version(), object.kind())
-                .is_some()
-        };
         let defined: BTreeSet<GroupKind> = rendered
             .iter()
             .flat_map(|manifest| Kind::defined_by(&manifest.object))
             .map(|kind| kind.group_kind())
             .collect();
-        let missed = |object: &Object| !known(&kinds, object) && !defined.contains(&object.group_kind());
-        if rendered.iter().any(|manifest| missed(&manifest.object)) {
+        let missed = |kinds: &Kinds| -> Vec<Object> {
+            let objects = rendered.iter().map(|manifest| &manifest.object);
+            objects
+                .filter(|object| !kinds.has(object) && !defined.contains(&object.group_kind()))
+                .cloned()
+                .collect()
+        };
+        if !missed(&kinds).is_empty() {
             kinds = self.cluster.refresh_kinds().await?;
         }
-        let scope = |group: &str, version: &str, kind: &str| {
-            kinds
-                .find(group, version, kind)
-                .map(|kind| match kind.namespaced {
-                    true => Scope::Namespaced,
-                    false => Scope::Cluster,
-                })
+        let awaited = self.awaited(job, missed(&kinds)).await?;
+        let scope = |object: &Object| match kinds.find(object.group(), object.version(), object.kind()) {
+            Some(kind) if !kind.namespaced => Some(Scope::Cluster),
+            Some(_) => Some(Scope::Namespaced),
+            // As most kinds are; should it turn out to be another, the next look knows better.
+            None => awaited.contains(&object.key()).then_some(Scope::Namespaced),
         };
-        let settled = sluice_render::settle(rendered, &scope, destination)?;
+        let settled = sluice_render::settle(rendered, &scope, job.destination())?;
         self.bounds.check(&settled)?;
         Ok(settled)
+    }
+
+    /// Those of some objects of unknown kinds of which a sync policy says that their kind will be known by the time they are
+    /// applied.
+    async fn awaited(&self, job: &Job, unknown: Vec<Object>) -> Result<BTreeSet<ObjectKey>, PipelineError> {
+        if unknown.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let (plugins, job) = (self.plugins.clone(), job.clone());
+        blocking(move || {
+            let asked: Vec<SyncObject> = unknown.iter().map(|object| mask(object).into()).collect();
+            let context = decide::sync_context(&job, jiff::Timestamp::now());
+            let answer = plugins.sync(&job.spec.policies.sync, &asked, &context);
+            let decided = unknown.iter().zip(answer.value);
+            decided
+                .filter(|(_, decision)| decision.options.skip_dry_run_on_missing_kind)
+                .map(|(object, _)| object.key())
+                .collect()
+        })
+        .await
     }
 }
 

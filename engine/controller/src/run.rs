@@ -94,6 +94,8 @@ impl Default for Options {
 
 /// How often the plugin directory is looked at: soon enough for a person who has just copied a file.
 const RESCAN: Duration = Duration::from_secs(1);
+/// How long the last Events may take.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long actors may take to come to an end.
 const FAREWELL: Duration = Duration::from_secs(10);
 
@@ -266,6 +268,12 @@ async fn work(
     }
     ending.cancel();
     finish(&registry).await;
+    if tokio::time::timeout(LAST_WORDS, shared.events.flush())
+        .await
+        .is_err()
+    {
+        tracing::warn!("not every Event was written in time");
+    }
     Ok(())
 }
 
@@ -436,6 +444,7 @@ fn remove(shared: &Arc<Shared>, key: &ApplicationKey) {
         .unwrap_or_else(PoisonError::into_inner)
         .remove(&applyset::id(&key.namespace, &key.name));
     shared.needs(key, Vec::new());
+    shared.pipeline.forget(key);
     shared.ring(&shared.claims.remove(key));
     if let Some(handle) = handle {
         handle.application.send_replace(None);

@@ -122,6 +122,11 @@ pub enum NotAnObject {
 impl Object {
     /// Takes JSON that has at least `apiVersion` and `kind`.
     pub fn new(value: Value) -> Result<Self, NotAnObject> {
+        Self::shared(Arc::new(value))
+    }
+
+    /// As [`Object::new`], of JSON that is shared.
+    pub fn shared(value: Arc<Value>) -> Result<Self, NotAnObject> {
         let map = value.as_object().ok_or(NotAnObject::NotAMap)?;
         let text = |key: &str| {
             map.get(key)
@@ -130,12 +135,17 @@ impl Object {
         };
         text("apiVersion").ok_or(NotAnObject::ApiVersion)?;
         text("kind").ok_or(NotAnObject::Kind)?;
-        Ok(Self(Arc::new(value)))
+        Ok(Self(value))
     }
 
     /// The whole object as JSON.
     pub fn value(&self) -> &Value {
         &self.0
+    }
+
+    /// The JSON itself, shared.
+    pub fn into_shared(self) -> Arc<Value> {
+        self.0
     }
 
     /// The JSON itself, copied only where it is shared.
@@ -220,6 +230,22 @@ impl Object {
     /// True for a core `Secret`, whose values must reach no log, report, plan or plugin.
     pub fn is_secret(&self) -> bool {
         self.kind() == "Secret" && self.group().is_empty()
+    }
+
+    /// True where both are one state of one object: the same in memory, or the same version of the same object on the server.
+    pub fn is_same_state(&self, other: &Self) -> bool {
+        let same = |field| self.metadata(field).is_some() && self.metadata(field) == other.metadata(field);
+        Arc::ptr_eq(&self.0, &other.0)
+            || same("uid") && same("resourceVersion") && self.api_version() == other.api_version()
+    }
+
+    /// What identifies this object, whatever version it is read at.
+    pub fn key(&self) -> ObjectKey {
+        ObjectKey {
+            group_kind: self.group_kind(),
+            namespace: self.namespace().map(str::to_owned),
+            name: self.name().to_owned(),
+        }
     }
 
     /// The reference to this object.

@@ -3,6 +3,8 @@
 //! A [`Plan`] is data: printed, compared, approved by its digest, kept, and executed by `apply`, which makes no choice.
 //! It holds no time and no order that depends on a hash: equal input gives equal bytes and so an equal [`Plan::digest`].
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -90,7 +92,7 @@ pub enum Action {
     Apply {
         /// The manifest to send, labels of ownership included. A core Secret's values are masked ([`crate::secret`]):
         /// whoever applies takes them from the manifests rendered at [`Plan::revision`].
-        manifest: Value,
+        manifest: Arc<Value>,
         /// How.
         strategy: Strategy,
         /// Take fields over from other managers.

@@ -336,7 +336,7 @@ fn step(apply: Apply<'_>, set: &str) -> Step {
     } else {
         changes
     };
-    let manifest = secret::mask(&ours).into_value();
+    let manifest = secret::mask(&ours).into_shared();
     Step {
         phase,
         wave,

@@ -3,6 +3,7 @@
 //! Tests run it on every plan; whoever reads a plan from a file runs [`check`] before doing what it says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 use sluice_model::applyset::{self, PART_OF_LABEL};
@@ -46,12 +47,12 @@ pub fn check_against(plan: &Plan, input: &PlanInput) -> Vec<String> {
     let verdicts: BTreeMap<ObjectKey, _> = input
         .candidates
         .iter()
-        .map(|candidate| (candidate.live.reference().key(), candidate))
+        .map(|candidate| (candidate.live.key(), candidate))
         .collect();
     let desired: BTreeSet<ObjectKey> = input
         .desired
         .iter()
-        .map(|desired| desired.manifest.object.reference().key())
+        .map(|desired| desired.manifest.object.key())
         .collect();
     let done = plan
         .steps
@@ -177,7 +178,7 @@ fn sound_apply(plan: &Plan, step: &Step, wrong: &mut Vec<String>) {
         return;
     };
     let name = &step.object;
-    let Ok(object) = Object::new(manifest.clone()) else {
+    let Ok(object) = Object::shared(Arc::clone(manifest)) else {
         wrong.push(format!("the manifest of {name} is no object"));
         return;
     };

@@ -35,9 +35,7 @@ pub(crate) fn decide<'a>(input: &'a PlanInput, set: &str) -> Deletions<'a> {
     // By key, so that neither the order of the candidates nor one that is given twice makes a difference.
     let mut candidates: BTreeMap<ObjectKey, &PruneCandidate> = BTreeMap::new();
     for candidate in &input.candidates {
-        candidates
-            .entry(candidate.live.reference().key())
-            .or_insert(candidate);
+        candidates.entry(candidate.live.key()).or_insert(candidate);
     }
     let (mut steps, mut kept) = (Vec::new(), Vec::new());
     for (key, candidate) in candidates {
@@ -166,7 +164,7 @@ fn desired_keys(input: &PlanInput) -> BTreeSet<ObjectKey> {
     let mut keys = BTreeSet::new();
     for desired in &input.desired {
         let object = &desired.manifest.object;
-        let mut key = object.reference().key();
+        let mut key = object.key();
         match (object.name(), object.metadata("generateName")) {
             ("", Some(generate_name)) => {
                 for phase in desired

@@ -177,7 +177,7 @@ fn manifests_are_checked() {
     let manifest = |change: fn(&mut Value)| {
         move |made: &mut Plan| {
             if let Action::Apply { manifest, .. } = &mut step(made, "Secret").action {
-                change(manifest);
+                change(std::sync::Arc::make_mut(manifest));
             }
         }
     };

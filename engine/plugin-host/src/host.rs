@@ -143,12 +143,19 @@ impl PluginHost {
 
     /// True where an answer about an unchanged object may differ later, because one of the plugins looks at the clock.
     pub fn health_uses_time(&self, policies: &[PolicyRef]) -> bool {
-        self.ask(PluginKind::Health, policies)
-            .iter()
-            .any(|asked| match &asked.plugin {
-                Ok(plugin) => plugin.uses_time,
-                Err(_) => true,
-            })
+        self.uses_time(PluginKind::Health, policies)
+    }
+
+    /// As [`Self::health_uses_time`], for what the sync and prune policies decide.
+    pub fn decisions_use_time(&self, policies: &Policies) -> bool {
+        self.uses_time(PluginKind::Sync, &policies.sync) || self.uses_time(PluginKind::Prune, &policies.prune)
+    }
+
+    fn uses_time(&self, kind: PluginKind, policies: &[PolicyRef]) -> bool {
+        self.ask(kind, policies).iter().any(|asked| match &asked.plugin {
+            Ok(plugin) => plugin.uses_time,
+            Err(_) => true,
+        })
     }
 
     /// Whether each object does its work, as the cluster has it. An empty list of policies asks the default ones.

@@ -17,15 +17,15 @@ pub enum Scope {
     Cluster,
 }
 
-/// Knows the kinds of a cluster. Any `Fn(group, version, kind) -> Option<Scope>` is one.
+/// Knows the kinds of a cluster. Any `Fn(&Object) -> Option<Scope>` is one.
 pub trait Scopes {
-    /// The scope of a kind; none where the cluster does not serve it.
-    fn scope(&self, group: &str, version: &str, kind: &str) -> Option<Scope>;
+    /// The scope of an object's kind; none where the cluster does not serve it, and nobody says that it will.
+    fn scope(&self, object: &Object) -> Option<Scope>;
 }
 
-impl<F: Fn(&str, &str, &str) -> Option<Scope>> Scopes for F {
-    fn scope(&self, group: &str, version: &str, kind: &str) -> Option<Scope> {
-        self(group, version, kind)
+impl<F: Fn(&Object) -> Option<Scope>> Scopes for F {
+    fn scope(&self, object: &Object) -> Option<Scope> {
+        self(object)
     }
 }
 
@@ -48,9 +48,7 @@ pub fn settle(
     let mut settled = Vec::with_capacity(manifests.len());
     for manifest in manifests {
         let Manifest { object, origin } = manifest;
-        let scope = defined
-            .scope(&object)
-            .or_else(|| scopes.scope(object.group(), object.version(), object.kind()));
+        let scope = defined.scope(&object).or_else(|| scopes.scope(&object));
         let object = match (scope, object.namespace()) {
             (None, _) => {
                 let (kind, version) = (object.group_kind(), object.version().to_owned());
@@ -72,12 +70,12 @@ pub fn settle(
             (Some(Scope::Cluster), None) | (Some(Scope::Namespaced), Some(_)) => object,
         };
         if !object.name().is_empty() {
-            if let Some(first) = seen.get(&object.reference().key()) {
+            if let Some(first) = seen.get(&object.key()) {
                 let problem = Problem::Duplicate { first: first.clone() };
                 errors.push(RenderError::about(&origin, object.reference(), problem));
                 continue;
             }
-            seen.insert(object.reference().key(), origin.clone());
+            seen.insert(object.key(), origin.clone());
         }
         settled.push(Manifest { object, origin });
     }

@@ -1,8 +1,10 @@
 //! Events on Applications (events.k8s.io/v1), repeated ones counted instead of repeated.
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource as _};
 use sluice_model::Application;
+use tokio::sync::{mpsc, oneshot};
 
 /// Who reports, as `kubectl describe` shows it.
 const CONTROLLER: &str = "sluice";
@@ -69,9 +71,16 @@ impl Happening {
     }
 }
 
-/// Writes Events. Cheap to clone.
-#[derive(Clone)]
-pub struct Events(Recorder);
+/// As many Events may wait to be written. More at once only come from an API server that is away, and then a log has them.
+const WAITING: usize = 1_000;
+
+/// Writes Events, one after the other in the background: nobody waits for an Event.
+pub struct Events(mpsc::Sender<Message>);
+
+enum Message {
+    Tell(Box<(ObjectReference, Event)>),
+    Flush(oneshot::Sender<()>),
+}
 
 impl std::fmt::Debug for Events {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -80,19 +89,19 @@ impl std::fmt::Debug for Events {
 }
 
 impl Events {
-    /// Writes through `client`, in the name of one instance of the controller.
+    /// Writes through `client`, in the name of one instance of the controller. For a runtime, which it needs to write in.
     pub fn new(client: Client, instance: Option<String>) -> Self {
-        Self(Recorder::new(
-            client,
-            Reporter {
-                controller: CONTROLLER.to_owned(),
-                instance,
-            },
-        ))
+        let reporter = Reporter {
+            controller: CONTROLLER.to_owned(),
+            instance,
+        };
+        let (sender, messages) = mpsc::channel(WAITING);
+        tokio::spawn(write(Recorder::new(client, reporter), messages));
+        Self(sender)
     }
 
-    /// Tells that something happened to an application. A failure is logged: nobody waits for an Event.
-    pub async fn tell(&self, application: &Application, happening: Happening, note: &str) {
+    /// Tells that something happened to an application. A failure is logged.
+    pub fn tell(&self, application: &Application, happening: Happening, note: &str) {
         let event = Event {
             type_: if happening.is_warning() {
                 EventType::Warning
@@ -104,8 +113,37 @@ impl Events {
             action: format!("{happening:?}"),
             secondary: None,
         };
-        if let Err(error) = self.0.publish(&event, &application.object_ref(&())).await {
-            tracing::warn!(%error, ?happening, "an Event could not be written");
+        let message = Message::Tell(Box::new((application.object_ref(&()), event)));
+        if self.0.try_send(message).is_err() {
+            tracing::warn!(
+                ?happening,
+                note,
+                "too many Events wait to be written; this one is not"
+            );
+        }
+    }
+
+    /// Waits until everything that was told is written.
+    pub async fn flush(&self) {
+        let (done, written) = oneshot::channel();
+        if self.0.send(Message::Flush(done)).await.is_ok() {
+            // An error: the writer is gone, and so is what it had.
+            let _gone = written.await;
+        }
+    }
+}
+
+async fn write(recorder: Recorder, mut messages: mpsc::Receiver<Message>) {
+    while let Some(message) = messages.recv().await {
+        match message {
+            Message::Tell(told) => {
+                let (about, event) = *told;
+                if let Err(error) = recorder.publish(&event, &about).await {
+                    tracing::warn!(%error, reason = event.reason, "an Event could not be written");
+                }
+            }
+            // Nobody waits any more: then nobody needs to know.
+            Message::Flush(done) => done.send(()).unwrap_or_default(),
         }
     }
 }

@@ -200,7 +200,7 @@ impl World {
                 format!("## {by} claims {}\n", object.reference())
             }
             Step::Delete(name) => {
-                let key = self.named(name).reference().key();
+                let key = self.named(name).key();
                 self.server.delete(&key, None);
                 format!("## somebody deletes {name}\n")
             }
@@ -286,9 +286,9 @@ impl World {
             .into_iter()
             .map(|Manifest { object, origin }| {
                 let decision = settings.policies.sync(&object);
-                let live = self.server.get(&object.reference().key());
+                let live = self.server.get(&object.key());
                 let object = prepare(&object, live.as_ref(), &decision.ignore_fields);
-                sent.insert(object.reference().key(), object.clone());
+                sent.insert(object.key(), object.clone());
                 let adopted = live.as_ref().filter(|_| decision.strategy.applies());
                 let names = decision.take_over.as_deref();
                 let earlier = adopted.map(|live| predecessors(live, names)).unwrap_or_default();
@@ -312,7 +312,7 @@ impl World {
             .map(|live| {
                 // Where the application goes, Git still has what it protects.
                 let written = (occasion == Occasion::ApplicationDeleted)
-                    .then(|| sent.get(&live.reference().key()))
+                    .then(|| sent.get(&live.key()))
                     .flatten();
                 let verdicts = [Some(&live), written].into_iter().flatten();
                 let name = live.reference().to_string();
@@ -334,7 +334,7 @@ impl World {
             serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
         let desired_namespace = Object::new(desired_namespace).expect("an object");
         let destination = DestinationNamespace {
-            live: self.server.get(&desired_namespace.reference().key()),
+            live: self.server.get(&desired_namespace.key()),
             desired: desired_namespace,
             difference: Difference::Missing,
         };
@@ -404,7 +404,7 @@ impl World {
             .map_err(|errors| errors.to_string())?;
         settle(
             rendered,
-            &|group: &str, version: &str, kind: &str| self.scope(group, version, kind),
+            &|object: &Object| self.scope(object.group(), object.version(), object.kind()),
             "shop",
         )
         .map_err(|errors| errors.to_string())
@@ -486,7 +486,7 @@ impl World {
                 ..
             } => {
                 self.server.take_over(&key, take_over);
-                let mut manifest = manifest.clone();
+                let mut manifest = Value::clone(manifest);
                 // A Secret's values are not in the plan.
                 if let (Some(data), Some(real)) = (manifest.get_mut("data"), manifests.get(&key))
                     && real.is_secret()

@@ -42,7 +42,7 @@ impl Server {
     /// # Errors
     /// The fields that other managers own with another value, unless `force`.
     pub fn apply(&mut self, manifest: &Object, manager: &str, force: bool) -> Result<(), String> {
-        let key = manifest.reference().key();
+        let key = manifest.key();
         let wanted = leaves(manifest.value());
         let id = (manager.to_owned(), "Apply");
         let version = self.next();
@@ -107,7 +107,7 @@ impl Server {
 
     /// Writes an object as a whole, as `kubectl create` and `kubectl edit` do: what changes belongs to the writer.
     pub fn write(&mut self, object: &Object, manager: &str) {
-        let key = object.reference().key();
+        let key = object.key();
         let version = self.next();
         let before = self
             .objects

@@ -115,7 +115,7 @@ pub(crate) fn step(manifest: Value) -> Step {
         wave: 0,
         object: Object::new(manifest.clone()).unwrap().reference(),
         action: Action::Apply {
-            manifest,
+            manifest: manifest.into(),
             strategy: Strategy::ServerSideApply,
             force: false,
             validate: true,

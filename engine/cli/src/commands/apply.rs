@@ -122,7 +122,7 @@ async fn execute(arguments: &Arguments, saved: &Plan, global: &Global) -> Result
     let mut engine = Engine::of(connection, application, &arguments.git, global)?;
     let prepared = engine.prepare(Some(&saved.revision)).await?;
     if !prepared.problems.is_empty() {
-        return Err(Failure::plugins(prepared.problems));
+        return Err(Failure::plugins(prepared.problems.clone()));
     }
     if prepared.plan.digest() != saved.digest() {
         return Err(Failure::of(ApplyError::MovedOn {
@@ -135,9 +135,10 @@ async fn execute(arguments: &Arguments, saved: &Plan, global: &Global) -> Result
         recorded: engine.job.recorded.clone(),
         afterwards: prepared.members_after(saved, approval.as_ref() == Some(&saved.digest())),
     };
+    let manifests = prepared.manifests();
     let request = Request {
         plan: saved,
-        manifests: &prepared.manifests,
+        manifests: &manifests,
         approval: approval.as_deref(),
         parent: Some(&parent),
         options: Options {

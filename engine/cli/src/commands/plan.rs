@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
     }
     match prepared.problems.is_empty() {
         true => Ok(()),
-        false => Err(Failure::plugins(prepared.problems)),
+        false => Err(Failure::plugins(prepared.problems.clone())),
     }
 }
 

@@ -1,6 +1,7 @@
 //! From manifests and live objects to a plan: sync policies, compare, prune policies, plan.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use sluice_apply::Members;
 use sluice_cluster::Cluster;
@@ -18,10 +19,11 @@ use sluice_plan::{DesiredObject, DestinationNamespace, Hooks, Options, PlanInput
 use sluice_plugin_host::{PluginHost, PluginProblem, PruneContext, SyncContext, SyncObject};
 
 use crate::error::PipelineError;
+use crate::pipeline::recall::Grounds;
 use crate::pipeline::{Job, Live, Pipeline, blocking};
 
 /// What a plan is to be made for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Intent {
     /// The commit; empty where the application is being deleted.
     pub revision: String,
@@ -54,7 +56,7 @@ impl Intent {
     pub fn farewell(manifests: &[Manifest]) -> Self {
         let protections = manifests
             .iter()
-            .map(|manifest| (manifest.object.reference().key(), manifest.object.clone()));
+            .map(|manifest| (manifest.object.key(), manifest.object.clone()));
         Self {
             revision: String::new(),
             occasion: Occasion::ApplicationDeleted,
@@ -125,23 +127,29 @@ pub struct Prepared {
     pub plan: Plan,
     /// The cluster, as the account that is to do it.
     pub cluster: Cluster,
-    /// What is sent for each object, Secret values included: for apply.
-    pub manifests: BTreeMap<ObjectKey, Object>,
-    /// Every desired object.
+    /// Every desired object, in the order of the manifests.
     pub objects: Vec<Compared>,
     /// Policies that did not answer; their cautious defaults are in the plan.
     pub problems: Vec<PluginProblem>,
-    input: PlanInput,
-    members: Vec<Object>,
+    /// What plans are made of, but for [`Self::objects`].
+    rest: PlanInput,
+    /// In the order of their keys.
+    pub(super) members: Vec<Object>,
 }
 
 impl Prepared {
     /// True where Git has nothing, the cluster something, and nobody said that this is meant.
     pub fn is_empty_by_mistake(&self) -> bool {
         self.objects.is_empty()
-            && self.input.occasion == Occasion::Sync
-            && !self.input.options.allow_empty
-            && !self.input.candidates.is_empty()
+            && self.rest.occasion == Occasion::Sync
+            && !self.rest.options.allow_empty
+            && !self.rest.candidates.is_empty()
+    }
+
+    /// What is sent for each object, Secret values included: for apply.
+    pub fn manifests(&self) -> BTreeMap<ObjectKey, Object> {
+        let sent = self.objects.iter().map(|object| &object.desired);
+        sent.map(|object| (object.key(), object.clone())).collect()
     }
 
     /// The plan for less than [`Intent::whole`], from the same findings.
@@ -151,11 +159,16 @@ impl Prepared {
 
     /// As [`Prepared::plan_for`], for some objects alone; for all of them where none are named.
     pub fn plan_of(&self, prune: bool, hooks: Hooks, selection: &[Selector]) -> Plan {
-        let mut input = self.input.clone();
-        input.options.prune = prune;
-        input.options.hooks = hooks;
-        input.selection = selection.to_vec();
-        sluice_plan::plan(input)
+        let whole = &self.rest.options;
+        let has_hooks = self.objects.iter().any(|object| object.decision.hook);
+        if selection.is_empty() && whole.prune == prune && (whole.hooks == hooks || !has_hooks) {
+            return self.plan.clone();
+        }
+        let mut rest = self.rest.clone();
+        rest.options.prune = prune;
+        rest.options.hooks = hooks;
+        rest.selection = selection.to_vec();
+        plan(&self.objects, rest)
     }
 
     /// True where any object is meant, in Git or in the cluster.
@@ -187,13 +200,14 @@ impl Prepared {
         let staying = self
             .members
             .iter()
-            .filter(|object| !deleted.contains(&object.reference().key()));
+            .filter(|object| deleted.is_empty() || !deleted.contains(&object.key()));
         Members::of(desired.chain(staying), &plan.application.namespace)
     }
 }
 
 impl Pipeline {
-    /// Asks the policies, compares, and plans. Asks the server only what nobody else can tell, and each such thing once.
+    /// Asks the policies, compares, and plans. Asks the server only what nobody else can tell, and each such thing once. Where
+    /// nothing has changed since the last time, what was found out then is the answer.
     pub async fn prepare(
         &self,
         job: &Job,
@@ -201,9 +215,16 @@ impl Pipeline {
         manifests: &[Manifest],
         live: &Live,
         now: jiff::Timestamp,
-    ) -> Result<Prepared, PipelineError> {
+    ) -> Result<Arc<Prepared>, PipelineError> {
         let rules = rules(job)?;
         let namespace = self.destination_namespace(job, &intent, manifests, live).await?;
+        let grounds = Grounds::of(&self.plugins, job, &intent);
+        if namespace.is_none()
+            && let Some(prepared) = self.recall(&grounds, manifests, live)
+        {
+            return Ok(prepared);
+        }
+        let lasts = namespace.is_none();
         let question = Question {
             plugins: self.plugins.clone(),
             job: job.clone(),
@@ -211,16 +232,21 @@ impl Pipeline {
             live: live.clone(),
             now,
         };
-        let manifests = manifests.to_vec();
+        let wanted = manifests.to_vec();
         let (question, mut objects, problems) = blocking(move || {
             let mut problems = Vec::new();
-            let objects = compare(&question, manifests, &rules, &mut problems);
+            let objects = compare(&question, wanted, &rules, &mut problems);
             (question, objects, problems)
         })
         .await?;
-        self.settle_doubts(job, &question.intent, &mut objects).await?;
+        let settled = self.settle_doubts(job, &question.intent, &mut objects).await?;
         let cluster = self.cluster_of(job)?;
-        blocking(move || decide(&question, cluster, objects, namespace, problems)).await
+        let prepared = blocking(move || decide(&question, cluster, objects, namespace, problems)).await?;
+        let prepared = Arc::new(prepared);
+        if lasts && settled {
+            self.remember(grounds, manifests, live, &prepared);
+        }
+        Ok(prepared)
     }
 }
 
@@ -255,18 +281,14 @@ fn decide(
         live,
         ..
     } = question;
-    let sent = objects
-        .iter()
-        .map(|object| (object.reference().key(), object.desired.clone()))
-        .collect();
     let candidates = candidates(question, &objects, &mut problems);
-    let input = PlanInput {
+    let rest = PlanInput {
         application: ApplicationKey::clone(&job.key),
         revision: intent.revision.clone(),
         destination_namespace: job.destination().to_owned(),
         policies: plugins.digests(&job.spec.policies),
         occasion: intent.occasion,
-        desired: objects.iter().map(Compared::for_plan).collect(),
+        desired: Vec::new(),
         candidates,
         namespace,
         selection: intent.selection.clone(),
@@ -280,16 +302,21 @@ fn decide(
             hooks: intent.hooks,
         },
     };
-    let plan = sluice_plan::plan(input.clone());
     Prepared {
-        plan,
+        plan: plan(&objects, rest.clone()),
         cluster,
-        manifests: sent,
         objects,
         problems,
-        input,
+        rest,
         members: live.members.values().cloned().collect(),
     }
+}
+
+fn plan(objects: &[Compared], rest: PlanInput) -> Plan {
+    sluice_plan::plan(PlanInput {
+        desired: objects.iter().map(Compared::for_plan).collect(),
+        ..rest
+    })
 }
 
 fn compare(
@@ -305,7 +332,7 @@ fn compare(
         .iter()
         .map(|manifest| SyncObject {
             desired: Some(mask(&manifest.object)),
-            live: live.find(&manifest.object.reference().key()).map(mask),
+            live: live.find(&manifest.object.key()).map(mask),
         })
         .collect();
     let answer = plugins.sync(&job.spec.policies.sync, &asked, &sync_context(job, question.now));
@@ -314,10 +341,10 @@ fn compare(
         .into_iter()
         .zip(answer.value)
         .map(|(manifest, decision)| {
-            let found = live.find(&manifest.object.reference().key()).cloned();
-            let released = live.claims.released.contains(&manifest.object.reference().key());
+            let key = manifest.object.key();
+            let found = live.find(&key).cloned();
             Compared {
-                released,
+                released: live.claims.released.contains(&key),
                 ..judge(manifest, found, decision, rules)
             }
         })
@@ -388,7 +415,7 @@ fn candidates(
         now,
     } = question;
     let desired: std::collections::BTreeSet<ObjectKey> =
-        objects.iter().map(|object| object.reference().key()).collect();
+        objects.iter().map(|object| object.desired.key()).collect();
     let claims = &live.claims;
     let gone: Vec<&Object> = live
         .members
@@ -420,7 +447,7 @@ fn candidates(
         .iter()
         .map(|object| sluice_plugin_host::PruneCandidate {
             live: object.clone(),
-            desired: intent.protections.get(&object.reference().key()).map(mask),
+            desired: intent.protections.get(&object.key()).map(mask),
         })
         .collect();
     let prune = plugins.prune(&job.spec.policies.prune, &asked, &context);
@@ -439,7 +466,7 @@ fn candidates(
         .zip(prune.value)
         .zip(sync.value)
         .map(|((live, prune), sync)| sluice_plan::PruneCandidate {
-            claimed: claims.reason(&live.reference().key()).cloned(),
+            claimed: claims.reason(&live.key()).cloned(),
             live,
             prune,
             sync,
@@ -447,7 +474,7 @@ fn candidates(
         .collect()
 }
 
-fn sync_context(job: &Job, now: jiff::Timestamp) -> SyncContext {
+pub(super) fn sync_context(job: &Job, now: jiff::Timestamp) -> SyncContext {
     SyncContext {
         now,
         application: Some(job.key.clone()),

@@ -38,13 +38,13 @@ pub(crate) enum Answer {
 }
 
 impl Pipeline {
-    /// Asks the server about every object that comparing is not sure of.
+    /// Asks the server about every object that comparing is not sure of. False where it did not answer everything.
     pub(crate) async fn settle_doubts(
         &self,
         job: &Job,
         intent: &Intent,
         objects: &mut [Compared],
-    ) -> Result<(), PipelineError> {
+    ) -> Result<bool, PipelineError> {
         let synced = job.synced.as_deref() == Some(&intent.revision);
         let before = self.answers.take(&job.key).unwrap_or_default();
         let cluster = self.cluster_of(job)?;
@@ -82,6 +82,7 @@ impl Pipeline {
             .buffer_unordered(PARALLEL)
             .collect()
             .await;
+        let settled = answers.iter().all(Option::is_some);
         known.extend(answers.into_iter().flatten());
         for object in objects.iter_mut() {
             let uid = object.live.as_ref().and_then(|live| live.metadata("uid"));
@@ -92,7 +93,7 @@ impl Pipeline {
         if !known.is_empty() {
             self.answers.put(&job.key, known);
         }
-        Ok(())
+        Ok(settled)
     }
 }
 

@@ -30,7 +30,7 @@ pub struct Live {
 }
 
 /// What other applications want of an application's objects, as far as that is known.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Claimed {
     /// Members that another application's Git has: who that is, in words. They are never deleted.
     pub members: BTreeMap<ObjectKey, String>,
@@ -86,10 +86,7 @@ pub(crate) fn denied(status: &ApplicationStatus) -> BTreeSet<ObjectKey> {
 impl Live {
     /// From what a watch or a list of members gave.
     pub fn of_members(members: Vec<Object>) -> Self {
-        let members = members
-            .into_iter()
-            .map(|object| (object.reference().key(), object))
-            .collect();
+        let members = members.into_iter().map(|object| (object.key(), object)).collect();
         Self {
             members,
             ..Self::default()
@@ -146,7 +143,7 @@ impl Pipeline {
             .try_collect()
             .await?;
         for object in found.into_iter().flatten() {
-            let key = object.reference().key();
+            let key = object.key();
             // A member at another version than the one it is written in: compared in the latter.
             live.members.remove(&key);
             live.others.insert(key, sluice_observe::lean(object));
@@ -182,7 +179,7 @@ fn relevant(kinds: &Kinds, job: &Job, manifests: &[Manifest]) -> Vec<Kind> {
 fn missing<'a>(kinds: &Kinds, live: &Live, manifests: &'a [Manifest]) -> Vec<(Kind, Vec<&'a Object>)> {
     let mut places: BTreeMap<String, (Kind, Vec<&Object>)> = BTreeMap::new();
     for Manifest { object, .. } in manifests {
-        let member = live.members.get(&object.reference().key());
+        let member = live.members.get(&object.key());
         if object.name().is_empty()
             || member.is_some_and(|member| member.api_version() == object.api_version())
         {

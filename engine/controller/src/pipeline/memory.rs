@@ -34,6 +34,17 @@ impl<T> Memory<T> {
     }
 }
 
+impl<T: Clone> Memory<T> {
+    /// What is known.
+    pub(crate) fn get(&self, key: &ApplicationKey) -> Option<T> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(key)
+            .cloned()
+    }
+}
+
 impl<T: PartialEq> Memory<T> {
     /// True where exactly this is known.
     pub(crate) fn has(&self, key: &ApplicationKey, finding: &T) -> bool {

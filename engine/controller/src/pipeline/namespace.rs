@@ -36,7 +36,7 @@ impl Pipeline {
         let missing = manifests
             .iter()
             .filter(here)
-            .any(|manifest| live.find(&manifest.object.reference().key()).is_none());
+            .any(|manifest| live.find(&manifest.object.key()).is_none());
         let known = (job.synced.clone(), metadata.cloned());
         let settled = self.namespaces.has(&job.key, &known);
         if !missing && (metadata.is_none() || (settled && job.synced.as_deref() == Some(&intent.revision))) {

@@ -180,6 +180,7 @@ impl Actor {
         if refresh == Some("hard") {
             self.memory.clear();
             self.health_memory = HealthMemory::default();
+            self.shared.pipeline.forget(&self.key);
             if let Err(error) = self.shared.pipeline.cluster.refresh_kinds().await {
                 tracing::warn!(application = %self.key, %error, "the kinds could not be asked for again");
             }
@@ -233,8 +234,7 @@ impl Actor {
         retry |= self.write(status).await.is_err();
         if let Some(refresh) = refresh {
             retry |= self.remove_annotations(&[REFRESH_ANNOTATION]).await.is_err();
-            self.tell(Happening::Refreshed, &format!("{refresh} refresh"))
-                .await;
+            self.tell(Happening::Refreshed, &format!("{refresh} refresh"));
         }
         // Counted on where it goes on failing, forgotten where it does not.
         self.failures = match self.failures > 0 || retry {
@@ -342,10 +342,10 @@ impl Actor {
     }
 
     /// Tells an Event.
-    pub(crate) async fn tell(&self, happening: Happening, note: &str) {
+    pub(crate) fn tell(&self, happening: Happening, note: &str) {
         let application = self.application.borrow().clone();
         if let Some(application) = application {
-            self.shared.events.tell(&application, happening, note).await;
+            self.shared.events.tell(&application, happening, note);
         }
     }
 

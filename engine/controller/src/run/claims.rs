@@ -195,7 +195,7 @@ mod tests {
     }
 
     fn key(name: &str) -> ObjectKey {
-        live(name, "").reference().key()
+        live(name, "").key()
     }
 
     fn keys(names: &[&str]) -> Option<BTreeSet<ObjectKey>> {

@@ -81,8 +81,7 @@ impl Actor {
         self.finding(&mut status, conditions::HEALTHY, because);
         match Box::pin(self.part(application, &mut status)).await {
             Ok(true) => {
-                self.tell(Happening::CleanedUp, "nothing that it owned is left")
-                    .await;
+                self.tell(Happening::CleanedUp, "nothing that it owned is left");
                 match self.release(application).await {
                     Ok(()) => return true,
                     Err(error) => {
@@ -230,8 +229,7 @@ impl Actor {
         self.tell(
             Happening::DeletionHooks,
             &format!("{} {phase:?} hooks run", plan.steps.len()),
-        )
-        .await;
+        );
         let message = format!("{} {phase:?} hooks run", plan.steps.len());
         self.finding(status, conditions::SYNCED, Finding::no("DeletionHooks", message));
         let hooks = Members::of(
@@ -266,9 +264,10 @@ impl Actor {
             Event::Waiting { name, .. } => *wave.lock().unwrap_or_else(PoisonError::into_inner) = name,
             Event::Rehearsing { .. } | Event::Wave { .. } | Event::Done(_) => {}
         };
+        let manifests = prepared.manifests();
         let request = Request {
             plan: &plan,
-            manifests: &prepared.manifests,
+            manifests: &manifests,
             approval: None,
             parent: Some(&parent),
             options: sluice_apply::Options {
@@ -332,9 +331,10 @@ impl Actor {
         if !plan.steps.is_empty() || approval.is_some() {
             let waiter =
                 |_, _| -> futures::future::BoxFuture<'static, _> { Box::pin(std::future::ready(Ok(()))) };
+            let manifests = prepared.manifests();
             let request = Request {
                 plan,
-                manifests: &prepared.manifests,
+                manifests: &manifests,
                 approval,
                 parent: None,
                 options: shared.options.apply,
@@ -364,7 +364,7 @@ impl Actor {
                 .iter()
                 .all(|condition| condition.message != message)
             {
-                self.tell(Happening::DeletionsHeld, &message).await;
+                self.tell(Happening::DeletionsHeld, &message);
             }
             self.finding(status, conditions::SYNCED, Finding::no("DeletionsHeld", message));
             return Ok(false);

@@ -28,7 +28,7 @@ const FIRST_LISTS: Duration = Duration::from_secs(60);
 pub(crate) struct Looked {
     pub(crate) trusted: Trusted,
     pub(crate) manifests: Arc<Vec<Manifest>>,
-    pub(crate) prepared: Prepared,
+    pub(crate) prepared: Arc<Prepared>,
     pub(crate) health: Vec<ObjectHealth>,
 }
 
@@ -226,7 +226,8 @@ impl Actor {
             return Ok(Arc::clone(manifests));
         }
         let manifests = Arc::new(self.shared.pipeline.manifests(job, trusted).await?);
-        self.memory.rendered = Some((rendering, Arc::clone(&manifests)));
+        let lasts = self.shared.pipeline.serves(&manifests);
+        self.memory.rendered = lasts.then(|| (rendering, Arc::clone(&manifests)));
         Ok(manifests)
     }
 
@@ -301,6 +302,6 @@ impl Actor {
 
 /// What the manifests say is wanted.
 fn wanted(manifests: &[Manifest]) -> BTreeSet<ObjectKey> {
-    let keys = manifests.iter().map(|manifest| manifest.object.reference().key());
+    let keys = manifests.iter().map(|manifest| manifest.object.key());
     keys.collect()
 }

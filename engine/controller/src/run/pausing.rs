@@ -35,14 +35,14 @@ impl Actor {
                 let said = conditions::get(&status.conditions, conditions::PAUSED);
                 if said.is_none_or(|said| said.message != message) {
                     record(status, OperationKind::Pause, paused_by, message.clone());
-                    self.tell(Happening::Paused, &message).await;
+                    self.tell(Happening::Paused, &message);
                 }
                 self.finding(status, conditions::PAUSED, finding);
             }
             None if conditions::remove(&mut status.conditions, conditions::PAUSED) => {
                 let message = format!("the pause was ended by {by}");
                 record(status, OperationKind::Resume, by.clone(), message.clone());
-                self.tell(Happening::Resumed, &message).await;
+                self.tell(Happening::Resumed, &message);
             }
             None => {}
         }
@@ -56,7 +56,7 @@ impl Actor {
                 );
                 let said = conditions::get(&status.conditions, conditions::PINNED);
                 if said.is_none_or(|said| said.message != message) {
-                    self.tell(Happening::Pinned, &message).await;
+                    self.tell(Happening::Pinned, &message);
                 }
                 self.finding(status, conditions::PINNED, Finding::yes("Pinned", message));
             }
@@ -64,7 +64,7 @@ impl Actor {
                 let target = &application.spec.source.target_revision;
                 let message = format!("the pin was ended by {by}; {target} counts again");
                 record(status, OperationKind::Resume, by.clone(), message.clone());
-                self.tell(Happening::Resumed, &message).await;
+                self.tell(Happening::Resumed, &message);
             }
             None => {}
         }

@@ -46,7 +46,7 @@ impl Actor {
             Ok(request) => Some(request),
             Err(error) => {
                 let message = standing::unreadable_request(&error);
-                self.tell(Happening::RequestRefused, &message).await;
+                self.tell(Happening::RequestRefused, &message);
                 let (id, by) = ("unreadable".to_owned(), "unknown".to_owned());
                 operation::refuse(status, id, OperationKind::Sync, by, message);
                 None
@@ -69,7 +69,7 @@ impl Actor {
             Err(error) => {
                 self.note_failure(&error);
                 let message = standing::failure(&error);
-                self.tell(Happening::RequestRefused, &message).await;
+                self.tell(Happening::RequestRefused, &message);
                 operation::refuse(
                     status,
                     request.id.clone(),
@@ -202,6 +202,6 @@ impl Actor {
             }
             Some(_) | None => return,
         }
-        self.tell(Happening::SyncTerminated, &message).await;
+        self.tell(Happening::SyncTerminated, &message);
     }
 }

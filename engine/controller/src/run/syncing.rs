@@ -42,7 +42,7 @@ pub(super) struct Attempt {
     pub(super) kind: OperationKind,
     pub(super) by: String,
     pub(super) plan: Plan,
-    pub(super) prepared: Prepared,
+    pub(super) prepared: Arc<Prepared>,
     pub(super) manifests: Arc<Vec<Manifest>>,
     pub(super) trusted: Trusted,
     /// The digest that was approved.
@@ -182,13 +182,13 @@ impl Actor {
                     OperationKind::SelfHeal => Happening::Healed,
                     _ => Happening::SyncSucceeded,
                 };
-                self.tell(happening, &format!("{commit}: {summary}")).await;
+                self.tell(happening, &format!("{commit}: {summary}"));
             }
             Answer::Failed(unfit) => {
                 let message = standing::failure(&unfit);
                 tracing::warn!(application = %self.key, error = message, "the application is not healthy after a sync");
                 operation::finish(status, OperationPhase::Failed, message.clone());
-                self.tell(Happening::SyncFailed, &message).await;
+                self.tell(Happening::SyncFailed, &message);
             }
         }
     }
@@ -254,8 +254,7 @@ impl Actor {
             self.tell(
                 Happening::SyncStarted,
                 &format!("{:?} to {commit}, plan {digest}, by {}", attempt.kind, attempt.by),
-            )
-            .await;
+            );
         }
         let executed = self.execute(application, job, status, &attempt, patience).await;
         self.conclude(status, job, attempt, executed, digest, patience)
@@ -309,9 +308,10 @@ impl Actor {
             },
             ..self.shared.options.apply
         };
+        let manifests = attempt.prepared.manifests();
         let request = Request {
             plan: &attempt.plan,
-            manifests: &attempt.prepared.manifests,
+            manifests: &manifests,
             approval: attempt.approval.as_deref(),
             parent: Some(&parent),
             options,
@@ -407,8 +407,7 @@ impl Actor {
         if dry_run {
             let message = format!("the API server would take all of it: {summary}");
             operation::finish(status, OperationPhase::Succeeded, message.clone());
-            self.tell(Happening::DryRunSucceeded, &format!("{commit}: {message}"))
-                .await;
+            self.tell(Happening::DryRunSucceeded, &format!("{commit}: {message}"));
             return false;
         }
         if attempt.resources.is_empty() {
@@ -426,16 +425,14 @@ impl Actor {
             {
                 self.failures += 1;
             }
-            self.tell(Happening::DeletionsApproved, &format!("plan {digest}: {summary}"))
-                .await;
+            self.tell(Happening::DeletionsApproved, &format!("plan {digest}: {summary}"));
         }
         let held = attempt.plan.held.len();
         if held > 0 && !finished.held_done {
             self.tell(
                 Happening::DeletionsHeld,
                 &format!("{held} deletions wait for approval; see `sluice status`"),
-            )
-            .await;
+            );
         }
         if let Some(operation) = &mut status.operation {
             gate::close(operation, patience);
@@ -491,7 +488,7 @@ impl Actor {
                 },
             );
         }
-        self.tell(happening, &message).await;
+        self.tell(happening, &message);
         if phase == OperationPhase::Terminated {
             self.stop_hooks(job, attempt, outcomes).await;
             if self.remove_annotations(&[TERMINATE_ANNOTATION]).await.is_err() {
@@ -530,7 +527,7 @@ impl Actor {
                 .observer
                 .snapshot(&kinds, &job.applyset())
                 .into_iter()
-                .filter(|object| hooks.contains(&object.reference().key()))
+                .filter(|object| hooks.contains(&object.key()))
                 .collect();
             let (plugins, policies) = (pipeline.plugins.clone(), job.spec.policies.health.clone());
             let (asked, now): (Vec<Object>, _) = (live.iter().map(mask).collect(), jiff::Timestamp::now());
@@ -544,7 +541,7 @@ impl Actor {
                 .filter(|(_, verdict)| !over(verdict))
             {
                 sluice_apply::remove_hook(&attempt.prepared.cluster, hook, Propagation::Background).await?;
-                shared.observer.forget(&hook.reference().key());
+                shared.observer.forget(&hook.key());
             }
             Ok::<(), PipelineError>(())
         };

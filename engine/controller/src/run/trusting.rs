@@ -329,7 +329,7 @@ impl Actor {
         let message = format!("{}; {stays}", finding.message);
         if known != Some(commit) {
             tracing::warn!(application = %self.key, commit, reason = finding.reason, "revision refused");
-            self.tell(Happening::RevisionRefused, &message).await;
+            self.tell(Happening::RevisionRefused, &message);
         }
         self.finding(status, conditions::VERIFIED, Finding { message, ..finding });
     }

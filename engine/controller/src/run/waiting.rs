@@ -159,7 +159,7 @@ impl Waiting {
             .observer
             .snapshot(&kinds, &self.job.applyset())
             .into_iter()
-            .filter(|object| wanted.contains(&object.reference().key()))
+            .filter(|object| wanted.contains(&object.key()))
             .map(|object| mask(&object))
             .collect();
         let (plugins, policies, asked) = (
@@ -171,11 +171,8 @@ impl Waiting {
         let answer = blocking(move || plugins.health(&policies, &asked, now))
             .await
             .map_err(|error| one_line(&error))?;
-        let known: std::collections::BTreeMap<ObjectKey, HealthVerdict> = live
-            .iter()
-            .map(|object| object.reference().key())
-            .zip(answer.value)
-            .collect();
+        let known: std::collections::BTreeMap<ObjectKey, HealthVerdict> =
+            live.iter().map(|object| object.key()).zip(answer.value).collect();
         let missing = || HealthVerdict {
             status: HealthStatus::Missing,
             message: String::new(),

@@ -4,8 +4,8 @@ use super::*;
 use crate::decode;
 use sluice_model::error::Coded;
 
-fn cluster(group: &str, version: &str, kind: &str) -> Option<Scope> {
-    match (group, version, kind) {
+fn cluster(object: &Object) -> Option<Scope> {
+    match (object.group(), object.version(), object.kind()) {
         ("", "v1", "ConfigMap") | ("apps", "v1", "Deployment") | ("batch", "v1", "Job") => {
             Some(Scope::Namespaced)
         }

@@ -8,6 +8,7 @@
 //! | `refreshToAppliedSeconds` | `sluice.dev/refresh` on one, after a commit that touches all → all are at it, Synced and Healthy |
 //! | `residentMiB`, `peakMiB` | of the controller's process, after that |
 //! | `restingCpuSeconds` | its CPU time in 30 s in which nothing happens |
+//! | `requests` | what the API server answered until all were Healthy, by verb and resource, watches aside: not the engine's alone |
 //!
 //! It fails where a figure of 100 Applications is above its promise, or where more Applications cost more than their number.
 //! API server, etcd and the engine share the machine, so a busy one says nothing. What was measured is kept in `runs/`.
@@ -17,6 +18,7 @@
     reason = "a program for a terminal"
 )]
 
+use std::collections::BTreeMap;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
@@ -122,11 +124,17 @@ async fn measure(sluice: &str, number: usize) -> Result<Value> {
     tokio::time::sleep(Duration::from_secs(3)).await;
     let idle = memory(controller.id(), "VmRSS")?;
 
+    let earlier = requests(&plane)?;
     let begin = Instant::now();
     create(&cluster, number, &url).await?;
     let created = begin.elapsed();
     until(&cluster, number, &first).await?;
     let healthy = begin.elapsed();
+    let mut asked = requests(&plane)?;
+    asked.retain(|what, count| {
+        *count -= earlier.get(what).copied().unwrap_or_default();
+        *count >= number as u64
+    });
 
     write(&repository, number, 2)?;
     let second = repository.commit("another value everywhere", Signature::None)?;
@@ -150,7 +158,48 @@ async fn measure(sluice: &str, number: usize) -> Result<Value> {
         "restingCpuSeconds": resting,
         "restingGitRequests": server.requests() - requests,
         "totalCpuSeconds": cpu(controller.id())?,
+        "requests": asked,
     }))
+}
+
+/// How many requests the API server has answered, by verb and resource: `APPLY configmaps`, `APPLY configmaps (dry run)`.
+fn requests(plane: &ControlPlane) -> Result<BTreeMap<String, u64>> {
+    let metrics = plane.kubectl("get --raw /metrics")?;
+    let mut counts = BTreeMap::new();
+    for line in metrics
+        .lines()
+        .filter(|line| line.starts_with("apiserver_request_total{"))
+    {
+        let label = |name: &str| {
+            let (_, rest) = line.split_once(&format!("{name}=\""))?;
+            Some(rest.split_once('"')?.0).filter(|value| !value.is_empty())
+        };
+        let (Some(verb), Some(resource), Some((_, count))) =
+            (label("verb"), label("resource"), line.rsplit_once(' '))
+        else {
+            continue;
+        };
+        if verb == "WATCH" {
+            continue;
+        }
+        let part = label("subresource")
+            .map(|part| format!("/{part}"))
+            .unwrap_or_default();
+        let tried = label("dry_run").map_or("", |_| " (dry run)");
+        let count: f64 = count
+            .parse()
+            .with_context(|| format!("an unknown form of metric: {line}"))?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a count of requests"
+        )]
+        let count = count as u64;
+        *counts
+            .entry(format!("{verb} {resource}{part}{tried}"))
+            .or_default() += count;
+    }
+    Ok(counts)
 }
 
 /// Three ConfigMaps and a Deployment without replicas in a folder for each Application.

@@ -54,7 +54,7 @@ pub(crate) async fn measure(
     let kinds = pipeline.kinds(&job, &manifests).await?;
     observer.ensure(&kinds, Duration::from_secs(30)).await?;
     let live = || Live::of_members(observer.snapshot(&kinds, &job.applyset()));
-    let prepare = async |live: Live| -> Result<Prepared> {
+    let prepare = async |live: Live| -> Result<Arc<Prepared>> {
         let live = pipeline.with_others(&job, live, &manifests).await?;
         let now = jiff::Timestamp::UNIX_EPOCH;
         Ok(pipeline
