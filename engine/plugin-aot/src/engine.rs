@@ -7,6 +7,8 @@ use crate::limits;
 /// How many instances may live at once. A batch takes one for some microseconds to milliseconds, and callers have no more
 /// threads than cores; 64 leaves room for batches that use several plugins.
 pub const POOL_SLOTS: u32 = 64;
+/// Of them, how many keep memory while nothing runs in them.
+const WARM_SLOTS: u32 = 8;
 
 /// Where instances get their memory from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +68,8 @@ fn pool() -> PoolingAllocationConfig {
     // Up to this much of a used memory is cleared by writing zeros rather than by giving pages back and faulting them in again:
     // a policy touches few pages, and page faults are most of what a fresh instance costs.
     pool.linear_memory_keep_resident(256 << 10);
+    // Each keeps what it used: as many as policies run at once on a small machine, not one for every policy on every thread.
+    pool.max_unused_warm_slots(WARM_SLOTS);
     pool.table_keep_resident(16 << 10);
     // Resetting by pagemap may miss pages that were swapped out (wasmtime issue 14357): data of one instance in the next.
     pool.pagemap_scan(Enabled::No);

@@ -72,16 +72,17 @@ impl Plugin {
             .compiler
             .compile(&runtime.engine, wasm)
             .map_err(uncompiled)?;
-        Self::from_component(runtime, name, digest(wasm), wasm.len(), &component)
+        Self::from_component(runtime, name, digest(wasm), wasm.len(), &component, Schema::parse)
     }
 
-    /// Checks, links and describes a compiled component.
+    /// Checks, links and describes a compiled component. `schema` reads its settings' schema.
     pub(crate) fn from_component(
         runtime: &Runtime,
         name: &str,
         digest: String,
         bytes: usize,
         component: &Component,
+        schema: fn(&str) -> Result<Schema, String>,
     ) -> Result<Self, PluginError> {
         let imports = check_imports(runtime, component)?;
         let kind = world(runtime, component)?;
@@ -107,7 +108,7 @@ impl Plugin {
             PluginKind::Prune => plugin.describe::<PrunePolicy>(runtime),
             PluginKind::Sync => plugin.describe::<SyncPolicy>(runtime),
         };
-        plugin.adopt(descriptor.map_err(start_error)?)?;
+        plugin.adopt(descriptor.map_err(start_error)?, schema)?;
         Ok(plugin)
     }
 
@@ -156,7 +157,11 @@ impl Plugin {
     }
 
     /// Takes its word for what it is, as far as that makes sense.
-    fn adopt(&mut self, descriptor: Descriptor) -> Result<(), PluginError> {
+    fn adopt(
+        &mut self,
+        descriptor: Descriptor,
+        schema: fn(&str) -> Result<Schema, String>,
+    ) -> Result<(), PluginError> {
         let bad = |reason: String| PluginError::BadOutput {
             export: "describe",
             reason,
@@ -175,11 +180,7 @@ impl Plugin {
             let claim = one_line(&format!("`{}` in `{}`", claim.kind, claim.group));
             return Err(bad(format!("the claim {claim} names no kind")));
         }
-        let schema = descriptor
-            .settings_schema
-            .as_deref()
-            .map(Schema::parse)
-            .transpose();
+        let schema = descriptor.settings_schema.as_deref().map(schema).transpose();
         self.settings_schema = schema.map_err(|reason| bad(format!("the settings schema: {reason}")))?;
         self.summary = one_line(&descriptor.summary);
         self.claims = descriptor.claims;

@@ -6,6 +6,7 @@
 //! Checking settings then costs at most their size times that of the schema. Nothing is ever fetched.
 
 use std::error::Error;
+use std::sync::OnceLock;
 
 use boon::{Compiler, Draft, SchemaIndex, Schemas, UrlLoader, ValidationError};
 use regex::RegexBuilder;
@@ -28,13 +29,26 @@ const ADDRESS: &str = "https://settings.invalid/schema.json";
 /// A schema that settings can be checked against.
 pub(crate) struct Schema {
     document: Value,
-    compiled: Schemas,
-    root: SchemaIndex,
+    /// Made when settings are first checked: the compiler needs some megabytes for itself.
+    compiled: OnceLock<Result<(Schemas, SchemaIndex), String>>,
+    /// It is one of ours, and none of ours wants any settings.
+    ours: bool,
 }
 
 impl Schema {
     /// Checks and compiles a schema. The error says what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let schema = Self::read(text, false)?;
+        schema.compiled().map_err(str::to_owned)?;
+        Ok(schema)
+    }
+
+    /// As [`Schema::parse`], for one of ours: it is compiled when there are settings.
+    pub(crate) fn ours(text: &str) -> Result<Self, String> {
+        Self::read(text, true)
+    }
+
+    fn read(text: &str, ours: bool) -> Result<Self, String> {
         if text.len() > TEXT_BYTES {
             return Err(format!(
                 "it has {} bytes; at most {TEXT_BYTES} are taken",
@@ -52,18 +66,26 @@ impl Schema {
             patterns: 0,
         };
         survey.visit(&document, 0)?;
-        let mut compiled = Schemas::new();
-        let mut compiler = Compiler::new();
-        compiler.set_default_draft(Draft::V2020_12);
-        compiler.use_loader(Box::new(Nowhere));
-        let wrong = |error: boon::CompileError| one_line(&error.to_string());
-        compiler.add_resource(ADDRESS, document.clone()).map_err(wrong)?;
-        let root = compiler.compile(ADDRESS, &mut compiled).map_err(wrong)?;
         Ok(Self {
             document,
-            compiled,
-            root,
+            compiled: OnceLock::new(),
+            ours,
         })
+    }
+
+    fn compiled(&self) -> Result<&(Schemas, SchemaIndex), &str> {
+        let compiled = self.compiled.get_or_init(|| {
+            let mut compiled = Schemas::new();
+            let mut compiler = Compiler::new();
+            compiler.set_default_draft(Draft::V2020_12);
+            compiler.use_loader(Box::new(Nowhere));
+            let wrong = |error: boon::CompileError| one_line(&error.to_string());
+            let document = self.document.clone();
+            compiler.add_resource(ADDRESS, document).map_err(wrong)?;
+            let root = compiler.compile(ADDRESS, &mut compiled).map_err(wrong)?;
+            Ok((compiled, root))
+        });
+        compiled.as_ref().map_err(String::as_str)
     }
 
     /// The schema itself.
@@ -73,10 +95,18 @@ impl Schema {
 
     /// What is wrong with settings, one line each with the pointer first; empty where they fit.
     pub(crate) fn problems(&self, settings: &Map<String, Value>) -> Vec<String> {
+        if self.ours && settings.is_empty() {
+            return Vec::new();
+        }
         let settings = Value::Object(settings.clone());
         let mut found = Vec::new();
-        if let Err(error) = self.compiled.validate(&settings, self.root) {
-            leaves(&error, &mut found);
+        match self.compiled() {
+            Ok((compiled, root)) => {
+                if let Err(error) = compiled.validate(&settings, *root) {
+                    leaves(&error, &mut found);
+                }
+            }
+            Err(reason) => found.push(format!("the settings schema: {reason}")),
         }
         found
     }

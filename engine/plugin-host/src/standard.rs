@@ -6,6 +6,7 @@ use crate::codes::PluginError;
 use crate::info::PluginKind;
 use crate::load::Plugin;
 use crate::run::Runtime;
+use crate::settings::Schema;
 
 /// One embedded plugin.
 pub(crate) struct Standard {
@@ -39,6 +40,7 @@ impl Standard {
                 self.digest.to_owned(),
                 self.wasm.len(),
                 &component,
+                Schema::ours,
             ),
             Err(error) => {
                 if matches!(error, AotError::Incompatible) {
@@ -48,6 +50,26 @@ impl Standard {
                 }
                 Plugin::from_wasm(runtime, self.name, self.wasm)
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_plugin_aot::Compiler;
+
+    #[test]
+    fn no_standard_plugin_needs_settings() {
+        let runtime = Runtime::new(Compiler::Here).unwrap();
+        for standard in ALL {
+            let plugin = standard.load(&runtime).unwrap();
+            let Some(schema) = &plugin.settings_schema else {
+                continue;
+            };
+            let stranger = Schema::parse(&schema.document().to_string()).unwrap();
+            let problems = stranger.problems(&serde_json::Map::new());
+            assert_eq!(problems, Vec::<String>::new(), "{}", standard.name);
         }
     }
 }

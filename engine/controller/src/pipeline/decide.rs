@@ -131,6 +131,8 @@ pub struct Prepared {
     pub objects: Vec<Compared>,
     /// Policies that did not answer; their cautious defaults are in the plan.
     pub problems: Vec<PluginProblem>,
+    /// True where a policy may decide otherwise later, because it looks at the clock.
+    pub(super) uses_time: bool,
     /// What plans are made of, but for [`Self::objects`].
     rest: PlanInput,
     /// In the order of their keys.
@@ -307,6 +309,7 @@ fn decide(
         cluster,
         objects,
         problems,
+        uses_time: plugins.decisions_use_time(&job.spec.policies),
         rest,
         members: live.members.values().cloned().collect(),
     }

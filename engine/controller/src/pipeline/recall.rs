@@ -20,20 +20,16 @@ pub(crate) struct Grounds {
     intent: Intent,
     /// The plugins that were asked.
     policies: Vec<String>,
-    /// True where a policy may answer otherwise later, because it looks at the clock.
-    uses_time: bool,
 }
 
 impl Grounds {
     pub(crate) fn of(plugins: &PluginHost, job: &Job, intent: &Intent) -> Self {
-        let policies = &job.spec.policies;
         Self {
             key: job.key.clone(),
             spec: job.spec.clone(),
             synced: job.synced.clone(),
             intent: intent.clone(),
-            policies: plugins.digests(policies),
-            uses_time: plugins.decisions_use_time(policies),
+            policies: plugins.digests(&job.spec.policies),
         }
     }
 }
@@ -84,7 +80,7 @@ impl Pipeline {
         live: &Live,
         prepared: &Arc<Prepared>,
     ) {
-        if grounds.uses_time || !prepared.problems.is_empty() {
+        if prepared.uses_time || !prepared.problems.is_empty() {
             return;
         }
         let recalled = Recalled {
