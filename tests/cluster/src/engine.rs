@@ -41,6 +41,15 @@ impl Engine {
         })
     }
 
+    /// Returns the one without a controller that tests share, each in namespaces and behind a proxy of its own.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn idle() -> &'static Self {
+        static IDLE: OnceLock<Engine> = OnceLock::new();
+        IDLE.get_or_init(|| Self::without_controller().expect("the control plane starts"))
+    }
+
     /// Starts a control plane that knows Applications, and no controller.
     pub fn without_controller() -> Result<Self> {
         let program = program()?;
@@ -71,14 +80,19 @@ impl Engine {
 
     /// Stops the controller, as a cluster would: by SIGTERM.
     pub fn stop_controller(&self) -> Result<()> {
-        let process = self
-            .controller
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let status = process.context("no controller runs")?.stop()?;
+        let status = self.take_controller()?.stop()?;
         ensure!(status.success(), "the controller ended with {status}");
         Ok(())
+    }
+
+    /// Kills the controller in the middle of whatever it does.
+    pub fn kill_controller(&self) -> Result<()> {
+        self.take_controller()?.kill().map(drop)
+    }
+
+    fn take_controller(&self) -> Result<Process> {
+        let mut controller = self.controller.lock().unwrap_or_else(PoisonError::into_inner);
+        controller.take().context("no controller runs")
     }
 
     /// Returns the controller's process id; none where none was started.

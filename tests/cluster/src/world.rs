@@ -107,6 +107,37 @@ impl<'a> World<'a> {
         self.engine.sluice(&arguments).map(drop)
     }
 
+    /// Runs a command of `sluice` in the namespace, however it ends: its exit code, what it prints, and what it says.
+    ///
+    /// # Panics
+    /// When the program cannot be run at all.
+    #[must_use]
+    pub fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let output = self
+            .engine
+            .try_sluice(&[arguments, &["-n", &self.namespace]].concat())
+            .expect("the program runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    }
+
+    /// Runs a command that has to succeed, and returns what it prints.
+    ///
+    /// # Panics
+    /// When it does not succeed.
+    pub fn done(&self, arguments: &[&str]) -> String {
+        let (code, shown, said) = self.run(arguments);
+        assert_eq!(code, Some(0), "{arguments:?}: {shown}{said}");
+        shown
+    }
+
+    /// Runs kubectl in the namespace, with exactly these arguments, and returns what it prints.
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        self.engine
+            .plane
+            .kubectl_with(&[&["-n", &self.namespace], arguments].concat())
+    }
+
     /// Returns the Application.
     pub fn get(&self) -> Result<Value> {
         self.engine
@@ -169,6 +200,15 @@ pub fn config_map(name: &str, value: &str) -> String {
 #[must_use]
 pub fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Returns the newest entry of a kind in the history of a status.
+pub fn entry<'v>(status: &'v Value, kind: &str) -> Result<&'v Value> {
+    let history = status["history"].as_array().context("no history yet")?;
+    history
+        .iter()
+        .find(|entry| entry["kind"] == kind)
+        .with_context(|| format!("no {kind} in the history"))
 }
 
 /// Returns a condition of a status.

@@ -104,13 +104,19 @@ impl Process {
         if self.check().is_ok() {
             self.signal("TERM").ok();
         }
-        let status = match self.wait(GRACE) {
-            Ok(status) => status,
-            Err(_) => {
-                self.child.kill()?;
-                self.child.wait()?
+        match self.wait(GRACE) {
+            Ok(status) => {
+                janitor::forget_process(self.id());
+                Ok(status)
             }
-        };
+            Err(_) => self.kill(),
+        }
+    }
+
+    /// Kills it, so that it has no time for a last word.
+    pub fn kill(&mut self) -> Result<ExitStatus> {
+        self.child.kill()?;
+        let status = self.child.wait()?;
         self.ended = Some(status);
         janitor::forget_process(self.id());
         Ok(status)

@@ -5,14 +5,6 @@ use std::process::{Output, Stdio};
 use serde_json::{Value, json};
 use sluice_cluster_tests::{Engine, World, config_map, text};
 
-fn run(world: &World<'_>, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = world
-        .engine
-        .try_sluice(&[arguments, &["-n", &world.namespace]].concat())
-        .unwrap();
-    parts(&output)
-}
-
 fn parts(output: &Output) -> (Option<i32>, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
@@ -23,38 +15,38 @@ fn commands_tell_what_the_controller_knows() {
     let world = World::shared("commands-tell").unwrap();
     let commit = world.running().unwrap();
 
-    let (code, table, _) = run(&world, &["get"]);
+    let (code, table, _) = world.run(&["get"]);
     assert_eq!(code, Some(0));
     assert!(
         table.contains("Synced") && table.contains("Healthy") && table.contains(&commit[..12]),
         "{table}"
     );
-    let (_, line, _) = run(&world, &["get", "app", "-o", "json"]);
+    let (_, line, _) = world.run(&["get", "app", "-o", "json"]);
     let application: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(text(&application, "/status/sync/revision"), &*commit);
 
-    let (code, status, _) = run(&world, &["status", "app"]);
+    let (code, status, _) = world.run(&["status", "app"]);
     assert_eq!(code, Some(0));
     assert!(
         status.contains(&format!("Application {}/app", world.namespace)),
         "{status}"
     );
-    let (_, history, _) = run(&world, &["history", "app", "-o", "json"]);
+    let (_, history, _) = world.run(&["history", "app", "-o", "json"]);
     let entries: Vec<Value> = history
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert_eq!((entries.len(), text(&entries[0], "/revision")), (1, &*commit));
 
-    assert_eq!(run(&world, &["wait", "app"]).0, Some(0));
-    let (code, _, said) = run(&world, &["wait", "app", "--for", "deleted", "--timeout", "1s"]);
+    assert_eq!(world.run(&["wait", "app"]).0, Some(0));
+    let (code, _, said) = world.run(&["wait", "app", "--for", "deleted", "--timeout", "1s"]);
     assert_eq!(code, Some(9));
     assert!(said.contains("error[U11]") && said.contains("Synced"), "{said}");
     assert_eq!(
-        run(&world, &["diff", "app"]),
+        world.run(&["diff", "app"]),
         (Some(0), String::new(), String::new())
     );
-    let (_, plan, _) = run(&world, &["plan", "app"]);
+    let (_, plan, _) = world.run(&["plan", "app"]);
     assert!(plan.contains("Nothing to do"), "{plan}");
 }
 
@@ -64,7 +56,7 @@ fn what_is_not_there_is_said() {
     for command in [
         "status", "history", "plan", "diff", "render", "refresh", "sync", "wait",
     ] {
-        let (code, shown, said) = run(&world, &[command, "nobody"]);
+        let (code, shown, said) = world.run(&[command, "nobody"]);
         assert_eq!((code, shown.as_str()), (Some(3), ""), "{command}: {said}");
         assert!(
             said.contains("error[U08]") && said.contains("hint:"),
@@ -85,13 +77,13 @@ fn diff_shows_both_sides_and_no_secret() {
     let mut application = world.application();
     application["spec"]["syncPolicy"] = json!({});
     world.apply(&application).unwrap();
-    let (code, _, said) = run(&world, &["sync", "app", "--timeout", "90s"]);
+    let (code, _, said) = world.run(&["sync", "app", "--timeout", "90s"]);
     assert_eq!(code, Some(0), "{said}");
 
     world.write("a.yaml", &config_map("a", "after")).unwrap();
     world.write("s.yaml", &secret("hunter2")).unwrap();
     world.commit("second").unwrap();
-    let (code, diff, said) = run(&world, &["diff", "app"]);
+    let (code, diff, said) = world.run(&["diff", "app"]);
     assert_eq!(code, Some(1), "{said}");
     assert!(
         diff.lines()
@@ -104,9 +96,9 @@ fn diff_shows_both_sides_and_no_secret() {
         "{diff}"
     );
     assert!(diff.contains("Secret"), "{diff}");
-    let (_, rows, _) = run(&world, &["diff", "app", "-o", "json"]);
-    let (_, plan, _) = run(&world, &["plan", "app", "-o", "json"]);
-    let (_, rendered, _) = run(&world, &["render", "app"]);
+    let (_, rows, _) = world.run(&["diff", "app", "-o", "json"]);
+    let (_, plan, _) = world.run(&["plan", "app", "-o", "json"]);
+    let (_, rendered, _) = world.run(&["render", "app"]);
     for shown in [&diff, &rows, &plan, &rendered] {
         assert!(!shown.contains("hunter"), "{shown}");
     }
@@ -115,10 +107,108 @@ fn diff_shows_both_sides_and_no_secret() {
         "{rendered}"
     );
     assert!(
-        run(&world, &["render", "app", "--show-secrets"])
+        world
+            .run(&["render", "app", "--show-secrets"])
             .1
             .contains("hunter2")
     );
+}
+
+#[test]
+fn diff_shows_both_sides_next_to_each_other() {
+    let world = World::shared("commands-columns").unwrap();
+    let secret = |value: &str| {
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: secret}}\nstringData: {{password: {value}, user: admin}}\n"
+        )
+    };
+    let lines = |value: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: changed}}\ndata:\n  first: as before\n  text: |\n    one\n    {value}\n    three\n"
+        )
+    };
+    world.write("changed.yaml", &lines("two")).unwrap();
+    world.write("secret.yaml", &secret("hunter1")).unwrap();
+    world.write("removed.yaml", &config_map("removed", "1")).unwrap();
+    world.commit("first").unwrap();
+    let mut application = world.application();
+    application["spec"]["syncPolicy"] = json!({});
+    world.apply(&application).unwrap();
+    world.done(&["sync", "app", "--timeout", "60s"]);
+    assert_eq!(world.done(&["diff", "app", "--side-by-side"]), "");
+
+    let second = "two, and rather more than fits into half of a narrow terminal";
+    world.write("changed.yaml", &lines(second)).unwrap();
+    world.write("secret.yaml", &secret("hunter2")).unwrap();
+    world.repository.remove("manifests/removed.yaml").unwrap();
+    world.write("added.yaml", &config_map("added", "1")).unwrap();
+    world.commit("second").unwrap();
+    let shown = |width: &str| {
+        let (code, shown, said) = world.run(&["diff", "app", "-y", "--width", width, "-U", "1"]);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(!shown.contains("hunter"), "{shown}");
+        shown
+    };
+    insta::assert_snapshot!(shown("110"), @r"
+    ConfigMap commands-columns/added  manifests/added.yaml:1
+    /dev/null                                               desired ConfigMap commands-columns/added
+    @@ -0,0 +1,7 @@
+                                                          > apiVersion: v1
+                                                          > data:
+                                                          >   value: '1'
+                                                          > kind: ConfigMap
+                                                          > metadata:
+                                                          >   name: added
+                                                          >   namespace: commands-columns
+    ConfigMap commands-columns/changed  manifests/changed.yaml:1
+    live ConfigMap commands-columns/changed                 desired ConfigMap commands-columns/changed
+    @@ -5,3 +5,3 @@
+        one                                               │     one
+        two                                               ≠     two, and rather more than fits into half of a nar
+                                                          ≠ row terminal
+        three                                             │     three
+    Secret commands-columns/secret  manifests/secret.yaml:1
+    live Secret commands-columns/secret                     desired Secret commands-columns/secret
+    @@ -2,3 +2,3 @@
+    data:                                                 │ data:
+      password: •••••••• (live)                           ≠   password: •••••••• (desired)
+      user: ••••••••                                      │   user: ••••••••
+    - ConfigMap commands-columns/removed  is not in Git: would be deleted
+    ");
+    insta::assert_snapshot!(shown("60"), @r"
+    ConfigMap commands-columns/added  manifests/added.yaml:1
+    /dev/null                      desired ConfigMap commands-c
+                                   olumns/added
+    @@ -0,0 +1,7 @@
+                                 > apiVersion: v1
+                                 > data:
+                                 >   value: '1'
+                                 > kind: ConfigMap
+                                 > metadata:
+                                 >   name: added
+                                 >   namespace: commands-column
+                                 > s
+    ConfigMap commands-columns/changed  manifests/changed.yaml:1
+    live ConfigMap commands-colu   desired ConfigMap commands-c
+    mns/changed                    olumns/changed
+    @@ -5,3 +5,3 @@
+        one                      │     one
+        two                      ≠     two, and rather more tha
+                                 ≠ n fits into half of a narrow
+                                 ≠  terminal
+        three                    │     three
+    Secret commands-columns/secret  manifests/secret.yaml:1
+    live Secret commands-columns   desired Secret commands-colu
+    /secret                        mns/secret
+    @@ -2,3 +2,3 @@
+    data:                        │ data:
+      password: •••••••• (live)  ≠   password: •••••••• (desire
+                                 ≠ d)
+      user: ••••••••             │   user: ••••••••
+    - ConfigMap commands-columns/removed  is not in Git: would be deleted
+    ");
+    let (code, _, said) = world.run(&["diff", "app", "-y", "--width", "20"]);
+    assert!(code == Some(2) && said.contains("20 is not in 40.."), "{said}");
 }
 
 #[test]
@@ -130,7 +220,7 @@ fn an_application_can_be_planned_before_it_is_there() {
         .engine
         .write("before.json", world.application().to_string())
         .unwrap();
-    let (code, plan, said) = run(&world, &["plan", "-f", file.to_str().unwrap()]);
+    let (code, plan, said) = world.run(&["plan", "-f", file.to_str().unwrap()]);
     assert_eq!(code, Some(0), "{said}");
     assert!(plan.contains("create") && plan.contains("ConfigMap"), "{plan}");
     assert!(world.get().is_err() && world.object("configmap/a").is_err());
@@ -141,13 +231,10 @@ fn requests_that_cannot_be_met_end_with_a_code() {
     let world = World::shared("commands-refused").unwrap();
     world.running().unwrap();
     let digest = format!("sha256:{}", "0".repeat(64));
-    let (code, _, said) = run(&world, &["approve", "app", "--plan", &digest]);
+    let (code, _, said) = world.run(&["approve", "app", "--plan", &digest]);
     assert_eq!(code, Some(3));
     assert!(said.contains("error[U09]"), "{said}");
-    let (code, _, said) = run(
-        &world,
-        &["sync", "app", "--revision", "nowhere", "--timeout", "60s"],
-    );
+    let (code, _, said) = world.run(&["sync", "app", "--revision", "nowhere", "--timeout", "60s"]);
     assert_eq!(code, Some(7), "{said}");
     assert!(said.contains("error[U12]") && said.contains("nowhere"), "{said}");
 }
@@ -294,7 +381,7 @@ fn an_application_that_goes_away_is_not_waited_for() {
 fn a_keyring_that_is_not_there_is_named() {
     let world = World::shared("commands-keys").unwrap();
     for kind in ["--configmap", "--secret"] {
-        let (code, _, said) = run(&world, &["key", "list", kind, "nobodys-keys"]);
+        let (code, _, said) = world.run(&["key", "list", kind, "nobodys-keys"]);
         assert!(
             code == Some(3) && said.contains("error[U22]") && said.contains("nobodys-keys"),
             "{said}"

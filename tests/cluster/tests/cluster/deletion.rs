@@ -135,20 +135,27 @@ fn an_application_without_such_hooks_goes_without_its_repository() {
 #[test]
 fn protection_that_only_git_has_counts() {
     let world = World::shared("delete-protected").unwrap();
-    world.write("running.yaml", &config_map("running", "1")).unwrap();
-    world.write("a.yaml", &config_map("a", "1")).unwrap();
+    let write = |name: &str, annotations: &str| {
+        let object = config_map(name, "1").replace(
+            &format!("  name: {name}"),
+            &format!("  name: {name}\n  annotations: {{{annotations}}}"),
+        );
+        world.write(&format!("{name}.yaml"), &object).unwrap();
+    };
+    let names = ["running", "ours", "argos", "helms", "held"];
+    for name in names {
+        write(name, "");
+    }
     world.commit("first").unwrap();
     let mut application = prunes(&world);
     application["spec"]["syncPolicy"] = serde_json::json!({});
     world.apply(&application).unwrap();
-    world
-        .engine
-        .sluice(&["sync", "app", "-n", &world.namespace, "--timeout", "60s"])
-        .unwrap();
-    let kept =
-        config_map("a", "1").replace("  name: a", "  name: a\n  annotations: {sluice.dev/prune: keep}");
-    world.write("a.yaml", &kept).unwrap();
-    let protects = world.commit("a is to be kept").unwrap();
+    world.done(&["sync", "app", "--timeout", "60s"]);
+    write("ours", "sluice.dev/prune: keep");
+    write("argos", "argocd.argoproj.io/sync-options: Delete=false");
+    write("helms", "helm.sh/resource-policy: keep");
+    write("held", "sluice.dev/prune: hold");
+    let protects = world.commit("most of it is to be kept").unwrap();
     world.refresh().unwrap();
     world
         .wait_status(|status| {
@@ -156,12 +163,30 @@ fn protection_that_only_git_has_counts() {
             Ok(())
         })
         .unwrap();
+    for name in names {
+        let live = world.object(&format!("configmap/{name}")).unwrap();
+        assert!(live.pointer("/metadata/annotations").is_none(), "{live:#}");
+    }
     delete(&world);
-    wait_gone(&world, "applications.sluice.dev/app");
+    let status = world
+        .wait_status(|status| {
+            let pending = status.pointer("/pendingApproval/count");
+            ensure!(pending == Some(&1.into()), "nothing is held");
+            Ok(())
+        })
+        .unwrap();
     wait_gone(&world, "configmap/running");
-    let kept = world.object("configmap/a").unwrap();
-    assert!(
-        kept.pointer("/metadata/deletionTimestamp").is_none() && kept.pointer(PART_OF).is_none(),
-        "{kept:#}"
-    );
+    let held = world.object("configmap/held").unwrap();
+    assert!(held.pointer("/metadata/deletionTimestamp").is_none(), "{held:#}");
+    let digest = text(&status, "/pendingApproval/planDigest");
+    world.done(&["approve", "app", "--plan", digest]);
+    wait_gone(&world, "applications.sluice.dev/app");
+    wait_gone(&world, "configmap/held");
+    for name in ["ours", "argos", "helms"] {
+        let kept = world.object(&format!("configmap/{name}")).unwrap();
+        assert!(
+            kept.pointer("/metadata/deletionTimestamp").is_none() && kept.pointer(PART_OF).is_none(),
+            "{kept:#}"
+        );
+    }
 }

@@ -178,9 +178,9 @@ fn killed_at(world: &World<'_>, proxy: &ApiProxy, number: u32, moment: Moment) -
 
 #[test]
 fn between_any_two_writes() {
-    let engine = Engine::without_controller().unwrap();
+    let engine = Engine::idle();
     let proxy = ApiProxy::start(&engine.plane).unwrap();
-    let undisturbed = prepared(&engine, "killed-never");
+    let undisturbed = prepared(engine, "killed-never");
     sync(&undisturbed);
     let expected = state(&undisturbed);
     let names: Vec<&str> = expected
@@ -204,7 +204,7 @@ fn between_any_two_writes() {
             } else {
                 "after"
             };
-            let world = prepared(&engine, &format!("killed-{word}-{number}"));
+            let world = prepared(engine, &format!("killed-{word}-{number}"));
             let killed = killed_at(&world, &proxy, number, moment);
             sync(&world);
             assert_eq!(state(&world), expected, "killed {word} write {number}");

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::ensure;
 use serde_json::{Value, json};
-use sluice_cluster_tests::{World, condition, config_map, short_reason, text};
+use sluice_cluster_tests::{World, condition, config_map, entry, short_reason, text};
 use sluice_sandbox::{GnuPg, Signature, wait_for};
 
 const A_WHILE: Duration = Duration::from_secs(60);
 
 /// A Deployment that no node takes: Progressing until `deadline` seconds have passed, and Degraded then.
-fn stuck(deadline: u32, annotations: &str) -> String {
+pub(crate) fn stuck(deadline: u32, annotations: &str) -> String {
     format!(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: stuck, annotations: {{{annotations}}}}}\nspec:\n  \
          progressDeadlineSeconds: {deadline}\n  selector: {{matchLabels: {{app: stuck}}}}\n  template:\n    \
@@ -20,27 +20,11 @@ fn stuck(deadline: u32, annotations: &str) -> String {
 }
 
 /// A hook that runs for ever, as far as anybody can tell.
-fn endless(name: &str, annotations: &str) -> String {
+pub(crate) fn endless(name: &str, annotations: &str) -> String {
     format!(
         "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: {name}, annotations: {{{annotations}}}}}\nspec:\n  suspend: true\n  \
          template:\n    spec: {{restartPolicy: Never, containers: [{{name: c, image: registry.example.org/c:1}}]}}\n"
     )
-}
-
-fn sluice(world: &World<'_>, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = world
-        .engine
-        .try_sluice(&[arguments, &["-n", &world.namespace]].concat())
-        .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
-}
-
-/// Runs a command that has to succeed.
-fn done(world: &World<'_>, arguments: &[&str]) -> String {
-    let (code, shown, said) = sluice(world, arguments);
-    assert_eq!(code, Some(0), "{arguments:?}: {shown}{said}");
-    shown
 }
 
 /// An Application that is synced only when somebody asks for it.
@@ -50,16 +34,7 @@ fn manual(world: &World<'_>) {
     world.apply(&application).unwrap();
 }
 
-/// The newest entry of a kind in the history.
-fn entry<'v>(status: &'v Value, kind: &str) -> Result<&'v Value> {
-    let history = status["history"].as_array().context("no history")?;
-    history
-        .iter()
-        .find(|entry| entry["kind"] == kind)
-        .with_context(|| format!("no {kind} in the history"))
-}
-
-fn wait_operation(world: &World<'_>, phase: &str) -> Value {
+pub(crate) fn wait_operation(world: &World<'_>, phase: &str) -> Value {
     world
         .wait_status(|status| {
             ensure!(text(status, "/operation/phase") == phase, "not {phase}");
@@ -102,11 +77,11 @@ fn a_wave_says_on_what_it_waits_and_can_be_terminated() {
     );
     assert_eq!(text(waiting, "/plugin"), "health-kubernetes");
     assert!(text(waiting, "/since").starts_with("20"), "{waiting}");
-    let (code, _, said) = sluice(&world, &["wait", "app", "--timeout", "1s"]);
+    let (code, _, said) = world.run(&["wait", "app", "--timeout", "1s"]);
     assert_eq!(code, Some(9));
     assert!(said.contains("PreSync wave 0 waits for Job.batch"), "{said}");
 
-    done(&world, &["terminate", "app"]);
+    world.done(&["terminate", "app"]);
     let status = wait_operation(&world, "Terminated");
     assert_eq!(entry(&status, "Sync").unwrap()["result"], "Terminated");
     assert!(world.object("configmap/running").is_err());
@@ -122,7 +97,7 @@ fn a_wave_says_on_what_it_waits_and_can_be_terminated() {
     let status = world.get().unwrap()["status"].take();
     assert_eq!(text(&status, "/operation/phase"), "Terminated");
     assert_eq!(condition(&status, "Synced").unwrap()["reason"], "Terminated");
-    let (code, _, said) = sluice(&world, &["terminate", "app"]);
+    let (code, _, said) = world.run(&["terminate", "app"]);
     assert!(code == Some(3) && said.contains("error[U26]"), "{said}");
     world.repository.remove("manifests/hook.yaml").unwrap();
     let fixed = world.commit("without the hook").unwrap();
@@ -175,7 +150,7 @@ fn the_health_gate_decides_how_a_sync_ends() {
     world.write("stuck.yaml", &stuck(2, "")).unwrap();
     let commit = world.commit("degraded soon").unwrap();
     manual(&world);
-    let (code, _, said) = sluice(&world, &["sync", "app", "--timeout", "60s"]);
+    let (code, _, said) = world.run(&["sync", "app", "--timeout", "60s"]);
     assert_eq!(code, Some(7), "{said}");
     assert!(said.contains("K32") && said.contains("Deployment.apps"), "{said}");
     let status = wait_operation(&world, "Failed");
@@ -211,14 +186,14 @@ fn the_health_gate_decides_how_a_sync_ends() {
             patch,
         ])
         .unwrap();
-    let (_, _, said) = sluice(&world, &["sync", "app", "--timeout", "60s"]);
+    let (_, _, said) = world.run(&["sync", "app", "--timeout", "60s"]);
     assert!(said.contains("K33") || said.contains("K32"), "{said}");
 
     // And where all is well, it is done.
     world.repository.remove("manifests/stuck.yaml").unwrap();
     world.write("running.yaml", &config_map("running", "1")).unwrap();
     world.commit("works").unwrap();
-    done(&world, &["sync", "app", "--prune", "--timeout", "60s"]);
+    world.done(&["sync", "app", "--prune", "--timeout", "60s"]);
 }
 
 #[test]
@@ -229,7 +204,7 @@ fn time_runs_out_at_the_gate() {
     let mut application = world.application();
     application["spec"]["syncPolicy"] = json!({"healthTimeout": "2s"});
     world.apply(&application).unwrap();
-    let (code, _, said) = sluice(&world, &["sync", "app", "--timeout", "60s"]);
+    let (code, _, said) = world.run(&["sync", "app", "--timeout", "60s"]);
     assert_eq!(code, Some(7), "{said}");
     assert!(
         said.contains("K33") && said.contains("health-kubernetes"),
@@ -254,7 +229,7 @@ fn a_hook_has_its_own_time() {
         .unwrap();
     world.commit("a hook that takes too long").unwrap();
     manual(&world);
-    let (code, _, said) = sluice(&world, &["sync", "app", "--timeout", "60s"]);
+    let (code, _, said) = world.run(&["sync", "app", "--timeout", "60s"]);
     assert_eq!(code, Some(7), "{said}");
     assert!(said.contains("A07") && said.contains("Job.batch"), "{said}");
     world
@@ -267,7 +242,7 @@ fn a_hook_has_its_own_time() {
     let wrong = annotations.replace("2s", "soon");
     world.write("hook.yaml", &endless("slow", &wrong)).unwrap();
     world.commit("a timeout that is none").unwrap();
-    let (_, _, said) = sluice(&world, &["sync", "app", "--timeout", "60s"]);
+    let (_, _, said) = world.run(&["sync", "app", "--timeout", "60s"]);
     assert!(said.contains("hook-timeout: soon"), "{said}");
 }
 
@@ -275,7 +250,7 @@ fn a_hook_has_its_own_time() {
 fn while_paused_nothing_is_written() {
     let world = World::shared("pause").unwrap();
     let commit = world.running().unwrap();
-    done(&world, &["pause", "app", "--reason", "a migration"]);
+    world.done(&["pause", "app", "--reason", "a migration"]);
     let status = world
         .wait_status(|status| {
             ensure!(condition(status, "Paused")?["status"] == "True", "not paused");
@@ -283,7 +258,7 @@ fn while_paused_nothing_is_written() {
         })
         .unwrap();
     assert!(text(condition(&status, "Paused").unwrap(), "/message").contains("a migration"));
-    assert!(done(&world, &["get"]).contains("(paused)"));
+    assert!(world.done(&["get"]).contains("(paused)"));
     world
         .engine
         .plane
@@ -299,19 +274,19 @@ fn while_paused_nothing_is_written() {
         })
         .unwrap();
     assert_eq!(text(&status, "/sync/revision"), &*commit);
-    let (code, _, said) = sluice(&world, &["sync", "app", "--timeout", "60s"]);
+    let (code, _, said) = world.run(&["sync", "app", "--timeout", "60s"]);
     assert!(
         code == Some(7) && said.contains("K30") && said.contains("a migration"),
         "{said}"
     );
-    let plan = done(&world, &["plan", "app", "-o", "json"]);
+    let plan = world.done(&["plan", "app", "-o", "json"]);
     let plan = world.engine.write("paused.json", plan).unwrap();
-    let (code, _, said) = sluice(&world, &["apply", plan.to_str().unwrap()]);
+    let (code, _, said) = world.run(&["apply", plan.to_str().unwrap()]);
     assert!(code == Some(5) && said.contains("error[U27]"), "{said}");
-    let tried = done(&world, &["sync", "app", "--dry-run", "--timeout", "60s"]);
+    let tried = world.done(&["sync", "app", "--dry-run", "--timeout", "60s"]);
     assert!(tried.contains("2 created"), "{tried}");
     assert!(world.object("configmap/running").is_err() && world.object("configmap/more").is_err());
-    done(&world, &["resume", "app"]);
+    world.done(&["resume", "app"]);
     let status = world.wait_synced(&second).unwrap();
     for kind in ["Pause", "Resume", "DryRun"] {
         let entry = entry(&status, kind).unwrap();
@@ -319,7 +294,7 @@ fn while_paused_nothing_is_written() {
     }
     let told = events(&world);
     assert!(told.contains("Paused") && told.contains("Resumed"), "{told}");
-    let (code, _, said) = sluice(&world, &["resume", "app"]);
+    let (code, _, said) = world.run(&["resume", "app"]);
     assert!(code == Some(3) && said.contains("error[U26]"), "{said}");
 }
 
@@ -343,7 +318,7 @@ fn a_pause_ends_what_goes_on_and_holds_a_deletion() {
             Ok(())
         })
         .unwrap();
-    done(&world, &["pause", "app"]);
+    world.done(&["pause", "app"]);
     wait_operation(&world, "Superseded");
     let namespace = &world.namespace;
     world
@@ -363,7 +338,7 @@ fn a_pause_ends_what_goes_on_and_holds_a_deletion() {
         })
         .unwrap();
     world.object("job/migrate").unwrap();
-    done(&world, &["resume", "app"]);
+    world.done(&["resume", "app"]);
     world
         .engine
         .plane
@@ -388,7 +363,7 @@ fn some_objects_alone() {
     let commit = world.commit("two and a hook").unwrap();
     manual(&world);
     let one = format!("/ConfigMap/{}/a", world.namespace);
-    done(&world, &["sync", "app", "--resource", &one, "--timeout", "60s"]);
+    world.done(&["sync", "app", "--resource", &one, "--timeout", "60s"]);
     world.object("configmap/a").unwrap();
     assert!(world.object("configmap/b").is_err() && world.object("configmap/h").is_err());
     let status = world.get().unwrap()["status"].take();
@@ -399,27 +374,21 @@ fn some_objects_alone() {
         "it is not at the revision yet"
     );
     assert_eq!(entry(&status, "SelectiveSync").unwrap()["result"], "Succeeded");
-    done(
-        &world,
-        &[
-            "sync",
-            "app",
-            "--resource",
-            "*/*/*/b",
-            "--with-hooks",
-            "--timeout",
-            "60s",
-        ],
-    );
+    world.done(&[
+        "sync",
+        "app",
+        "--resource",
+        "*/*/*/b",
+        "--with-hooks",
+        "--timeout",
+        "60s",
+    ]);
     world.object("configmap/h").unwrap();
     world.wait_synced(&commit).unwrap();
 
-    let (_, _, said) = sluice(
-        &world,
-        &["sync", "app", "--resource", "apps/*/*/*", "--timeout", "60s"],
-    );
+    let (_, _, said) = world.run(&["sync", "app", "--resource", "apps/*/*/*", "--timeout", "60s"]);
     assert!(said.contains("K35"), "{said}");
-    let (code, _, said) = sluice(&world, &["sync", "app", "--resource", "a"]);
+    let (code, _, said) = world.run(&["sync", "app", "--resource", "a"]);
     assert!(
         code == Some(2) && said.contains("group/kind/namespace/name"),
         "{said}"
@@ -429,15 +398,12 @@ fn some_objects_alone() {
     world.repository.remove("manifests/b.yaml").unwrap();
     world.write("c.yaml", &config_map("c", "1")).unwrap();
     world.commit("without both").unwrap();
-    done(
-        &world,
-        &["sync", "app", "--prune", "--resource", &one, "--timeout", "60s"],
-    );
+    world.done(&["sync", "app", "--prune", "--resource", &one, "--timeout", "60s"]);
     let a = format!("-n {} configmap/a", world.namespace);
     world.engine.plane.wait_gone(&a, A_WHILE).unwrap();
     world.object("configmap/b").unwrap();
     // What was left out is not forgotten for it.
-    done(&world, &["sync", "app", "--prune", "--timeout", "60s"]);
+    world.done(&["sync", "app", "--prune", "--timeout", "60s"]);
     let b = format!("-n {} configmap/b", world.namespace);
     world.engine.plane.wait_gone(&b, A_WHILE).unwrap();
 }
@@ -454,13 +420,13 @@ fn what_is_not_pruned_is_not_forgotten() {
         .unwrap();
     world.commit("two kinds").unwrap();
     manual(&world);
-    done(&world, &["sync", "app", "--timeout", "60s"]);
+    world.done(&["sync", "app", "--timeout", "60s"]);
     world.repository.remove("manifests/s.yaml").unwrap();
     world.commit("one kind").unwrap();
-    done(&world, &["sync", "app", "--timeout", "60s"]);
+    world.done(&["sync", "app", "--timeout", "60s"]);
     world.object("serviceaccount/s").unwrap();
     // No kind of Git's leads to it any more; the record of members does.
-    done(&world, &["sync", "app", "--prune", "--timeout", "60s"]);
+    world.done(&["sync", "app", "--prune", "--timeout", "60s"]);
     let gone = format!("-n {} serviceaccount/s", world.namespace);
     world.engine.plane.wait_gone(&gone, A_WHILE).unwrap();
 }
@@ -472,7 +438,7 @@ fn going_back_is_kept_by_the_automation_until_it_is_resumed() {
     let first = world.commit("first").unwrap();
     world.apply(&world.application()).unwrap();
     world.wait_synced(&first).unwrap();
-    let (code, _, said) = sluice(&world, &["rollback", "app"]);
+    let (code, _, said) = world.run(&["rollback", "app"]);
     assert!(code == Some(3) && said.contains("error[U25]"), "{said}");
     world.write("running.yaml", &config_map("running", "2")).unwrap();
     world.write("extra.yaml", &config_map("extra", "1")).unwrap();
@@ -480,12 +446,9 @@ fn going_back_is_kept_by_the_automation_until_it_is_resumed() {
     world.refresh().unwrap();
     world.wait_synced(&second).unwrap();
 
-    let (_, _, said) = sluice(&world, &["sync", "app", "--revision", &first, "--timeout", "60s"]);
+    let (_, _, said) = world.run(&["sync", "app", "--revision", &first, "--timeout", "60s"]);
     assert!(said.contains("K31"), "{said}");
-    done(
-        &world,
-        &["rollback", "app", "--reason", "broken", "--timeout", "60s"],
-    );
+    world.done(&["rollback", "app", "--reason", "broken", "--timeout", "60s"]);
     let status = world.wait_synced(&first).unwrap();
     let value = || text(&world.object("configmap/running").unwrap(), "/data/value").to_owned();
     assert_eq!(value(), "1");
@@ -493,7 +456,7 @@ fn going_back_is_kept_by_the_automation_until_it_is_resumed() {
     world.engine.plane.wait_gone(&extra, A_WHILE).unwrap();
     assert_eq!(entry(&status, "Rollback").unwrap()["result"], "Succeeded");
     assert_eq!(condition(&status, "Pinned").unwrap()["status"], "True");
-    assert!(done(&world, &["get"]).contains("(pinned)"));
+    assert!(world.done(&["get"]).contains("(pinned)"));
 
     // Drift is undone to it, and newer commits wait.
     world.write("running.yaml", &config_map("running", "3")).unwrap();
@@ -520,13 +483,13 @@ fn going_back_is_kept_by_the_automation_until_it_is_resumed() {
     })
     .unwrap();
     world.wait_synced(&first).unwrap();
-    done(&world, &["resume", "app"]);
+    world.done(&["resume", "app"]);
     let status = world.wait_synced(&third).unwrap();
     assert_eq!(value(), "3");
     assert!(condition(&status, "Pinned").is_err());
     // By its number.
     let number = entry(&status, "Rollback").unwrap()["id"].to_string();
-    done(&world, &["rollback", "app", &number, "--timeout", "60s"]);
+    world.done(&["rollback", "app", &number, "--timeout", "60s"]);
     world.wait_synced(&first).unwrap();
 }
 
@@ -561,7 +524,7 @@ fn only_a_trusted_revision_can_be_gone_back_to() {
     world.refresh().unwrap();
     world.wait_synced(&second).unwrap();
 
-    done(&world, &["rollback", "app", "--timeout", "60s"]);
+    world.done(&["rollback", "app", "--timeout", "60s"]);
     let status = world.wait_synced(&first).unwrap();
     assert_eq!(
         text(&status, "/verification/trustedRevision"),
@@ -569,7 +532,7 @@ fn only_a_trusted_revision_can_be_gone_back_to() {
         "trust does not go back"
     );
 
-    let (code, _, said) = sluice(&world, &["rollback", "app", &unsigned, "--timeout", "60s"]);
+    let (code, _, said) = world.run(&["rollback", "app", &unsigned, "--timeout", "60s"]);
     assert_eq!(code, Some(7), "{said}");
     let status = world
         .wait_status(|status| {
@@ -584,7 +547,7 @@ fn only_a_trusted_revision_can_be_gone_back_to() {
         text(&world.object("configmap/running").unwrap(), "/data/value"),
         "1"
     );
-    done(&world, &["resume", "app"]);
+    world.done(&["resume", "app"]);
     world.wait_synced(&second).unwrap();
     let third = signed("3");
     world.refresh().unwrap();
@@ -595,10 +558,7 @@ fn only_a_trusted_revision_can_be_gone_back_to() {
 fn a_hard_refresh_asks_for_everything_again() {
     let world = World::shared("hard-refresh").unwrap();
     let commit = world.running().unwrap();
-    done(
-        &world,
-        &["refresh", "app", "--hard", "--wait", "--timeout", "60s"],
-    );
+    world.done(&["refresh", "app", "--hard", "--wait", "--timeout", "60s"]);
     world.wait_synced(&commit).unwrap();
     assert!(events(&world).contains("hard refresh"));
 }

@@ -55,9 +55,9 @@ fn maps(engine: &Engine, namespace: &str) -> usize {
 
 #[test]
 fn a_storm_of_429_is_waited_out_without_adding_to_it() {
-    let engine = Engine::without_controller().unwrap();
+    let engine = Engine::idle();
     let proxy = ApiProxy::start(&engine.plane).unwrap();
-    let (_world, plan) = planned(&engine, "storm", 60);
+    let (_world, plan) = planned(engine, "storm", 60);
     let (begun, refused) = (Instant::now(), Arc::new(AtomicU32::new(0)));
     let counter = Arc::clone(&refused);
     // Everything but reads is turned away for a while, and one in three after that.
@@ -71,7 +71,7 @@ fn a_storm_of_429_is_waited_out_without_adding_to_it() {
         counter.fetch_add(1, Ordering::Relaxed);
         Verdict::Busy(1)
     });
-    let ended = start(&engine, &plan, Some(proxy.kubeconfig()))
+    let ended = start(engine, &plan, Some(proxy.kubeconfig()))
         .wait_with_output()
         .unwrap();
     assert!(
@@ -79,7 +79,7 @@ fn a_storm_of_429_is_waited_out_without_adding_to_it() {
         "{}",
         String::from_utf8_lossy(&ended.stderr)
     );
-    assert_eq!(maps(&engine, "storm"), 60);
+    assert_eq!(maps(engine, "storm"), 60);
     // 6 s of asking as often as one may would have been hundreds.
     let refused = refused.load(Ordering::Relaxed);
     assert!(
