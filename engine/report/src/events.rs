@@ -1,5 +1,7 @@
 //! Events on Applications (events.k8s.io/v1), repeated ones counted instead of repeated.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource as _};
@@ -96,7 +98,12 @@ impl Events {
             instance,
         };
         let (sender, messages) = mpsc::channel(WAITING);
-        tokio::spawn(write(Recorder::new(client, reporter), messages));
+        let series = Series {
+            client,
+            reporter,
+            last: BTreeMap::new(),
+        };
+        tokio::spawn(write(series, messages));
         Self(sender)
     }
 
@@ -133,11 +140,41 @@ impl Events {
     }
 }
 
-async fn write(recorder: Recorder, mut messages: mpsc::Receiver<Message>) {
+/// So many notes are remembered; more are counted anew.
+const REMEMBERED: usize = 1_000;
+
+/// Counts what is told again. A recorder takes whatever has the same reason for the same, so that the sync of a second commit would
+/// only count as another one of the first: each note has a recorder of its own.
+struct Series {
+    client: Client,
+    reporter: Reporter,
+    /// By what it is about and its reason: what was said last.
+    last: BTreeMap<(Option<String>, String), (Option<String>, Recorder)>,
+}
+
+impl Series {
+    fn recorder(&mut self, about: &ObjectReference, event: &Event) -> Recorder {
+        let key = (about.uid.clone(), event.reason.clone());
+        if let Some((note, recorder)) = self.last.get(&key)
+            && *note == event.note
+        {
+            return recorder.clone();
+        }
+        if self.last.len() >= REMEMBERED {
+            self.last.clear();
+        }
+        let recorder = Recorder::new(self.client.clone(), self.reporter.clone());
+        self.last.insert(key, (event.note.clone(), recorder.clone()));
+        recorder
+    }
+}
+
+async fn write(mut series: Series, mut messages: mpsc::Receiver<Message>) {
     while let Some(message) = messages.recv().await {
         match message {
             Message::Tell(told) => {
                 let (about, event) = *told;
+                let recorder = series.recorder(&about, &event);
                 if let Err(error) = recorder.publish(&event, &about).await {
                     tracing::warn!(%error, reason = event.reason, "an Event could not be written");
                 }

@@ -562,3 +562,24 @@ fn a_hard_refresh_asks_for_everything_again() {
     world.wait_synced(&commit).unwrap();
     assert!(events(&world).contains("hard refresh"));
 }
+
+#[test]
+fn the_sync_of_a_second_commit_has_an_event_of_its_own() {
+    let world = World::shared("two-events").unwrap();
+    let first = world.running().unwrap();
+    world.write("running.yaml", &config_map("running", "2")).unwrap();
+    let second = world.commit("soon after the first").unwrap();
+    world.refresh().unwrap();
+    world.wait_synced(&second).unwrap();
+    wait_for("both Events", A_WHILE, || {
+        let told = events(&world);
+        let succeeded = told.lines().filter(|line| line.contains("SyncSucceeded"));
+        let succeeded: String = succeeded.collect();
+        ensure!(
+            succeeded.contains(&*first) && succeeded.contains(&*second),
+            "{told}"
+        );
+        Ok(())
+    })
+    .unwrap();
+}
