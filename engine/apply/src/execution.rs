@@ -2,7 +2,7 @@
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use sluice_cluster::{Cluster, ClusterError};
+use sluice_cluster::{Cluster, ClusterError, Kind};
 use sluice_model::ObjectRef;
 use sluice_model::decision::{HookCleanup, Phase, Propagation, Strategy};
 use sluice_model::outcome::{Outcome, StepResult};
@@ -159,7 +159,7 @@ impl Execution<'_> {
         let mut next = steps.iter().zip(found).enumerate();
         let mut under_way = FuturesUnordered::new();
         let mut refusals = Vec::new();
-        let mut defined = false;
+        let mut defined = Vec::new();
         loop {
             // Each is made when its turn comes: a wave may have many thousands of steps.
             let room = options.concurrency.max(1).saturating_sub(under_way.len());
@@ -172,7 +172,7 @@ impl Execution<'_> {
             let step = ready.step;
             match result {
                 Ok(done) => {
-                    defined |= step.object.kind == "CustomResourceDefinition";
+                    defined.extend(ready.object.iter().flat_map(Kind::defined_by));
                     if let Some(stored) = done.stored {
                         (self.events)(Event::Stored(stored));
                     }
@@ -192,9 +192,9 @@ impl Execution<'_> {
             }
         }
         drop(under_way);
-        if defined {
+        if !defined.is_empty() {
             // What comes next may be of the new kinds.
-            self.cluster.refresh_kinds().await.map_err(ApplyError::Parent)?;
+            gone::until_listed(cluster, &defined, options.establishing).await;
         }
         refusals.sort_by(|a, b| a.object.cmp(&b.object));
         match refusals.is_empty() {
@@ -376,7 +376,7 @@ async fn one(
     found: &Found,
     options: &crate::Options,
 ) -> Result<step::Done, Failure> {
-    let kind = cluster.kind_of(&ready.step.object).await?;
+    let kind = retry::safely(cluster, || cluster.kind_of(&ready.step.object)).await?;
     let before = match found {
         Found::Exists(version) => Some(version.as_str()),
         Found::New | Found::Anew | Found::Unknown => None,

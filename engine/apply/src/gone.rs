@@ -92,6 +92,24 @@ pub(crate) async fn until_established(
     }
 }
 
+/// Waits until the server lists these kinds: one that stands beside the one that was told may hear of them later. Where they do
+/// not come, whoever needs them says so.
+pub(crate) async fn until_listed(cluster: &Cluster, kinds: &[Kind], patience: Duration) {
+    let deadline = Instant::now() + patience;
+    let mut pause = PAUSES.0;
+    loop {
+        let Ok(known) = crate::retry::safely(cluster, || cluster.refresh_kinds()).await else {
+            return;
+        };
+        let is_listed = |kind: &Kind| known.find(&kind.group, &kind.version, &kind.kind).is_some();
+        if kinds.iter().all(is_listed) || Instant::now() >= deadline {
+            return;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSES.1);
+    }
+}
+
 fn is_established(crd: &Object) -> bool {
     let conditions = crd
         .value()

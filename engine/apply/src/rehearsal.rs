@@ -15,6 +15,7 @@ use sluice_model::plan::{Action, Step};
 
 use crate::Options;
 use crate::error::{ApplyError, Refusal};
+use crate::retry;
 use crate::step::{self, Ready, Tried};
 
 /// What the rehearsal found out about one step.
@@ -85,7 +86,7 @@ enum Trouble {
 
 async fn try_one(cluster: &Cluster, ready: &Ready<'_>, coming: &Coming) -> Result<Found, Trouble> {
     let step = ready.step;
-    let kind: Kind = match cluster.kind_of(&step.object).await {
+    let kind: Kind = match retry::safely(cluster, || cluster.kind_of(&step.object)).await {
         Ok(kind) => kind,
         Err(ClusterError::UnknownKind { .. }) if coming.kinds.contains(&step.object.group_kind()) => {
             return Ok(Found::Unknown);

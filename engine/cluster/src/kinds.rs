@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use kube::core::discovery::v2::{APIGroupDiscoveryList, APIResourceDiscovery};
+use serde_json::Value;
 use sluice_model::object::GroupKind;
 use sluice_model::{Object, ObjectRef};
 
@@ -205,8 +206,17 @@ impl Cluster {
         if current.generation > seen {
             return Ok(current);
         }
+        let permit = self.pace.permit().await;
+        let answer = self.discovered(current.generation + 1).await;
+        permit.done(answer.as_ref().err());
+        let kinds = Arc::new(answer?);
+        *self.kinds.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&kinds);
+        Ok(kinds)
+    }
+
+    async fn discovered(&self, generation: u64) -> Result<Kinds, ClusterError> {
         let mut kinds = Kinds {
-            generation: current.generation + 1,
+            generation,
             ..Kinds::default()
         };
         let failed = |error| ClusterError::from_kube(&self.server, error);
@@ -230,8 +240,6 @@ impl Cluster {
             Ok(_) | Err(kube::Error::SerdeError(_)) => self.discover_one_by_one(&mut kinds).await?,
             Err(error) => return Err(failed(error)),
         }
-        let kinds = Arc::new(kinds);
-        *self.kinds.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&kinds);
         Ok(kinds)
     }
 
@@ -280,7 +288,7 @@ impl Cluster {
 
 /// The kind that a CustomResourceDefinition will serve at one of its versions.
 impl Kind {
-    /// Reads the kinds that a CRD manifest defines; empty for anything that is no CRD.
+    /// Reads the kinds that a CRD manifest has served; empty for anything that is no CRD.
     pub fn defined_by(crd: &Object) -> Vec<Self> {
         if crd.group() != "apiextensions.k8s.io" || crd.kind() != "CustomResourceDefinition" {
             return Vec::new();
@@ -306,6 +314,7 @@ impl Kind {
         versions
             .into_iter()
             .flatten()
+            .filter(|version| version.get("served").and_then(Value::as_bool) != Some(false))
             .filter_map(|version| version.get("name")?.as_str())
             .map(|version| Self {
                 group: group.clone(),
@@ -364,7 +373,7 @@ mod tests {
         let crd = Object::new(json!({
             "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
             "spec": {"group": "x.io", "scope": "Namespaced", "names": {"kind": "Thing", "plural": "things"},
-                     "versions": [{"name": "v1"}, {"name": "v2"}]},
+                     "versions": [{"name": "v1"}, {"name": "v2", "served": true}, {"name": "v0", "served": false}]},
         }))
         .unwrap();
         let kinds = Kind::defined_by(&crd);

@@ -3,12 +3,13 @@
 //! `kubectl proxy` does the talking to the real one, with its credentials; this stands before it and looks at each request.
 
 use std::{
+    collections::BTreeMap,
     io::{Read as _, Write as _},
     net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::Command,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread,
@@ -57,6 +58,8 @@ pub enum Verdict {
     CutBefore,
     /// The server does it, and the connection is cut instead of an answer.
     CutAfter,
+    /// What was answered the last time: by a server that has not heard of the newest yet. For discovery alone.
+    Outdated,
 }
 
 type Judge = Box<dyn Fn(&ApiRequest) -> Verdict + Send + Sync>;
@@ -74,6 +77,8 @@ struct State {
     judge: Mutex<Arc<Judge>>,
     writes: AtomicU32,
     seen: Mutex<Vec<ApiRequest>>,
+    /// The last answers about which kinds there are, by path.
+    discovered: Mutex<BTreeMap<String, Vec<u8>>>,
     ending: AtomicBool,
     upstream: u16,
 }
@@ -109,6 +114,7 @@ impl ApiProxy {
             judge: Mutex::new(Arc::new(Box::new(|_| Verdict::Forward))),
             writes: AtomicU32::new(0),
             seen: Mutex::default(),
+            discovered: Mutex::default(),
             ending: AtomicBool::new(false),
             upstream,
         });
@@ -216,7 +222,16 @@ impl State {
                 self.forward(&request, None)?;
                 Ok(stream.shutdown(Shutdown::Both)?)
             }
+            Verdict::Outdated => {
+                let answer = self.discovered().get(&request.path).cloned();
+                let answer = answer.with_context(|| format!("nobody has asked for {} yet", request.path))?;
+                Ok(stream.write_all(&answer)?)
+            }
         }
+    }
+
+    fn discovered(&self) -> MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
+        self.discovered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Hands a request on, and the answer back as it comes: a watch has no end.
@@ -242,12 +257,19 @@ impl State {
         ));
         upstream.write_all(head.as_bytes())?;
         upstream.write_all(&request.body)?;
-        let mut buffer = [0; 16 << 10];
+        let is_discovery = matches!(request.path.as_str(), "/api" | "/apis");
+        let (mut buffer, mut whole) = ([0; 16 << 10], Vec::new());
         loop {
             let length = upstream.read(&mut buffer).context("the answer breaks off")?;
             let Some(part) = buffer.get(..length).filter(|part| !part.is_empty()) else {
+                if is_discovery {
+                    self.discovered().insert(request.path.clone(), whole);
+                }
                 return Ok(());
             };
+            if is_discovery {
+                whole.extend_from_slice(part);
+            }
             if let Some(mut stream) = answer_to {
                 stream.write_all(part)?;
             }

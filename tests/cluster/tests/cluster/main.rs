@@ -7,6 +7,7 @@ mod adoption;
 mod bad_git;
 mod bad_manifests;
 mod commands;
+mod definitions;
 mod deletion;
 mod examples;
 mod killed;
