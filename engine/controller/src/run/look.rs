@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use sluice_model::application::{ApplicationStatus, HealthState, Source};
 use sluice_model::manifest::Manifest;
-use sluice_model::object::ObjectKey;
+use sluice_model::object::{ObjectKey, ObjectRef};
 use sluice_report::conditions::{self, Finding};
 use tokio::time::Instant;
 
 use super::actor::Actor;
 use super::{standing, trusting};
 use crate::error::PipelineError;
-use crate::pipeline::{HealthMemory, Intent, Job, Live, ObjectHealth, Prepared, Trusted};
+use crate::pipeline::{Compared, HealthMemory, Intent, Job, Live, ObjectHealth, Prepared, Trusted};
 
 /// How soon to look again where time alone may change a verdict.
 const UNSETTLED: Duration = Duration::from_secs(15);
@@ -30,6 +30,19 @@ pub(crate) struct Looked {
     pub(crate) manifests: Arc<Vec<Manifest>>,
     pub(crate) prepared: Arc<Prepared>,
     pub(crate) health: Vec<ObjectHealth>,
+}
+
+impl Looked {
+    /// The health of what the end of an operation waits for.
+    pub(crate) fn awaited(&self) -> Vec<ObjectHealth> {
+        let objects = self.prepared.objects.iter();
+        let unawaited: BTreeSet<ObjectRef> = objects
+            .filter(|object| object.decision.options.no_wait)
+            .map(Compared::reference)
+            .collect();
+        let awaited = |health: &&ObjectHealth| !unawaited.contains(&health.object);
+        self.health.iter().filter(awaited).cloned().collect()
+    }
 }
 
 /// What is remembered from look to look. All of it can be found out again.

@@ -77,7 +77,7 @@ impl Actor {
         looked: Looked,
     ) -> bool {
         self.healing.looked = true;
-        let answer = self.gate.ask(status, &looked.health, Instant::now());
+        let answer = self.gate.ask(status, &looked.awaited(), Instant::now());
         self.answered(status, answer).await;
         if job.spec.pause.is_some() {
             return false;

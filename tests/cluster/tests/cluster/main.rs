@@ -20,6 +20,7 @@ mod pressure;
 mod refusals;
 mod repositories;
 mod spec;
+mod strategies;
 mod tenancy;
 mod transfer;
 mod trust;
