@@ -555,15 +555,6 @@ fn only_a_trusted_revision_can_be_gone_back_to() {
 }
 
 #[test]
-fn a_hard_refresh_asks_for_everything_again() {
-    let world = World::shared("hard-refresh").unwrap();
-    let commit = world.running().unwrap();
-    world.done(&["refresh", "app", "--hard", "--wait", "--timeout", "60s"]);
-    world.wait_synced(&commit).unwrap();
-    assert!(events(&world).contains("hard refresh"));
-}
-
-#[test]
 fn the_sync_of_a_second_commit_has_an_event_of_its_own() {
     let world = World::shared("two-events").unwrap();
     let first = world.running().unwrap();
