@@ -1,4 +1,5 @@
 //! What was found out about an application is found out once, and again as soon as anything changes that it follows from.
+#![expect(clippy::unwrap_used, reason = "the shared parts of tests are tests too")]
 
 use std::sync::Arc;
 
