@@ -89,7 +89,7 @@ pub enum VerifyError {
         detail: String,
     },
     /// The last trusted commit is not in the history of the new one.
-    #[error("history was rewritten: the last trusted commit {} is not an ancestor of {}", short(.last_trusted), short(.new))]
+    #[error("history was rewritten, or is another one: the last trusted commit {} is not an ancestor of {}", short(.last_trusted), short(.new))]
     Rewritten {
         /// The commit that was trusted.
         last_trusted: String,
@@ -147,7 +147,7 @@ impl Coded for VerifyError {
     fn hint(&self) -> String {
         match self {
             VerifyError::Rewritten { new, .. } => format!(
-                "find out who pushed with force; restore the old history, or have a person accept the new one by its commit: `sluice approve NAME --history {new}`"
+                "find out who pushed with force, or whether repoURL or targetRevision lead elsewhere than before; restore the old history, or have a person accept the new one by its commit: `sluice approve NAME --history {new}`"
             ),
             _ => self.code().hint.to_owned(),
         }
@@ -182,8 +182,8 @@ pub mod codes {
     /// The last trusted commit is not in the history of the new one.
     pub const REWRITTEN: ErrorCode = ErrorCode {
         id: "V04",
-        summary: "the history was rewritten behind the last trusted commit",
-        hint: "find out who pushed with force; restore the old history, or have a person accept the new start of trust",
+        summary: "the last trusted commit is not in the history: it was rewritten, or is another one",
+        hint: "find out who pushed with force, or whether repoURL or targetRevision lead elsewhere than before; restore the old history, or have a person accept the new start of trust",
         exit: ExitKind::Untrusted,
     };
     /// The bytes of an object do not hash to its id.

@@ -13,7 +13,7 @@
 //!
 //! - SHA-1, MD5, RIPEMD-160, DSA and RSA under 2048 bits are `weak-algorithm`, unless the policy allows them by name.
 //! - Brainpool curves, and RSA over 8192 bits in SSH signatures, are `unsupported`: no library here verifies them whose
-//!   certificates it also reads. X.509 is never accepted.
+//!   certificates it also reads. X.509 is `unsupported` and never accepted.
 //! - What is loosely written is `malformed`: headers that are doubled or out of order, a NUL among them, armour with
 //!   anything around it, two signatures in one.
 //! - A signature that demands to be understood in a way that is not known here is `unsupported`.

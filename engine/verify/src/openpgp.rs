@@ -31,7 +31,6 @@ pub(crate) const BEGIN: &[u8] = b"-----BEGIN PGP SIGNATURE-----";
 const SIGNATURE_BYTES: usize = 64 << 10;
 /// How far ahead a signer's clock may be.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(30);
-const SHORT_RSA_BITS: usize = 2048;
 
 /// Judges `signature` over `payload`. `standings` are those of the clock's time, where that is what
 /// counts as now.
@@ -364,7 +363,7 @@ pub(crate) fn curve(key: &Key<PublicParts, UnspecifiedRole>) -> Option<&Curve> {
 
 fn weak_key(parameters: &PublicParameters, algorithm: PublicKeyAlgorithm) -> Option<(WeakAlgorithm, String)> {
     match parameters {
-        PublicParameters::RSA { n, .. } if n.bits() < SHORT_RSA_BITS => {
+        PublicParameters::RSA { n, .. } if n.bits() < rsa::SHORT_BITS => {
             Some((WeakAlgorithm::ShortRsa, format!("RSA of {} bits", n.bits())))
         }
         PublicParameters::DSA { .. } => Some((WeakAlgorithm::Dsa, format!("{algorithm}"))),

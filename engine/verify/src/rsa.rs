@@ -1,12 +1,15 @@
 //! RSA by ring, which is ten times as fast as the backends of sequoia and ssh-key, and takes longer keys.
 
 use ring::signature::{
-    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RsaParameters,
-    RsaPublicKeyComponents,
+    RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY as SHORT_SHA256,
+    RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY as SHORT_SHA512, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RsaParameters, RsaPublicKeyComponents,
 };
 
-/// What ring takes.
-const BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+/// What ring takes. Whether short ones count for anything is for the policy to say.
+pub(crate) const BITS: std::ops::RangeInclusive<usize> = 1024..=8192;
+/// Below this a key is short, and ring takes it with some digests only.
+pub(crate) const SHORT_BITS: usize = 2048;
 
 /// A digest that ring has for RSA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,11 +20,14 @@ pub(crate) enum Digest {
 }
 
 impl Digest {
-    fn parameters(self) -> &'static RsaParameters {
-        match self {
-            Digest::Sha256 => &RSA_PKCS1_2048_8192_SHA256,
-            Digest::Sha384 => &RSA_PKCS1_2048_8192_SHA384,
-            Digest::Sha512 => &RSA_PKCS1_2048_8192_SHA512,
+    fn parameters(self, is_short: bool) -> Option<&'static RsaParameters> {
+        match (self, is_short) {
+            (Digest::Sha256, true) => Some(&SHORT_SHA256),
+            (Digest::Sha384, true) => None,
+            (Digest::Sha512, true) => Some(&SHORT_SHA512),
+            (Digest::Sha256, false) => Some(&RSA_PKCS1_2048_8192_SHA256),
+            (Digest::Sha384, false) => Some(&RSA_PKCS1_2048_8192_SHA384),
+            (Digest::Sha512, false) => Some(&RSA_PKCS1_2048_8192_SHA512),
         }
     }
 }
@@ -41,12 +47,13 @@ pub(crate) fn verify(
     if !is_taken {
         return None;
     }
+    let parameters = digest.parameters(bits(n) < SHORT_BITS)?;
     // As long as the modulus; OpenPGP writes numbers without leading zeros.
     let short = shortest(signature);
     let mut padded = vec![0; n.len().checked_sub(short.len())?];
     padded.extend_from_slice(short);
     let key = RsaPublicKeyComponents { n, e };
-    Some(key.verify(digest.parameters(), message, &padded).is_ok())
+    Some(key.verify(parameters, message, &padded).is_ok())
 }
 
 /// How many bits a number has.
@@ -78,7 +85,7 @@ mod tests {
         let (long, e) = ([0xff; 256], [1, 0, 1]);
         let ask = |n: &[u8], e: &[u8]| verify(n, e, Digest::Sha256, b"", &[1; 256]);
         assert_eq!(ask(&long, &e), Some(false));
-        assert_eq!(ask(&long[1..], &e), None);
+        assert_eq!(ask(&long[129..], &e), None);
         assert_eq!(ask(&[0xff; 1025], &e), None);
         assert_eq!(ask(&long, &[1, 0, 0]), None);
         assert_eq!(ask(&long, &[1]), None);

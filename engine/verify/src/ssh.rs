@@ -29,9 +29,6 @@ const MAGIC: &[u8] = b"SSHSIG";
 /// What Git signs under, so that a signature made for something else is no commit's.
 const NAMESPACE: &str = "git";
 const SIGNATURE_BYTES: usize = 64 << 10;
-const SHORT_RSA_BITS: usize = 2048;
-/// The largest that the implementation takes.
-const LONG_RSA_BITS: usize = 8192;
 /// Set by a security key when somebody touched it.
 const USER_PRESENT: u8 = 0x01;
 
@@ -212,7 +209,7 @@ fn by_rsa(key: &KeyData, signed: &[u8], signature: &Signature) -> Option<bool> {
     rsa::verify(n, e, digest, signed, signature.as_bytes())
 }
 
-/// Kinds of keys that cannot be verified with. One that is too short as well is named for that.
+/// Kinds of keys that cannot be verified with.
 fn unsupported(key: &KeyData, name: &str) -> Result<(), Refusal> {
     let refuse = |what: &str| {
         let message = format!("{what}, which {name} is, is not supported");
@@ -220,13 +217,8 @@ fn unsupported(key: &KeyData, name: &str) -> Result<(), Refusal> {
     };
     match key {
         KeyData::Other(_) => refuse("this kind of key"),
-        KeyData::Rsa(_) if rsa_bits(key).is_some_and(|bits| bits < SHORT_RSA_BITS) => {
-            let message =
-                format!("{name} is RSA of fewer than 2048 bits, which is too weak: sign with a stronger key");
-            Err(Refusal::new(Verdict::WeakAlgorithm, Check::Strong, message))
-        }
-        KeyData::Rsa(_) if rsa_bits(key).is_some_and(|bits| bits > LONG_RSA_BITS) => {
-            refuse("an RSA key of more than 8192 bits")
+        KeyData::Rsa(_) if rsa_bits(key).is_none_or(|bits| !rsa::BITS.contains(&bits)) => {
+            refuse("an RSA key of fewer than 1024 or more than 8192 bits")
         }
         _ => Ok(()),
     }
@@ -353,7 +345,7 @@ fn weak_key(key: &KeyData) -> Option<(WeakAlgorithm, String)> {
     match key {
         KeyData::Dsa(_) => Some((WeakAlgorithm::Dsa, "DSA".to_owned())),
         KeyData::Rsa(_) => rsa_bits(key)
-            .filter(|bits| *bits < SHORT_RSA_BITS)
+            .filter(|bits| *bits < rsa::SHORT_BITS)
             .map(|bits| (WeakAlgorithm::ShortRsa, format!("RSA of {bits} bits"))),
         _ => None,
     }

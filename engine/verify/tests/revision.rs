@@ -358,6 +358,28 @@ fn sha256_repositories_are_verified_as_such() {
         let report = verifier.object(&repository.object(name).unwrap());
         assert_eq!(report.verdict, Verdict::Trusted, "{name}: {}", report.message);
     }
+    // The commit's own signature is the one for its object format, whatever stands under the other's name.
+    let commit = String::from_utf8(repository.object("main").unwrap().bytes).unwrap();
+    let with_both = commit.replacen(
+        "\ngpgsig-sha256 ",
+        "\ngpgsig -----BEGIN PGP SIGNATURE-----\n x\ngpgsig-sha256 ",
+        1,
+    );
+    let with_other = commit.replacen("\ngpgsig-sha256 ", "\ngpgsig ", 1);
+    for (text, verdict) in [(with_both, Verdict::Trusted), (with_other, Verdict::Unsigned)] {
+        fs_err::write(path.join("object"), text).unwrap();
+        let id = git(&["hash-object", "-w", "-t", "commit", "object"]);
+        let report = verifier.object(&repository.object(id.trim()).unwrap());
+        assert_eq!(report.verdict, verdict, "{}", report.message);
+        let mut command = fixture.work.git_command();
+        command.env("GNUPGHOME", fixture.home.path()).arg("-C").arg(&path);
+        let status = command
+            .args(["verify-commit", id.trim()])
+            .output()
+            .unwrap()
+            .status;
+        assert_eq!(status.success(), verdict == Verdict::Trusted);
+    }
     let revision = repository.resolve("main").unwrap();
     let tree = repository.tree(&revision, "", &TreeLimits::default()).unwrap();
     let history = repository.history(&revision, Some(&first), 10).unwrap();

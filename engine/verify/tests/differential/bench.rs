@@ -10,6 +10,8 @@ use sluice_model::trust::{SignatureReport, SignedKind, SignedObject, Verdict};
 use sluice_sandbox::{Folder, GnuPg, Repository, output};
 use sluice_verify::{Keyring, Policy, Verifier};
 
+use crate::mutations::mutations;
+
 /// What Git says of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Git {
@@ -176,6 +178,18 @@ impl Bench {
             report.message,
             text.escape_debug()
         ))
+    }
+
+    /// What is allowed is an algorithm: of what was changed after it was signed, nothing is trusted that Git refuses.
+    pub(crate) fn trusts_no_more_than_git(&self, verifier: &Verifier<'_>, object: &SignedObject) {
+        let changed = self.write(object.kind, &mutations(&object.bytes));
+        assert!(changed.len() > 50, "{}", changed.len());
+        let trusted = changed
+            .iter()
+            .filter(|object| verifier.object(object).verdict == Verdict::Trusted);
+        for object in trusted {
+            assert_eq!(self.ask_git(object), Git::Good);
+        }
     }
 
     /// Compares both on many; how often which pair of answers was given. Panics with all differences.

@@ -10,10 +10,10 @@ use sequoia::types::SignatureType;
 use sequoia_openpgp as sequoia;
 use sluice_model::trust::{SignedObject, Verdict};
 use sluice_sandbox::{GnuPg, output};
-use sluice_verify::{Keyring, Policy, ValidAt, Verifier};
+use sluice_verify::{Keyring, Policy, ValidAt, Verifier, WeakAlgorithm};
 
 use crate::bench::{Bench, commit, tag};
-use crate::keys::{Case, last_subkey, openpgp_cases, program, revoke};
+use crate::keys::{Case, edit, last_subkey, openpgp_cases, program, revoke};
 use crate::mutations::mutations;
 
 /// A commit and a tag of each case, signed before what was to be revoked was, as it happens in life.
@@ -116,6 +116,73 @@ fn the_time_that_counts_is_now_or_that_of_the_signature() {
         };
         assert_eq!(ask(ValidAt::Signing, now, commit), at_signing, "{}", case.name);
         assert_eq!(ask(ValidAt::Now, now, commit), today, "{}", case.name);
+    }
+}
+
+#[test]
+fn a_weak_algorithm_is_allowed_by_its_name() {
+    use WeakAlgorithm::{Dsa, Sha1, ShortRsa};
+    let home = GnuPg::new().unwrap();
+    let mut cases = openpgp_cases(&home);
+    cases.retain(|case| ["sha1", "rsa1024", "dsa"].contains(&case.name));
+    let keyring = Keyring::from_bytes("keyring", &known(&home, &cases));
+    let bench = Bench::new(&[("keyring", known(&home, &cases))]);
+    for (case, objects) in cases.iter().zip(signed(&home, &cases)) {
+        let by_name = match case.name {
+            "sha1" => Sha1,
+            "rsa1024" => ShortRsa,
+            _ => Dsa,
+        };
+        for allowed in WeakAlgorithm::ALL {
+            let policy = Policy {
+                allow_weak: [allowed].into(),
+                ..Policy::default()
+            };
+            let verifier = Verifier::new(&keyring, &policy, Timestamp::now());
+            for object in &objects {
+                let report = verifier.object(object);
+                let expected = match allowed == by_name {
+                    true => Verdict::Trusted,
+                    false => Verdict::WeakAlgorithm,
+                };
+                assert_eq!(report.verdict, expected, "{}: {}", case.name, report.message);
+            }
+            if allowed == by_name {
+                bench.trusts_no_more_than_git(&verifier, &objects[0]);
+            }
+        }
+    }
+}
+
+/// A key of an algorithm that can sign, whose owner has said since that it is not for that.
+#[test]
+fn a_key_is_for_what_its_owner_says() {
+    let home = GnuPg::new().unwrap();
+    let key = home.generate("Ada <ada@example.org>").unwrap();
+    let signing = Bench::new(&[]);
+    let object = commit(&signing, |command| {
+        command.env("GNUPGHOME", home.path());
+        command
+            .arg("-c")
+            .arg(format!("user.signingKey={}", key.fingerprint));
+    });
+    let before = Bench::new(&[("keyring", home.export(&key).unwrap().into_bytes())]);
+    edit(&home, &key.fingerprint, "change-usage\nS\nQ\nsave\n");
+    let after = Bench::new(&[("keyring", home.export(&key).unwrap().into_bytes())]);
+    for (bench, expected) in [(before, Verdict::Trusted), (after, Verdict::BadSignature)] {
+        let object = bench
+            .write(object.kind, std::slice::from_ref(&object.bytes))
+            .remove(0);
+        let report = bench.ask_us(&object);
+        assert_eq!(report.verdict, expected, "{}", report.message);
+        bench.compare(&object, "usage").unwrap();
+        if expected == Verdict::BadSignature {
+            assert!(
+                report.message.contains("not meant for signing"),
+                "{}",
+                report.message
+            );
+        }
     }
 }
 

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use jiff::Timestamp;
 use sluice_model::trust::Verdict;
 use sluice_sandbox::{Folder, output};
+use sluice_verify::{Keyring, Policy, Verifier, WeakAlgorithm};
 
-use crate::bench::{Bench, commit, tag};
+use crate::bench::{Bench, Git, commit, tag};
 use crate::mutations::mutations;
 
 fn ssh_key(folder: &Folder, name: &str, arguments: &[&str]) -> (PathBuf, String) {
@@ -116,4 +118,28 @@ fn ssh_verdicts_are_gits() {
     let seen = bench.compare_all(&all);
     println!("{} objects {seen:#?}", all.len());
     assert!(all.len() > 700, "{}", all.len());
+}
+
+#[test]
+fn a_short_rsa_key_is_allowed_by_its_name() {
+    let folder = Folder::new("short-rsa").unwrap();
+    let (path, public) = ssh_key(&folder, "short", &["-t", "rsa", "-b", "1024"]);
+    let line = format!("short@example.org {public}\n");
+    let keyring = Keyring::from_bytes("allowed_signers", line.as_bytes());
+    let bench = Bench::new(&[("allowed_signers", line.into_bytes())]);
+    let object = commit(&bench, |command| {
+        command
+            .args(["-c", "gpg.format=ssh", "-c"])
+            .arg(format!("user.signingKey={}", path.display()));
+    });
+    let (git, ours) = bench.compare(&object, "short").unwrap();
+    assert_eq!((git, ours), (Git::Good, Verdict::WeakAlgorithm));
+    let policy = Policy {
+        allow_weak: [WeakAlgorithm::ShortRsa].into(),
+        ..Policy::default()
+    };
+    let verifier = Verifier::new(&keyring, &policy, Timestamp::now());
+    let report = verifier.object(&object);
+    assert_eq!(report.verdict, Verdict::Trusted, "{}", report.message);
+    bench.trusts_no_more_than_git(&verifier, &object);
 }

@@ -3,6 +3,7 @@
 use crate::world::{not_allowed, trusted, world};
 use sluice_model::Coded as _;
 use sluice_model::application::VerificationMode::{Chain, Head};
+use sluice_model::application::{Member, SignerGroup};
 use sluice_model::trust::Verdict;
 use sluice_verify::{Answer, Policy, Request, Rules, VerifyError, codes};
 
@@ -51,6 +52,54 @@ fn a_path_belongs_to_a_group() {
         not_allowed(&world.chain(&policy, Some(&good)), &bad);
         world.checkout(&["--detach", &good]);
         world.checkout(&["-B", "main"]);
+    }
+}
+
+#[test]
+fn every_path_has_its_own_group() {
+    let world = world();
+    let mut set = world.rules(
+        "rules: [{name: production, paths: ['prod/**'], groups: [release]}, {name: infrastructure, paths: ['infra/**'], groups: [platform]}]",
+    );
+    let member = |name: &str, key: &sluice_sandbox::Key| Member {
+        name: name.to_owned(),
+        keys: vec![key.fingerprint.clone()],
+    };
+    set.groups.push(SignerGroup {
+        name: "platform".to_owned(),
+        members: vec![member("Bob", &world.bob), member("Eve", &world.eve)],
+    });
+    let policy = Policy {
+        rules: Rules::new(&[("rules", &set)], "https://git.example.org/shop.git", None).unwrap(),
+        ..Policy::default()
+    };
+    let start = world.commit(&world.ada, "README", "1");
+    // A commit answers for what it changes and for nothing else, whoever signed those around it.
+    world.commit(&world.eve, "docs/a.md", "1");
+    world.commit(&world.ada, "prod/a.yaml", "1");
+    world.commit(&world.eve, "infra/a.yaml", "1");
+    world.commit(&world.ada, "docs/a.md", "2");
+    // Both at once takes somebody of both groups.
+    world.work.write("infra/b.yaml", "1").unwrap();
+    world.commit(&world.bob, "prod/b.yaml", "1");
+    world.checkout(&["-b", "side"]);
+    world.commit(&world.eve, "infra/a.yaml", "2");
+    world.checkout(&["main"]);
+    world.commit(&world.ada, "prod/a.yaml", "2");
+    let good = world.merge(&world.ada, "side");
+    trusted(&world.chain(&policy, Some(&start)), &good);
+    for (key, files, rule) in [
+        (&world.ada, ["infra/a.yaml", "docs/b.md"], "infrastructure"),
+        (&world.eve, ["docs/b.md", "prod/a.yaml"], "production"),
+        (&world.ada, ["prod/c.yaml", "infra/c.yaml"], "infrastructure"),
+        (&world.eve, ["prod/c.yaml", "infra/c.yaml"], "production"),
+    ] {
+        world.checkout(&["-B", "main", &good]);
+        world.work.write(files[0], "3").unwrap();
+        let bad = world.commit(key, files[1], "3");
+        world.commit(&world.bob, files[0], "4");
+        let said = not_allowed(&world.chain(&policy, Some(&start)), &bad);
+        assert!(said.contains(&format!("rule `{rule}`")), "{said}");
     }
 }
 
