@@ -82,4 +82,12 @@ impl SshServer {
         let (kind, key) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         Ok(format!("[127.0.0.1]:{} {kind} {key}\n", self.port))
     }
+
+    /// Returns the fingerprint of the server's key, as `ssh` shows it.
+    pub fn fingerprint(&self) -> Result<String> {
+        let key = self.folder.path().join("host-key.pub");
+        let said = output(Command::new("ssh-keygen").arg("-lf").arg(key))?;
+        let fingerprint = said.split_whitespace().nth(1);
+        Ok(fingerprint.context("ssh-keygen shows no fingerprint")?.to_owned())
+    }
 }

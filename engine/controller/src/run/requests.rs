@@ -105,7 +105,7 @@ impl Actor {
     async fn requested(
         &mut self,
         job: &Job,
-        status: &ApplicationStatus,
+        status: &mut ApplicationStatus,
         looked: Looked,
         request: &OperationRequest,
     ) -> Result<Attempt, PipelineError> {
@@ -122,7 +122,8 @@ impl Actor {
             ..
         } = looked;
         if let Some(name) = request.revision.as_deref() {
-            let pipeline = &self.shared.pipeline;
+            let shared = Arc::clone(&self.shared);
+            let pipeline = &shared.pipeline;
             let found = pipeline.find(job, Some(name), Instant::now()).await?;
             if found.revision.commit != trusted.revision.commit {
                 if job.spec.sync_policy.automated.is_some() && !request.dry_run {
@@ -132,7 +133,7 @@ impl Actor {
                     });
                 }
                 let now = jiff::Timestamp::now();
-                trusted = pipeline.trusted(job, Some(name)).await?;
+                trusted = self.trusted_by_name(job, status, &found).await?;
                 manifests = Arc::new(pipeline.manifests(job, &trusted).await?);
                 let mut live = self.live(job, &manifests).await?;
                 self.settle_claims(&mut live, &manifests).await;

@@ -107,8 +107,14 @@ impl Actor {
                 None
             }
             Err(Failure::Refused(refusal)) => {
+                let shakes = refusal.shakes;
                 self.refused(job, status, refusal, &grounds).await;
-                self.fall_back(job, status, &grounds).await
+                let last = job.verified.trusted_revision.clone()?;
+                // The cluster may stay at what is no longer trusted, and not be moved there.
+                if shakes && job.synced.as_ref() != Some(&last) {
+                    return None;
+                }
+                self.fall_back(job, status, &grounds, last).await
             }
             Err(Failure::Failed(error)) => {
                 self.failures += 1;
@@ -169,28 +175,10 @@ impl Actor {
         {
             return Err(Failure::Refused(refusal.clone()));
         }
-        let ledger = match self.needs_ledger(job, found, grounds) {
-            true => self.ledger(status).await,
-            false => Ledger::default(),
-        };
-        let before = ledger.clone();
-        // Waiting for a repository takes no turn, computing does. A closed semaphore means that the process ends.
-        let shared = Arc::clone(&self.shared);
-        let _turn = shared.looking.acquire().await;
-        let now = jiff::Timestamp::now();
-        let judged = match job.spec.pin {
-            Some(_) => {
-                shared
-                    .pipeline
-                    .trust_named(job, found, grounds, ledger, now)
-                    .await
-            }
-            None => shared.pipeline.trust(job, found, grounds, ledger, now).await,
-        };
-        let (result, ledger) = judged.map_err(Failure::Failed)?;
-        if ledger != before {
-            self.keep_ledger(status, ledger).await;
-        }
+        let result = self
+            .judged(job, status, found, grounds, job.spec.pin.is_some())
+            .await;
+        let result = result.map_err(Failure::Failed)?;
         let memory = &mut self.memory.trust;
         match result {
             Ok(trusted) => {
@@ -210,6 +198,45 @@ impl Actor {
             }
             Err(error) => Err(Failure::Failed(error)),
         }
+    }
+
+    /// A revision that a person asks for by name, or nothing.
+    pub(super) async fn trusted_by_name(
+        &mut self,
+        job: &Job,
+        status: &mut ApplicationStatus,
+        found: &Found,
+    ) -> Result<Trusted, PipelineError> {
+        let shared = Arc::clone(&self.shared);
+        let grounds = shared.pipeline.grounds(job, found).await?;
+        self.judged(job, status, found, &grounds, true).await?
+    }
+
+    /// Judges with the ledger, and keeps it. `is_named` where a person named the revision.
+    async fn judged(
+        &mut self,
+        job: &Job,
+        status: &mut ApplicationStatus,
+        found: &Found,
+        grounds: &Grounds,
+        is_named: bool,
+    ) -> Result<Result<Trusted, PipelineError>, PipelineError> {
+        let before = match self.needs_ledger(job, found, grounds) {
+            true => self.ledger(status).await,
+            false => Ledger::default(),
+        };
+        // Waiting for a repository takes no turn, computing does. A closed semaphore means that the process ends.
+        let shared = Arc::clone(&self.shared);
+        let _turn = shared.looking.acquire().await;
+        let (pipeline, ledger, now) = (&shared.pipeline, before.clone(), jiff::Timestamp::now());
+        let (result, ledger) = match is_named {
+            true => pipeline.trust_named(job, found, grounds, ledger, now).await?,
+            false => pipeline.trust(job, found, grounds, ledger, now).await?,
+        };
+        if ledger != before {
+            self.keep_ledger(status, ledger).await;
+        }
+        Ok(result)
     }
 
     /// Whether there is anything to look up or to write down: not where the cluster is at the newest revision, and the keys
@@ -340,8 +367,8 @@ impl Actor {
         job: &Job,
         status: &mut ApplicationStatus,
         grounds: &Grounds,
+        last: String,
     ) -> Option<Trusted> {
-        let last = job.verified.trusted_revision.clone()?;
         if let Some((question, trusted)) = &self.memory.trust.trusted
             && trusted.revision.commit == last
             && question.source.path == job.spec.source.path

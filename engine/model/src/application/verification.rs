@@ -15,7 +15,9 @@ pub const ACCEPTED_HISTORY_ANNOTATION: &str = "sluice.dev/accepted-history";
 pub struct Verification {
     /// How much of the history must be signed.
     pub mode: VerificationMode,
-    /// The keys that are trusted.
+    /// The keys that are trusted, of all of these together. One that is missing or cannot be read holds everything, also where
+    /// others have the signer's key: it may be the one that has a revocation. A damaged key in one is named, and the others
+    /// serve.
     #[serde(default)]
     pub keyrings: Vec<KeyringRef>,
     /// Where trust starts in mode `chain`. Without this, with the first revision that is synced, which must be signed itself.

@@ -376,15 +376,3 @@ fn an_application_that_goes_away_is_not_waited_for() {
         "{said}"
     );
 }
-
-#[test]
-fn a_keyring_that_is_not_there_is_named() {
-    let world = World::shared("commands-keys").unwrap();
-    for kind in ["--configmap", "--secret"] {
-        let (code, _, said) = world.run(&["key", "list", kind, "nobodys-keys"]);
-        assert!(
-            code == Some(3) && said.contains("error[U22]") && said.contains("nobodys-keys"),
-            "{said}"
-        );
-    }
-}

@@ -52,6 +52,12 @@ fn refused(world: &World<'_>, code: &str) -> String {
     message
 }
 
+/// Puts an object where all Applications share it.
+fn share(world: &World<'_>, mut object: Value) {
+    object["metadata"]["namespace"] = SHARED_NAMESPACE.into();
+    world.apply(&object).unwrap();
+}
+
 fn secure<'a>(certificate: &'a Certificate, clients: Option<&'a Authority>) -> Tls<'a> {
     Tls { certificate, clients }
 }
@@ -181,6 +187,48 @@ fn an_ssh_key_and_known_hosts() {
 }
 
 #[test]
+fn known_hosts_are_shared() {
+    let (server, other) = (SshServer::start().unwrap(), SshServer::start().unwrap());
+    let world = World::shared("shared-hosts").unwrap();
+    world.write("running.yaml", &config_map("running", "1")).unwrap();
+    let commit = world.commit("something that runs").unwrap();
+    let url = server.url(world.repository.path());
+    let key = fs_err::read_to_string(server.private_key()).unwrap();
+    world
+        .apply(&secret(&world, "git", &json!({"sshPrivateKey": key})))
+        .unwrap();
+    // Another server's key stands under the name of this one.
+    let (known, others) = (server.known_host().unwrap(), other.known_host().unwrap());
+    let forged = format!(
+        "{} {}",
+        known.split_once(' ').unwrap().0,
+        others.split_once(' ').unwrap().1
+    );
+    let share = |lines: &str| {
+        share(
+            &world,
+            map(&world, "sluice-known-hosts", &json!({"known_hosts": lines})),
+        )
+    };
+    share(&forged);
+    let source = json!({"repoURL": url, "credentials": {"name": "git"}});
+    world.apply(&application(&world, &source)).unwrap();
+    let said = refused(&world, "S05");
+    let (seen, wanted) = (server.fingerprint().unwrap(), other.fingerprint().unwrap());
+    assert!(said.contains(&seen) && said.contains(&wanted), "{said}");
+    assert!(world.object("configmap/running").is_err());
+    share(&known);
+    world.wait_synced(&commit).unwrap();
+    // What an Application names itself comes first.
+    world
+        .apply(&map(&world, "hosts", &json!({"known_hosts": forged})))
+        .unwrap();
+    let source = json!({"repoURL": url, "credentials": {"name": "git"}, "knownHosts": {"name": "hosts"}});
+    world.apply(&application(&world, &source)).unwrap();
+    refused(&world, "S05");
+}
+
+#[test]
 fn a_proxy_in_a_secret() {
     let authority = Authority::new("ours").unwrap();
     let certificate = authority.server("127.0.0.1").unwrap();
@@ -208,7 +256,7 @@ fn a_proxy_in_a_secret() {
     assert!(!world.engine.controller_log().contains("another-secret"));
 }
 
-/// What is shared is one Secret and two ConfigMaps for the whole cluster, so all of it is tried in one test.
+/// What is shared for HTTPS is one Secret and one ConfigMap for the whole cluster, so all of it is tried in one test.
 #[test]
 fn what_applications_share() {
     let authority = Authority::new("ours").unwrap();
@@ -221,16 +269,22 @@ fn what_applications_share() {
         .unwrap();
     refused(&world, "S21");
 
-    let shared = |object: Value| {
-        let mut object = object;
-        object["metadata"]["namespace"] = SHARED_NAMESPACE.into();
-        world.apply(&object).unwrap();
+    let shared = |object: Value| share(&world, object);
+    let certificates = |ours: &str| {
+        let data = json!({"127.0.0.1": ours, "git.example.org": "nothing of ours"});
+        shared(map(&world, "sluice-tls-certificates", &data));
     };
-    shared(map(
-        &world,
-        "sluice-tls-certificates",
-        &json!({"127.0.0.1": authority.pem(), "git.example.org": "nothing of ours"}),
-    ));
+    let other = Certificate::self_signed("127.0.0.1").unwrap();
+    certificates(&other.certificate);
+    world
+        .wait_status(|status| {
+            let said = text(condition(status, "SourceReady")?, "/message");
+            let both = [&certificate.fingerprint, &other.fingerprint];
+            ensure!(both.iter().all(|print| said.contains(*print)), "seen and wanted");
+            Ok(())
+        })
+        .unwrap();
+    certificates(authority.pem());
     refused(&world, "S04");
     let base = url.strip_suffix("/app.git").unwrap();
     let entry = |prefix: &str, namespaces: &str| {

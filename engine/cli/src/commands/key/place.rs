@@ -76,16 +76,20 @@ pub(crate) struct Place {
     /// ConfigMap of the cluster, with the same keys; made where missing
     #[arg(long, value_name = "NAME")]
     to_configmap: Option<String>,
+    /// Secret of the cluster, likewise
+    #[arg(long, value_name = "NAME")]
+    to_secret: Option<String>,
 }
 
 impl Place {
     /// Adds what is missing, and tells what was.
     pub(crate) async fn add(&self, found: &Keyring, global: &Global) -> Result<Vec<Addition>, Failure> {
-        match (&self.to, &self.to_configmap) {
-            (Some(path), _) => to_path(path, found),
-            (None, Some(name)) => to_config_map(name, found, global).await,
-            // clap requires one of the two.
-            (None, None) => Ok(Vec::new()),
+        match (&self.to, &self.to_configmap, &self.to_secret) {
+            (Some(path), ..) => to_path(path, found),
+            (None, Some(name), _) => to_cluster("ConfigMap", name, found, global).await,
+            (None, None, Some(name)) => to_cluster("Secret", name, found, global).await,
+            // clap requires one of the three.
+            (None, None, None) => Ok(Vec::new()),
         }
     }
 }
@@ -128,9 +132,14 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn to_config_map(name: &str, found: &Keyring, global: &Global) -> Result<Vec<Addition>, Failure> {
+async fn to_cluster(
+    kind: &str,
+    name: &str,
+    found: &Keyring,
+    global: &Global,
+) -> Result<Vec<Addition>, Failure> {
     let connection = Connection::open(global).await?;
-    let object = get(&connection, "ConfigMap", name).await?;
+    let object = get(&connection, kind, name).await?;
     let held = object.as_ref().map(values).transpose()?.unwrap_or_default();
     let mut keyring = Keyring::default();
     for (key, bytes) in &held {
@@ -140,36 +149,39 @@ async fn to_config_map(name: &str, found: &Keyring, global: &Global) -> Result<V
     let mut data = serde_json::Map::new();
     for (key, text) in texts(&additions) {
         let before = held.get(key).cloned().unwrap_or_default();
-        let place = format!("ConfigMap {}/{name}: {key}", connection.namespace);
+        let place = format!("{kind} {}/{name}: {key}", connection.namespace);
         let after = appended(&place, before, &text)?;
-        data.insert(
-            key.to_owned(),
-            String::from_utf8_lossy(&after).into_owned().into(),
-        );
+        let value = match kind {
+            "Secret" => STANDARD.encode(after),
+            _ => String::from_utf8_lossy(&after).into_owned(),
+        };
+        data.insert(key.to_owned(), value.into());
     }
     if data.is_empty() {
         return Ok(additions);
     }
-    let kind = core("ConfigMap");
     match object {
         Some(object) => {
             // Somebody else's change in between is not lost: the server then refuses this one.
             let version = object.metadata("resourceVersion").unwrap_or_default();
             let patch = json!({"metadata": {"resourceVersion": version}, "data": data});
-            let reference = reference(&connection, "ConfigMap", name);
+            let reference = reference(&connection, kind, name);
             let sent = connection
                 .cluster
-                .merge_patch(&kind, &reference, None, FIELD_MANAGER, &patch)
+                .merge_patch(&core(kind), &reference, None, FIELD_MANAGER, &patch)
                 .await;
             sent.map_err(Failure::of)?;
         }
         None => {
-            let map = json!({"apiVersion": "v1", "kind": "ConfigMap",
+            let object = json!({"apiVersion": "v1", "kind": kind,
                 "metadata": {"name": name, "namespace": connection.namespace}, "data": data});
-            let map = Object::new(map).map_err(|_| CliError::NoKeyring {
-                what: format!("ConfigMap {name}"),
+            let object = Object::new(object).map_err(|_| CliError::NoKeyring {
+                what: format!("{kind} {name}"),
             })?;
-            let created = connection.cluster.create(&kind, &map, Patch::default()).await;
+            let created = connection
+                .cluster
+                .create(&core(kind), &object, Patch::default())
+                .await;
             created.map_err(Failure::of)?;
         }
     }
