@@ -4,7 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use sluice_compare::{compare, diff};
+use sluice_compare::compare;
+use sluice_compare::diff::Pair;
 use sluice_model::object::Object;
 
 #[path = "../../../engine/plugin-host/src/pointer.rs"]
@@ -21,5 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let ignored: Vec<String> = pointers.lines().map(str::to_owned).collect();
     let _ = compare(&desired, live.as_ref(), &ignored);
-    let _ = diff::unified(&desired, live.as_ref(), &ignored, 3);
+    let pair = Pair { desired: &desired, live: live.as_ref(), ignore: &ignored, predecessors: &[] };
+    pair.unified(3);
+    pair.side_by_side(3);
 });
