@@ -69,8 +69,7 @@ fn change(pointer: &str, live: Option<&Value>, desired: Option<&Value>) -> Field
 /// What of a live object matters for the answer: it stays the same while only its status changes.
 pub fn stamp(live: &Object) -> String {
     let ours = live
-        .value()
-        .pointer("/metadata/managedFields")
+        .record()
         .and_then(Value::as_array)
         .into_iter()
         .flatten()

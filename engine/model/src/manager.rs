@@ -184,12 +184,7 @@ fn unite(ours: &mut Tree, theirs: &Tree) {
 }
 
 fn entries(live: &Object) -> impl Iterator<Item = &Value> {
-    let metadata = live.value().get("metadata");
-    metadata
-        .and_then(|metadata| metadata.get("managedFields"))
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
+    live.record().and_then(Value::as_array).into_iter().flatten()
 }
 
 fn tree(entry: &Value) -> Option<&Tree> {

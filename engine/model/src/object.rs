@@ -1,5 +1,6 @@
 //! Kubernetes objects as the engine holds them: JSON, shared, with the few accessors every stage needs.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -101,9 +102,27 @@ pub struct ObjectKey {
 ///
 /// It always has a non-empty `apiVersion` and `kind`; everything else may be missing or of the wrong type, and then
 /// reads as absent.
-#[derive(Clone, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct Object(Arc<Value>);
+#[derive(Clone)]
+pub struct Object {
+    value: Arc<Value>,
+    /// `metadata.managedFields`, where it was taken out to be shared with other objects.
+    record: Option<Arc<Value>>,
+}
+
+/// Where the record of managers is in an object's metadata.
+const RECORD: &str = "managedFields";
+
+impl PartialEq for Object {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.value, &other.value) && self.record == other.record || self.whole() == other.whole()
+    }
+}
+
+impl Serialize for Object {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.whole().serialize(serializer)
+    }
+}
 
 /// What an [`Object`] must have and has not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -135,35 +154,81 @@ impl Object {
         };
         text("apiVersion").ok_or(NotAnObject::ApiVersion)?;
         text("kind").ok_or(NotAnObject::Kind)?;
-        Ok(Self(value))
+        Ok(Self { value, record: None })
     }
 
-    /// The whole object as JSON.
+    /// The object as JSON, but for a record of managers that is shared ([`Object::sharing_record`]).
     pub fn value(&self) -> &Value {
-        &self.0
+        &self.value
+    }
+
+    /// The whole object as JSON, copied only where its record of managers is shared.
+    pub fn whole(&self) -> Cow<'_, Value> {
+        match &self.record {
+            None => Cow::Borrowed(&self.value),
+            Some(record) => {
+                let mut value = Value::clone(&self.value);
+                if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut)
+                    && !metadata.contains_key(RECORD)
+                {
+                    metadata.insert(RECORD.to_owned(), Value::clone(record));
+                }
+                Cow::Owned(value)
+            }
+        }
+    }
+
+    /// `metadata.managedFields`.
+    pub fn record(&self) -> Option<&Value> {
+        let own = self
+            .value
+            .get("metadata")
+            .and_then(|metadata| metadata.get(RECORD));
+        own.or(self.record.as_deref())
+    }
+
+    /// The same object with its record of managers as `share` hands it back: equal ones need to be there only once, and they
+    /// are most of a small object.
+    pub fn sharing_record(self, share: impl FnOnce(Value) -> Arc<Value>) -> Self {
+        let mut value = Arc::unwrap_or_clone(self.value);
+        let metadata = value.get_mut("metadata").and_then(Value::as_object_mut);
+        let own = metadata.and_then(|metadata| metadata.remove(RECORD));
+        Self {
+            value: Arc::new(value),
+            record: own.map(share).or(self.record),
+        }
     }
 
     /// The JSON itself, shared.
     pub fn into_shared(self) -> Arc<Value> {
-        self.0
+        match self.record {
+            None => self.value,
+            Some(_) => Arc::new(self.whole().into_owned()),
+        }
     }
 
     /// The JSON itself, copied only where it is shared.
     pub fn into_value(self) -> Value {
-        Arc::unwrap_or_clone(self.0)
+        match self.record {
+            None => Arc::unwrap_or_clone(self.value),
+            Some(_) => self.whole().into_owned(),
+        }
     }
 
     /// A changed copy. `apiVersion` and `kind` must stay.
     pub fn edit(&self, change: impl FnOnce(&mut Map<String, Value>)) -> Self {
-        let mut value = Value::clone(&self.0);
+        let mut value = Value::clone(&self.value);
         if let Value::Object(map) = &mut value {
             change(map);
         }
-        Self(Arc::new(value))
+        Self {
+            value: Arc::new(value),
+            record: self.record.clone(),
+        }
     }
 
     fn text(&self, key: &str) -> &str {
-        self.0.get(key).and_then(Value::as_str).unwrap_or_default()
+        self.value.get(key).and_then(Value::as_str).unwrap_or_default()
     }
 
     /// `apps/v1`.
@@ -195,7 +260,7 @@ impl Object {
 
     /// A text of the metadata, e.g. `uid`; none where it is missing, empty or no string.
     pub fn metadata(&self, field: &str) -> Option<&str> {
-        self.0
+        self.value
             .get("metadata")?
             .get(field)?
             .as_str()
@@ -214,12 +279,12 @@ impl Object {
 
     /// `metadata.annotations[key]`, where it is a string.
     pub fn annotation(&self, key: &str) -> Option<&str> {
-        self.0.get("metadata")?.get("annotations")?.get(key)?.as_str()
+        self.value.get("metadata")?.get("annotations")?.get(key)?.as_str()
     }
 
     /// `metadata.labels[key]`, where it is a string.
     pub fn label(&self, key: &str) -> Option<&str> {
-        self.0.get("metadata")?.get("labels")?.get(key)?.as_str()
+        self.value.get("metadata")?.get("labels")?.get(key)?.as_str()
     }
 
     /// True where the API server is deleting it.
@@ -235,7 +300,7 @@ impl Object {
     /// True where both are one state of one object: the same in memory, or the same version of the same object on the server.
     pub fn is_same_state(&self, other: &Self) -> bool {
         let same = |field| self.metadata(field).is_some() && self.metadata(field) == other.metadata(field);
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.value, &other.value)
             || same("uid") && same("resourceVersion") && self.api_version() == other.api_version()
     }
 
@@ -303,6 +368,21 @@ mod tests {
             Object::new(json!({"apiVersion": "v1", "kind": ""})),
             Err(NotAnObject::Kind)
         );
+    }
+
+    #[test]
+    fn a_shared_record_is_part_of_the_object_all_the_same() {
+        let json = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "managedFields": [{"manager": "m"}]}});
+        let own = object(json.clone());
+        let shared = own.clone().sharing_record(Arc::new);
+        assert_eq!(shared.value()["metadata"], json!({"name": "a"}));
+        assert_eq!(shared.record(), own.record());
+        assert_eq!(shared, own);
+        assert_eq!(serde_json::to_value(&shared).unwrap(), json);
+        assert_eq!(*shared.clone().into_shared(), json);
+        let changed = shared.edit(|map| map["metadata"]["managedFields"] = json!([]));
+        assert_eq!(changed.record(), Some(&json!([])));
+        assert_eq!(shared.into_value(), json);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A [`Plan`] is data: printed, compared, approved by its digest, kept, and executed by `apply`, which makes no choice.
 //! It holds no time and no order that depends on a hash: equal input gives equal bytes and so an equal [`Plan::digest`].
 
+use std::io::BufWriter;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -176,7 +177,11 @@ impl Plan {
 
     /// `sha256:<hex>` over [`Plan::to_json`]: what an approval binds to.
     pub fn digest(&self) -> String {
-        format!("sha256:{}", hex::encode(Sha256::digest(self.to_json())))
+        // Not by way of the text: of a large plan that is as large as all of its objects.
+        let mut hasher = BufWriter::new(Sha256::new());
+        serde_json::to_writer(&mut hasher, self).expect("a plan is always JSON");
+        let hasher = hasher.into_inner().expect("a hasher takes everything");
+        format!("sha256:{}", hex::encode(hasher.finalize()))
     }
 
     /// True where nothing is to be done, held or blocked.

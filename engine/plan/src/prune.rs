@@ -194,11 +194,8 @@ fn has_parts(input: &PlanInput) -> bool {
 /// Controllers copy labels (a Service's to its Endpoints), so the label alone does not make an object ours: the server's
 /// record must say that we wrote it.
 fn is_ours(live: &Object, set: &str) -> bool {
-    let managers = live
-        .value()
-        .get("metadata")
-        .and_then(|metadata| metadata.get("managedFields"));
-    let written = managers
+    let written = live
+        .record()
         .and_then(Value::as_array)
         .into_iter()
         .flatten()

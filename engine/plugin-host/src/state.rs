@@ -1,5 +1,6 @@
 //! What one instance sees of the host: its objects, its log, its memory limit.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use serde_json::Value as Json;
@@ -104,7 +105,7 @@ impl objects::HostObject for State {
     }
 
     fn get(&mut self, handle: Resource<HostObject>, at: String) -> Result<Option<objects::Value>> {
-        Ok(pointer::find(self.object(&handle)?.value(), &at).map(value))
+        Ok(pointer::find(&seen(self.object(&handle)?, [&at]), &at).map(value))
     }
 
     fn get_many(
@@ -112,7 +113,7 @@ impl objects::HostObject for State {
         handle: Resource<HostObject>,
         pointers: Vec<String>,
     ) -> Result<Vec<Option<objects::Value>>> {
-        let json = self.object(&handle)?.value();
+        let json = &*seen(self.object(&handle)?, &pointers);
         let mut room = limits::MEMORY_BYTES;
         let mut values = Vec::with_capacity(pointers.len());
         for (index, at) in pointers.iter().enumerate() {
@@ -143,7 +144,7 @@ impl objects::HostObject for State {
     }
 
     fn length(&mut self, handle: Resource<HostObject>, at: String) -> Result<Option<u32>> {
-        let length = match pointer::find(self.object(&handle)?.value(), &at) {
+        let length = match pointer::find(&seen(self.object(&handle)?, [&at]), &at) {
             Some(Json::Array(list)) => Some(list.len()),
             Some(Json::Object(map)) => Some(map.len()),
             Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_)) | None => None,
@@ -152,12 +153,22 @@ impl objects::HostObject for State {
     }
 
     fn to_json(&mut self, handle: Resource<HostObject>) -> Result<String> {
-        Ok(self.object(&handle)?.value().to_string())
+        Ok(self.object(&handle)?.whole().to_string())
     }
 
     fn drop(&mut self, handle: Resource<HostObject>) -> Result<()> {
         self.in_time()?;
         self.take_back(handle)
+    }
+}
+
+/// As much of an object as some pointers lead to: the record of managers is put together only for those who look at it.
+fn seen<'o>(object: &'o Object, pointers: impl IntoIterator<Item = &'o String>) -> Cow<'o, Json> {
+    let leads_there =
+        |at: &String| matches!(at.as_str(), "" | "/metadata") || at.starts_with("/metadata/managedFields");
+    match pointers.into_iter().any(leads_there) {
+        true => object.whole(),
+        false => Cow::Borrowed(object.value()),
     }
 }
 

@@ -77,7 +77,10 @@ impl Actor {
         looked: Looked,
     ) -> bool {
         self.healing.looked = true;
-        let answer = self.gate.ask(status, &looked.awaited(), Instant::now());
+        let answer = match gate::is_waiting(status) {
+            true => self.gate.ask(status, &looked.awaited(), Instant::now()),
+            false => Answer::None,
+        };
         self.answered(status, answer).await;
         if job.spec.pause.is_some() {
             return false;
