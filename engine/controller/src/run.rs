@@ -7,6 +7,7 @@
 mod actor;
 mod automation;
 mod claims;
+mod concluding;
 mod farewell;
 mod gate;
 mod leader;

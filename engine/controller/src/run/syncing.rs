@@ -1,6 +1,6 @@
-//! Doing a sync: what a look calls for, its execution, and its end.
+//! Doing a sync: what a look calls for, and its execution. Its end is in `concluding`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,13 +10,10 @@ use sluice_model::application::{
     APPROVED_PLAN_ANNOTATION, ApplicationStatus, OperationKind, OperationPhase, OperationState, SyncStatus,
     TERMINATE_ANNOTATION,
 };
-use sluice_model::decision::Propagation;
-use sluice_model::health::{HealthStatus, HealthVerdict};
 use sluice_model::manifest::Manifest;
-use sluice_model::object::{Object, ObjectKey};
-use sluice_model::outcome::{Outcome, StepResult};
+use sluice_model::object::ObjectKey;
+use sluice_model::outcome::Outcome;
 use sluice_model::plan::{Action, Plan};
-use sluice_model::secret::mask;
 use sluice_model::selection::Selector;
 use sluice_report::conditions::{self, Finding};
 use sluice_report::events::Happening;
@@ -30,11 +27,7 @@ use super::look::Looked;
 use super::operation::{self, AUTOMATIC};
 use super::waiting::Waiting;
 use super::{pace, standing};
-use crate::error::PipelineError;
-use crate::pipeline::{Job, Prepared, Trusted, blocking};
-
-/// A plan that the cluster overtook is made anew at once, this often in a row.
-const OVERTAKEN: u32 = 3;
+use crate::pipeline::{Job, Prepared, Trusted};
 
 /// One sync that is to be done.
 pub(super) struct Attempt {
@@ -55,14 +48,14 @@ pub(super) struct Attempt {
 }
 
 /// What an execution came to, and who ended it where somebody did.
-struct Executed {
-    finished: Finished,
-    stopped: Option<Stop>,
+pub(super) struct Executed {
+    pub(super) finished: Finished,
+    pub(super) stopped: Option<Stop>,
 }
 
 /// Why an operation must write nothing more.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Stop {
+pub(super) enum Stop {
     Terminated(String),
     Paused(String),
 }
@@ -379,179 +372,6 @@ impl Actor {
             tracing::warn!(application = %self.key, %error, "the record of members could not be corrected");
         }
     }
-
-    async fn conclude(
-        &mut self,
-        status: &mut ApplicationStatus,
-        job: &Job,
-        attempt: Attempt,
-        executed: Executed,
-        digest: String,
-        patience: Duration,
-    ) -> bool {
-        let Executed { finished, stopped } = executed;
-        let summary = standing::summary(&finished.outcomes);
-        let commit = attempt.trusted.revision.commit.clone();
-        let dry_run = attempt.kind == OperationKind::DryRun;
-        if let Some(operation) = &mut status.operation {
-            operation.summary.clone_from(&summary);
-            operation.waiting_for = None;
-        }
-        if attempt.kind == OperationKind::SelfHeal {
-            self.healing.times += 1;
-            self.healing.last = Some(Instant::now());
-        }
-        if let Some(failure) = finished.failure {
-            return self
-                .failed_sync(status, job, &attempt, failure, stopped, &finished.outcomes)
-                .await;
-        }
-        self.healing.overtaken = 0;
-        if dry_run {
-            let message = format!("the API server would take all of it: {summary}");
-            operation::finish(status, OperationPhase::Succeeded, message.clone());
-            self.tell(Happening::DryRunSucceeded, &format!("{commit}: {message}"));
-            return false;
-        }
-        if attempt.resources.is_empty() {
-            status.sync.revision.clone_from(&commit);
-            status.sync.target = None;
-            self.synced_generation = self.generation();
-        }
-        tracing::info!(application = %self.key, commit, summary, "sync done");
-        if finished.held_done {
-            // The approval is used up; a new plan needs a new one.
-            if self
-                .remove_annotations(&[APPROVED_PLAN_ANNOTATION])
-                .await
-                .is_err()
-            {
-                self.failures += 1;
-            }
-            self.tell(Happening::DeletionsApproved, &format!("plan {digest}: {summary}"));
-        }
-        let held = attempt.plan.held.len();
-        if held > 0 && !finished.held_done {
-            self.tell(
-                Happening::DeletionsHeld,
-                &format!("{held} deletions wait for approval; see `sluice status`"),
-            );
-        }
-        if let Some(operation) = &mut status.operation {
-            gate::close(operation, patience);
-        }
-        true
-    }
-
-    /// The end of a sync that did not come to its end. True where another look should follow.
-    async fn failed_sync(
-        &mut self,
-        status: &mut ApplicationStatus,
-        job: &Job,
-        attempt: &Attempt,
-        failure: ApplyError,
-        stopped: Option<Stop>,
-        outcomes: &[Outcome],
-    ) -> bool {
-        if self.shared.ending.is_cancelled() && matches!(failure, ApplyError::Abandoned { .. }) {
-            // Still under way: whoever comes next sees it, and goes on.
-            return false;
-        }
-        let overtaken = matches!(failure, ApplyError::MovedOn { .. });
-        if overtaken && self.healing.overtaken < OVERTAKEN && attempt.id == AUTOMATIC {
-            // Not a failure of this revision: the next plan takes what changed into account.
-            self.healing.overtaken += 1;
-            status.operation = None;
-            return true;
-        }
-        let phase = match (&stopped, &failure) {
-            (Some(Stop::Terminated(_)), _) => OperationPhase::Terminated,
-            (_, ApplyError::Abandoned { .. }) => OperationPhase::Superseded,
-            _ => OperationPhase::Failed,
-        };
-        let failure = PipelineError::Apply(failure);
-        let message = standing::failure(&failure);
-        self.note_failure(&failure);
-        self.failed_generation = self.generation();
-        operation::finish(status, phase, message.clone());
-        let happening = match phase {
-            OperationPhase::Terminated => Happening::SyncTerminated,
-            OperationPhase::Superseded => Happening::SyncSuperseded,
-            OperationPhase::Running | OperationPhase::Succeeded | OperationPhase::Failed => {
-                Happening::SyncFailed
-            }
-        };
-        if phase == OperationPhase::Failed {
-            self.finding(
-                status,
-                conditions::SYNCED,
-                Finding {
-                    message: message.clone(),
-                    ..Finding::failed(&failure)
-                },
-            );
-        }
-        self.tell(happening, &message);
-        if phase == OperationPhase::Terminated {
-            self.stop_hooks(job, attempt, outcomes).await;
-            if self.remove_annotations(&[TERMINATE_ANNOTATION]).await.is_err() {
-                self.failures += 1;
-            }
-        }
-        // What was done before the failure shows in another look, and so does the time of the next try.
-        let wrote =
-            attempt.kind != OperationKind::DryRun && outcomes.iter().any(|outcome| is_done(outcome.result));
-        attempt.id == AUTOMATIC || wrote || phase != OperationPhase::Failed
-    }
-
-    /// What still runs for an operation that was terminated ends with it.
-    async fn stop_hooks(&self, job: &Job, attempt: &Attempt, outcomes: &[Outcome]) {
-        let shared = &self.shared;
-        let pipeline = &shared.pipeline;
-        let begun: BTreeSet<ObjectKey> = outcomes
-            .iter()
-            .filter(|outcome| is_done(outcome.result))
-            .map(|outcome| outcome.object.key())
-            .collect();
-        let hooks: BTreeSet<ObjectKey> = attempt
-            .plan
-            .steps
-            .iter()
-            .filter(|step| matches!(&step.action, Action::Apply { cleanup, .. } if !cleanup.is_empty()))
-            .map(|step| step.object.key())
-            .filter(|hook| begun.contains(hook))
-            .collect();
-        if hooks.is_empty() {
-            return;
-        }
-        let running = async {
-            let kinds = pipeline.kinds(job, &attempt.manifests).await?;
-            let live: Vec<Object> = shared
-                .observer
-                .snapshot(&kinds, &job.applyset())
-                .into_iter()
-                .filter(|object| hooks.contains(&object.key()))
-                .collect();
-            let (plugins, policies) = (pipeline.plugins.clone(), job.spec.policies.health.clone());
-            let (asked, now): (Vec<Object>, _) = (live.iter().map(mask).collect(), jiff::Timestamp::now());
-            let answer = blocking(move || plugins.health(&policies, &asked, now)).await?;
-            let over = |verdict: &HealthVerdict| {
-                matches!(verdict.status, HealthStatus::Healthy | HealthStatus::Degraded)
-            };
-            for (hook, _) in live
-                .iter()
-                .zip(answer.value)
-                .filter(|(_, verdict)| !over(verdict))
-            {
-                sluice_apply::remove_hook(&attempt.prepared.cluster, hook, Propagation::Background).await?;
-                shared.observer.forget(&hook.key());
-            }
-            Ok::<(), PipelineError>(())
-        };
-        if let Err(error) = running.await {
-            tracing::warn!(application = %self.key, %error, "hooks of a terminated operation could not be ended");
-        }
-    }
 }
 
 /// How long objects may take of which a policy says so.
@@ -577,13 +397,6 @@ fn stop(application: &Application, kind: OperationKind) -> Option<Stop> {
         .as_ref()
         .filter(|_| kind != OperationKind::DryRun)?;
     Some(Stop::Paused(super::pausing::who(&pause.by)))
-}
-
-fn is_done(result: StepResult) -> bool {
-    matches!(
-        result,
-        StepResult::Created | StepResult::Configured | StepResult::Deleted
-    )
 }
 
 /// Who put the approval on, as the API server recorded it; the name of a field manager, where nobody says more.
