@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use futures::StreamExt as _;
-use futures::stream::FuturesUnordered;
+use futures::stream::FuturesOrdered;
 use sluice_cluster::{Cluster, ClusterError, Kind, Reply};
 use sluice_model::decision::Strategy;
 use sluice_model::object::{GroupKind, Object};
@@ -44,24 +44,23 @@ pub(crate) async fn rehearse(
     options: &Options,
 ) -> Result<Vec<Found>, ApplyError> {
     let coming = &Coming::of(steps);
-    let mut results: Vec<Option<Result<Found, Trouble>>> = steps.iter().map(|_| None).collect();
-    let mut next = steps.iter().enumerate();
-    let mut under_way = FuturesUnordered::new();
+    let (mut next, mut results) = (steps.iter(), Vec::with_capacity(steps.len()));
+    let mut under_way = FuturesOrdered::new();
     loop {
         // Each is made when its turn comes: a plan may have many thousands of steps.
         let room = options.concurrency.max(1).saturating_sub(under_way.len());
-        for (index, ready) in next.by_ref().take(room) {
-            under_way.push(async move { (index, try_one(cluster, ready, coming).await) });
-        }
-        let Some((index, result)) = under_way.next().await else {
+        under_way.extend(
+            next.by_ref()
+                .take(room)
+                .map(|ready| try_one(cluster, ready, coming)),
+        );
+        let Some(result) = under_way.next().await else {
             break;
         };
-        if let Some(place) = results.get_mut(index) {
-            *place = Some(result);
-        }
+        results.push(result);
     }
     let (mut found, mut refusals, mut moved) = (Vec::new(), Vec::new(), Vec::new());
-    for (ready, result) in steps.iter().zip(results.into_iter().flatten()) {
+    for (ready, result) in steps.iter().zip(results) {
         match result {
             Ok(what) => found.push(what),
             Err(Trouble::Moved(how)) => moved.push(how),

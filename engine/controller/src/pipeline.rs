@@ -260,10 +260,12 @@ impl Pipeline {
                 .cloned()
                 .collect()
         };
-        if !missed(&kinds).is_empty() {
+        let mut unknown = missed(&kinds);
+        if !unknown.is_empty() {
             kinds = self.cluster.refresh_kinds().await?;
+            unknown = missed(&kinds);
         }
-        let awaited = self.awaited(job, missed(&kinds)).await?;
+        let awaited = self.awaited(job, unknown).await?;
         let scope = |object: &Object| match kinds.find(object.group(), object.version(), object.kind()) {
             Some(kind) if !kind.namespaced => Some(Scope::Cluster),
             Some(_) => Some(Scope::Namespaced),

@@ -40,7 +40,7 @@ pub(crate) struct Recalled {
     grounds: Grounds,
     others: Vec<Object>,
     claims: Claimed,
-    manifests: Vec<Object>,
+    manifests: Vec<Manifest>,
     prepared: Arc<Prepared>,
 }
 
@@ -55,20 +55,9 @@ impl Pipeline {
         let last = self.prepared.get(&grounds.key)?;
         let holds = last.grounds == *grounds
             && last.claims == live.claims
-            && same(
-                last.manifests.iter(),
-                manifests.iter().map(|manifest| &manifest.object),
-                |a, b| a.is_same_state(b) || a == b,
-            )
-            && same(last.prepared.objects.iter(), manifests.iter(), |a, b| {
-                a.origin == b.origin
-            })
-            && same(
-                last.prepared.members.iter(),
-                live.members.values(),
-                Object::is_same_state,
-            )
-            && same(last.others.iter(), live.others.values(), Object::is_same_state);
+            && last.manifests == manifests
+            && same(&last.prepared.members, live.members.values())
+            && same(&last.others, live.others.values());
         holds.then(|| Arc::clone(&last.prepared))
     }
 
@@ -86,7 +75,7 @@ impl Pipeline {
         let recalled = Recalled {
             others: live.others.values().cloned().collect(),
             claims: live.claims.clone(),
-            manifests: manifests.iter().map(|manifest| manifest.object.clone()).collect(),
+            manifests: manifests.to_vec(),
             prepared: Arc::clone(prepared),
             grounds,
         };
@@ -95,10 +84,11 @@ impl Pipeline {
     }
 }
 
-fn same<A, B>(
-    a: impl ExactSizeIterator<Item = A>,
-    b: impl ExactSizeIterator<Item = B>,
-    same: impl Fn(A, B) -> bool,
-) -> bool {
-    a.len() == b.len() && a.zip(b).all(|(a, b)| same(a, b))
+/// True where the cluster has the same objects in the same state.
+fn same<'o>(before: &[Object], now: impl ExactSizeIterator<Item = &'o Object>) -> bool {
+    before.len() == now.len()
+        && before
+            .iter()
+            .zip(now)
+            .all(|(before, now)| before.is_same_state(now))
 }
