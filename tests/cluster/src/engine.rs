@@ -62,11 +62,18 @@ impl Engine {
             folder,
             program,
         };
-        engine.plane.apply(&engine.sluice(&["crds"])?)?;
-        engine
-            .plane
-            .kubectl("wait --for=condition=Established crd/applications.sluice.dev --timeout=60s")?;
+        engine.define("applications.sluice.dev", &engine.sluice(&["crds"])?)?;
         Ok(engine)
+    }
+
+    /// Has the server take a definition of this name, and waits until it serves the kind.
+    pub fn define(&self, name: &str, definition: &str) -> Result<()> {
+        self.plane.apply(definition)?;
+        self.plane
+            .kubectl(&format!(
+                "wait --for=condition=Established crd/{name} --timeout=60s"
+            ))
+            .map(drop)
     }
 
     /// Starts the controller, with more arguments.

@@ -10,4 +10,4 @@ mod engine;
 mod world;
 
 pub use engine::{Engine, SHARED_NAMESPACE};
-pub use world::{World, condition, config_map, entry, short_reason, text};
+pub use world::{World, condition, config_map, definition, entry, short_reason, text};

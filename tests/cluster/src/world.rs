@@ -196,6 +196,18 @@ pub fn config_map(name: &str, value: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  value: \"{value}\"\n")
 }
 
+/// Returns the definition of a namespaced kind as a manifest, in `v1` alone. `properties` are those of its schema, as YAML on one
+/// line; its plural is the kind with an `s`.
+#[must_use]
+pub fn definition(group: &str, kind: &str, properties: &str) -> String {
+    let plural = format!("{}s", kind.to_lowercase());
+    format!(
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: {plural}.{group}}}\nspec:\n  group: {group}\n  \
+         scope: Namespaced\n  names: {{kind: {kind}, plural: {plural}}}\n  versions:\n  - name: v1\n    served: true\n    storage: true\n    \
+         schema:\n      openAPIV3Schema: {{type: object, properties: {properties}}}\n"
+    )
+}
+
 /// Returns the text at a place of a JSON value; empty where there is none.
 #[must_use]
 pub fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {

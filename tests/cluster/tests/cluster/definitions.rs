@@ -32,13 +32,10 @@ fn what_needs_a_definition_waits_until_the_server_has_taken_it() {
     // Somebody has the short name: until that is gone the server does not serve the other one.
     world
         .engine
-        .plane
-        .apply(&definition("Blocker", "blockers", "Namespaced", "slo"))
-        .unwrap();
-    world
-        .engine
-        .plane
-        .kubectl("wait --for=condition=Established crd/blockers.late.example.com --timeout=60s")
+        .define(
+            "blockers.late.example.com",
+            &definition("Blocker", "blockers", "Namespaced", "slo"),
+        )
         .unwrap();
     world
         .write(

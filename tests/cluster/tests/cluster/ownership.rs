@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use serde_json::{Value, json};
-use sluice_cluster_tests::{World, condition, text};
+use sluice_cluster_tests::{World, condition, definition, text};
 use sluice_sandbox::wait_for;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -312,35 +312,8 @@ fn a_rule_that_means_nothing_is_said() {
     );
 }
 
-const WIDGETS: &str = "
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: gadgets.own.example.com}
-spec:
-  group: own.example.com
-  scope: Namespaced
-  names: {kind: Gadget, plural: gadgets}
-  versions:
-  - name: v1
-    served: true
-    storage: true
-    schema:
-      openAPIV3Schema:
-        type: object
-        properties:
-          spec:
-            type: object
-            properties:
-              rules:
-                type: array
-                x-kubernetes-list-type: atomic
-                items:
-                  type: object
-                  properties:
-                    host: {type: string}
-                    port: {type: integer, default: 80}
-                    path: {type: string}
-";
+const GADGETS: &str = "{spec: {type: object, properties: {rules: {type: array, x-kubernetes-list-type: atomic, \
+     items: {type: object, properties: {host: {type: string}, port: {type: integer, default: 80}, path: {type: string}}}}}}}";
 
 #[test]
 fn a_field_dropped_from_a_list_that_is_one_value_is_seen() {
@@ -350,7 +323,8 @@ fn a_field_dropped_from_a_list_that_is_one_value_is_seen() {
             "apiVersion: own.example.com/v1\nkind: Gadget\nmetadata: {{name: a}}\nspec:\n  rules:\n{rules}"
         )
     };
-    world.write("crd.yaml", WIDGETS).unwrap();
+    let gadgets = definition("own.example.com", "Gadget", GADGETS);
+    world.write("crd.yaml", &gadgets).unwrap();
     world
         .write("a.yaml", &gadget("  - {host: a, path: /x}\n  - {host: b}\n"))
         .unwrap();

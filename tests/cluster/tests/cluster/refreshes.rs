@@ -4,31 +4,12 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use serde_json::json;
-use sluice_cluster_tests::{Engine, World, condition, config_map, text};
+use sluice_cluster_tests::{Engine, World, condition, config_map, definition, text};
 use sluice_sandbox::{ApiProxy, ApiRequest, GnuPg, Signature, Verdict, wait_for};
 
 /// What of these objects are defaults only the server knows.
-const GADGETS: &str = "
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: gadgets.refreshes.example.com}
-spec:
-  group: refreshes.example.com
-  scope: Namespaced
-  names: {kind: Gadget, plural: gadgets}
-  versions:
-  - name: v1
-    served: true
-    storage: true
-    schema:
-      openAPIV3Schema:
-        type: object
-        properties:
-          rules:
-            type: array
-            x-kubernetes-list-type: atomic
-            items: {type: object, properties: {host: {type: string}, port: {type: integer, default: 80}}}
-";
+const GADGETS: &str = "{rules: {type: array, x-kubernetes-list-type: atomic, \
+     items: {type: object, properties: {host: {type: string}, port: {type: integer, default: 80}}}}}";
 
 const GADGET: &str =
     "apiVersion: refreshes.example.com/v1\nkind: Gadget\nmetadata: {name: a}\nrules: [{host: a}]\n";
@@ -58,11 +39,8 @@ fn asked(world: &World<'_>, proxy: &ApiProxy, how: &[&str]) -> Vec<ApiRequest> {
 fn what_was_found_out_is_found_out_again_where_somebody_wants_it() {
     let engine = Engine::without_controller().unwrap();
     let proxy = ApiProxy::start(&engine.plane).unwrap();
-    engine.plane.apply(GADGETS).unwrap();
-    engine
-        .plane
-        .kubectl("wait --for=condition=Established crd/gadgets.refreshes.example.com --timeout=60s")
-        .unwrap();
+    let gadgets = definition("refreshes.example.com", "Gadget", GADGETS);
+    engine.define("gadgets.refreshes.example.com", &gadgets).unwrap();
     let talkative = sluice_hostile::build(TALKATIVE, "health-check");
     fs_err::write(engine.plugins().join("talkative.wasm"), talkative).unwrap();
     let kubeconfig = proxy.kubeconfig().display().to_string();

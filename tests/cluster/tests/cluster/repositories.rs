@@ -30,6 +30,19 @@ fn world_on(name: &str, server: &GitServer) -> (World<'static>, String, String) 
     (world, commit, url)
 }
 
+/// The same, to be fetched over SSH with the key in the Secret `git`.
+fn world_over_ssh(name: &str, server: &SshServer) -> (World<'static>, String, String) {
+    let world = World::shared(name).unwrap();
+    world.write("running.yaml", &config_map("running", "1")).unwrap();
+    let commit = world.commit("something that runs").unwrap();
+    let url = server.url(world.repository.path());
+    let key = fs_err::read_to_string(server.private_key()).unwrap();
+    world
+        .apply(&secret(&world, "git", &json!({"sshPrivateKey": key})))
+        .unwrap();
+    (world, commit, url)
+}
+
 fn application(world: &World<'_>, source: &Value) -> Value {
     let mut application = world.application();
     for (key, value) in source.as_object().unwrap() {
@@ -158,14 +171,7 @@ fn certificates_of_both_sides() {
 #[test]
 fn an_ssh_key_and_known_hosts() {
     let server = SshServer::start().unwrap();
-    let world = World::shared("ssh").unwrap();
-    world.write("running.yaml", &config_map("running", "1")).unwrap();
-    let commit = world.commit("something that runs").unwrap();
-    let url = server.url(world.repository.path());
-    let key = fs_err::read_to_string(server.private_key()).unwrap();
-    world
-        .apply(&secret(&world, "git", &json!({"sshPrivateKey": key})))
-        .unwrap();
+    let (world, commit, url) = world_over_ssh("ssh", &server);
     world
         .apply(&map(&world, "hosts", &json!({"known_hosts": "# nobody yet"})))
         .unwrap();
@@ -189,14 +195,7 @@ fn an_ssh_key_and_known_hosts() {
 #[test]
 fn known_hosts_are_shared() {
     let (server, other) = (SshServer::start().unwrap(), SshServer::start().unwrap());
-    let world = World::shared("shared-hosts").unwrap();
-    world.write("running.yaml", &config_map("running", "1")).unwrap();
-    let commit = world.commit("something that runs").unwrap();
-    let url = server.url(world.repository.path());
-    let key = fs_err::read_to_string(server.private_key()).unwrap();
-    world
-        .apply(&secret(&world, "git", &json!({"sshPrivateKey": key})))
-        .unwrap();
+    let (world, commit, url) = world_over_ssh("shared-hosts", &server);
     // Another server's key stands under the name of this one.
     let (known, others) = (server.known_host().unwrap(), other.known_host().unwrap());
     let forged = format!(

@@ -4,32 +4,13 @@ use std::process::{Child, Stdio};
 
 use anyhow::ensure;
 use serde_json::{Value, json};
-use sluice_cluster_tests::{Engine, World, condition, config_map, entry, text};
+use sluice_cluster_tests::{Engine, World, condition, config_map, definition, entry, text};
 
 use crate::operations::endless;
 
 /// A kind that is as healthy as its conditions say, and on its way to begin with. Whoever patches them plays its controller.
-const LAMPS: &str = r#"
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: lamps.restarts.example.com}
-spec:
-  group: restarts.example.com
-  scope: Namespaced
-  names: {kind: Lamp, plural: lamps}
-  versions:
-  - name: v1
-    served: true
-    storage: true
-    schema:
-      openAPIV3Schema:
-        type: object
-        properties:
-          status:
-            type: object
-            x-kubernetes-preserve-unknown-fields: true
-            default: {conditions: [{type: Ready, status: "False", reason: WarmingUp}]}
-"#;
+const LAMPS: &str = r#"{status: {type: object, x-kubernetes-preserve-unknown-fields: true,
+    default: {conditions: [{type: Ready, status: "False", reason: WarmingUp}]}}}"#;
 
 /// A lamp is applied, and the operation waits for what becomes of it.
 fn at_the_gate<'e>(engine: &'e Engine, name: &str, policy: &Value) -> World<'e> {
@@ -153,11 +134,8 @@ fn wait_at_the_hook(world: &World<'_>) {
 #[test]
 fn the_next_controller_brings_it_to_its_end() {
     let engine = Engine::without_controller().unwrap();
-    engine.plane.apply(LAMPS).unwrap();
-    engine
-        .plane
-        .kubectl("wait --for=condition=Established crd/lamps.restarts.example.com --timeout=60s")
-        .unwrap();
+    let lamps = definition("restarts.example.com", "Lamp", LAMPS);
+    engine.define("lamps.restarts.example.com", &lamps).unwrap();
     engine.start_controller(&[]).unwrap();
     let given_up = given_up(&engine, "given-up");
     let shines = at_the_gate(&engine, "gate-shines", &json!({}));
