@@ -19,14 +19,19 @@
 )]
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 use sluice_cluster::{Cluster, ConnectOptions, Kind, Patch};
-use sluice_model::{Object, ObjectRef};
+use sluice_model::application::{ApplicationStatus, OperationPhase, SyncStatus};
+use sluice_model::health::HealthStatus;
+use sluice_model::{Application, Object, ObjectRef};
 use sluice_sandbox::{ControlPlane, Folder, GitServer, Process, Repository, Signature, output};
 
 /// What is promised for [`FEW`] Applications; more may need as much more as they are more.
@@ -43,8 +48,6 @@ const SETTLE: Duration = Duration::from_secs(10);
 const REST: Duration = Duration::from_secs(30);
 /// Longer than anything takes that can still be called working.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How often all Applications are listed, from the API server's cache.
-const LOOK: Duration = Duration::from_millis(100);
 /// So many Applications are created at once.
 const PARALLEL: usize = 16;
 
@@ -258,34 +261,37 @@ async fn refresh(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
-/// Until all Applications are Synced at a commit, and Healthy.
+/// Until all Applications are Synced at a commit, and Healthy; told by a watch, which costs the API server least.
 async fn until(cluster: &Cluster, number: usize, commit: &str) -> Result<()> {
-    let begin = Instant::now();
-    loop {
-        // From the watch cache: the looks cost next to nothing.
-        let cached = kube::api::ListParams::default().match_any();
-        let request = kube::core::Request::new(kind().path(Some("apps"))).list(&cached)?;
-        let list = cluster.call(request).await?.value;
-        let applications = list["items"].as_array().context("no list")?;
-        let done = |application: &&Value| {
-            let status = &application["status"];
-            status["sync"]["status"] == "Synced"
-                && status["sync"]["revision"] == commit
-                && status["health"]["status"] == "Healthy"
-                && status["operation"]["phase"] == "Succeeded"
-        };
-        if applications.iter().filter(done).count() == number {
-            return Ok(());
+    let applications: Api<Application> = Api::namespaced(cluster.client().clone(), "apps");
+    let mut changes = pin!(watcher(applications, watcher::Config::default()));
+    let mut states = BTreeMap::new();
+    let all = async {
+        while let Some(change) = changes.try_next().await? {
+            if let Event::Apply(application) | Event::InitApply(application) = change {
+                states.insert(application.name_any(), application.status.unwrap_or_default());
+            }
+            if states.values().filter(|status| is_there(status, commit)).count() == number {
+                break;
+            }
         }
-        if begin.elapsed() > PATIENCE {
-            let late = applications.iter().find(|application| !done(application));
-            bail!(
-                "not all Applications get there: {:#}",
-                late.map_or(&Value::Null, |late| &late["status"])
-            );
-        }
-        tokio::time::sleep(LOOK).await;
-    }
+        Ok::<(), watcher::Error>(())
+    };
+    let Ok(watched) = tokio::time::timeout(PATIENCE, all).await else {
+        let late = states.iter().find(|(_, status)| !is_there(status, commit));
+        bail!("not all Applications get there: {late:#?}");
+    };
+    Ok(watched?)
+}
+
+fn is_there(status: &ApplicationStatus, commit: &str) -> bool {
+    status.sync.status == SyncStatus::Synced
+        && status.sync.revision == commit
+        && status.health.status == HealthStatus::Healthy
+        && status
+            .operation
+            .as_ref()
+            .is_some_and(|operation| operation.phase == OperationPhase::Succeeded)
 }
 
 fn kind() -> Kind {
