@@ -8,7 +8,7 @@ use sluice_model::applyset::{
 };
 use sluice_model::object::{GroupKind, Object};
 
-use crate::{Members, Parent};
+use crate::{Finalizers, Members, Parent};
 
 /// Recorded as the owner of these labels and annotations. Not `sluice`: an Application may itself be a manifest in Git
 /// that `sluice` applies, and that apply must not take the record away again.
@@ -84,12 +84,13 @@ impl Members {
     }
 }
 
-/// Before the first write: what is recorded and what will be.
+/// Before the first write: what is recorded and what will be, and who has to be asked before the Application goes.
 pub(crate) async fn grow(cluster: &Cluster, parent: &Parent) -> Result<(), ClusterError> {
     let wanted = parent.recorded.union(&parent.afterwards);
-    match wanted == parent.recorded && !parent.recorded.kinds.is_empty() {
+    let recorded = wanted == parent.recorded && !parent.recorded.kinds.is_empty();
+    match recorded && parent.finalizers.is_none() {
         true => Ok(()),
-        false => write(cluster, parent, &wanted).await,
+        false => write(cluster, parent, &wanted, parent.finalizers.as_ref()).await,
     }
 }
 
@@ -98,7 +99,7 @@ pub(crate) async fn shrink(cluster: &Cluster, parent: &Parent) -> Result<(), Clu
     let recorded = parent.recorded.union(&parent.afterwards);
     match recorded == parent.afterwards {
         true => Ok(()),
-        false => write(cluster, parent, &parent.afterwards).await,
+        false => write(cluster, parent, &parent.afterwards, None).await,
     }
 }
 
@@ -106,15 +107,23 @@ pub(crate) async fn shrink(cluster: &Cluster, parent: &Parent) -> Result<(), Clu
 pub async fn record(cluster: &Cluster, parent: &Parent) -> Result<(), ClusterError> {
     match parent.recorded == parent.afterwards {
         true => Ok(()),
-        false => write(cluster, parent, &parent.afterwards).await,
+        false => write(cluster, parent, &parent.afterwards, None).await,
     }
 }
 
-async fn write(cluster: &Cluster, parent: &Parent, members: &Members) -> Result<(), ClusterError> {
+async fn write(
+    cluster: &Cluster,
+    parent: &Parent,
+    members: &Members,
+    finalizers: Option<&Finalizers>,
+) -> Result<(), ClusterError> {
     // The Application is the engine's to write, whoever its objects are written as.
     let cluster = &cluster.as_itself();
     let kind = cluster.kind_of(&parent.reference).await?;
-    let patch = json!({"metadata": {"labels": {ID_LABEL: parent.id}, "annotations": members.annotations()}});
+    let mut metadata = finalizers.map_or_else(|| json!({}), Finalizers::metadata);
+    metadata["labels"] = json!({ID_LABEL: parent.id});
+    metadata["annotations"] = members.annotations().into();
+    let patch = json!({"metadata": metadata});
     crate::retry::safely(cluster, || {
         cluster.merge_patch(&kind, &parent.reference, None, MANAGER, &patch)
     })

@@ -107,7 +107,12 @@ impl Execution<'_> {
         if let Some(parent) = self.request.parent {
             applyset::grow(self.cluster, parent)
                 .await
-                .map_err(ApplyError::Parent)?;
+                .map_err(|error| match error {
+                    ClusterError::Modified { message, .. } => ApplyError::MovedOn {
+                        objects: vec![format!("{}: {message}", parent.reference)],
+                    },
+                    error => ApplyError::Parent(error),
+                })?;
         }
         let waves = waves(&steps);
         let last = waves.len().saturating_sub(1);

@@ -64,6 +64,24 @@ pub struct Parent {
     pub recorded: Members,
     /// What it holds once the plan is done.
     pub afterwards: Members,
+    /// Its finalizers, where they are to be written with the first record.
+    pub finalizers: Option<Finalizers>,
+}
+
+/// The finalizers of an object at one of its versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finalizers {
+    /// All of them.
+    pub names: Vec<String>,
+    /// The object's `resourceVersion`: where it is another by now, they are not written, so that nobody else's is overwritten.
+    pub version: String,
+}
+
+impl Finalizers {
+    /// They as a merge patch's `metadata`.
+    pub fn metadata(&self) -> serde_json::Value {
+        serde_json::json!({"finalizers": self.names, "resourceVersion": self.version})
+    }
 }
 
 /// Where the members of an ApplySet may be found.

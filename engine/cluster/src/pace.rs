@@ -16,10 +16,11 @@ use crate::error::ClusterError;
 const FIRST: f64 = 16.0;
 /// Never less, or nothing would show that the server is well again.
 const LEAST: f64 = 1.0;
-/// Never more: a client has one connection, and HTTP/2 servers allow some hundred streams on it.
+/// Never more: over HTTP/1.1 each request that is under way has a connection of its own.
 const MOST: f64 = 128.0;
-/// Answers that are faster are no sign of trouble, however much slower than others.
-const SLOW: Duration = Duration::from_millis(500);
+/// Answers that are faster are no sign of trouble, however much slower than others. A server of two cores with twice as many
+/// requests as keep it busy answers in this time; more of them would only need connections and memory, on both sides.
+const SLOW: Duration = Duration::from_millis(50);
 /// Answers this many times slower than the fastest mean a queue.
 const QUEUEING: u32 = 10;
 /// No pause is longer, whatever the server asks for.

@@ -9,6 +9,7 @@ mod automation;
 mod claims;
 mod concluding;
 mod farewell;
+mod finalizer;
 mod gate;
 mod leader;
 mod ledger;

@@ -1,10 +1,15 @@
 //! Events on Applications (events.k8s.io/v1), repeated ones counted instead of repeated.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use kube::{Client, Resource as _};
+use k8s_openapi::api::events::v1::{Event, EventSeries};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
+use kube::{Api, Client, Resource as _};
+use serde_json::json;
 use sluice_model::Application;
 use tokio::sync::{mpsc, oneshot};
 
@@ -16,7 +21,7 @@ const LONGEST_NOTE: usize = 1_000;
 /// What happened. The names are the Events' reasons and are never renamed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Happening {
-    /// A sync begins.
+    /// A sync is under way, and takes longer than a moment.
     SyncStarted,
     /// It is done.
     SyncSucceeded,
@@ -80,8 +85,14 @@ const WAITING: usize = 1_000;
 pub struct Events(mpsc::Sender<Message>);
 
 enum Message {
-    Tell(Box<(ObjectReference, Event)>),
+    Tell(Box<Telling>),
     Flush(oneshot::Sender<()>),
+}
+
+struct Telling {
+    about: ObjectReference,
+    happening: Happening,
+    note: String,
 }
 
 impl std::fmt::Debug for Events {
@@ -93,14 +104,10 @@ impl std::fmt::Debug for Events {
 impl Events {
     /// Writes through `client`, in the name of one instance of the controller. For a runtime, which it needs to write in.
     pub fn new(client: Client, instance: Option<String>) -> Self {
-        let reporter = Reporter {
-            controller: CONTROLLER.to_owned(),
-            instance,
-        };
         let (sender, messages) = mpsc::channel(WAITING);
         let series = Series {
             client,
-            reporter,
+            instance: instance.unwrap_or_else(|| CONTROLLER.to_owned()),
             last: BTreeMap::new(),
         };
         tokio::spawn(write(series, messages));
@@ -109,18 +116,12 @@ impl Events {
 
     /// Tells that something happened to an application. A failure is logged.
     pub fn tell(&self, application: &Application, happening: Happening, note: &str) {
-        let event = Event {
-            type_: if happening.is_warning() {
-                EventType::Warning
-            } else {
-                EventType::Normal
-            },
-            reason: format!("{happening:?}"),
-            note: Some(note.chars().take(LONGEST_NOTE).collect()),
-            action: format!("{happening:?}"),
-            secondary: None,
+        let telling = Telling {
+            about: application.object_ref(&()),
+            happening,
+            note: note.chars().take(LONGEST_NOTE).collect(),
         };
-        let message = Message::Tell(Box::new((application.object_ref(&()), event)));
+        let message = Message::Tell(Box::new(telling));
         if self.0.try_send(message).is_err() {
             tracing::warn!(
                 ?happening,
@@ -143,40 +144,96 @@ impl Events {
 /// So many notes are remembered; more are counted anew.
 const REMEMBERED: usize = 1_000;
 
-/// Counts what is told again. A recorder takes whatever has the same reason for the same, so that the sync of a second commit would
-/// only count as another one of the first: each note has a recorder of its own.
+/// What is told again within that time is one series, as it is for `client-go`.
+const TOGETHER: Duration = Duration::from_secs(6 * 60);
+
+/// Counts what is told again, instead of telling it again. kube's recorder takes whatever has the same reason for the same, so that
+/// the sync of a second commit would only count as another one of the first.
 struct Series {
     client: Client,
-    reporter: Reporter,
+    instance: String,
     /// By what it is about and its reason: what was said last.
-    last: BTreeMap<(Option<String>, String), (Option<String>, Recorder)>,
+    last: BTreeMap<(Option<String>, String), Told>,
+}
+
+/// An Event that was written.
+struct Told {
+    note: String,
+    name: String,
+    times: i32,
+    last: Instant,
 }
 
 impl Series {
-    fn recorder(&mut self, about: &ObjectReference, event: &Event) -> Recorder {
-        let key = (about.uid.clone(), event.reason.clone());
-        if let Some((note, recorder)) = self.last.get(&key)
-            && *note == event.note
-        {
-            return recorder.clone();
+    async fn tell(&mut self, telling: Telling) -> kube::Result<()> {
+        let Telling {
+            about,
+            happening,
+            note,
+        } = telling;
+        let namespace = about.namespace.clone().unwrap_or_else(|| "default".to_owned());
+        let events: Api<Event> = Api::namespaced(self.client.clone(), &namespace);
+        let (reason, now) = (format!("{happening:?}"), MicroTime(Timestamp::now()));
+        let key = (about.uid.clone(), reason.clone());
+        let known = self.last.get_mut(&key);
+        if let Some(told) = known.filter(|told| told.note == note && told.last.elapsed() < TOGETHER) {
+            (told.times, told.last) = (told.times + 1, Instant::now());
+            let series =
+                json!({"series": EventSeries { count: told.times, last_observed_time: now.clone() }});
+            let (how, patch) = (PatchParams::default(), Patch::Merge(&series));
+            match events.patch(&told.name, &how, &patch).await {
+                // The API server forgets Events after an hour: then it is news again.
+                Err(kube::Error::Api(status)) if status.code == 404 => {}
+                result => return result.map(drop),
+            }
         }
         if self.last.len() >= REMEMBERED {
             self.last.clear();
         }
-        let recorder = Recorder::new(self.client.clone(), self.reporter.clone());
-        self.last.insert(key, (event.note.clone(), recorder.clone()));
-        recorder
+        let name = about.name.as_deref().unwrap_or_default();
+        let event = Event {
+            metadata: ObjectMeta {
+                name: Some(format!("{name}.{:x}", now.0.as_nanosecond())),
+                namespace: Some(namespace),
+                ..ObjectMeta::default()
+            },
+            action: Some(reason.clone()),
+            reason: Some(reason),
+            note: Some(note.clone()),
+            type_: Some(
+                if happening.is_warning() {
+                    "Warning"
+                } else {
+                    "Normal"
+                }
+                .to_owned(),
+            ),
+            regarding: Some(about),
+            reporting_controller: Some(CONTROLLER.to_owned()),
+            reporting_instance: Some(self.instance.clone()),
+            event_time: Some(now),
+            ..Event::default()
+        };
+        let written = events.create(&PostParams::default(), &event).await?;
+        let name = written.metadata.name.unwrap_or_default();
+        let told = Told {
+            note,
+            name,
+            times: 1,
+            last: Instant::now(),
+        };
+        self.last.insert(key, told);
+        Ok(())
     }
 }
 
 async fn write(mut series: Series, mut messages: mpsc::Receiver<Message>) {
     while let Some(message) = messages.recv().await {
         match message {
-            Message::Tell(told) => {
-                let (about, event) = *told;
-                let recorder = series.recorder(&about, &event);
-                if let Err(error) = recorder.publish(&event, &about).await {
-                    tracing::warn!(%error, reason = event.reason, "an Event could not be written");
+            Message::Tell(telling) => {
+                let happening = telling.happening;
+                if let Err(error) = series.tell(*telling).await {
+                    tracing::warn!(%error, ?happening, "an Event could not be written");
                 }
             }
             // Nobody waits any more: then nobody needs to know.

@@ -200,6 +200,7 @@ async fn nothing_is_written_that_could_not_be_found_again() {
             kinds: [GroupKind::new("", "ConfigMap")].into(),
             ..Members::default()
         },
+        finalizers: None,
     };
     let (plan, none) = (plan(&[step(map.clone())]), BTreeMap::new());
     let request = Request {

@@ -134,6 +134,7 @@ async fn execute(arguments: &Arguments, saved: &Plan, global: &Global) -> Result
         id: engine.job.applyset(),
         recorded: engine.job.recorded.clone(),
         afterwards: prepared.members_after(saved, approval.as_ref() == Some(&saved.digest())),
+        finalizers: None,
     };
     let manifests = prepared.manifests();
     let request = Request {

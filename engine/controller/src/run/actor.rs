@@ -6,11 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::ResourceExt as _;
 use serde_json::{Value, json};
-use sluice_cluster::ClusterError;
+use sluice_apply::Finalizers;
+use sluice_cluster::{ClusterError, Reply};
 use sluice_model::application::{
-    APPROVED_PLAN_ANNOTATION, ApplicationStatus, OPERATION_ANNOTATION, PRUNE_FINALIZER, REFRESH_ANNOTATION,
+    APPROVED_PLAN_ANNOTATION, ApplicationStatus, OPERATION_ANNOTATION, REFRESH_ANNOTATION,
 };
 use sluice_model::plan::ApplicationKey;
 use sluice_model::{Application, Coded, ObjectRef};
@@ -43,6 +43,8 @@ pub(crate) struct Actor {
     pub(crate) health_memory: HealthMemory,
     /// What the status in the cluster says, as far as we know.
     pub(crate) written: ApplicationStatus,
+    /// The Application's finalizers, as of our last write.
+    pub(super) finalizers: Option<Finalizers>,
     uid: Option<String>,
     generation: Option<i64>,
     /// Looks in a row that failed.
@@ -80,6 +82,7 @@ impl Actor {
             memory: Memory::default(),
             health_memory: HealthMemory::default(),
             written: ApplicationStatus::default(),
+            finalizers: None,
             uid: None,
             generation: None,
             failures: 0,
@@ -146,6 +149,7 @@ impl Actor {
         self.uid.clone_from(&application.metadata.uid);
         self.memory = Memory::default();
         self.written = application.status.clone().unwrap_or_default();
+        self.finalizers = None;
         self.synced_generation = self.written.observed_generation;
         self.failed_generation = None;
         self.healing = automation::Healing::default();
@@ -188,13 +192,6 @@ impl Actor {
         self.generation = application.metadata.generation;
         let mut status = self.written.clone();
         status.observed_generation = self.generation;
-        let mut retry = match self.claim(application).await {
-            Ok(()) => false,
-            Err(error) => {
-                self.note_failure(&error);
-                true
-            }
-        };
         if self.first_look() {
             operation::interrupted(&mut status);
         }
@@ -231,7 +228,11 @@ impl Actor {
                 break;
             }
         }
-        retry |= self.write(status).await.is_err();
+        let mut retry = self.write(status).await.is_err();
+        if let Err(error) = self.put_finalizer(application).await {
+            self.note_failure(&error.into());
+            retry = true;
+        }
         if let Some(refresh) = refresh {
             retry |= self.remove_annotations(&[REFRESH_ANNOTATION]).await.is_err();
             self.tell(Happening::Refreshed, &format!("{refresh} refresh"));
@@ -253,24 +254,6 @@ impl Actor {
             .is_some_and(|condition| condition.status != "True")
     }
 
-    /// Puts the finalizer on, so that nothing is left behind unasked.
-    async fn claim(&self, application: &Application) -> Result<(), PipelineError> {
-        if application
-            .finalizers()
-            .iter()
-            .any(|finalizer| finalizer == PRUNE_FINALIZER)
-        {
-            return Ok(());
-        }
-        let mut finalizers = application.finalizers().to_vec();
-        finalizers.push(PRUNE_FINALIZER.to_owned());
-        self.patch_metadata(
-            json!({"finalizers": finalizers, "resourceVersion": application.resource_version()}),
-        )
-        .await?;
-        Ok(())
-    }
-
     /// Writes the status if it says anything new.
     pub(crate) async fn write(&mut self, status: ApplicationStatus) -> Result<(), ClusterError> {
         let Some(patch) = sluice_report::status::patch(&self.written, &status) else {
@@ -285,7 +268,8 @@ impl Actor {
             .merge_patch(&kind, &reference, Some("status"), MANAGER, &patch)
             .await
         {
-            Ok(_) => {
+            Ok(reply) => {
+                self.take_note(&reply);
                 self.written = status;
                 Ok(())
             }
@@ -302,11 +286,11 @@ impl Actor {
             keys.iter().map(|key| ((*key).to_owned(), Value::Null)).collect();
         match self.patch_metadata(json!({"annotations": nulls})).await {
             Err(error) if error.is_not_found() => Ok(()),
-            result => result,
+            result => result.map(drop),
         }
     }
 
-    pub(crate) async fn patch_metadata(&self, metadata: Value) -> Result<(), ClusterError> {
+    pub(crate) async fn patch_metadata(&self, metadata: Value) -> Result<Reply, ClusterError> {
         let patch = json!({"metadata": metadata});
         let kind = super::application_kind();
         self.shared
@@ -314,7 +298,6 @@ impl Actor {
             .cluster
             .merge_patch(&kind, &self.reference(), None, MANAGER, &patch)
             .await
-            .map(|_| ())
     }
 
     pub(crate) fn reference(&self) -> ObjectRef {

@@ -420,7 +420,7 @@ impl Actor {
         match patch {
             Err(error) if error.is_not_found() => Ok(()),
             // Changed meanwhile: the next look has the newer one.
-            result => result,
+            result => result.map(drop),
         }
     }
 }

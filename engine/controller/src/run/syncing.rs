@@ -246,12 +246,6 @@ impl Actor {
             return false;
         }
         tracing::info!(application = %self.key, commit, plan = digest, by = attempt.by, steps = attempt.plan.steps.len(), "sync begins");
-        if attempt.kind != OperationKind::SelfHeal {
-            self.tell(
-                Happening::SyncStarted,
-                &format!("{:?} to {commit}, plan {digest}, by {}", attempt.kind, attempt.by),
-            );
-        }
         let executed = self.execute(application, job, status, &attempt, patience).await;
         self.conclude(status, job, attempt, executed, digest, patience)
             .await
@@ -268,7 +262,10 @@ impl Actor {
         let afterwards = attempt
             .prepared
             .members_after(&attempt.plan, attempt.approval.is_some());
-        let parent = self.parent(job, afterwards);
+        let parent = Parent {
+            finalizers: self.finalizers(application),
+            ..self.parent(job, afterwards)
+        };
         let (tell, mut told) = mpsc::unbounded_channel();
         let wave = Arc::new(Mutex::new(String::new()));
         let waiting = Waiting {
@@ -313,6 +310,9 @@ impl Actor {
             options,
         };
         let mut now = self.application.clone();
+        let mut quiet = true;
+        let late = tokio::time::sleep(QUIET);
+        tokio::pin!(late);
         let stop = {
             let work = sluice_apply::apply(&attempt.prepared.cluster, request, &waiter, &mut events);
             tokio::pin!(work);
@@ -327,6 +327,10 @@ impl Actor {
                 tokio::select! {
                     finished = &mut work => return Executed { finished, stopped: None },
                     Ok(()) = now.changed() => {}
+                    () = &mut late, if quiet => {
+                        quiet = false;
+                        self.tell_start(attempt);
+                    }
                     Some(waiting) = told.recv() => {
                         if let Some(operation) = &mut status.operation {
                             operation.message = waiting.to_string();
@@ -352,12 +356,19 @@ impl Actor {
         }
     }
 
+    fn tell_start(&self, attempt: &Attempt) {
+        let (commit, digest) = (&attempt.plan.revision, attempt.plan.digest());
+        let note = format!("{:?} to {commit}, plan {digest}, by {}", attempt.kind, attempt.by);
+        self.tell(Happening::SyncStarted, &note);
+    }
+
     pub(super) fn parent(&self, job: &Job, afterwards: Members) -> Parent {
         Parent {
             reference: self.reference(),
             id: job.applyset(),
             recorded: job.recorded.clone(),
             afterwards,
+            finalizers: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use serde_json::json;
+use serde_json::{Value, json};
 use sluice_cluster_tests::{Engine, World, condition, config_map, definition, text};
 use sluice_sandbox::{ApiProxy, ApiRequest, GnuPg, Signature, Verdict, wait_for};
 
@@ -99,6 +99,21 @@ fn what_was_found_out_is_found_out_again_where_somebody_wants_it() {
         Ok(())
     })
     .unwrap();
+    // What is told again is one Event that counts.
+    let events = world
+        .kubectl(&["get", "events.events.k8s.io", "-o", "json"])
+        .unwrap();
+    let events: Value = serde_json::from_str(&events).unwrap();
+    let normal: Vec<&Value> = events["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|event| event["note"] == "normal refresh")
+        .collect();
+    assert!(
+        normal.len() == 1 && normal[0]["series"]["count"] == 2,
+        "{normal:#?}"
+    );
 
     // What was verified is read from where it is written down, once.
     let second = signed("2");
