@@ -36,9 +36,14 @@ impl HealthMemory {
 }
 
 /// The worst of several objects: what holds for the application, and the object that makes it so.
-pub fn worst(objects: &[ObjectHealth]) -> Option<&ObjectHealth> {
+pub fn worst<'h>(
+    objects: impl IntoIterator<Item = &'h ObjectHealth, IntoIter: DoubleEndedIterator>,
+) -> Option<&'h ObjectHealth> {
     // The first of the worst, so that the message does not jump between objects of one status.
-    objects.iter().rev().max_by_key(|object| object.verdict.status)
+    objects
+        .into_iter()
+        .rev()
+        .max_by_key(|object| object.verdict.status)
 }
 
 impl Pipeline {
@@ -141,6 +146,6 @@ mod tests {
             worst(&objects).map(|object| object.object.name.as_str()),
             Some("b")
         );
-        assert_eq!(worst(&[]), None);
+        assert!(worst(&[]).is_none());
     }
 }

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use sluice_model::application::{ApplicationStatus, OperationPhase, OperationState, WaitingFor};
 use sluice_model::error::{Coded, ErrorCode};
 use sluice_model::health::HealthStatus;
@@ -54,6 +55,15 @@ pub(crate) enum Answer {
     Failed(Unfit),
 }
 
+/// What the end of an operation waits for.
+#[derive(Debug, Clone)]
+pub(crate) struct Awaited {
+    /// An object, as it was found.
+    pub(crate) health: ObjectHealth,
+    /// How long it may take, where a policy says so.
+    pub(crate) timeout: Option<Duration>,
+}
+
 /// What is remembered between two questions; all of it can be lost.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
@@ -71,7 +81,7 @@ pub(crate) fn is_waiting(status: &ApplicationStatus) -> bool {
 /// Everything is applied: from here on the verdict is waited for, for so long.
 pub(crate) fn close(operation: &mut OperationState, patience: Duration) {
     let until = jiff::Timestamp::now()
-        .checked_add(jiff::SignedDuration::try_from(patience).unwrap_or(jiff::SignedDuration::MAX))
+        .checked_add(signed(patience))
         .unwrap_or(jiff::Timestamp::MAX);
     operation.healthy_until = Some(until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
 }
@@ -82,11 +92,13 @@ pub(crate) fn failed_at(code: &str) -> bool {
 }
 
 impl Gate {
-    /// Judges the application as it was found, and writes down what is waited for.
+    /// Judges the application as it was found, and writes down what is waited for. `patience` is how long the verdict may take of
+    /// objects of which no policy says it.
     pub(crate) fn ask(
         &mut self,
         status: &mut ApplicationStatus,
-        health: &[ObjectHealth],
+        awaited: &[Awaited],
+        patience: Duration,
         instant: Instant,
     ) -> Answer {
         if !is_waiting(status) {
@@ -95,44 +107,46 @@ impl Gate {
         let Some(operation) = &mut status.operation else {
             return Answer::None;
         };
-        let meant: Vec<ObjectHealth> = health
+        let meant: Vec<&Awaited> = awaited
             .iter()
-            .filter(|health| Selector::any(&operation.resources, &health.object))
-            .cloned()
+            .filter(|awaited| Selector::any(&operation.resources, &awaited.health.object))
             .collect();
-        let Some(worst) = worst(&meant) else {
+        let Some(worst) = worst(meant.iter().map(|awaited| &awaited.health)) else {
             return Answer::Passed;
         };
+        if is_fit(worst) {
+            return Answer::Passed;
+        }
+        let explain = |health: &ObjectHealth| {
+            let explained = super::standing::explain(health);
+            format!("{:?}: {explained}", health.verdict.status)
+        };
+        let mut least = Duration::MAX;
+        if worst.verdict.status == HealthStatus::Degraded {
+            let since = *self.degraded_since.get_or_insert(instant);
+            let lasted = instant.duration_since(since);
+            if lasted >= PATIENCE_WITH_DEGRADED {
+                return Answer::Failed(Unfit::Degraded(explain(worst)));
+            }
+            least = PATIENCE_WITH_DEGRADED.saturating_sub(lasted);
+        } else {
+            self.degraded_since = None;
+        }
+        for awaited in meant.iter().filter(|awaited| !is_fit(&awaited.health)) {
+            // Counted from the same moment as for the others.
+            let more = awaited.timeout.map_or(SignedDuration::ZERO, |own| {
+                signed(own).saturating_sub(signed(patience))
+            });
+            let rest = rest(operation, more);
+            if rest.is_zero() {
+                return Answer::Failed(Unfit::Late(explain(&awaited.health)));
+            }
+            least = least.min(rest);
+        }
         let waiting = waiting_for(WHAT, worst, operation.waiting_for.as_ref());
-        let explained = super::standing::explain(worst);
-        match worst.verdict.status {
-            // What somebody paused is as somebody wants it.
-            HealthStatus::Healthy | HealthStatus::Suspended => return Answer::Passed,
-            HealthStatus::Degraded => {
-                let since = *self.degraded_since.get_or_insert(instant);
-                if instant.duration_since(since) >= PATIENCE_WITH_DEGRADED {
-                    return Answer::Failed(Unfit::Degraded(format!(
-                        "{:?}: {explained}",
-                        worst.verdict.status
-                    )));
-                }
-            }
-            HealthStatus::Progressing | HealthStatus::Missing | HealthStatus::Unknown => {
-                self.degraded_since = None
-            }
-        }
-        let rest = rest(operation);
-        if rest.is_zero() {
-            return Answer::Failed(Unfit::Late(format!("{:?}: {explained}", worst.verdict.status)));
-        }
         operation.message = waiting.to_string();
         operation.waiting_for = Some(waiting);
-        let patience = self.degraded_since.map_or(rest, |since| {
-            PATIENCE_WITH_DEGRADED
-                .saturating_sub(instant.duration_since(since))
-                .min(rest)
-        });
-        Answer::Wait(instant + patience)
+        Answer::Wait(instant + least)
     }
 
     /// Nobody can tell how the application is. That goes on for as long as it may take.
@@ -141,7 +155,11 @@ impl Gate {
         if !is_waiting(status) {
             return Answer::None;
         }
-        let rest = status.operation.as_ref().map(rest).unwrap_or_default();
+        let rest = status
+            .operation
+            .as_ref()
+            .map(|operation| rest(operation, SignedDuration::ZERO))
+            .unwrap_or_default();
         match rest.is_zero() {
             true => Answer::Failed(Unfit::Late(
                 "nobody can tell how it is; see the conditions".to_owned(),
@@ -151,14 +169,27 @@ impl Gate {
     }
 }
 
-fn rest(operation: &OperationState) -> Duration {
+/// What somebody paused is as somebody wants it.
+fn is_fit(health: &ObjectHealth) -> bool {
+    matches!(
+        health.verdict.status,
+        HealthStatus::Healthy | HealthStatus::Suspended
+    )
+}
+
+/// How much longer the verdict may take; none where `more` than the operation has is over as well.
+fn rest(operation: &OperationState, more: SignedDuration) -> Duration {
     let until = operation
         .healthy_until
         .as_ref()
         .and_then(|at| at.parse::<jiff::Timestamp>().ok());
-    let rest = until.map(|until| until.duration_since(jiff::Timestamp::now()));
+    let rest = until.map(|until| until.duration_since(jiff::Timestamp::now()).saturating_add(more));
     rest.and_then(|rest| Duration::try_from(rest).ok())
         .unwrap_or_default()
+}
+
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
 /// What is waited for; since when, if that is the same as before.
@@ -201,6 +232,13 @@ mod tests {
         }
     }
 
+    fn awaited(name: &str, status: HealthStatus) -> Awaited {
+        Awaited {
+            health: health(name, status),
+            timeout: None,
+        }
+    }
+
     fn waiting(patience: Duration) -> ApplicationStatus {
         let mut status = ApplicationStatus::default();
         let mut operation = OperationState::default();
@@ -217,7 +255,8 @@ mod tests {
         let mut ask = |status: &mut _, of| {
             gate.ask(
                 status,
-                &[health("a", HealthStatus::Healthy), health("b", of)],
+                &[awaited("a", HealthStatus::Healthy), awaited("b", of)],
+                LONG,
                 Instant::now(),
             )
         };
@@ -234,11 +273,11 @@ mod tests {
             assert!(matches!(ask(&mut status, good), Answer::Passed));
         }
         assert!(matches!(
-            Gate::default().ask(&mut status, &[], Instant::now()),
+            Gate::default().ask(&mut status, &[], LONG, Instant::now()),
             Answer::Passed
         ));
         assert!(matches!(
-            Gate::default().ask(&mut ApplicationStatus::default(), &[], Instant::now()),
+            Gate::default().ask(&mut ApplicationStatus::default(), &[], LONG, Instant::now()),
             Answer::None
         ));
     }
@@ -247,7 +286,7 @@ mod tests {
     fn degraded_counts_once_it_lasts() {
         let (mut gate, mut status) = (Gate::default(), waiting(LONG));
         let (begin, half) = (Instant::now(), PATIENCE_WITH_DEGRADED / 2);
-        let mut ask = |of, after| gate.ask(&mut status, &[health("a", of)], begin + after);
+        let mut ask = |of, after| gate.ask(&mut status, &[awaited("a", of)], LONG, begin + after);
         assert!(matches!(
             ask(HealthStatus::Degraded, Duration::ZERO),
             Answer::Wait(_)
@@ -268,7 +307,8 @@ mod tests {
         let mut status = waiting(Duration::ZERO);
         let answer = Gate::default().ask(
             &mut status,
-            &[health("a", HealthStatus::Progressing)],
+            &[awaited("a", HealthStatus::Progressing)],
+            Duration::ZERO,
             Instant::now(),
         );
         assert!(
@@ -286,15 +326,52 @@ mod tests {
     }
 
     #[test]
+    fn an_object_may_have_a_time_of_its_own() {
+        let ask = |patience, own: u64| {
+            let objects = [
+                awaited("a", HealthStatus::Progressing),
+                Awaited {
+                    timeout: Some(Duration::from_secs(own)),
+                    ..awaited("b", HealthStatus::Progressing)
+                },
+            ];
+            Gate::default().ask(&mut waiting(patience), &objects, patience, Instant::now())
+        };
+        let seconds = |answer| match answer {
+            Answer::Wait(until) => until.duration_since(Instant::now()).as_secs(),
+            answer => panic!("{answer:?}"),
+        };
+        assert!((50..=60).contains(&seconds(ask(LONG, 60))));
+        assert!((590..=600).contains(&seconds(ask(LONG, 6_000))));
+        let Answer::Failed(Unfit::Late(who)) = ask(LONG, 0) else {
+            panic!("its time is over");
+        };
+        assert!(who.contains("shop/b"), "{who}");
+        // It may take longer than the others, but not for ever.
+        let alone = |until: Duration| {
+            let mut status = waiting(LONG);
+            let then = jiff::Timestamp::now() - signed(until);
+            status.operation.as_mut().unwrap().healthy_until = Some(then.to_string());
+            let slow = Awaited {
+                timeout: Some(2 * LONG),
+                ..awaited("a", HealthStatus::Progressing)
+            };
+            Gate::default().ask(&mut status, &[slow], LONG, Instant::now())
+        };
+        assert!((290..=300).contains(&seconds(alone(LONG / 2))));
+        assert!(matches!(alone(LONG), Answer::Failed(Unfit::Late(_))));
+    }
+
+    #[test]
     fn only_what_was_selected_counts() {
         let mut status = waiting(LONG);
         status.operation.as_mut().unwrap().resources = vec!["apps/*/*/a".parse().unwrap()];
         let objects = [
-            health("a", HealthStatus::Healthy),
-            health("b", HealthStatus::Missing),
+            awaited("a", HealthStatus::Healthy),
+            awaited("b", HealthStatus::Missing),
         ];
         assert!(matches!(
-            Gate::default().ask(&mut status, &objects, Instant::now()),
+            Gate::default().ask(&mut status, &objects, LONG, Instant::now()),
             Answer::Passed
         ));
     }

@@ -1,19 +1,21 @@
 //! One look at an application: from the repository and the cluster to findings, without changing anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_model::application::{ApplicationStatus, HealthState, Source};
+use sluice_model::decision::ApplyOptions;
 use sluice_model::manifest::Manifest;
 use sluice_model::object::{ObjectKey, ObjectRef};
 use sluice_report::conditions::{self, Finding};
 use tokio::time::Instant;
 
 use super::actor::Actor;
+use super::gate::Awaited;
 use super::{standing, trusting};
 use crate::error::PipelineError;
-use crate::pipeline::{Compared, HealthMemory, Intent, Job, Live, ObjectHealth, Prepared, Trusted};
+use crate::pipeline::{HealthMemory, Intent, Job, Live, ObjectHealth, Prepared, Trusted};
 
 /// How soon to look again where time alone may change a verdict.
 const UNSETTLED: Duration = Duration::from_secs(15);
@@ -33,15 +35,24 @@ pub(crate) struct Looked {
 }
 
 impl Looked {
-    /// The health of what the end of an operation waits for.
-    pub(crate) fn awaited(&self) -> Vec<ObjectHealth> {
+    /// What the end of an operation waits for.
+    pub(crate) fn awaited(&self) -> Vec<Awaited> {
         let objects = self.prepared.objects.iter();
-        let unawaited: BTreeSet<ObjectRef> = objects
-            .filter(|object| object.decision.options.no_wait)
-            .map(Compared::reference)
+        let options: BTreeMap<ObjectRef, &ApplyOptions> = objects
+            .map(|object| (object.reference(), &object.decision.options))
             .collect();
-        let awaited = |health: &&ObjectHealth| !unawaited.contains(&health.object);
-        self.health.iter().filter(awaited).cloned().collect()
+        let awaited = self.health.iter().filter_map(|health| {
+            let options = options.get(&health.object);
+            if options.is_some_and(|options| options.no_wait) {
+                return None;
+            }
+            let seconds = options.and_then(|options| options.timeout);
+            Some(Awaited {
+                health: health.clone(),
+                timeout: seconds.map(|seconds| Duration::from_secs(seconds.into())),
+            })
+        });
+        awaited.collect()
     }
 }
 

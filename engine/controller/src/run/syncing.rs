@@ -27,7 +27,11 @@ use super::look::Looked;
 use super::operation::{self, AUTOMATIC};
 use super::waiting::Waiting;
 use super::{pace, standing};
+use crate::error::PipelineError;
 use crate::pipeline::{Job, Prepared, Trusted};
+
+/// Of a sync that takes no longer only its end is an Event.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// One sync that is to be done.
 pub(super) struct Attempt {
@@ -71,7 +75,10 @@ impl Actor {
     ) -> bool {
         self.healing.looked = true;
         let answer = match gate::is_waiting(status) {
-            true => self.gate.ask(status, &looked.awaited(), Instant::now()),
+            true => {
+                let patience = patience(job).unwrap_or_default();
+                self.gate.ask(status, &looked.awaited(), patience, Instant::now())
+            }
             false => Answer::None,
         };
         self.answered(status, answer).await;
@@ -207,8 +214,7 @@ impl Actor {
     ) -> bool {
         let commit = attempt.trusted.revision.commit.clone();
         let digest = attempt.plan.digest();
-        let field = "spec.syncPolicy.healthTimeout";
-        let patience = match pace::duration(field, &job.spec.sync_policy.health_timeout) {
+        let patience = match patience(job) {
             Ok(patience) => patience,
             Err(error) => {
                 self.finding(status, conditions::SYNCED, Finding::failed(&error));
@@ -383,6 +389,12 @@ impl Actor {
             tracing::warn!(application = %self.key, %error, "the record of members could not be corrected");
         }
     }
+}
+
+/// How long the application may take to become healthy.
+fn patience(job: &Job) -> Result<Duration, PipelineError> {
+    let field = "spec.syncPolicy.healthTimeout";
+    pace::duration(field, &job.spec.sync_policy.health_timeout)
 }
 
 /// How long objects may take of which a policy says so.

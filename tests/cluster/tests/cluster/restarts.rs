@@ -14,9 +14,15 @@ const LAMPS: &str = r#"{status: {type: object, x-kubernetes-preserve-unknown-fie
 
 /// A lamp is applied, and the operation waits for what becomes of it.
 fn at_the_gate<'e>(engine: &'e Engine, name: &str, policy: &Value) -> World<'e> {
+    at_the_gate_with(engine, name, policy, "")
+}
+
+fn at_the_gate_with<'e>(engine: &'e Engine, name: &str, policy: &Value, annotations: &str) -> World<'e> {
     let world = World::new(engine, name).unwrap();
-    let lamp = "apiVersion: restarts.example.com/v1\nkind: Lamp\nmetadata: {name: lamp}\n";
-    world.write("lamp.yaml", lamp).unwrap();
+    let lamp = format!(
+        "apiVersion: restarts.example.com/v1\nkind: Lamp\nmetadata: {{name: lamp, annotations: {{{annotations}}}}}\n"
+    );
+    world.write("lamp.yaml", &lamp).unwrap();
     world.commit("a lamp").unwrap();
     let mut application = world.application();
     application["spec"]["syncPolicy"] = policy.clone();
@@ -152,6 +158,10 @@ fn the_next_controller_brings_it_to_its_end() {
         &json!({"automated": {}, "healthTimeout": "6s"}),
     );
     wait_at_the_gate(&late);
+    // The time of one object counts as the whole operation's does.
+    let own_time = "sluice.dev/hook-timeout: 6s";
+    let impatient = at_the_gate_with(&engine, "gate-own-time", &json!({"automated": {}}), own_time);
+    wait_at_the_gate(&impatient);
 
     engine.kill_controller().unwrap();
     let until = |world: &World<'_>| text(&world.get().unwrap(), "/status/operation/healthyUntil").to_owned();
@@ -174,9 +184,11 @@ fn the_next_controller_brings_it_to_its_end() {
     let status = wait_verdict(&breaks, "Failed");
     let said = text(&status, "/operation/message");
     assert!(said.contains("K32") && said.contains("Fused"), "{said}");
-    let status = wait_verdict(&late, "Failed");
-    let said = text(&status, "/operation/message");
-    assert!(said.contains("K33") && said.contains("WarmingUp"), "{said}");
+    for late in [&late, &impatient] {
+        let status = wait_verdict(late, "Failed");
+        let said = text(&status, "/operation/message");
+        assert!(said.contains("K33") && said.contains("WarmingUp"), "{said}");
+    }
 
     // What was being done is done from its beginning, and is still one operation.
     wait_at_the_hook(&hooked);
