@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sluice_apply::Finalizers;
 use sluice_cluster::{ClusterError, Reply};
 use sluice_model::application::{
-    APPROVED_PLAN_ANNOTATION, ApplicationStatus, OPERATION_ANNOTATION, REFRESH_ANNOTATION,
+    APPROVED_PLAN_ANNOTATION, ApplicationStatus, OPERATION_ANNOTATION, OperationState, REFRESH_ANNOTATION,
 };
 use sluice_model::plan::ApplicationKey;
 use sluice_model::{Application, Coded, ObjectRef};
@@ -43,6 +43,10 @@ pub(crate) struct Actor {
     pub(crate) health_memory: HealthMemory,
     /// What the status in the cluster says, as far as we know.
     pub(crate) written: ApplicationStatus,
+    /// What is not worth writing yet.
+    unsaid: Option<ApplicationStatus>,
+    /// What the automation was at when the last controller ended.
+    pub(super) interrupted: Option<OperationState>,
     /// The Application's finalizers, as of our last write.
     pub(super) finalizers: Option<Finalizers>,
     uid: Option<String>,
@@ -82,6 +86,8 @@ impl Actor {
             memory: Memory::default(),
             health_memory: HealthMemory::default(),
             written: ApplicationStatus::default(),
+            unsaid: None,
+            interrupted: None,
             finalizers: None,
             uid: None,
             generation: None,
@@ -149,7 +155,7 @@ impl Actor {
         self.uid.clone_from(&application.metadata.uid);
         self.memory = Memory::default();
         self.written = application.status.clone().unwrap_or_default();
-        self.finalizers = None;
+        (self.unsaid, self.interrupted, self.finalizers) = (None, None, None);
         self.synced_generation = self.written.observed_generation;
         self.failed_generation = None;
         self.healing = automation::Healing::default();
@@ -190,10 +196,10 @@ impl Actor {
             }
         }
         self.generation = application.metadata.generation;
-        let mut status = self.written.clone();
+        let mut status = self.latest();
         status.observed_generation = self.generation;
         if self.first_look() {
-            operation::interrupted(&mut status);
+            self.interrupted = operation::interrupted(&mut status);
         }
         self.note_pause(application, &mut status).await;
         self.take_termination(application, &mut status).await;
@@ -205,6 +211,7 @@ impl Actor {
                 .clone()
                 .unwrap_or_else(|| Arc::clone(application));
             if current.metadata.deletion_timestamp.is_some() {
+                self.unsaid = Some(status);
                 return;
             }
             let mut job = Job::of(&current, &self.key.namespace);
@@ -228,7 +235,14 @@ impl Actor {
                 break;
             }
         }
-        let mut retry = self.write(status).await.is_err();
+        let mut retry = match self.gate.quiet(&status).filter(|_| refresh.is_none()) {
+            Some(until) => {
+                self.wake_at(until);
+                self.unsaid = Some(status);
+                false
+            }
+            None => self.write(status).await.is_err(),
+        };
         if let Err(error) = self.put_finalizer(application).await {
             self.note_failure(&error.into());
             retry = true;
@@ -242,6 +256,11 @@ impl Actor {
             true => failures + 1,
             false => 0,
         };
+    }
+
+    /// The status as it is, whether it is written or not.
+    pub(super) fn latest(&mut self) -> ApplicationStatus {
+        self.unsaid.take().unwrap_or_else(|| self.written.clone())
     }
 
     fn first_look(&self) -> bool {

@@ -19,8 +19,8 @@ use tokio::time::Instant;
 
 use super::actor::Actor;
 use super::operation::{self, AUTOMATIC};
+use super::standing;
 use super::syncing::{Attempt, Executed, Stop};
-use super::{gate, standing};
 use crate::error::PipelineError;
 use crate::pipeline::{Job, blocking};
 
@@ -87,7 +87,7 @@ impl Actor {
             );
         }
         if let Some(operation) = &mut status.operation {
-            gate::close(operation, patience);
+            self.gate.close(operation, patience);
         }
         true
     }

@@ -61,7 +61,7 @@ impl Actor {
         self.due = None;
         // It wants nothing any more.
         self.shared.ring(&self.shared.claims.remove(&self.key));
-        let mut status = self.written.clone();
+        let mut status = self.latest();
         self.note_pause(application, &mut status).await;
         if application.spec.pause.is_some() {
             let message =

@@ -13,11 +13,15 @@ use sluice_model::selection::Selector;
 use tokio::time::Instant;
 
 use super::actor::now;
+use super::operation::AUTOMATIC;
 use crate::codes;
 use crate::pipeline::{ObjectHealth, worst};
 
 /// How long something may be Degraded before that counts: a controller may still be at an older state of it.
 pub(crate) const PATIENCE_WITH_DEGRADED: Duration = Duration::from_secs(5);
+
+/// How long a wait is not worth a word.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// Who waits, in [`WaitingFor::what`].
 const WHAT: &str = "the application";
@@ -67,6 +71,7 @@ pub(crate) struct Awaited {
 /// What is remembered between two questions; all of it can be lost.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
+    closed: Option<Instant>,
     degraded_since: Option<Instant>,
 }
 
@@ -78,20 +83,29 @@ pub(crate) fn is_waiting(status: &ApplicationStatus) -> bool {
     })
 }
 
-/// Everything is applied: from here on the verdict is waited for, for so long.
-pub(crate) fn close(operation: &mut OperationState, patience: Duration) {
-    let until = jiff::Timestamp::now()
-        .checked_add(signed(patience))
-        .unwrap_or(jiff::Timestamp::MAX);
-    operation.healthy_until = Some(until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-}
-
 /// True for a failure of an operation that applied everything: doing it again would change nothing.
 pub(crate) fn failed_at(code: &str) -> bool {
     [codes::DEGRADED.id, codes::NOT_HEALTHY_IN_TIME.id].contains(&code)
 }
 
 impl Gate {
+    /// Everything is applied: from here on the verdict is waited for, for so long.
+    pub(crate) fn close(&mut self, operation: &mut OperationState, patience: Duration) {
+        let until = jiff::Timestamp::now()
+            .checked_add(signed(patience))
+            .unwrap_or(jiff::Timestamp::MAX);
+        operation.healthy_until = Some(until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        self.closed = Some(Instant::now());
+    }
+
+    /// Until when nobody need be told that the verdict is waited for: most are in by then. None where that time is over, and for
+    /// what somebody asked for and looks at.
+    pub(crate) fn quiet(&self, status: &ApplicationStatus) -> Option<Instant> {
+        let operation = status.operation.as_ref().filter(|_| is_waiting(status))?;
+        let until = self.closed? + QUIET;
+        (operation.id == AUTOMATIC && Instant::now() < until).then_some(until)
+    }
+
     /// Judges the application as it was found, and writes down what is waited for. `patience` is how long the verdict may take of
     /// objects of which no policy says it.
     pub(crate) fn ask(
@@ -242,7 +256,7 @@ mod tests {
     fn waiting(patience: Duration) -> ApplicationStatus {
         let mut status = ApplicationStatus::default();
         let mut operation = OperationState::default();
-        close(&mut operation, patience);
+        Gate::default().close(&mut operation, patience);
         crate::run::operation::begin(&mut status, operation);
         status
     }
@@ -323,6 +337,24 @@ mod tests {
             Gate::default().nobody_can_tell(&mut waiting(LONG)),
             Answer::Wait(_)
         ));
+    }
+
+    #[test]
+    fn a_short_wait_is_not_worth_a_word() {
+        let (mut gate, mut status) = (Gate::default(), waiting(LONG));
+        assert!(gate.quiet(&status).is_none(), "it goes on after a restart");
+        let operation = status.operation.as_mut().unwrap();
+        gate.close(operation, LONG);
+        operation.id = "1".to_owned();
+        assert!(gate.quiet(&status).is_none(), "somebody waits");
+        status.operation.as_mut().unwrap().id = AUTOMATIC.to_owned();
+        let until = gate.quiet(&status).unwrap();
+        assert!(until > Instant::now());
+        gate.closed = gate.closed.and_then(|closed| closed.checked_sub(QUIET));
+        assert!(gate.quiet(&status).is_none(), "it takes long");
+        gate.close(status.operation.as_mut().unwrap(), LONG);
+        status.operation.as_mut().unwrap().phase = OperationPhase::Succeeded;
+        assert!(gate.quiet(&status).is_none(), "it is over");
     }
 
     #[test]

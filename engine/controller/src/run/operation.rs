@@ -128,18 +128,18 @@ pub(crate) fn is_running(status: &ApplicationStatus) -> bool {
         .is_some_and(|operation| operation.phase == OperationPhase::Running)
 }
 
-/// An operation that was under way when the controller ended. One that only waits for the verdict goes on, and so does the
-/// automation by itself; what a person asked for has to be asked for again.
-pub(crate) fn interrupted(status: &mut ApplicationStatus) {
-    let Some(operation) = status.operation.as_ref().filter(|_| is_running(status)) else {
-        return;
-    };
+/// An operation that was under way when the controller ended. One that only waits for the verdict goes on; what a person asked for
+/// has to be asked for again. The automation goes on by itself, and finds out whether it was done already: its operation is handed
+/// back.
+pub(crate) fn interrupted(status: &mut ApplicationStatus) -> Option<OperationState> {
+    let operation = status.operation.as_ref().filter(|_| is_running(status))?;
     match (operation.healthy_until.is_some(), operation.id == AUTOMATIC) {
-        (true, _) => {}
-        (false, true) => status.operation = None,
+        (true, _) => None,
+        (false, true) => status.operation.take(),
         (false, false) => {
             let message = "the controller was restarted meanwhile; ask again to go on".to_owned();
             finish(status, OperationPhase::Failed, message);
+            None
         }
     }
 }
@@ -287,14 +287,14 @@ mod tests {
                 ..OperationState::default()
             };
             begin(&mut status, operation);
-            interrupted(&mut status);
-            status.operation.map(|operation| operation.phase)
+            let back = interrupted(&mut status);
+            (status.operation.map(|operation| operation.phase), back.is_some())
         };
-        assert_eq!(running(AUTOMATIC, None), None);
-        assert_eq!(running("cli-1", None), Some(OperationPhase::Failed));
+        assert_eq!(running(AUTOMATIC, None), (None, true));
+        assert_eq!(running("cli-1", None), (Some(OperationPhase::Failed), false));
         assert_eq!(
             running("cli-1", Some("2026-01-01T00:00:00Z")),
-            Some(OperationPhase::Running)
+            (Some(OperationPhase::Running), false)
         );
     }
 }

@@ -117,17 +117,14 @@ impl Actor {
                 Finding::no("ApprovalOfAnotherPlan", message),
             );
         }
+        let interrupted = self.interrupted.take();
         if status.sync.status == SyncStatus::Synced {
             self.correct_record(job, &prepared).await;
-            self.arrived(status, &trusted);
-            return false;
+            return self.arrived(job, status, &trusted, interrupted);
         }
         match self.automatic(job, status, &trusted, &prepared) {
             Decision::Nothing => false,
-            Decision::Arrived => {
-                self.arrived(status, &trusted);
-                false
-            }
+            Decision::Arrived => self.arrived(job, status, &trusted, interrupted),
             Decision::Later(when, finding) => {
                 self.wake_at(when);
                 if let Some(finding) = finding {
@@ -196,12 +193,30 @@ impl Actor {
         }
     }
 
-    /// The cluster is where this revision wants it, as far as anybody let it.
-    fn arrived(&mut self, status: &mut ApplicationStatus, trusted: &Trusted) {
-        status.sync.revision.clone_from(&trusted.revision.commit);
+    /// The cluster is where this revision wants it, as far as anybody let it. An operation that the end of a controller interrupted
+    /// after its last write only lacks the verdict. True where another look should follow.
+    fn arrived(
+        &mut self,
+        job: &Job,
+        status: &mut ApplicationStatus,
+        trusted: &Trusted,
+        interrupted: Option<OperationState>,
+    ) -> bool {
+        let commit = &trusted.revision.commit;
+        status.sync.revision.clone_from(commit);
         status.sync.target = None;
         self.synced_generation = self.generation();
         self.healing.overtaken = 0;
+        let (Some(mut operation), Ok(patience)) = (interrupted, patience(job)) else {
+            return false;
+        };
+        if operation.revision != *commit {
+            return false;
+        }
+        operation.summary = "done before the controller was restarted".to_owned();
+        self.gate.close(&mut operation, patience);
+        status.operation = Some(operation);
+        true
     }
 
     /// Executes a plan and says so. True where another look should follow.
@@ -228,6 +243,7 @@ impl Actor {
             operation::finish(status, OperationPhase::Superseded, newer);
         }
         self.gate = gate::Gate::default();
+        self.interrupted = None;
         let begun = OperationState {
             id: attempt.id.clone(),
             kind: attempt.kind,

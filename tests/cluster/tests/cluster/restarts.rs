@@ -1,10 +1,12 @@
 //! A controller that is killed while an operation is under way: the next one goes on with it, from what the status says.
 
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use anyhow::ensure;
 use serde_json::{Value, json};
 use sluice_cluster_tests::{Engine, World, condition, config_map, definition, entry, text};
+use sluice_sandbox::wait_for;
 
 use crate::operations::endless;
 
@@ -162,8 +164,15 @@ fn the_next_controller_brings_it_to_its_end() {
     let own_time = "sluice.dev/hook-timeout: 6s";
     let impatient = at_the_gate_with(&engine, "gate-own-time", &json!({"automated": {}}), own_time);
     wait_at_the_gate(&impatient);
+    // It is applied, and its status does not say so yet.
+    let unsaid = at_the_gate(&engine, "gate-unsaid", &json!({"automated": {}}));
+    wait_for("the lamp", Duration::from_secs(30), || {
+        unsaid.object("lamp/lamp").map(drop)
+    })
+    .unwrap();
 
     engine.kill_controller().unwrap();
+    becomes(&unsaid, &json!({"type": "Ready", "status": "True"}));
     let until = |world: &World<'_>| text(&world.get().unwrap(), "/status/operation/healthyUntil").to_owned();
     assert!(!until(&shines).is_empty() && !until(&breaks).is_empty() && !until(&late).is_empty());
     becomes(&shines, &json!({"type": "Ready", "status": "True"}));
@@ -173,6 +182,8 @@ fn the_next_controller_brings_it_to_its_end() {
     );
     engine.start_controller(&[]).unwrap();
 
+    let status = wait_verdict(&unsaid, "Succeeded");
+    assert_eq!(status["history"][0]["initiatedBy"], "automation");
     let status = wait_verdict(&shines, "Succeeded");
     let person = person.wait_with_output().unwrap();
     assert!(
