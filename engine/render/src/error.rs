@@ -109,12 +109,6 @@ pub enum Problem {
         /// Where it is given first.
         first: Origin,
     },
-    /// A cluster-scoped object that names a namespace.
-    #[error("is cluster-scoped and names the namespace `{namespace}`")]
-    ClusterScoped {
-        /// As written.
-        namespace: String,
-    },
     /// No such kind in the cluster, and no CRD for it in the same set.
     #[error("the cluster has no kind {kind} in version `{version}`, and no CRD here defines it")]
     UnknownKind {
@@ -217,12 +211,6 @@ pub mod codes {
         "two manifests describe one object",
         "remove one of the two places; neither is applied until then",
     );
-    /// See [`super::Problem::ClusterScoped`].
-    pub const CLUSTER_SCOPED: ErrorCode = code(
-        "R12",
-        "a cluster-scoped object names a namespace",
-        "remove `metadata.namespace` from it",
-    );
     /// See [`super::Problem::UnknownKind`].
     pub const UNKNOWN_KIND: ErrorCode = code(
         "R13",
@@ -255,7 +243,6 @@ pub mod codes {
         &NOT_FOLLOWED,
         &OTHER_TOOL,
         &DUPLICATE,
-        &CLUSTER_SCOPED,
         &UNKNOWN_KIND,
         &METADATA,
         &POINTER,
@@ -276,7 +263,6 @@ impl Problem {
             Self::NotFollowed => &codes::NOT_FOLLOWED,
             Self::OtherTool { .. } => &codes::OTHER_TOOL,
             Self::Duplicate { .. } => &codes::DUPLICATE,
-            Self::ClusterScoped { .. } => &codes::CLUSTER_SCOPED,
             Self::UnknownKind { .. } => &codes::UNKNOWN_KIND,
             Self::Metadata { .. } => &codes::METADATA,
             Self::Pointer => &codes::POINTER,

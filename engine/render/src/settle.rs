@@ -29,9 +29,9 @@ impl<F: Fn(&Object) -> Option<Scope>> Scopes for F {
     }
 }
 
-/// Gives namespaced objects that name no namespace the destination's, and refuses what cannot be applied: two manifests
-/// of one object (after namespaces are settled), a namespace on a cluster-scoped object, and a kind that neither the
-/// cluster nor a CRD among `manifests` knows.
+/// Gives namespaced objects that name no namespace the destination's, takes it from cluster-scoped ones as the API server does,
+/// and refuses what cannot be applied: two manifests of one object (after namespaces are settled), and a kind that neither
+/// the cluster nor a CRD among `manifests` knows.
 ///
 /// An object with `generateName` alone passes; whether it may have none is for the plan to say, which knows the hooks.
 ///
@@ -59,13 +59,7 @@ pub fn settle(
                 ));
                 continue;
             }
-            (Some(Scope::Cluster), Some(namespace)) => {
-                let problem = Problem::ClusterScoped {
-                    namespace: namespace.to_owned(),
-                };
-                errors.push(RenderError::about(&origin, object.reference(), problem));
-                continue;
-            }
+            (Some(Scope::Cluster), Some(_)) => without_namespace(&object),
             (Some(Scope::Namespaced), None) => with_namespace(&object, destination_namespace),
             (Some(Scope::Cluster), None) | (Some(Scope::Namespaced), Some(_)) => object,
         };
@@ -86,6 +80,15 @@ fn with_namespace(object: &Object, namespace: &str) -> Object {
     object.edit(|map| {
         if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
             metadata.insert("namespace".to_owned(), namespace.into());
+        }
+    })
+}
+
+/// Many a bundle names a namespace on its ClusterRoles.
+fn without_namespace(object: &Object) -> Object {
+    object.edit(|map| {
+        if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
+            metadata.remove("namespace");
         }
     })
 }

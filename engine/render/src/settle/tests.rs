@@ -54,11 +54,12 @@ fn one_object_has_one_manifest() {
 }
 
 #[test]
-fn a_cluster_scoped_object_names_no_namespace() {
-    let error = settled(&manifest("v1", "Namespace", "{name: a, namespace: b}")).unwrap_err();
+fn a_namespace_on_a_cluster_scoped_object_means_nothing() {
+    let within = manifest("v1", "Namespace", "{name: a, namespace: b}");
+    assert_eq!(settled(&within).unwrap(), ["Namespace a"]);
     assert_eq!(
-        error,
-        "R12: a.yaml:2: Namespace b/a: is cluster-scoped and names the namespace `b`"
+        settled(&(within + &manifest("v1", "Namespace", "{name: a}"))).unwrap_err(),
+        "R11: a.yaml:6: Namespace a: is given twice; first at a.yaml:2"
     );
 }
 
@@ -94,12 +95,10 @@ fn a_kind_is_known_to_the_cluster_or_defined_beside_it() {
 
 #[test]
 fn everything_wrong_is_said_at_once() {
-    let yaml = manifest("v1", "Namespace", "{name: a, namespace: b}")
-        + &manifest("x/v1", "Z", "{name: a}")
-        + &manifest("v1", "ConfigMap", "{name: a}").repeat(2);
+    let yaml = manifest("x/v1", "Z", "{name: a}") + &manifest("v1", "ConfigMap", "{name: a}").repeat(2);
     let errors = settle(decode("a.yaml", yaml.as_bytes()).unwrap(), &cluster, "shop").unwrap_err();
     assert_eq!(
         errors.iter().map(|error| error.code().id).collect::<Vec<_>>(),
-        ["R12", "R13", "R11"]
+        ["R13", "R11"]
     );
 }
