@@ -1,7 +1,7 @@
 //! Single requests, each with a deadline.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kube::api::{
     DeleteParams, GetParams, ListParams, PatchParams, PostParams, Preconditions, PropagationPolicy, Request,
@@ -21,6 +21,10 @@ use crate::watch::Page;
 
 /// Longer than the API server's own limit (60 s), so that its answer wins.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(65);
+/// For how long a read may be put off: longer than a new kind takes to be stored, shorter than a person waits.
+const PUT_OFF: Duration = Duration::from_secs(20);
+/// So that a server which asks for no wait at all is not asked without end.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 /// Objects a page; what `kubectl` asks for.
 const PAGE: u32 = 500;
 
@@ -244,10 +248,31 @@ impl Cluster {
         self.call(request).await
     }
 
-    /// Sends a request and reads the answer, at the pace that the server keeps up with.
+    /// Sends a request and reads the answer, at the pace that the server keeps up with. A read that the server puts off, as it
+    /// does for a moment with every new kind, is sent again when it asks for that.
     pub async fn call(&self, mut request: HttpRequest) -> Result<Reply, ClusterError> {
         tracing::trace!(method = %request.method(), uri = %request.uri(), "request");
         self.sign(request.headers_mut());
+        if request.method() != http::Method::GET {
+            return self.send(request).await;
+        }
+        let started = Instant::now();
+        loop {
+            let error = match self.send(request.clone()).await {
+                Err(error) => error,
+                answer => return answer,
+            };
+            match error.retry_after() {
+                Some(wait) if started.elapsed() + wait < PUT_OFF => {
+                    tracing::debug!(%error, "asking again");
+                    tokio::time::sleep(wait.max(SHORTEST_WAIT)).await;
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+
+    async fn send(&self, request: HttpRequest) -> Result<Reply, ClusterError> {
         let permit = self.pace.permit().await;
         let answer = self.exchange(request).await;
         permit.done(answer.as_ref().err());

@@ -88,6 +88,36 @@ fn a_storm_of_429_is_waited_out_without_adding_to_it() {
     );
 }
 
+/// As the server does for a moment with every new kind.
+#[test]
+fn what_a_command_reads_may_be_put_off() {
+    let engine = Engine::idle();
+    let proxy = ApiProxy::start(&engine.plane).unwrap();
+    let (_world, _) = planned(engine, "put-off", 1);
+    let asked = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&asked);
+    proxy.set_judge(move |request| {
+        let put_off = request.path.ends_with("/configmaps") && counter.fetch_add(1, Ordering::Relaxed) < 2;
+        if put_off {
+            Verdict::Busy(1)
+        } else {
+            Verdict::Forward
+        }
+    });
+    let mut command = engine.command();
+    command
+        .args(["diff", "app", "-n", "put-off"])
+        .env("KUBECONFIG", proxy.kubeconfig());
+    let differs = command.output().unwrap();
+    assert_eq!(
+        differs.status.code(),
+        Some(1),
+        "{}",
+        String::from_utf8_lossy(&differs.stderr)
+    );
+    assert!(asked.load(Ordering::Relaxed) > 2);
+}
+
 #[test]
 fn a_restart_of_the_api_server_in_the_middle_of_a_sync() {
     let engine = Engine::without_controller().unwrap();
