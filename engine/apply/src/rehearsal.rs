@@ -34,6 +34,7 @@ pub(crate) enum Found {
 /// What the plan itself brings.
 struct Coming {
     kinds: BTreeSet<GroupKind>,
+    namespaces: BTreeSet<String>,
     names: BTreeSet<String>,
 }
 
@@ -156,7 +157,7 @@ fn may_pass(step: &Step, error: &ClusterError, coming: &Coming) -> bool {
         ClusterError::NotFound {
             namespace: Some(namespace),
             ..
-        } => coming.names.contains(namespace),
+        } => coming.namespaces.contains(namespace),
         ClusterError::NotFound { message, .. } | ClusterError::Forbidden { message } => {
             coming.is_named_missing(message)
         }
@@ -175,6 +176,10 @@ impl Coming {
             kinds: applied()
                 .flat_map(Kind::defined_by)
                 .map(|kind| kind.group_kind())
+                .collect(),
+            namespaces: applied()
+                .filter(|object| object.group().is_empty() && object.kind() == "Namespace")
+                .map(|object| object.name().to_owned())
                 .collect(),
             names: applied().map(|object| object.name().to_owned()).collect(),
         }
@@ -198,6 +203,7 @@ mod tests {
     fn what_the_plan_brings_is_not_missing() {
         let coming = Coming {
             kinds: BTreeSet::new(),
+            namespaces: BTreeSet::new(),
             names: BTreeSet::from(["robot".to_owned()]),
         };
         assert!(coming.is_named_missing(
@@ -205,5 +211,31 @@ mod tests {
         ));
         assert!(!coming.is_named_missing("serviceaccount \"other\" not found"));
         assert!(!coming.is_named_missing("\"robot\" is forbidden"));
+    }
+
+    /// A ServiceAccount often has the name of the namespace that it is in.
+    #[test]
+    fn a_namespace_comes_as_a_namespace_only() {
+        let step: Step = serde_json::from_value(serde_json::json!({
+            "phase": "Sync", "wave": 0,
+            "object": {"group": "", "version": "v1", "kind": "ServiceAccount", "namespace": "robot", "name": "robot"},
+            "action": {
+                "do": "apply", "strategy": "server-side-apply", "force": false, "validate": true, "delete_first": false,
+                "manifest": {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot", "namespace": "robot"}},
+            },
+        }))
+        .unwrap();
+        let missing = ClusterError::NotFound {
+            message: "namespaces \"robot\" not found".to_owned(),
+            namespace: Some("robot".to_owned()),
+        };
+        let mut coming = Coming {
+            kinds: BTreeSet::new(),
+            namespaces: BTreeSet::new(),
+            names: BTreeSet::from(["robot".to_owned()]),
+        };
+        assert!(!may_pass(&step, &missing, &coming));
+        coming.namespaces.insert("robot".to_owned());
+        assert!(may_pass(&step, &missing, &coming));
     }
 }
