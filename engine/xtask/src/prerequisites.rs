@@ -7,13 +7,14 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use sluice_sandbox::cache_folder;
+use sluice_sandbox::{cache_folder, download_bundles};
 
 use crate::command::{answer, exists, run, run_within};
 
 /// A toolchain server that cannot be reached does not always say so.
 const RUSTUP_TIMEOUT: Duration = Duration::from_secs(20);
 const APT_TIMEOUT: Duration = Duration::from_secs(600);
+const GO_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Pinned, so that its answer changes only when we want it to.
 const CARGO_DENY_VERSION: &str = "0.20.2";
@@ -35,7 +36,8 @@ const WASM_PACKAGES: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", "lld-
 /// Makes sure that all is there that building and testing needs.
 pub(crate) fn all() -> Result<()> {
     programs()?;
-    wasm_target()
+    wasm_target()?;
+    bundles()
 }
 
 /// Makes sure that the programs which tests and the demo call are there.
@@ -71,6 +73,14 @@ pub(crate) fn wasm_target() -> Result<()> {
         println!("rustup cannot get {TARGET} here; taking Debian's compiler for it");
     }
     install(WASM_PACKAGES)
+}
+
+/// Makes sure that the manifests of others are there which the cluster tests sync.
+pub(crate) fn bundles() -> Result<()> {
+    download_bundles(|download| {
+        println!("getting the Go modules of tests/bundles, 7 MB, this once");
+        run_within(download, GO_TIMEOUT)
+    })
 }
 
 fn debian_compiler() -> bool {

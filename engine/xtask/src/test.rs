@@ -24,7 +24,7 @@ type Work = fn(&mut Counts) -> Result<()>;
 /// Name, what it does, how. In an order that finds cheap mistakes first.
 #[rustfmt::skip]
 const STEPS: &[(&str, &str, Work)] = &[
-    ("prerequisites", "install what this machine lacks", |_| prerequisites::all()),
+    ("prerequisites", "get what this machine lacks: programs, a target, bundles of others", |_| prerequisites::all()),
     ("format", "rustfmt and gofmt would change nothing", |_| checks::format()),
     ("tidy", "headers, crate edges, frozen interfaces", |_| tidy::run()),
     ("plugins", "build the standard plugins and the examples", |_| plugins::build()),
@@ -152,6 +152,7 @@ fn guest_tests(counts: &mut Counts) -> Result<()> {
 
 fn cluster_tests(counts: &mut Counts) -> Result<()> {
     sandbox::build()?;
+    prerequisites::bundles()?;
     counts.cargo_test(cargo().args(["test", "--release", "--no-fail-fast", "--package", CLUSTER_TESTS]))
 }
 

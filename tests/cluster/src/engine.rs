@@ -4,13 +4,19 @@ use std::{
     path::PathBuf,
     process::{Command, Output, Stdio},
     sync::{Mutex, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
 use sluice_sandbox::{ControlPlane, Folder, Process, cargo, output};
 
+use crate::condition;
+
 /// Where the controller that tests share finds what Applications share.
 pub const SHARED_NAMESPACE: &str = "sluice-shared";
+
+/// Longer than a server takes to serve a kind.
+const DEFINED_WITHIN: Duration = Duration::from_secs(60);
 
 /// A control plane, the program, and the controller where one was started.
 #[derive(Debug)]
@@ -69,10 +75,13 @@ impl Engine {
     /// Has the server take a definition of this name, and waits until it serves the kind.
     pub fn define(&self, name: &str, definition: &str) -> Result<()> {
         self.plane.apply(definition)?;
+        // `kubectl wait` fails where the server has written no condition yet.
         self.plane
-            .kubectl(&format!(
-                "wait --for=condition=Established crd/{name} --timeout=60s"
-            ))
+            .wait_for(&format!("crd/{name}"), DEFINED_WITHIN, |definition| {
+                let established = condition(&definition["status"], "Established")?;
+                ensure!(established["status"] == "True", "{established}");
+                Ok(())
+            })
             .map(drop)
     }
 

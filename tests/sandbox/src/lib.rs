@@ -9,6 +9,7 @@
 //! | [`GitDaemon`], [`SshServer`] | `git daemon` and `sshd`, for the sources that go through them |
 //! | [`GnuPg`] | a gpg home with keys made for the occasion |
 //! | [`Repository`] | a working copy: write, commit (signed by whom you like), push |
+//! | [`bundle`] | manifests that others publish, `tests/bundles` |
 //! | [`Process`], [`Folder`] | what all of these are made of: a child and a folder that do not outlive this process |
 //!
 //! Everything ends on `Drop`, and also when this process is killed: see [`janitor`] for how. Nothing reads the user's
@@ -20,6 +21,7 @@
 mod api_proxy;
 mod authority;
 mod binaries;
+mod bundles;
 mod control_plane;
 mod folder;
 mod git_daemon;
@@ -36,6 +38,7 @@ mod wait;
 pub use api_proxy::{ApiProxy, ApiRequest, Verdict};
 pub use authority::{Authority, Certificate};
 pub use binaries::{cache_folder, control_plane_binary, control_plane_source};
+pub use bundles::{bundle, download_bundles};
 pub use control_plane::ControlPlane;
 pub use folder::Folder;
 pub use git_daemon::GitDaemon;

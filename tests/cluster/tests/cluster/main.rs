@@ -6,6 +6,7 @@
 mod adoption;
 mod bad_git;
 mod bad_manifests;
+mod bundles;
 mod commands;
 mod definitions;
 mod deletion;
