@@ -31,7 +31,7 @@ use crate::error::PipelineError;
 use crate::pipeline::{Job, Prepared, Trusted};
 
 /// Of a sync that takes no longer only its end is an Event.
-const QUIET: Duration = Duration::from_secs(2);
+const QUIET: Duration = Duration::from_secs(5);
 
 /// One sync that is to be done.
 pub(super) struct Attempt {
@@ -347,7 +347,12 @@ impl Actor {
                     break stop;
                 }
                 tokio::select! {
-                    finished = &mut work => return Executed { finished, stopped: None },
+                    finished = &mut work => {
+                        if finished.failure.is_none() && parent.finalizers.is_some() {
+                            self.finalizers.clone_from(&parent.finalizers);
+                        }
+                        return Executed { finished, stopped: None };
+                    }
                     Ok(()) = now.changed() => {}
                     () = &mut late, if quiet => {
                         quiet = false;
