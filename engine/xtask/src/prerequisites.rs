@@ -78,7 +78,7 @@ pub(crate) fn wasm_target() -> Result<()> {
 /// Makes sure that the manifests of others are there which the cluster tests sync.
 pub(crate) fn bundles() -> Result<()> {
     download_bundles(|download| {
-        println!("getting the Go modules of tests/bundles, 7 MB, this once");
+        println!("getting the Go modules of tests/bundles, up to 36 MB, this once");
         run_within(download, GO_TIMEOUT)
     })
 }
