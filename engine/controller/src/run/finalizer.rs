@@ -14,7 +14,7 @@ impl Actor {
         let version = application.resource_version().unwrap_or_default();
         let ours = self.finalizers.clone();
         let mut newest = ours
-            .filter(|ours| number(&ours.version) > number(&version))
+            .filter(|ours| number(&ours.version) >= number(&version))
             .unwrap_or_else(|| Finalizers {
                 names: application.finalizers().to_vec(),
                 version,
