@@ -72,6 +72,8 @@ fn install_for_two_namespaces() {
         "registry.example.com/sluice:1",
         "--impersonate",
         "shop",
+        "--default-service-account",
+        "deployer",
     ]);
     insta::assert_snapshot!("install-namespaces", yaml);
 }

@@ -68,6 +68,8 @@ pub struct Pipeline {
     pub(crate) references: References,
     /// Where objects may be.
     pub bounds: Bounds,
+    /// The ServiceAccount of its namespace that an application acts as which names none; whoever runs this where missing.
+    pub default_account: Option<String>,
     pub(crate) answers: Memory<doubts::Answers>,
     /// For which revision and metadata the destination namespace was as it should be.
     pub(crate) namespaces: Memory<(Option<String>, Option<NamespaceMetadata>)>,
@@ -174,6 +176,7 @@ impl Pipeline {
             cluster,
             references,
             bounds: Bounds::default(),
+            default_account: None,
             answers: Memory::default(),
             namespaces: Memory::default(),
             prepared: Memory::default(),
@@ -193,7 +196,8 @@ impl Pipeline {
     /// # Errors
     /// [`PipelineError::Spec`] where what the spec names is no name.
     pub fn cluster_of(&self, job: &Job) -> Result<Cluster, PipelineError> {
-        let Some(account) = &job.spec.destination.service_account else {
+        let named = job.spec.destination.service_account.as_ref();
+        let Some(account) = named.or(self.default_account.as_ref()) else {
             return Ok(self.cluster.clone());
         };
         self.cluster

@@ -65,6 +65,8 @@ pub struct Options {
     pub poll: Duration,
     /// Where objects may be.
     pub bounds: Bounds,
+    /// The ServiceAccount of its namespace that an application acts as which names none; the engine's own rights where missing.
+    pub default_account: Option<String>,
     /// How many applications are looked at at once.
     pub concurrency: usize,
     /// How a plan is executed.
@@ -84,6 +86,7 @@ impl Default for Options {
             namespace: None,
             poll: Duration::from_secs(120),
             bounds: Bounds::default(),
+            default_account: None,
             // Looking is half computing, half waiting for the disk.
             concurrency: std::thread::available_parallelism().map_or(4, usize::from) * 2,
             apply: sluice_apply::Options::default(),
@@ -251,6 +254,7 @@ async fn work(
         pipeline: Pipeline {
             references,
             bounds: options.bounds.clone(),
+            default_account: options.default_account.clone(),
             reaching,
             ..Pipeline::new(mirrors, plugins.clone(), cluster.clone())
         },

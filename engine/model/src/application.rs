@@ -205,8 +205,8 @@ pub struct Destination {
     /// Namespace of namespaced objects that name none; the Application's own by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// ServiceAccount of the Application's namespace as which everything of this Application is read and written; the engine's own
-    /// by default.
+    /// ServiceAccount of the Application's namespace as which everything of this Application is read and written; that
+    /// of `sluice controller --default-service-account` by default, and the engine's own rights without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account: Option<String>,
 }

@@ -37,6 +37,10 @@ pub(crate) struct Arguments {
     /// Namespace that objects may be in, and that is looked into; may be given many times. The whole cluster by default
     #[arg(long, value_name = "NAMESPACE", value_parser = crate::commands::install::name)]
     manage_namespace: Vec<String>,
+    /// ServiceAccount that an Application acts as which names none, in the Application's namespace; by default the engine's own
+    /// rights serve it, so that who may write Applications has them too
+    #[arg(long, value_name = "NAME", value_parser = crate::commands::install::name)]
+    default_service_account: Option<String>,
     /// Requests to the API server under way at once for one Application, at most: fewer where it answers slowly or refuses
     #[arg(long, value_name = "NUMBER", default_value_t = sluice_apply::Options::default().concurrency, value_parser = at_least_one)]
     concurrency: usize,
@@ -101,6 +105,7 @@ fn configured(arguments: &Arguments, global: &Global) -> Options {
         namespace: global.namespace.clone(),
         poll: arguments.poll,
         bounds: Bounds::of(arguments.manage_namespace.iter().cloned()),
+        default_account: arguments.default_service_account.clone(),
         concurrency: arguments.workers.unwrap_or(defaults.concurrency),
         apply: sluice_apply::Options {
             concurrency: arguments.concurrency,

@@ -51,6 +51,9 @@ pub(crate) struct Arguments {
     /// Namespace whose ServiceAccounts it may act as; may be given many times
     #[arg(long, value_name = "NAMESPACE", value_parser = name)]
     impersonate: Vec<String>,
+    /// ServiceAccount that an Application acts as which names none; needs --impersonate or --manage-cluster
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    default_service_account: Option<String>,
     /// Let it create, change and delete everything, in the whole cluster
     #[arg(long, conflicts_with = "manage_namespace")]
     manage_cluster: bool,
@@ -63,10 +66,16 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
 }
 
 fn manifests(arguments: &Arguments, namespace: &str) -> String {
-    let bound: String = arguments
-        .manage_namespace
-        .iter()
-        .map(|namespace| format!("            - --manage-namespace={namespace}\n"))
+    let namespaces = arguments.manage_namespace.iter();
+    let bound: String = namespaces
+        .map(|namespace| format!("--manage-namespace={namespace}"))
+        .chain(
+            arguments
+                .default_service_account
+                .iter()
+                .map(|account| format!("--default-service-account={account}")),
+        )
+        .map(|flag| format!("            - {flag}\n"))
         .collect();
     let fill = |text: &str| {
         text.replace("{bound}\n", &bound)
@@ -90,7 +99,7 @@ fn manifests(arguments: &Arguments, namespace: &str) -> String {
     text
 }
 
-/// A name as Kubernetes takes it for namespaces (RFC 1123).
+/// A name as Kubernetes takes it for namespaces (a label of RFC 1123).
 pub(crate) fn name(text: &str) -> Result<String, String> {
     let inner = text
         .bytes()
@@ -98,7 +107,7 @@ pub(crate) fn name(text: &str) -> Result<String, String> {
     match inner && !text.is_empty() && text.len() <= 63 && !text.starts_with('-') && !text.ends_with('-') {
         true => Ok(text.to_owned()),
         false => {
-            Err("a namespace is at most 63 of a-z, 0-9 and -, and neither begins nor ends with -".to_owned())
+            Err("such a name is at most 63 of a-z, 0-9 and -, and neither begins nor ends with -".to_owned())
         }
     }
 }

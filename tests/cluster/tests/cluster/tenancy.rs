@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 use serde_json::{Value, json};
-use sluice_cluster_tests::{World, condition, config_map, text};
+use sluice_cluster_tests::{Engine, World, condition, config_map, text};
 
 /// A ServiceAccount that may do what is said in the namespace of the test.
 fn account(world: &World<'_>, name: &str, rules: &Value) {
@@ -88,6 +88,33 @@ fn an_account_without_rights_can_do_nothing() {
     refused(&world, "K04");
     odd["spec"]["destination"]["serviceAccount"] = Value::Null;
     world.apply(&odd).unwrap();
+}
+
+#[test]
+fn with_a_default_account_nobody_has_the_rights_of_the_engine() {
+    let engine = Engine::without_controller().unwrap();
+    engine
+        .start_controller(&["--default-service-account", "deployer"])
+        .unwrap();
+    let world = World::new(&engine, "tenancy-default").unwrap();
+    let maps = json!([{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "create", "patch", "delete"]}]);
+    account(&world, "deployer", &maps);
+    world.write("a.yaml", &config_map("a", "1")).unwrap();
+    let commit = world.commit("what it may").unwrap();
+    world.apply(&world.application()).unwrap();
+    world.wait_synced(&commit).unwrap();
+
+    let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: tenancy-all}\n\
+                rules: [{apiGroups: [\"*\"], resources: [\"*\"], verbs: [\"*\"]}]\n";
+    world.write("role.yaml", role).unwrap();
+    world.commit("more than it may").unwrap();
+    world.refresh().unwrap();
+    let said = refused(&world, "K13");
+    assert!(
+        said.contains("system:serviceaccount:tenancy-default:deployer") && said.contains("clusterroles"),
+        "{said}"
+    );
+    assert!(world.object("clusterrole/tenancy-all").is_err());
 }
 
 #[test]
