@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use futures::StreamExt as _;
-use futures::stream::FuturesOrdered;
+use futures::stream::FuturesUnordered;
 use sluice_cluster::{Cluster, ClusterError, Kind, Reply};
 use sluice_model::decision::Strategy;
 use sluice_model::object::{GroupKind, Object};
@@ -45,23 +45,22 @@ pub(crate) async fn rehearse(
     options: &Options,
 ) -> Result<Vec<Found>, ApplyError> {
     let coming = &Coming::of(steps);
-    let (mut next, mut results) = (steps.iter(), Vec::with_capacity(steps.len()));
-    let mut under_way = FuturesOrdered::new();
+    let (mut next, mut results) = (steps.iter().enumerate(), Vec::with_capacity(steps.len()));
+    let mut under_way = FuturesUnordered::new();
     loop {
         // Each is made when its turn comes: a plan may have many thousands of steps.
         let room = options.concurrency.max(1).saturating_sub(under_way.len());
-        under_way.extend(
-            next.by_ref()
-                .take(room)
-                .map(|ready| try_one(cluster, ready, coming)),
-        );
+        for (index, ready) in next.by_ref().take(room) {
+            under_way.push(async move { (index, try_one(cluster, ready, coming).await) });
+        }
         let Some(result) = under_way.next().await else {
             break;
         };
         results.push(result);
     }
+    results.sort_by_key(|(index, _)| *index);
     let (mut found, mut refusals, mut moved) = (Vec::new(), Vec::new(), Vec::new());
-    for (ready, result) in steps.iter().zip(results) {
+    for (ready, (_, result)) in steps.iter().zip(results) {
         match result {
             Ok(what) => found.push(what),
             Err(Trouble::Moved(how)) => moved.push(how),
