@@ -55,7 +55,10 @@ async fn the_cluster_moved_on() {
     let world = World::new("apply-moved-on").await;
     let (map, other) = (world.config_map("a", "1"), world.config_map("other", "1"));
     // It exists by now.
-    world.apply(&[step(map.clone())]).await;
+    assert_eq!(
+        results(&world.apply(&[step(map.clone())]).await),
+        [StepResult::Created]
+    );
     let finished = world
         .apply(&[step(other.clone()), step(world.config_map("a", "2"))])
         .await;
@@ -85,7 +88,11 @@ async fn the_cluster_moved_on() {
         results(&world.apply(&[deletion(&live)]).await),
         [StepResult::Deleted]
     );
-    world.apply(&[step(map.clone())]).await;
+    world.until_gone(&map).await;
+    assert_eq!(
+        results(&world.apply(&[step(map.clone())]).await),
+        [StepResult::Created]
+    );
     let finished = world.apply(&[step(other.clone()), deletion(&live)]).await;
     assert!(
         matches!(finished.failure, Some(ApplyError::MovedOn { .. })),

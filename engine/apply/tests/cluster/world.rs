@@ -1,6 +1,7 @@
 //! A namespace of one test, and plans for it.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sluice_apply::{Finished, NotHealthy, Options, Request, apply};
@@ -78,6 +79,15 @@ impl World {
         let reference = Object::new(manifest.clone()).unwrap().reference();
         let kind = self.cluster.kind_of(&reference).await.unwrap();
         self.cluster.get(&kind, &reference).await.unwrap()
+    }
+
+    /// Waits for the garbage collector: the end of a foreground deletion is its work.
+    pub(crate) async fn until_gone(&self, manifest: &Value) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.get(manifest).await.is_some() {
+            assert!(Instant::now() < deadline, "still there: {manifest}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// What somebody else does, with a field manager of their own.
