@@ -79,14 +79,17 @@ fn manifest(value: &str, line: u32) -> Manifest {
 
 fn live(version: &str) -> Live {
     let set = applyset::id("n", "app");
-    Live::of_members(vec![object(json!({
-        "apiVersion": "v1", "kind": "ConfigMap",
-        "metadata": {
-            "name": "a", "namespace": "n", "uid": "u", "resourceVersion": version,
-            "labels": {(applyset::PART_OF_LABEL): set},
-        },
-        "data": {"k": "wanted"},
-    }))])
+    Live::of_members(
+        vec![object(json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {
+                "name": "a", "namespace": "n", "uid": "u", "resourceVersion": version,
+                "labels": {(applyset::PART_OF_LABEL): set},
+            },
+            "data": {"k": "wanted"},
+        }))],
+        &[],
+    )
 }
 
 #[tokio::test]

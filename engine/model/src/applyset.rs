@@ -2,7 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+
+use crate::application::FIELD_MANAGER;
+use crate::object::Object;
 
 /// Label on every member; its value is the parent's id.
 pub const PART_OF_LABEL: &str = "applyset.kubernetes.io/part-of";
@@ -25,8 +29,37 @@ pub fn id(namespace: &str, name: &str) -> String {
     format!("applyset-{}-v1", URL_SAFE_NO_PAD.encode(hash))
 }
 
+/// The id of the set that an object is a member of. The label alone makes nothing a member: controllers copy labels (a Service's to
+/// its Endpoints and EndpointSlices, a Knative Service's to its Revisions), so the server's record must say that we wrote it.
+pub fn owner(live: &Object) -> Option<&str> {
+    let entries = live.record().and_then(Value::as_array).into_iter().flatten();
+    let written = entries.into_iter().any(|entry| {
+        let text = |field: &str| entry.get(field).and_then(Value::as_str).unwrap_or_default();
+        text("manager") == FIELD_MANAGER && text("subresource").is_empty()
+    });
+    live.label(PART_OF_LABEL).filter(|_| written)
+}
+
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_copied_label_makes_no_member() {
+        let live = |record: Value| {
+            let metadata =
+                json!({"name": "a", "labels": {PART_OF_LABEL: "applyset-a-v1"}, "managedFields": record});
+            Object::new(json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata})).unwrap()
+        };
+        let ours = json!({"manager": "sluice", "operation": "Apply"});
+        let controllers = json!({"manager": "kube-controller-manager", "operation": "Update"});
+        let scaled = json!({"manager": "sluice", "operation": "Update", "subresource": "scale"});
+        assert_eq!(owner(&live(json!([controllers, ours]))), Some("applyset-a-v1"));
+        assert_eq!(owner(&live(json!([controllers, scaled]))), None);
+        assert_eq!(owner(&live(json!(null))), None);
+    }
+
     #[test]
     fn an_id_is_a_valid_label_value() {
         let id = super::id("shop", "guestbook");

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sluice_model::Object;
-use sluice_model::applyset::PART_OF_LABEL;
+use sluice_model::applyset;
 
 /// Namespace (empty for none) and name.
 type Place = (Box<str>, Box<str>);
@@ -26,7 +26,7 @@ pub(crate) struct Store {
 #[derive(Debug, Default)]
 struct Inner {
     members: BTreeMap<Arc<str>, BTreeMap<Place, Object>>,
-    /// Whose an object was when it was last seen: the label may change.
+    /// Whose an object was when it was last seen: that may change.
     owner: BTreeMap<Place, Arc<str>>,
 }
 
@@ -53,7 +53,7 @@ impl Store {
     /// As [`Store::apply`], for what is not from the watch: an object that was never ours stays out.
     pub(crate) fn learn(&self, object: Object) {
         let mut inner = self.lock();
-        if object.label(PART_OF_LABEL).is_some() || inner.owner.contains_key(&place_of(&object)) {
+        if applyset::owner(&object).is_some() || inner.owner.contains_key(&place_of(&object)) {
             inner.apply(object);
         }
     }
@@ -112,7 +112,7 @@ impl Inner {
             return Vec::new();
         }
         let mut changed = Vec::new();
-        let owner = object.label(PART_OF_LABEL);
+        let owner = applyset::owner(&object);
         if self.owner.get(&place).map(|owner| &**owner) != owner {
             changed.extend(self.remove(&place));
         }
@@ -153,12 +153,14 @@ fn is_newer(held: &Object, other: &Object) -> bool {
 mod tests {
     use super::*;
     use serde_json::json;
+    use sluice_model::application::FIELD_MANAGER;
 
     fn object(name: &str, owner: Option<&str>, version: u64) -> Object {
         let mut value = json!({"apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {"name": name, "namespace": "n", "resourceVersion": version.to_string()}});
         if let Some(owner) = owner {
-            value["metadata"]["labels"] = json!({PART_OF_LABEL: owner});
+            value["metadata"]["labels"] = json!({applyset::PART_OF_LABEL: owner});
+            value["metadata"]["managedFields"] = json!([{"manager": FIELD_MANAGER, "operation": "Apply"}]);
         }
         Object::new(value).unwrap()
     }
@@ -215,6 +217,11 @@ mod tests {
     fn what_was_never_ours_is_not_learnt() {
         let store = Store::default();
         store.learn(object("a", None, 1));
+        assert_eq!(store.len(), 0);
+        // What a controller copied of ours.
+        let copy = object("b", Some("x"), 2)
+            .edit(|map| drop(map["metadata"].as_object_mut().unwrap().remove("managedFields")));
+        assert!(store.apply(copy).is_empty());
         assert_eq!(store.len(), 0);
     }
 }

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-use sluice_model::application::FIELD_MANAGER;
-use sluice_model::applyset::PART_OF_LABEL;
+use sluice_model::applyset;
 use sluice_model::decision::{Occasion, Phase, PruneVerdict};
 use sluice_model::object::{Object, ObjectKey};
 use sluice_model::plan::{Action, HeldDeletion, KeptObject, Precondition, Step};
@@ -41,7 +39,7 @@ pub(crate) fn decide<'a>(input: &'a PlanInput, set: &str) -> Deletions<'a> {
     for (key, candidate) in candidates {
         let live = &candidate.live;
         let wanted = input.occasion == Occasion::Sync && desired.contains(&key);
-        if wanted || !is_ours(live, set) || live.is_deleting() || !input.selects(live) {
+        if wanted || applyset::owner(live) != Some(set) || live.is_deleting() || !input.selects(live) {
             continue;
         }
         let mut keep = |reason: &str, decided_by: Option<&String>| {
@@ -189,21 +187,6 @@ fn has_parts(input: &PlanInput) -> bool {
         .desired
         .iter()
         .any(|desired| !desired.decision.ignored && !desired.decision.hook)
-}
-
-/// Controllers copy labels (a Service's to its Endpoints), so the label alone does not make an object ours: the server's
-/// record must say that we wrote it.
-fn is_ours(live: &Object, set: &str) -> bool {
-    let written = live
-        .record()
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .any(|entry| {
-            let text = |field: &str| entry.get(field).and_then(Value::as_str).unwrap_or_default();
-            text("manager") == FIELD_MANAGER && text("subresource").is_empty()
-        });
-    written && live.label(PART_OF_LABEL) == Some(set)
 }
 
 /// A hook with a generated name leaves one object for each revision that it ran for.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sluice_compare::{compare_taking_over, prepare};
 use sluice_model::application::{Directory, FIELD_MANAGER, Source};
-use sluice_model::applyset::{self, PART_OF_LABEL};
+use sluice_model::applyset;
 use sluice_model::decision::{Occasion, Strategy};
 use sluice_model::difference::Difference;
 use sluice_model::manager::predecessors;
@@ -308,7 +308,7 @@ impl World {
         let candidates = self
             .server
             .objects()
-            .filter(|live| live.label(PART_OF_LABEL) == Some(set.as_str()))
+            .filter(|live| applyset::owner(live) == Some(set.as_str()))
             .map(|live| {
                 // Where the application goes, Git still has what it protects.
                 let written = (occasion == Occasion::ApplicationDeleted)
@@ -558,6 +558,6 @@ pub fn owned(server: &Server) -> BTreeSet<String> {
     let set = applyset::id(&application().namespace, &application().name);
     let ours = server
         .objects()
-        .filter(|object| object.label(PART_OF_LABEL) == Some(set.as_str()));
+        .filter(|object| applyset::owner(object) == Some(set.as_str()));
     ours.map(|object| object.reference().to_string()).collect()
 }

@@ -1,11 +1,13 @@
 //! What the cluster has of an application: its members, and what it is about to adopt.
 
+use std::cell::LazyCell;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use sluice_cluster::{Cluster, Kind, Kinds};
 use sluice_model::application::{ApplicationStatus, ObjectState};
-use sluice_model::applyset::PART_OF_LABEL;
+use sluice_model::applyset::{self, PART_OF_LABEL};
 use sluice_model::manifest::Manifest;
 use sluice_model::object::{GroupKind, Object, ObjectKey};
 use sluice_model::plan::ApplicationKey;
@@ -21,7 +23,7 @@ const LIST_FROM: usize = 4;
 /// What the cluster has of an application.
 #[derive(Debug, Clone, Default)]
 pub struct Live {
-    /// By key: everything that carries the application's id.
+    /// By key: everything that is in its ApplySet.
     pub members: BTreeMap<ObjectKey, Object>,
     /// Desired objects that exist without it.
     pub others: BTreeMap<ObjectKey, Object>,
@@ -84,9 +86,25 @@ pub(crate) fn denied(status: &ApplicationStatus) -> BTreeSet<ObjectKey> {
 }
 
 impl Live {
-    /// From what a watch or a list of members gave.
-    pub fn of_members(members: Vec<Object>) -> Self {
-        let members = members.into_iter().map(|object| (object.key(), object)).collect();
+    /// From what watches or lists of members gave. What they give at several versions is taken at the one that it is written in.
+    pub fn of_members(found: Vec<Object>, manifests: &[Manifest]) -> Self {
+        let written = LazyCell::new(|| {
+            let objects = manifests.iter().map(|manifest| &manifest.object);
+            objects
+                .map(|object| (object.key(), object.api_version()))
+                .collect::<BTreeMap<_, _>>()
+        });
+        let mut members = BTreeMap::new();
+        for object in found {
+            match members.entry(object.key()) {
+                Entry::Vacant(place) => drop(place.insert(object)),
+                Entry::Occupied(mut place) => {
+                    if written.get(place.key()) == Some(&object.api_version()) {
+                        place.insert(object);
+                    }
+                }
+            }
+        }
         Self {
             members,
             ..Self::default()
@@ -100,7 +118,7 @@ impl Live {
 }
 
 impl Pipeline {
-    /// The kinds whose live objects matter: those desired, at the version they are written in, and those of earlier members.
+    /// The kinds whose live objects matter: those desired, at each version they are written in, and those of earlier members.
     pub async fn kinds(&self, job: &Job, manifests: &[Manifest]) -> Result<Vec<Kind>, PipelineError> {
         let kinds = self.cluster.kinds().await?;
         Ok(relevant(&kinds, job, manifests))
@@ -120,11 +138,16 @@ impl Pipeline {
             .buffered(PARALLEL)
             .try_collect()
             .await?;
-        let members = lists.into_iter().flatten().map(sluice_observe::lean).collect();
-        self.with_others(job, Live::of_members(members), manifests).await
+        let members = lists
+            .into_iter()
+            .flatten()
+            .filter(|object| applyset::owner(object).is_some());
+        let members = members.map(sluice_observe::lean).collect();
+        self.with_others(job, Live::of_members(members, manifests), manifests)
+            .await
     }
 
-    /// Adds the desired objects that exist without being members. Asks for nothing where all of them are.
+    /// Adds the desired objects that exist without being known as members. Asks for nothing where all of them are.
     pub async fn with_others(
         &self,
         job: &Job,
@@ -142,36 +165,41 @@ impl Pipeline {
             .buffer_unordered(PARALLEL)
             .try_collect()
             .await?;
+        let set = job.applyset();
         for object in found.into_iter().flatten() {
-            let key = object.key();
-            // A member at another version than the one it is written in: compared in the latter.
+            let (key, object) = (object.key(), sluice_observe::lean(object));
+            // Of one that is known at another version than the one it is written in: the latter is what is compared.
             live.members.remove(&key);
-            live.others.insert(key, sluice_observe::lean(object));
+            let place = match applyset::owner(&object) == Some(set.as_str()) {
+                true => &mut live.members,
+                false => &mut live.others,
+            };
+            place.insert(key, object);
         }
         Ok(live)
     }
 }
 
 fn relevant(kinds: &Kinds, job: &Job, manifests: &[Manifest]) -> Vec<Kind> {
-    let mut chosen: BTreeMap<(String, String), Kind> = BTreeMap::new();
+    let mut chosen: BTreeMap<GroupKind, BTreeMap<&str, &Kind>> = BTreeMap::new();
     for Manifest { object, .. } in manifests {
         if let Some(kind) = kinds.find(object.group(), object.version(), object.kind()) {
-            chosen
-                .entry((kind.group.clone(), kind.kind.clone()))
-                .or_insert_with(|| kind.clone());
+            let versions = chosen.entry(kind.group_kind()).or_default();
+            versions.insert(&kind.version, kind);
         }
     }
     for group_kind in &job.recorded.kinds {
-        if let Some(kind) = kinds.preferred(group_kind) {
-            chosen
-                .entry((kind.group.clone(), kind.kind.clone()))
-                .or_insert_with(|| kind.clone());
+        if !chosen.contains_key(group_kind)
+            && let Some(kind) = kinds.preferred(group_kind)
+        {
+            chosen.insert(group_kind.clone(), [(kind.version.as_str(), kind)].into());
         }
     }
+    let chosen = chosen.into_values().flat_map(BTreeMap::into_values);
     // Empty verbs: an old server that does not say.
     chosen
-        .into_values()
         .filter(|kind| kind.verbs.is_empty() || kind.can("list"))
+        .cloned()
         .collect()
 }
 
@@ -219,4 +247,44 @@ async fn look(cluster: &Cluster, kind: Kind, objects: Vec<&Object>) -> Result<Ve
         .try_collect()
         .await?;
     Ok(found.into_iter().flatten().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use sluice_model::manifest::Origin;
+
+    fn lock(version: &str, name: &str) -> Object {
+        Object::new(json!({"apiVersion": version, "kind": "Lock", "metadata": {"name": name}})).unwrap()
+    }
+
+    #[test]
+    fn what_is_there_at_several_versions_is_taken_at_the_one_that_it_is_written_in() {
+        let found = ["e.com/v1", "e.com/v1beta1"]
+            .into_iter()
+            .flat_map(|version| ["new", "old", "unwanted"].map(|name| lock(version, name)))
+            .collect();
+        let manifests = [lock("e.com/v1", "new"), lock("e.com/v1beta1", "old")].map(|object| Manifest {
+            object,
+            origin: Origin {
+                file: "a.yaml".to_owned(),
+                line: 1,
+            },
+        });
+        let live = Live::of_members(found, &manifests);
+        let versions: Vec<_> = live
+            .members
+            .values()
+            .map(|object| (object.name(), object.api_version()))
+            .collect();
+        assert_eq!(
+            versions,
+            [
+                ("new", "e.com/v1"),
+                ("old", "e.com/v1beta1"),
+                ("unwanted", "e.com/v1")
+            ]
+        );
+    }
 }

@@ -208,7 +208,7 @@ mod tests {
         claims.add(&application("a"), "repo", None);
         claims.add(&application("b"), "repo", None);
         claims.listed();
-        (claims, Live::of_members(vec![live("x", "a")]))
+        (claims, Live::of_members(vec![live("x", "a")], &[]))
     }
 
     #[test]
@@ -284,7 +284,7 @@ mod tests {
         };
         claims.add(&a, "repo", None);
         claims.add(&b, "repo", Some(&status));
-        let members = Live::of_members(vec![live("x", "a"), live("y", "a")]);
+        let members = Live::of_members(vec![live("x", "a"), live("y", "a")], &[]);
         let about = || claims.about(&a, &members, &BTreeSet::new());
         assert!(about().unsettled.is_some_and(|why| why.contains("listed")));
         assert_eq!(claims.listed(), std::slice::from_ref(&a));

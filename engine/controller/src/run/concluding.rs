@@ -22,7 +22,7 @@ use super::operation::{self, AUTOMATIC};
 use super::standing;
 use super::syncing::{Attempt, Executed, Stop};
 use crate::error::PipelineError;
-use crate::pipeline::{Job, blocking};
+use crate::pipeline::{Job, Live, blocking};
 
 /// A plan that the cluster overtook is made anew at once, this often in a row.
 const OVERTAKEN: u32 = 3;
@@ -175,11 +175,11 @@ impl Actor {
         }
         let running = async {
             let kinds = pipeline.kinds(job, &attempt.manifests).await?;
-            let live: Vec<Object> = shared
-                .observer
-                .snapshot(&kinds, &job.applyset())
+            let found = shared.observer.snapshot(&kinds, &job.applyset());
+            let live: Vec<Object> = Live::of_members(found, &attempt.manifests)
+                .members
                 .into_iter()
-                .filter(|object| hooks.contains(&object.key()))
+                .filter_map(|(key, object)| hooks.contains(&key).then_some(object))
                 .collect();
             let (plugins, policies) = (pipeline.plugins.clone(), job.spec.policies.health.clone());
             let (asked, now): (Vec<Object>, _) = (live.iter().map(mask).collect(), jiff::Timestamp::now());

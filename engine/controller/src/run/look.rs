@@ -264,7 +264,7 @@ impl Actor {
         let members = shared.observer.snapshot(&kinds, &job.applyset());
         let mut live = shared
             .pipeline
-            .with_others(job, Live::of_members(members), manifests)
+            .with_others(job, Live::of_members(members, manifests), manifests)
             .await?;
         live.claims = shared.claims.about(&self.key, &live, &wanted(manifests));
         Ok(live)

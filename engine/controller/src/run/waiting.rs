@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::Shared;
 use super::gate::{self, PATIENCE_WITH_DEGRADED};
 use super::wake::Wake;
-use crate::pipeline::{Job, blocking};
+use crate::pipeline::{Job, Live, blocking};
 
 /// What has no watch event may still change its verdict by time.
 const TICK: Duration = Duration::from_secs(1);
@@ -154,13 +154,11 @@ impl Waiting {
             .ensure(&kinds, Duration::from_secs(10))
             .await
             .map_err(|error| one_line(&error))?;
-        let live: Vec<Object> = self
-            .shared
-            .observer
-            .snapshot(&kinds, &self.job.applyset())
+        let found = self.shared.observer.snapshot(&kinds, &self.job.applyset());
+        let live: Vec<Object> = Live::of_members(found, &self.manifests)
+            .members
             .into_iter()
-            .filter(|object| wanted.contains(&object.key()))
-            .map(|object| mask(&object))
+            .filter_map(|(key, object)| wanted.contains(&key).then(|| mask(&object)))
             .collect();
         let (plugins, policies, asked) = (
             self.shared.pipeline.plugins.clone(),

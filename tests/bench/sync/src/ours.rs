@@ -53,7 +53,7 @@ pub(crate) async fn measure(
     let observer = Observer::new(cluster.clone(), None, Arc::new(|_: &str| ()));
     let kinds = pipeline.kinds(&job, &manifests).await?;
     observer.ensure(&kinds, Duration::from_secs(30)).await?;
-    let live = || Live::of_members(observer.snapshot(&kinds, &job.applyset()));
+    let live = || Live::of_members(observer.snapshot(&kinds, &job.applyset()), &manifests);
     let prepare = async |live: Live| -> Result<Arc<Prepared>> {
         let live = pipeline.with_others(&job, live, &manifests).await?;
         let now = jiff::Timestamp::UNIX_EPOCH;

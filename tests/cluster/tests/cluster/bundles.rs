@@ -263,6 +263,8 @@ fn seven_hundred_objects_of_others_in_one_sync_and_the_next_release_of_some() {
         format!("{objects} created"),
         "{status:#}"
     );
+    // Many of their controllers' objects carry the labels of these.
+    assert_eq!(status["objects"], objects, "{status:#}");
     rests(&world);
 
     // The large ones arrived as they are written.

@@ -15,6 +15,7 @@ mod going_back;
 mod keys;
 mod killed;
 mod lifecycle;
+mod membership;
 mod operations;
 mod outages;
 mod ownership;
