@@ -1,0 +1,4 @@
+//! See `../../src/plan.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sluice_fuzz::plan::run(bytes));

@@ -1,0 +1,4 @@
+//! See `../../src/rules.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sluice_fuzz::rules::run(bytes));

@@ -1,0 +1,29 @@
+//! What must hold of any bytes that somebody hands us, as functions that panic where it does not.
+//!
+//! Each is one fuzz target of `libfuzzer/`, which looks for such bytes; `tests/seeds.rs` gives them those that are known.
+#![forbid(unsafe_code)]
+
+pub mod allowed_signers;
+pub mod keyring;
+mod known;
+pub mod manifests;
+pub mod object;
+pub mod plan;
+pub mod pointers;
+pub mod rules;
+pub mod signature;
+
+/// A target: takes any bytes.
+pub type Target = fn(&[u8]);
+
+/// All of them, by the name of their folder in `seeds/`.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("allowed_signers", allowed_signers::run),
+    ("keyring", keyring::run),
+    ("manifests", manifests::run),
+    ("object", object::run),
+    ("plan", plan::run),
+    ("pointers", pointers::run),
+    ("rules", rules::run),
+    ("signature", signature::run),
+];
