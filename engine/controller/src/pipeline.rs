@@ -73,6 +73,7 @@ pub struct Pipeline {
     pub(crate) answers: Memory<doubts::Answers>,
     /// For which revision and metadata the destination namespace was as it should be.
     pub(crate) namespaces: Memory<(Option<String>, Option<NamespaceMetadata>)>,
+    pub(crate) complete: Memory<Arc<live::Complete>>,
     pub(crate) prepared: Memory<Arc<recall::Recalled>>,
     /// How repositories are reached where an Application says nothing else.
     pub reaching: Reaching,
@@ -179,6 +180,7 @@ impl Pipeline {
             default_account: None,
             answers: Memory::default(),
             namespaces: Memory::default(),
+            complete: Memory::default(),
             prepared: Memory::default(),
             reaching: Reaching::default(),
         }
@@ -188,6 +190,7 @@ impl Pipeline {
     pub fn forget(&self, key: &ApplicationKey) {
         drop(self.answers.take(key));
         drop(self.namespaces.take(key));
+        drop(self.complete.take(key));
         drop(self.prepared.take(key));
     }
 

@@ -116,7 +116,7 @@ async fn whatever_changes_is_looked_at() {
         ("no live object any more", |stage| stage.live = Live::default()),
         ("whose the live object is", |stage| {
             let others = std::mem::take(&mut stage.live.members);
-            stage.live.others = others;
+            stage.live.others = (*others).clone();
         }),
         ("what others want", |stage| {
             stage.live.claims.unsettled = Some("not known yet".to_owned())

@@ -135,8 +135,7 @@ pub struct Prepared {
     pub(super) uses_time: bool,
     /// What plans are made of, but for [`Self::objects`].
     rest: PlanInput,
-    /// In the order of their keys.
-    pub(super) members: Vec<Object>,
+    pub(super) members: Arc<BTreeMap<ObjectKey, Object>>,
 }
 
 impl Prepared {
@@ -176,7 +175,7 @@ impl Prepared {
     /// True where any object is meant, in Git or in the cluster.
     pub fn has(&self, selection: &[Selector]) -> bool {
         let desired = self.objects.iter().map(Compared::reference);
-        let live = self.members.iter().map(Object::reference);
+        let live = self.members.values().map(Object::reference);
         selection.is_empty()
             || desired
                 .chain(live)
@@ -199,11 +198,11 @@ impl Prepared {
             .filter(|step| matches!(step.action, Action::Delete { .. }))
             .map(|step| step.object.key())
             .collect();
-        let staying = self
-            .members
-            .iter()
-            .filter(|object| deleted.is_empty() || !deleted.contains(&object.key()));
-        Members::of(desired.chain(staying), &plan.application.namespace)
+        let staying = self.members.iter().filter(|(key, _)| !deleted.contains(*key));
+        Members::of(
+            desired.chain(staying.map(|(_, object)| object)),
+            &plan.application.namespace,
+        )
     }
 }
 
@@ -311,7 +310,7 @@ fn decide(
         problems,
         uses_time: plugins.decisions_use_time(&job.spec.policies),
         rest,
-        members: live.members.values().cloned().collect(),
+        members: Arc::clone(&live.members),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cell::LazyCell;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use sluice_cluster::{Cluster, Kind, Kinds};
@@ -24,7 +25,7 @@ const LIST_FROM: usize = 4;
 #[derive(Debug, Clone, Default)]
 pub struct Live {
     /// By key: everything that is in its ApplySet.
-    pub members: BTreeMap<ObjectKey, Object>,
+    pub members: Arc<BTreeMap<ObjectKey, Object>>,
     /// Desired objects that exist without it.
     pub others: BTreeMap<ObjectKey, Object>,
     /// What other applications want of all this.
@@ -106,7 +107,7 @@ impl Live {
             }
         }
         Self {
-            members,
+            members: Arc::new(members),
             ..Self::default()
         }
     }
@@ -114,6 +115,23 @@ impl Live {
     /// The live object of a key.
     pub fn find(&self, key: &ObjectKey) -> Option<&Object> {
         self.members.get(key).or_else(|| self.others.get(key))
+    }
+}
+
+/// What was found of an application where all that its manifests say is among its members.
+#[derive(Debug)]
+pub(crate) struct Complete {
+    found: Vec<Object>,
+    manifests: Vec<Manifest>,
+    members: Arc<BTreeMap<ObjectKey, Object>>,
+}
+
+impl Complete {
+    fn is_of(&self, found: &[Object], manifests: &[Manifest]) -> bool {
+        let (before, now) = (self.found.iter(), found.iter());
+        self.found.len() == found.len()
+            && before.zip(now).all(|(before, now)| before.is_same_instance(now))
+            && self.manifests == manifests
     }
 }
 
@@ -143,20 +161,39 @@ impl Pipeline {
             .flatten()
             .filter(|object| applyset::owner(object).is_some());
         let members = members.map(sluice_observe::lean).collect();
-        self.with_others(job, Live::of_members(members, manifests), manifests)
-            .await
+        self.live(job, members, manifests).await
     }
 
-    /// Adds the desired objects that exist without being known as members. Asks for nothing where all of them are.
-    pub async fn with_others(
+    /// What watches or lists gave, with the desired objects that exist without being known as members. Asks for nothing where all of
+    /// them are, and where that was so before, with the same objects in the same state, finds nothing out again.
+    pub async fn live(
         &self,
         job: &Job,
-        mut live: Live,
+        found: Vec<Object>,
         manifests: &[Manifest],
     ) -> Result<Live, PipelineError> {
+        let known = self.complete.get(&job.key);
+        if let Some(complete) = known.filter(|complete| complete.is_of(&found, manifests)) {
+            return Ok(Live {
+                members: Arc::clone(&complete.members),
+                ..Live::default()
+            });
+        }
+        let mut live = Live::of_members(found.clone(), manifests);
         let cluster = self.cluster_of(job)?;
         let kinds = self.cluster.kinds().await?;
         let missing = missing(&kinds, &live, manifests);
+        // Of a kind that is not served nothing could be missing.
+        if missing.is_empty() && manifests.iter().all(|manifest| kinds.has(&manifest.object)) {
+            let complete = Complete {
+                found,
+                manifests: manifests.to_vec(),
+                members: Arc::clone(&live.members),
+            };
+            self.complete.put(&job.key, Arc::new(complete));
+            return Ok(live);
+        }
+        drop(self.complete.take(&job.key));
         let looks: Vec<_> = missing
             .into_iter()
             .map(|(kind, objects)| look(&cluster, kind, objects))
@@ -166,12 +203,13 @@ impl Pipeline {
             .try_collect()
             .await?;
         let set = job.applyset();
+        let members = Arc::make_mut(&mut live.members);
         for object in found.into_iter().flatten() {
             let (key, object) = (object.key(), sluice_observe::lean(object));
             // Of one that is known at another version than the one it is written in: the latter is what is compared.
-            live.members.remove(&key);
+            members.remove(&key);
             let place = match applyset::owner(&object) == Some(set.as_str()) {
-                true => &mut live.members,
+                true => &mut *members,
                 false => &mut live.others,
             };
             place.insert(key, object);
@@ -181,9 +219,14 @@ impl Pipeline {
 }
 
 fn relevant(kinds: &Kinds, job: &Job, manifests: &[Manifest]) -> Vec<Kind> {
+    let objects = manifests.iter().map(|manifest| &manifest.object);
+    let written: BTreeSet<(&str, &str)> = objects
+        .map(|object| (object.api_version(), object.kind()))
+        .collect();
     let mut chosen: BTreeMap<GroupKind, BTreeMap<&str, &Kind>> = BTreeMap::new();
-    for Manifest { object, .. } in manifests {
-        if let Some(kind) = kinds.find(object.group(), object.version(), object.kind()) {
+    for (api_version, kind) in written {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        if let Some(kind) = kinds.find(group, version, kind) {
             let versions = chosen.entry(kind.group_kind()).or_default();
             versions.insert(&kind.version, kind);
         }
@@ -259,19 +302,39 @@ mod tests {
         Object::new(json!({"apiVersion": version, "kind": "Lock", "metadata": {"name": name}})).unwrap()
     }
 
+    fn manifest(object: Object) -> Manifest {
+        let origin = Origin {
+            file: "a.yaml".to_owned(),
+            line: 1,
+        };
+        Manifest { object, origin }
+    }
+
+    #[test]
+    fn what_was_complete_is_so_for_the_same_objects_alone() {
+        let found = vec![lock("e.com/v1", "a"), lock("e.com/v1", "b")];
+        let manifests = vec![manifest(lock("e.com/v1", "a")), manifest(lock("e.com/v1", "b"))];
+        let complete = Complete {
+            members: Live::of_members(found.clone(), &manifests).members,
+            found: found.clone(),
+            manifests: manifests.clone(),
+        };
+        assert!(complete.is_of(&found, &manifests));
+        assert!(!complete.is_of(&found[1..], &manifests));
+        assert!(!complete.is_of(&found, &manifests[1..]));
+        // The same content again is another state of the object.
+        assert!(!complete.is_of(&[found[0].clone(), lock("e.com/v1", "b")], &manifests));
+        let other = [manifests[0].clone(), manifest(lock("e.com/v1", "c"))];
+        assert!(!complete.is_of(&found, &other));
+    }
+
     #[test]
     fn what_is_there_at_several_versions_is_taken_at_the_one_that_it_is_written_in() {
         let found = ["e.com/v1", "e.com/v1beta1"]
             .into_iter()
             .flat_map(|version| ["new", "old", "unwanted"].map(|name| lock(version, name)))
             .collect();
-        let manifests = [lock("e.com/v1", "new"), lock("e.com/v1beta1", "old")].map(|object| Manifest {
-            object,
-            origin: Origin {
-                file: "a.yaml".to_owned(),
-                line: 1,
-            },
-        });
+        let manifests = [lock("e.com/v1", "new"), lock("e.com/v1beta1", "old")].map(manifest);
         let live = Live::of_members(found, &manifests);
         let versions: Vec<_> = live
             .members

@@ -56,8 +56,9 @@ impl Pipeline {
         let holds = last.grounds == *grounds
             && last.claims == live.claims
             && last.manifests == manifests
-            && same(&last.prepared.members, live.members.values())
-            && same(&last.others, live.others.values());
+            && (Arc::ptr_eq(&last.prepared.members, &live.members)
+                || same(last.prepared.members.values(), live.members.values()))
+            && same(last.others.iter(), live.others.values());
         holds.then(|| Arc::clone(&last.prepared))
     }
 
@@ -85,10 +86,9 @@ impl Pipeline {
 }
 
 /// True where the cluster has the same objects in the same state.
-fn same<'o>(before: &[Object], now: impl ExactSizeIterator<Item = &'o Object>) -> bool {
-    before.len() == now.len()
-        && before
-            .iter()
-            .zip(now)
-            .all(|(before, now)| before.is_same_state(now))
+fn same<'o>(
+    before: impl ExactSizeIterator<Item = &'o Object>,
+    now: impl ExactSizeIterator<Item = &'o Object>,
+) -> bool {
+    before.len() == now.len() && before.zip(now).all(|(before, now)| before.is_same_state(now))
 }

@@ -7,7 +7,7 @@
 //! restart that is what its status says that it cannot have.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sluice_model::application::ApplicationStatus;
 use sluice_model::applyset::{self, PART_OF_LABEL};
@@ -38,7 +38,7 @@ struct Wants {
     /// The version of the repository at which it said so; none where it has said nothing yet.
     version: Option<u64>,
     /// None where that was never known.
-    objects: Option<BTreeSet<ObjectKey>>,
+    objects: Option<Arc<BTreeSet<ObjectKey>>>,
     /// What it wants and cannot have.
     denied: BTreeSet<ObjectKey>,
 }
@@ -89,7 +89,7 @@ impl Claims {
         &self,
         key: &ApplicationKey,
         version: u64,
-        objects: Option<BTreeSet<ObjectKey>>,
+        objects: Option<Arc<BTreeSet<ObjectKey>>>,
     ) -> Vec<ApplicationKey> {
         let mut all = self.lock();
         let Some(wants) = all.applications.get_mut(key) else {
@@ -198,8 +198,8 @@ mod tests {
         live(name, "").key()
     }
 
-    fn keys(names: &[&str]) -> Option<BTreeSet<ObjectKey>> {
-        Some(names.iter().map(|name| key(name)).collect())
+    fn keys(names: &[&str]) -> Option<Arc<BTreeSet<ObjectKey>>> {
+        Some(Arc::new(names.iter().map(|name| key(name)).collect()))
     }
 
     /// Two applications of one repository, and what the first has in the cluster: `x`.
@@ -259,7 +259,7 @@ mod tests {
         claims.say(&b, 2, keys(&["x"]));
         let kept = claims.about(&a, &members, &BTreeSet::new());
         assert!(kept.reason(&key("x")).is_some_and(|why| why.contains("shop/b")));
-        assert_eq!(claims.about(&b, &theirs, &wanted).released, wanted);
+        assert_eq!(claims.about(&b, &theirs, &wanted).released, *wanted);
         // Nobody else wants it any more.
         claims.say(&b, 2, keys(&[]));
         assert_eq!(

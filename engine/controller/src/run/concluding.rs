@@ -178,8 +178,9 @@ impl Actor {
             let found = shared.observer.snapshot(&kinds, &job.applyset());
             let live: Vec<Object> = Live::of_members(found, &attempt.manifests)
                 .members
-                .into_iter()
-                .filter_map(|(key, object)| hooks.contains(&key).then_some(object))
+                .iter()
+                .filter(|(key, _)| hooks.contains(key))
+                .map(|(_, object)| object.clone())
                 .collect();
             let (plugins, policies) = (pipeline.plugins.clone(), job.spec.policies.health.clone());
             let (asked, now): (Vec<Object>, _) = (live.iter().map(mask).collect(), jiff::Timestamp::now());

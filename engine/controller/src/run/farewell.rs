@@ -307,10 +307,11 @@ impl Actor {
         // What is on its way out needs no second word.
         let (going, staying): (Vec<_>, Vec<_>) = live
             .members
-            .into_iter()
+            .iter()
+            .map(|(key, object)| (key.clone(), object.clone()))
             .partition(|(_, object)| object.is_deleting());
         let live = Live {
-            members: staying.into_iter().collect(),
+            members: Arc::new(staying.into_iter().collect()),
             others: std::collections::BTreeMap::new(),
             claims: live.claims,
         };

@@ -61,9 +61,17 @@ impl Looked {
 pub(crate) struct Memory {
     pub(crate) trust: trusting::Memory,
     rendered: Option<(Rendering, Arc<Vec<Manifest>>)>,
+    wanted: Option<Wanted>,
     judged: Option<Judged>,
     /// How new the repository was at the last look.
     pub(super) version: u64,
+}
+
+/// What was rendered last says is wanted.
+#[derive(Debug)]
+struct Wanted {
+    manifests: Arc<Vec<Manifest>>,
+    keys: Arc<BTreeSet<ObjectKey>>,
 }
 
 /// What manifests are rendered from.
@@ -173,7 +181,7 @@ impl Actor {
         let manifests = self.rendered(job, &trusted).await?;
         let rendered = standing::rendered(manifests.len(), &trusted.tree.get().submodules);
         self.finding(status, conditions::RENDERED, Finding::yes("Rendered", rendered));
-        let desired = wanted(&manifests);
+        let desired = self.wanted(&manifests);
         let told = shared.claims.say(&self.key, self.memory.version, Some(desired));
         shared.ring(&told);
         let mut live = self.live(job, &manifests).await?;
@@ -250,9 +258,22 @@ impl Actor {
             return Ok(Arc::clone(manifests));
         }
         let manifests = Arc::new(self.shared.pipeline.manifests(job, trusted).await?);
+        self.memory.wanted = Some(Wanted {
+            keys: Arc::new(keys(&manifests)),
+            manifests: Arc::clone(&manifests),
+        });
         let lasts = self.shared.pipeline.serves(&manifests);
         self.memory.rendered = lasts.then(|| (rendering, Arc::clone(&manifests)));
         Ok(manifests)
+    }
+
+    /// What manifests say is wanted.
+    fn wanted(&self, manifests: &[Manifest]) -> Arc<BTreeSet<ObjectKey>> {
+        let last = self.memory.wanted.as_ref();
+        match last.filter(|last| std::ptr::eq(last.manifests.as_slice(), manifests)) {
+            Some(last) => Arc::clone(&last.keys),
+            None => Arc::new(keys(manifests)),
+        }
     }
 
     /// What the cluster has, from the watches; what is still to be adopted is asked for.
@@ -262,11 +283,8 @@ impl Actor {
         shared.observer.ensure(&kinds, FIRST_LISTS).await?;
         shared.needs(&self.key, kinds.clone());
         let members = shared.observer.snapshot(&kinds, &job.applyset());
-        let mut live = shared
-            .pipeline
-            .with_others(job, Live::of_members(members, manifests), manifests)
-            .await?;
-        live.claims = shared.claims.about(&self.key, &live, &wanted(manifests));
+        let mut live = shared.pipeline.live(job, members, manifests).await?;
+        live.claims = shared.claims.about(&self.key, &live, &self.wanted(manifests));
         Ok(live)
     }
 
@@ -278,7 +296,7 @@ impl Actor {
             && !self.shared.ending.is_cancelled()
         {
             tokio::time::sleep(BETWEEN_QUESTIONS).await;
-            live.claims = self.shared.claims.about(&self.key, live, &wanted(manifests));
+            live.claims = self.shared.claims.about(&self.key, live, &self.wanted(manifests));
         }
     }
 
@@ -324,8 +342,7 @@ impl Actor {
     }
 }
 
-/// What the manifests say is wanted.
-fn wanted(manifests: &[Manifest]) -> BTreeSet<ObjectKey> {
+fn keys(manifests: &[Manifest]) -> BTreeSet<ObjectKey> {
     let keys = manifests.iter().map(|manifest| manifest.object.key());
     keys.collect()
 }

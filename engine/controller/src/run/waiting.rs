@@ -157,8 +157,9 @@ impl Waiting {
         let found = self.shared.observer.snapshot(&kinds, &self.job.applyset());
         let live: Vec<Object> = Live::of_members(found, &self.manifests)
             .members
-            .into_iter()
-            .filter_map(|(key, object)| wanted.contains(&key).then(|| mask(&object)))
+            .iter()
+            .filter(|(key, _)| wanted.contains(key))
+            .map(|(_, object)| mask(object))
             .collect();
         let (plugins, policies, asked) = (
             self.shared.pipeline.plugins.clone(),
