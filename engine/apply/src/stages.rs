@@ -3,6 +3,8 @@
 //! The plan's order is kept; this only says where the executor must pause: consecutive steps of one stage do not need each
 //! other and go in parallel.
 
+use std::collections::HashSet;
+
 use sluice_model::ObjectRef;
 use sluice_model::plan::{Action, Step};
 
@@ -45,17 +47,27 @@ fn stage_of(object: &ObjectRef) -> Stage {
 /// Cuts the steps of one wave into runs that may each be done in parallel; the runs follow one another.
 pub(crate) fn runs<'a>(steps: &[&'a Step]) -> Vec<Vec<&'a Step>> {
     let mut runs: Vec<Vec<&'a Step>> = Vec::new();
-    let mut current = None;
+    let (mut current, mut names) = (None, HashSet::new());
     for step in steps {
         let stage = stage(step);
-        // The same object twice (a hook that is replaced): one after the other.
-        let again = runs.last().is_some_and(|run| {
-            run.iter()
-                .any(|other| other.object.key() == step.object.key() && !step.object.name.is_empty())
-        });
+        let ObjectRef {
+            group,
+            kind,
+            namespace,
+            name,
+            ..
+        } = &step.object;
+        let name = (group, kind, namespace, name);
         match runs.last_mut() {
-            Some(run) if current == Some(stage) && !again => run.push(step),
-            _ => runs.push(vec![step]),
+            // The same object twice (a hook that is replaced): one after the other.
+            Some(run) if current == Some(stage) && !names.contains(&name) => run.push(step),
+            _ => {
+                runs.push(vec![step]);
+                names.clear();
+            }
+        }
+        if !step.object.name.is_empty() {
+            names.insert(name);
         }
         current = Some(stage);
     }
