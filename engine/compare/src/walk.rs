@@ -282,16 +282,17 @@ impl<'a> Walk<'a> {
 
     /// A value of which Git gives nothing, and we applied at least a part.
     fn removed(&mut self, live: &'a Value, ours: &'a Tree) {
-        if self.is_ignored() || self.is_our_label() {
+        if self.is_ignored() || self.is_kept_by_others() {
             return;
         }
         match live {
             Value::Object(fields) if !ours.is_empty() => {
-                let label = matches!(
+                // Each of these speaks for itself, and the map without them says nothing.
+                let marks = matches!(
                     self.path.as_slice(),
-                    [Part::Field("metadata"), Part::Field("labels")]
+                    [Part::Field("metadata"), Part::Field("labels" | "annotations")]
                 );
-                if !label && covers(ours, live) && !self.any_ignored {
+                if !marks && covers(ours, live) && !self.any_ignored {
                     self.report(Some(live), None);
                 } else {
                     self.removed_fields_of(fields, ours);
@@ -319,12 +320,24 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The label of ownership is added when a plan is made, so manifests do not have it.
-    fn is_our_label(&self) -> bool {
-        matches!(
-            self.path.as_slice(),
-            [Part::Field("metadata"), Part::Field("labels"), Part::Field(name)] if *name == PART_OF_LABEL
-        )
+    /// True for a label or an annotation that is there whether Git has it or not: that of ownership is added when a plan is made, and
+    /// some the server sets by itself, on record for whoever made the object.
+    fn is_kept_by_others(&self) -> bool {
+        match self.path.as_slice() {
+            [Part::Field("metadata"), Part::Field("labels"), Part::Field(name)] => {
+                // <https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-metadata-name>
+                [PART_OF_LABEL, "kubernetes.io/metadata.name"].contains(name)
+            }
+            [
+                Part::Field("metadata"),
+                Part::Field("annotations"),
+                Part::Field(name),
+            ] => {
+                // What was `spec.templateGeneration` before `apps/v1`.
+                *name == "deprecated.daemonset.template.generation"
+            }
+            _ => false,
+        }
     }
 
     /// True where a value that is changed as a whole says what Git says, defaults aside.

@@ -347,10 +347,7 @@ fn bundles_that_kubectl_deployed_change_hands_without_a_change() {
     for step in steps {
         // Ours from now on, and nothing in it changes.
         assert_ne!(step["action"]["take_over"], json!([]), "{step:#}");
-        for change in step["changes"].as_array().into_iter().flatten() {
-            let pointer = text(change, "/pointer");
-            assert!(pointer.starts_with("/metadata/"), "{step:#}");
-        }
+        assert!(step["changes"].as_array().is_none_or(Vec::is_empty), "{step:#}");
     }
     let plan = engine.write("adopted-bundles.json", plan).unwrap();
     world.done(&["apply", &plan.display().to_string()]);
