@@ -8,9 +8,8 @@
 //! that lies off the line, on a branch that was merged, was never a state of this branch and is not synced by itself,
 //! however well it is signed; and a commit of the line below which the last trusted one is not found is a way around it.
 
+mod verdicts;
 mod walk;
-
-use std::collections::BTreeMap;
 
 use sluice_model::application::{OnUnverified, VerificationMode};
 use sluice_model::tree::Tree;
@@ -22,8 +21,9 @@ use crate::check::{Answer, Explanation, RuleAnswer};
 use crate::error::VerifyError;
 use crate::ledger::{Entry, Ledger};
 use crate::object;
-use crate::rules::{By, Change, Refused};
+use crate::rules::{Change, Refused};
 use crate::verifier::{Judged, Verifier, in_parallel};
+use verdicts::{Facts, Verdicts};
 use walk::{Chain, proven};
 
 /// What is asked of a revision.
@@ -439,116 +439,6 @@ impl Verifier<'_> {
             trusted,
             entries,
         })
-    }
-}
-
-/// What rules need to know of a commit.
-struct Facts {
-    own: Vec<String>,
-    committer: Option<String>,
-}
-
-/// The verdicts on a chain.
-struct Verdicts<'a> {
-    verifier: &'a Verifier<'a>,
-    chain: &'a Chain<'a>,
-    judged: &'a [Judged],
-    facts: &'a [Facts],
-}
-
-/// Which commits of a chain are refused, by their number, and by which rule where it was one.
-type RefusedCommits = BTreeMap<usize, Option<Refused>>;
-
-/// How many older commits are tried where what came after a commit decides whether it is trusted. A person has to look at
-/// such a history anyway.
-const CANDIDATES: usize = 1_000;
-
-impl Verdicts<'_> {
-    /// The commits that are refused, looking at these alone: a change that is only merged by later ones is not yet.
-    fn within(&self, commits: &[usize]) -> RefusedCommits {
-        let rules = &self.verifier.policy.rules;
-        let merges = match rules.look_at_merges() {
-            true => self.chain.merges(commits),
-            false => BTreeMap::new(),
-        };
-        let mut refused = BTreeMap::new();
-        for at in commits.iter().copied() {
-            let Some(judged) = self.judged.get(at) else {
-                continue;
-            };
-            if judged.report.verdict != Verdict::Trusted {
-                refused.insert(at, None);
-                continue;
-            }
-            if rules.is_empty() {
-                continue;
-            }
-            let merged_by = self.signers(merges.get(&at));
-            let refusal = self
-                .change(at, &merged_by)
-                .and_then(|change| rules.refusal(&change));
-            if let Some(refusal) = refusal {
-                refused.insert(at, Some(refusal));
-            }
-        }
-        refused
-    }
-
-    fn signers(&self, merges: Option<&Vec<usize>>) -> Vec<By<'_>> {
-        let merges = merges.into_iter().flatten();
-        let judged = merges.filter_map(|merge| self.judged.get(*merge));
-        judged
-            .filter(|judged| judged.report.verdict == Verdict::Trusted)
-            .filter_map(|judged| self.verifier.by(judged))
-            .collect()
-    }
-
-    fn change<'c>(&'c self, at: usize, merged_by: &'c [By<'c>]) -> Option<Change<'c>> {
-        let facts = self.facts.get(at)?;
-        Some(Change {
-            by: self.verifier.by(self.judged.get(at)?)?,
-            committer: facts.committer.as_deref(),
-            is_merge: self.chain.link(at)?.parents.len() > 1,
-            files: &facts.own,
-            own: &facts.own,
-            in_chain: true,
-            merged_by: Some(merged_by),
-        })
-    }
-
-    /// The newest commit of the line all of whose history is trusted.
-    fn newest(&self, refused: &RefusedCommits) -> Option<usize> {
-        let line = self.chain.line();
-        let looks_at_merges = self.verifier.policy.rules.look_at_merges();
-        line.into_iter().take(CANDIDATES).find(|candidate| {
-            let history = self.chain.history_of(*candidate);
-            if !self.chain.leads_to_last(&history) {
-                return false;
-            }
-            match looks_at_merges {
-                // A merge that is not part of this history brought nothing in.
-                true => self.within(&history).is_empty(),
-                false => !history.iter().any(|at| refused.contains_key(at)),
-            }
-        })
-    }
-
-    fn explanations(&self) -> Vec<Explanation> {
-        let merges = self.chain.merges(self.chain.all());
-        let explain = |(at, (commit, judged)): (usize, (&&SignedObject, &Judged))| {
-            let mut explanation = self.verifier.explanation(commit, judged);
-            let merged_by = self.signers(merges.get(&at));
-            if judged.report.verdict == Verdict::Trusted
-                && let Some(change) = self.change(at, &merged_by)
-            {
-                explanation
-                    .asked
-                    .extend(self.verifier.policy.rules.answers(&change));
-            }
-            explanation
-        };
-        let commits = self.chain.commits().iter().zip(self.judged);
-        commits.enumerate().map(explain).collect()
     }
 }
 
