@@ -100,6 +100,13 @@ pub const WEBHOOK: ErrorCode = ErrorCode {
     hint: "see whether the webhook's pods run; until then the API server lets nothing of this kind through",
     exit: ExitKind::Cluster,
 };
+/// An API of others is down.
+pub const GROUP_DOWN: ErrorCode = ErrorCode {
+    id: "K27",
+    summary: "the server behind an API group does not answer, so nobody knows what there is of its kinds",
+    hint: "`kubectl get apiservices` names it and says why; it is tried again by itself, and nothing is deleted until then",
+    exit: ExitKind::Cluster,
+};
 
 /// Every code of this crate.
 pub const ALL: &[&ErrorCode] = &[
@@ -117,4 +124,5 @@ pub const ALL: &[&ErrorCode] = &[
     &REFUSED,
     &UNKNOWN_KIND,
     &WEBHOOK,
+    &GROUP_DOWN,
 ];

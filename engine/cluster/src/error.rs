@@ -109,6 +109,12 @@ pub enum ClusterError {
         /// `Deployment`.
         kind: String,
     },
+    /// An API group is registered, and whoever serves it does not say what it has.
+    #[error("the API server cannot reach whoever serves `{group}`")]
+    GroupDown {
+        /// `metrics.k8s.io`.
+        group: String,
+    },
 }
 
 /// A field that another manager owns.
@@ -153,7 +159,10 @@ impl ClusterError {
     /// True where the same request may succeed later without anybody changing anything.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Throttled { .. } | Self::Webhook { .. } => true,
+            Self::Unreachable { .. }
+            | Self::Throttled { .. }
+            | Self::Webhook { .. }
+            | Self::GroupDown { .. } => true,
             Self::Refused { status, .. } => *status >= 500,
             Self::Configuration { .. }
             | Self::Unauthorised { .. }
@@ -327,6 +336,7 @@ impl Coded for ClusterError {
             Self::Webhook { .. } => &codes::WEBHOOK,
             Self::Refused { .. } => &codes::REFUSED,
             Self::UnknownKind { .. } => &codes::UNKNOWN_KIND,
+            Self::GroupDown { .. } => &codes::GROUP_DOWN,
         }
     }
 }

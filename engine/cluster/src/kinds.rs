@@ -1,9 +1,9 @@
 //! Which kinds a cluster serves. Asked once, and again when somebody misses one.
 //!
 //! Two requests where the server aggregates its discovery (every supported version does); one per group and version
-//! where it does not. A group whose own API server is down is left out and asked for again with the next miss.
+//! where it does not. Of a group whose own API server is down it is known that something may be missing ([`Kinds::is_down`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use kube::core::discovery::v2::{APIGroupDiscoveryList, APIResourceDiscovery};
@@ -68,6 +68,8 @@ impl Kind {
 pub struct Kinds {
     /// By group and kind; the versions in the server's order of preference.
     by_group_kind: BTreeMap<GroupKind, Vec<Kind>>,
+    /// Groups of which the server could not find out everything.
+    down: BTreeSet<String>,
     /// Counts up with every discovery.
     generation: u64,
 }
@@ -99,6 +101,11 @@ impl Kinds {
             .unwrap_or_default()
     }
 
+    /// True where a group may have kinds that are not known: it is registered, and whoever serves it does not answer.
+    pub fn is_down(&self, group: &str) -> bool {
+        self.down.contains(group)
+    }
+
     /// Every kind at its preferred version, in a fixed order.
     pub fn all(&self) -> impl Iterator<Item = &Kind> {
         self.by_group_kind
@@ -120,6 +127,9 @@ impl Kinds {
                 .and_then(|metadata| metadata.name)
                 .unwrap_or_default();
             for version in group.versions {
+                if version.freshness.as_deref() == Some("Stale") {
+                    self.down.insert(name.clone());
+                }
                 let label = version.version.unwrap_or_default();
                 for resource in version.resources {
                     if let Some(kind) = aggregated_kind(&name, &label, resource) {
@@ -266,7 +276,10 @@ impl Cluster {
             }
         }
         for (group, version, list) in lists {
-            let Ok(list) = list else { continue };
+            let Ok(list) = list else {
+                kinds.down.insert(group);
+                continue;
+            };
             for resource in list
                 .resources
                 .into_iter()
@@ -357,7 +370,8 @@ mod tests {
             "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {},
             "items": [{"metadata": {"name": "apps"}, "versions": [{"version": "v1", "resources": [
                 {"resource": "deployments", "responseKind": {"group": "", "version": "", "kind": "Deployment"},
-                 "scope": "Namespaced", "verbs": ["get", "patch"], "singularResource": "deployment"}]}]}],
+                 "scope": "Namespaced", "verbs": ["get", "patch"], "singularResource": "deployment"}]}]},
+                {"metadata": {"name": "down.example.com"}, "versions": [{"version": "v1", "freshness": "Stale"}]}],
         }))
         .unwrap();
         let mut kinds = Kinds::default();
@@ -366,6 +380,7 @@ mod tests {
         assert_eq!(found.path(Some("n")), "/apis/apps/v1/namespaces/n/deployments");
         assert!(found.can("patch") && !found.can("delete"));
         assert_eq!(kinds.find("apps", "v2", "Deployment"), None);
+        assert!(kinds.is_down("down.example.com") && !kinds.is_down("apps"));
     }
 
     #[test]

@@ -129,11 +129,13 @@ async fn execute(arguments: &Arguments, saved: &Plan, global: &Global) -> Result
             objects: outrun(saved, &prepared.plan),
         }));
     }
+    let approved = approval.as_ref() == Some(&saved.digest());
+    let pipeline = &engine.pipeline;
     let parent = Parent {
         reference: engine.connection.reference(&saved.application.name),
         id: engine.job.applyset(),
         recorded: engine.job.recorded.clone(),
-        afterwards: prepared.members_after(saved, approval.as_ref() == Some(&saved.digest())),
+        afterwards: pipeline.members_after(&engine.job, &prepared, saved, approved),
         finalizers: None,
     };
     let manifests = prepared.manifests();

@@ -182,9 +182,9 @@ impl Prepared {
                 .any(|object| Selector::any(selection, &object))
     }
 
-    /// Where members may be once a plan made of this is done, with what it holds where that is approved: what is desired, and
+    /// Where members will be once a plan made of this is done, with what it holds where that is approved: what is desired, and
     /// what stays of what was.
-    pub fn members_after(&self, plan: &Plan, approved: bool) -> Members {
+    fn members_after(&self, plan: &Plan, approved: bool) -> Members {
         let desired = self
             .objects
             .iter()
@@ -207,6 +207,14 @@ impl Prepared {
 }
 
 impl Pipeline {
+    /// Where members may be once a plan is done, with what it holds where that is approved. What cannot be looked at stays in the
+    /// record: when it comes back it is still the application's.
+    pub fn members_after(&self, job: &Job, prepared: &Prepared, plan: &Plan, approved: bool) -> Members {
+        prepared
+            .members_after(plan, approved)
+            .union(&self.out_of_sight(job))
+    }
+
     /// Asks the policies, compares, and plans. Asks the server only what nobody else can tell, and each such thing once. Where
     /// nothing has changed since the last time, what was found out then is the answer.
     pub async fn prepare(

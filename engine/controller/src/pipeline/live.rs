@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use sluice_cluster::{Cluster, Kind, Kinds};
+use sluice_apply::Members;
+use sluice_cluster::{Cluster, ClusterError, Kind, Kinds};
 use sluice_model::application::{ApplicationStatus, ObjectState};
 use sluice_model::applyset::{self, PART_OF_LABEL};
 use sluice_model::manifest::Manifest;
@@ -137,9 +138,40 @@ impl Complete {
 
 impl Pipeline {
     /// The kinds whose live objects matter: those desired, at each version they are written in, and those of earlier members.
+    ///
+    /// # Errors
+    /// [`ClusterError::GroupDown`] where there may be members of a kind that cannot be looked at now.
     pub async fn kinds(&self, job: &Job, manifests: &[Manifest]) -> Result<Vec<Kind>, PipelineError> {
-        let kinds = self.cluster.kinds().await?;
-        Ok(relevant(&kinds, job, manifests))
+        let hidden = |kinds: &Kinds| {
+            unserved(kinds, job)
+                .find(|kind| kinds.is_down(&kind.group))
+                .cloned()
+        };
+        let mut kinds = self.cluster.kinds().await?;
+        if hidden(&kinds).is_some() {
+            kinds = self.cluster.refresh_kinds().await?;
+        }
+        match hidden(&kinds) {
+            Some(GroupKind { group, .. }) => Err(ClusterError::GroupDown { group }.into()),
+            None => Ok(relevant(&kinds, job, manifests)),
+        }
+    }
+
+    /// True where an application may have objects of a kind that the cluster is not known to serve.
+    pub(crate) fn misses_kinds(&self, job: &Job) -> bool {
+        unserved(&self.cluster.known_kinds(), job).next().is_some()
+    }
+
+    /// What is recorded of members that nobody can look at now, since the cluster serves their kinds no longer, or not yet again.
+    pub(super) fn out_of_sight(&self, job: &Job) -> Members {
+        let kinds: BTreeSet<GroupKind> = unserved(&self.cluster.known_kinds(), job).cloned().collect();
+        match kinds.is_empty() {
+            true => Members::default(),
+            false => Members {
+                kinds,
+                namespaces: job.recorded.namespaces.clone(),
+            },
+        }
     }
 
     /// Asks the cluster for everything: for commands, which have no watches.
@@ -216,6 +248,11 @@ impl Pipeline {
         }
         Ok(live)
     }
+}
+
+fn unserved<'a>(kinds: &'a Kinds, job: &'a Job) -> impl Iterator<Item = &'a GroupKind> {
+    let recorded = job.recorded.kinds.iter();
+    recorded.filter(|kind| kinds.preferred(kind).is_none())
 }
 
 fn relevant(kinds: &Kinds, job: &Job, manifests: &[Manifest]) -> Vec<Kind> {

@@ -173,6 +173,7 @@ impl Actor {
         let failures = std::mem::take(&mut self.failures);
         let refresh = annotation(application, REFRESH_ANNOTATION);
         let now = Instant::now();
+        let looks_anew = refresh.is_some() || now >= self.poll;
         // Whoever asks for a sync means what Git has now.
         if refresh.is_some() || asks_for_operation(application) {
             self.since = now;
@@ -191,9 +192,11 @@ impl Actor {
             self.memory.clear();
             self.health_memory = HealthMemory::default();
             self.shared.pipeline.forget(&self.key);
-            if let Err(error) = self.shared.pipeline.cluster.refresh_kinds().await {
-                tracing::warn!(application = %self.key, %error, "the kinds could not be asked for again");
-            }
+        }
+        let job = Job::of(application, &self.key.namespace);
+        let asks_for_kinds = refresh == Some("hard") || looks_anew && self.shared.pipeline.misses_kinds(&job);
+        if asks_for_kinds && let Err(error) = self.shared.pipeline.cluster.refresh_kinds().await {
+            tracing::warn!(application = %self.key, %error, "the kinds could not be asked for again");
         }
         self.generation = application.metadata.generation;
         let mut status = self.latest();

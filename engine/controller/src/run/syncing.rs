@@ -281,9 +281,8 @@ impl Actor {
         attempt: &Attempt,
         patience: Duration,
     ) -> Executed {
-        let afterwards = attempt
-            .prepared
-            .members_after(&attempt.plan, attempt.approval.is_some());
+        let (pipeline, approved) = (&self.shared.pipeline, attempt.approval.is_some());
+        let afterwards = pipeline.members_after(job, &attempt.prepared, &attempt.plan, approved);
         let parent = Parent {
             finalizers: self.finalizers(application),
             ..self.parent(job, afterwards)
@@ -401,12 +400,13 @@ impl Actor {
 
     /// Corrects the record of members where an operation was interrupted before it could.
     async fn correct_record(&self, job: &Job, prepared: &Prepared) {
-        let afterwards = prepared.members_after(&prepared.plan, false);
+        let pipeline = &self.shared.pipeline;
+        let afterwards = pipeline.members_after(job, prepared, &prepared.plan, false);
         if job.recorded == afterwards {
             return;
         }
         let parent = self.parent(job, afterwards);
-        if let Err(error) = sluice_apply::record(&self.shared.pipeline.cluster, &parent).await {
+        if let Err(error) = sluice_apply::record(&pipeline.cluster, &parent).await {
             tracing::warn!(application = %self.key, %error, "the record of members could not be corrected");
         }
     }

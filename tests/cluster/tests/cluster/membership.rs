@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use serde_json::Value;
-use sluice_cluster_tests::{World, text};
+use sluice_cluster_tests::{Engine, World, config_map, definition, text};
+use sluice_sandbox::wait_for;
 
 const A_WHILE: Duration = Duration::from_secs(60);
 
@@ -160,4 +161,103 @@ fn objects_of_one_kind_in_two_versions() {
             .wait_gone(&format!("-n {} lock/{name}", world.namespace), A_WHILE)
             .unwrap();
     }
+}
+
+/// The server may not list a kind for a while: after its start, or since somebody switched it off. What is of that kind is not
+/// forgotten, and goes once it is seen again.
+#[test]
+fn a_kind_that_is_out_of_sight_for_a_while() {
+    let engine = Engine::without_controller().unwrap();
+    engine.start_controller(&[]).unwrap();
+    let world = World::new(&engine, "out-of-sight").unwrap();
+    let thing = "things.hidden.example.com";
+    let properties = "{spec: {type: object, x-kubernetes-preserve-unknown-fields: true}}";
+    engine
+        .define(thing, &definition("hidden.example.com", "Thing", properties))
+        .unwrap();
+    world
+        .write(
+            "thing.yaml",
+            "apiVersion: hidden.example.com/v1\nkind: Thing\nmetadata: {name: a}\nspec: {}\n",
+        )
+        .unwrap();
+    world.running().unwrap();
+
+    let serve = |served: bool| {
+        let patch = format!(r#"[{{"op": "replace", "path": "/spec/versions/0/served", "value": {served}}}]"#);
+        world
+            .kubectl(&["patch", "crd", thing, "--type=json", "-p", &patch])
+            .unwrap();
+        wait_for("the server", A_WHILE, || {
+            let listed = world.kubectl(&["api-resources", "--api-group=hidden.example.com", "-o", "name"])?;
+            ensure!(listed.contains(thing) == served, "{listed}");
+            Ok(())
+        })
+        .unwrap();
+    };
+    engine.stop_controller().unwrap();
+    serve(false);
+    engine.start_controller(&[]).unwrap();
+    world.repository.remove("manifests/thing.yaml").unwrap();
+    let commit = world.commit("no thing").unwrap();
+    world.refresh().unwrap();
+    world.wait_synced(&commit).unwrap();
+    let recorded = world.get().unwrap();
+    let kinds = text(
+        &recorded,
+        "/metadata/annotations/applyset.kubernetes.io~1contains-group-kinds",
+    );
+    assert!(kinds.contains("Thing.hidden.example.com"), "{kinds}");
+
+    serve(true);
+    world.object("things/a").unwrap();
+    world.refresh().unwrap();
+    engine
+        .plane
+        .wait_gone(&format!("-n {} things/a", world.namespace), A_WHILE)
+        .unwrap();
+    let without = |application: &Value| {
+        let kinds = text(
+            application,
+            "/metadata/annotations/applyset.kubernetes.io~1contains-group-kinds",
+        );
+        ensure!(kinds == "ConfigMap", "{kinds}");
+        Ok(())
+    };
+    let application = format!("-n {} applications.sluice.dev/app", world.namespace);
+    engine.plane.wait_for(&application, A_WHILE, without).unwrap();
+}
+
+/// Of an API whose own server is down nobody knows what it has: nothing is decided before that is known.
+#[test]
+fn an_api_that_is_down_holds_what_has_objects_of_it() {
+    let engine = Engine::without_controller().unwrap();
+    let down = "apiVersion: apiregistration.k8s.io/v1\nkind: APIService\nmetadata: {name: v1.down.example.com}\nspec:\n  \
+                group: down.example.com\n  version: v1\n  groupPriorityMinimum: 1000\n  versionPriority: 1\n  \
+                insecureSkipTLSVerify: true\n  service: {namespace: default, name: nobody}\n";
+    engine.plane.apply(down).unwrap();
+    engine.start_controller(&[]).unwrap();
+    let world = World::new(&engine, "api-down").unwrap();
+    world.running().unwrap();
+    world.write("more.yaml", &config_map("more", "1")).unwrap();
+    let commit = world.commit("more").unwrap();
+    let kinds = "applyset.kubernetes.io/contains-group-kinds=ConfigMap,Thing.down.example.com";
+    world
+        .kubectl(&["annotate", "--overwrite", "applications.sluice.dev/app", kinds])
+        .unwrap();
+    world.refresh().unwrap();
+    let refused = world.wait_refused("ClusterReady").unwrap();
+    assert!(
+        text(&refused, "/reason") == "K27" && text(&refused, "/message").contains("down.example.com"),
+        "{refused}"
+    );
+    assert!(world.object("configmap/more").is_err());
+    let (code, _, said) = world.run(&["plan", "app"]);
+    assert!(code == Some(7) && said.contains("K27"), "{said}");
+
+    world
+        .kubectl(&["delete", "apiservice", "v1.down.example.com"])
+        .unwrap();
+    world.refresh().unwrap();
+    world.wait_synced(&commit).unwrap();
 }
