@@ -193,8 +193,11 @@ impl Actor {
             self.health_memory = HealthMemory::default();
             self.shared.pipeline.forget(&self.key);
         }
-        let job = Job::of(application, &self.key.namespace);
-        let asks_for_kinds = refresh == Some("hard") || looks_anew && self.shared.pipeline.misses_kinds(&job);
+        let misses_kinds = || {
+            let job = Job::of(application, &self.key.namespace);
+            self.shared.pipeline.misses_kinds(&job)
+        };
+        let asks_for_kinds = refresh == Some("hard") || looks_anew && misses_kinds();
         if asks_for_kinds && let Err(error) = self.shared.pipeline.cluster.refresh_kinds().await {
             tracing::warn!(application = %self.key, %error, "the kinds could not be asked for again");
         }
