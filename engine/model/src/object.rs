@@ -297,16 +297,6 @@ impl Object {
         self.kind() == "Secret" && self.group().is_empty()
     }
 
-    /// True where both are the same in memory, which says nothing where it is false.
-    pub fn is_same_instance(&self, other: &Self) -> bool {
-        let records = (self.record.as_ref(), other.record.as_ref());
-        let same_record = match records {
-            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
-            (own, other) => own.is_none() && other.is_none(),
-        };
-        Arc::ptr_eq(&self.value, &other.value) && same_record
-    }
-
     /// True where both are one state of one object: the same in memory, or the same version of the same object on the server.
     pub fn is_same_state(&self, other: &Self) -> bool {
         let same = |field| self.metadata(field).is_some() && self.metadata(field) == other.metadata(field);

@@ -15,6 +15,7 @@ use sluice_model::object::{GroupKind, Object, ObjectKey};
 use sluice_model::plan::ApplicationKey;
 
 use crate::error::PipelineError;
+use crate::pipeline::recall::same;
 use crate::pipeline::{Job, Pipeline};
 
 /// So many single requests at once.
@@ -129,10 +130,7 @@ pub(crate) struct Complete {
 
 impl Complete {
     fn is_of(&self, found: &[Object], manifests: &[Manifest]) -> bool {
-        let (before, now) = (self.found.iter(), found.iter());
-        self.found.len() == found.len()
-            && before.zip(now).all(|(before, now)| before.is_same_instance(now))
-            && self.manifests == manifests
+        same(self.found.iter(), found.iter()) && self.manifests == manifests
     }
 }
 

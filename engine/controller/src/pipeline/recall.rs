@@ -86,7 +86,7 @@ impl Pipeline {
 }
 
 /// True where the cluster has the same objects in the same state.
-fn same<'o>(
+pub(super) fn same<'o>(
     before: impl ExactSizeIterator<Item = &'o Object>,
     now: impl ExactSizeIterator<Item = &'o Object>,
 ) -> bool {
