@@ -2,10 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::application::FIELD_MANAGER;
+use crate::manager::{self, Manager};
 use crate::object::Object;
 
 /// Label on every member; its value is the parent's id.
@@ -32,18 +31,18 @@ pub fn id(namespace: &str, name: &str) -> String {
 /// The id of the set that an object is a member of. The label alone makes nothing a member: controllers copy labels (a Service's to
 /// its Endpoints and EndpointSlices, a Knative Service's to its Revisions), so the server's record must say that we wrote it.
 pub fn owner(live: &Object) -> Option<&str> {
-    let entries = live.record().and_then(Value::as_array).into_iter().flatten();
-    let written = entries.into_iter().any(|entry| {
-        let text = |field: &str| entry.get(field).and_then(Value::as_str).unwrap_or_default();
-        text("manager") == FIELD_MANAGER && text("subresource").is_empty()
-    });
-    live.label(PART_OF_LABEL).filter(|_| written)
+    let written = || {
+        manager::entries(live)
+            .filter_map(Manager::of)
+            .any(|manager| manager.is_us())
+    };
+    live.label(PART_OF_LABEL).filter(|_| written())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     #[test]
     fn a_copied_label_makes_no_member() {

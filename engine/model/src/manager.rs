@@ -183,7 +183,7 @@ fn unite(ours: &mut Tree, theirs: &Tree) {
     }
 }
 
-fn entries(live: &Object) -> impl Iterator<Item = &Value> {
+pub(crate) fn entries(live: &Object) -> impl Iterator<Item = &Value> {
     live.record().and_then(Value::as_array).into_iter().flatten()
 }
 
