@@ -6,12 +6,12 @@ use sluice_model::trust::{SignatureReport, SignedKind, SignedObject, Verdict};
 use sluice_verify::{Keyring, Policy, Verifier};
 
 /// A commit that a key of [`keyring`] has signed.
-pub(crate) const SIGNED: &[u8] = include_bytes!("../known/signed");
+pub const SIGNED: &[u8] = include_bytes!("../known/signed");
 /// What was signed of it.
-pub(crate) const PAYLOAD: &[u8] = include_bytes!("../known/payload");
+pub const PAYLOAD: &[u8] = include_bytes!("../known/payload");
 
 /// A commit or tag of a SHA-256 repository, so that the id can be had from any bytes.
-pub(crate) fn object(kind: SignedKind, bytes: &[u8]) -> SignedObject {
+pub fn object(kind: SignedKind, bytes: &[u8]) -> SignedObject {
     let name = match kind {
         SignedKind::Commit => "commit",
         SignedKind::Tag => "tag",
@@ -27,7 +27,7 @@ pub(crate) fn object(kind: SignedKind, bytes: &[u8]) -> SignedObject {
 }
 
 /// Judges, and asks for every explanation.
-pub(crate) fn judge(object: &SignedObject, keyring: &Keyring) -> SignatureReport {
+pub fn judge(object: &SignedObject, keyring: &Keyring) -> SignatureReport {
     let now = Timestamp::from_second(1_800_000_000).expect("a time");
     let policy = Policy::default();
     let verifier = Verifier::new(keyring, &policy, now);
@@ -40,13 +40,13 @@ pub(crate) fn judge(object: &SignedObject, keyring: &Keyring) -> SignatureReport
 }
 
 /// Judges what nobody has signed: whatever the bytes are, they cannot be trusted.
-pub(crate) fn judge_forged(object: &SignedObject, keyring: &Keyring) {
+pub fn judge_forged(object: &SignedObject, keyring: &Keyring) {
     let report = judge(object, keyring);
     assert_ne!(report.verdict, Verdict::Trusted, "{report:?}");
 }
 
 /// A commit that carries `signature`, and says something else than what any signature here is over.
-pub(crate) fn commit_with(signature: &str) -> Vec<u8> {
+pub fn commit_with(signature: &str) -> Vec<u8> {
     let id = "b".repeat(64);
     let person = "Ada <ada@example.org> 1700000000 +0000";
     let lines = signature.trim_end().replace('\n', "\n ");
@@ -54,7 +54,7 @@ pub(crate) fn commit_with(signature: &str) -> Vec<u8> {
 }
 
 /// The keys that made the signatures of the seeds.
-pub(crate) fn keyring() -> Keyring {
+pub fn keyring() -> Keyring {
     let mut keyring = Keyring::from_bytes("team", include_bytes!("../known/keys/team.asc"));
     keyring.extend(Keyring::from_bytes(
         "allowed_signers",
@@ -66,7 +66,7 @@ pub(crate) fn keyring() -> Keyring {
 
 /// A commit without its signature, found by the simplest reading that there is: the lines from the signature's header to
 /// the last one that continues it, taken out of the headers.
-pub(crate) fn without_signature(commit: &[u8]) -> Vec<u8> {
+pub fn without_signature(commit: &[u8]) -> Vec<u8> {
     let mut rest = Vec::new();
     let (mut is_header, mut is_signature) = (true, false);
     for line in commit.split_inclusive(|byte| *byte == b'\n') {

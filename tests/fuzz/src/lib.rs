@@ -5,7 +5,7 @@
 
 pub mod allowed_signers;
 pub mod keyring;
-mod known;
+pub mod known;
 pub mod manifests;
 pub mod object;
 pub mod plan;

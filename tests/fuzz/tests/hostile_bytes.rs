@@ -1,43 +1,11 @@
 //! Bytes that nobody meant well: no panic, no endless loop, and never trust.
-#![expect(clippy::unwrap_used, reason = "the shared parts of tests are tests too")]
 
-use jiff::Timestamp;
 use proptest::prelude::*;
-use sha2::{Digest as _, Sha256};
-use sluice_model::trust::{SignedKind, SignedObject, Verdict};
-use sluice_verify::{Keyring, Policy, Verifier};
+use sluice_fuzz::known::{commit_with, judge, object};
+use sluice_model::trust::{SignedKind, Verdict};
+use sluice_verify::Keyring;
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti";
-
-fn object(kind: SignedKind, bytes: &[u8]) -> SignedObject {
-    let name = if kind == SignedKind::Commit {
-        "commit"
-    } else {
-        "tag"
-    };
-    let mut hasher = Sha256::new();
-    hasher.update(format!("{name} {}\0", bytes.len()));
-    hasher.update(bytes);
-    SignedObject {
-        id: hex::encode(hasher.finalize()),
-        kind,
-        bytes: bytes.to_vec(),
-    }
-}
-
-fn judge(keyring: &Keyring, object: &SignedObject) -> Verdict {
-    let now = Timestamp::from_second(1_700_000_000).unwrap();
-    let report = Verifier::new(keyring, &Policy::default(), now).object(object);
-    assert!(!report.message.is_empty());
-    report.verdict
-}
-
-fn signed_commit(signature: &str) -> Vec<u8> {
-    let id = "a".repeat(64);
-    let person = "Ada <ada@example.org> 1700000000 +0000";
-    let lines = signature.trim_end().replace('\n', "\n ");
-    format!("tree {id}\nauthor {person}\ncommitter {person}\ngpgsig-sha256 {lines}\n\nhello\n").into_bytes()
-}
 
 /// Bytes that get past the first checks more often than any bytes would.
 fn likely() -> impl Strategy<Value = Vec<u8>> {
@@ -71,7 +39,7 @@ proptest! {
     fn any_object(bytes in prop_oneof![likely(), prop::collection::vec(any::<u8>(), 0..200)]) {
         let keyring = Keyring::from_bytes("x", format!("* {KEY}\n").as_bytes());
         for kind in [SignedKind::Commit, SignedKind::Tag] {
-            prop_assert_ne!(judge(&keyring, &object(kind, &bytes)), Verdict::Trusted);
+            prop_assert_ne!(judge(&object(kind, &bytes), &keyring).verdict, Verdict::Trusted);
         }
     }
 
@@ -81,7 +49,7 @@ proptest! {
         let kind = if is_pgp { "PGP" } else { "SSH" };
         let inside = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &bytes);
         let armour = format!("-----BEGIN {kind} SIGNATURE-----\n\n{inside}\n-----END {kind} SIGNATURE-----\n");
-        let verdict = judge(&keyring, &object(SignedKind::Commit, &signed_commit(&armour)));
+        let verdict = judge(&object(SignedKind::Commit, &commit_with(&armour)), &keyring).verdict;
         prop_assert!(!matches!(verdict, Verdict::Trusted | Verdict::Unsigned), "{:?}", verdict);
     }
 
