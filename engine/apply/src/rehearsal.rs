@@ -219,7 +219,7 @@ mod tests {
             "phase": "Sync", "wave": 0,
             "object": {"group": "", "version": "v1", "kind": "ServiceAccount", "namespace": "robot", "name": "robot"},
             "action": {
-                "do": "apply", "strategy": "server-side-apply", "force": false, "validate": true, "delete_first": false,
+                "do": "apply", "strategy": "server-side-apply", "force": false, "validate": true, "deleteFirst": false,
                 "manifest": {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot", "namespace": "robot"}},
             },
         }))

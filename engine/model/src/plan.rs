@@ -17,7 +17,7 @@ use crate::manifest::Origin;
 use crate::object::ObjectRef;
 
 /// The version of the plan's form; `apply` refuses any other.
-pub const PLAN_VERSION: &str = "sluice.dev/plan/v1alpha1";
+pub const PLAN_VERSION: &str = "sluice.dev/plan/v1alpha2";
 
 /// An ordered, immutable list of steps for one application and one revision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -87,7 +87,7 @@ pub struct Step {
 
 /// What a step does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "do")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "do")]
 pub enum Action {
     /// Creates or changes the object.
     Apply {
@@ -187,5 +187,111 @@ impl Plan {
     /// True where nothing is to be done, held or blocked.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty() && self.held.is_empty() && self.blocked.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::{PruneDecision, PruneVerdict, SyncDecision};
+    use crate::manager::Operation;
+
+    /// Every key of a JSON value, at any depth.
+    fn keys(value: &Value) -> Vec<&str> {
+        match value {
+            Value::Object(map) => {
+                let below = map.values().flat_map(keys);
+                map.keys().map(String::as_str).chain(below).collect()
+            }
+            Value::Array(list) => list.iter().flat_map(keys).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// A reader of `-o json` should not have to guess which of two ways a key is written in.
+    #[test]
+    fn every_key_is_written_as_kubernetes_writes_them() {
+        let manager = Manager {
+            name: "helm".to_owned(),
+            operation: Operation::Update,
+            subresource: None,
+        };
+        let object = ObjectRef {
+            group: String::new(),
+            version: "v1".to_owned(),
+            kind: "ConfigMap".to_owned(),
+            namespace: None,
+            name: "a".to_owned(),
+        };
+        let step = Step {
+            phase: Phase::Sync,
+            wave: 0,
+            object: object.clone(),
+            action: Action::Apply {
+                manifest: Arc::default(),
+                strategy: Strategy::ServerSideApply,
+                force: false,
+                validate: true,
+                delete_first: false,
+                take_over: vec![manager],
+                cleanup: vec![HookCleanup::HookFailed],
+                options: ApplyOptions {
+                    skip_dry_run_on_missing_kind: true,
+                    propagation: Some(Propagation::Orphan),
+                    no_wait: true,
+                    timeout: Some(1),
+                },
+            },
+            origin: None,
+            changes: Vec::new(),
+            precondition: Some(Precondition {
+                uid: "u".to_owned(),
+                resource_version: Some("1".to_owned()),
+            }),
+        };
+        let plan = Plan {
+            version: PLAN_VERSION.to_owned(),
+            application: ApplicationKey {
+                namespace: "a".to_owned(),
+                name: "b".to_owned(),
+            },
+            revision: "c".to_owned(),
+            destination_namespace: "a".to_owned(),
+            policies: Vec::new(),
+            held: vec![HeldDeletion {
+                step: step.clone(),
+                reason: String::new(),
+                decided_by: None,
+            }],
+            steps: vec![step],
+            kept: vec![KeptObject {
+                object: object.clone(),
+                reason: String::new(),
+                decided_by: None,
+            }],
+            blocked: vec![Block {
+                object: Some(object),
+                reason: String::new(),
+                decided_by: None,
+            }],
+            unchanged: 0,
+        };
+        let sync = SyncDecision {
+            take_over: Some(Vec::new()),
+            ..SyncDecision::default()
+        };
+        let prune = PruneDecision {
+            verdict: PruneVerdict::Keep {
+                reason: String::new(),
+            },
+            propagation: Propagation::Orphan,
+            decided_by: None,
+        };
+        let all = serde_json::json!([plan, sync, prune]);
+        let odd: Vec<&str> = keys(&all)
+            .into_iter()
+            .filter(|key| key.contains(['_', '-']) || key.starts_with(char::is_uppercase))
+            .collect();
+        assert_eq!(odd, [""; 0]);
     }
 }

@@ -257,7 +257,7 @@ mod tests {
 
     fn plan() -> Value {
         json!({
-            "version": "sluice.dev/plan/v1alpha1", "application": {"namespace": "shop", "name": "guestbook"},
+            "version": "sluice.dev/plan/v1alpha2", "application": {"namespace": "shop", "name": "guestbook"},
             "revision": "3f2a91c05b77d4f0c7de1a2b3c4d5e6f70819203", "destinationNamespace": "shop", "policies": [],
             "steps": [], "held": [], "kept": [], "blocked": [], "unchanged": 3,
         })
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_plan_reads_wave_by_wave() {
-        let apply = json!({"do": "apply", "manifest": {}, "strategy": "server-side-apply", "force": false, "validate": true, "delete_first": false});
+        let apply = json!({"do": "apply", "manifest": {}, "strategy": "server-side-apply", "force": false, "validate": true, "deleteFirst": false});
         let delete = json!({"do": "delete", "propagation": "foreground"});
         let mut whole = plan();
         whole["steps"] = json!([
