@@ -29,7 +29,7 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={}", folder.display());
 
-    let mut table = String::from("pub(crate) const ALL: &[Standard] = &[\n");
+    let mut table = String::from("const ALL: &[Embedded] = &[\n");
     for (name, kind) in STANDARD {
         let (wasm, image) = (
             folder.join(format!("{name}.wasm")),
@@ -39,7 +39,7 @@ fn main() {
         read(&image);
         writeln!(
             table,
-            "    Standard {{ name: {name:?}, kind: PluginKind::{kind}, digest: \"sha256:{digest}\", \
+            "    Embedded {{ name: {name:?}, kind: PluginKind::{kind}, digest: \"sha256:{digest}\", \
              wasm: include_bytes!({wasm:?}), image: include_bytes!({image:?}) }},"
         )
         .expect("writing to a string");

@@ -20,7 +20,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::image::{self, AotError};
-use crate::{Allocation, ComponentiseError, componentise, engine};
+use crate::{Allocation, ComponentiseError, RuntimeClass, componentise, engine};
 
 /// The first argument of a program that is to be the child: whoever uses [`Compiler::Child`] calls [`serve`] for it.
 pub const CHILD_ARGUMENT: &str = "compile-plugin";
@@ -85,7 +85,7 @@ fn image_of_stdin() -> Result<(), AotError> {
     limit(Resource::CORE, 0)?;
     let mut wasm = Vec::new();
     std::io::stdin().read_to_end(&mut wasm).map_err(AotError::Child)?;
-    let engine = engine(Allocation::OnDemand).map_err(AotError::Compile)?;
+    let engine = engine(RuntimeClass::Policy, Allocation::OnDemand).map_err(AotError::Compile)?;
     let component = componentise(&wasm).map_err(AotError::Componentise)?;
     let image = image::precompile(&engine, &component)?;
     std::io::stdout().write_all(&image).map_err(AotError::Child)

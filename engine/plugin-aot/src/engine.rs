@@ -1,8 +1,8 @@
-//! The one engine configuration, for compiling and for running.
+//! The engine of a runtime class: one configuration, for compiling and for running.
 
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
-use crate::limits;
+use crate::{Limits, RuntimeClass};
 
 /// How many instances may live at once. A batch takes one for some microseconds to milliseconds, and callers have no more
 /// threads than cores; 64 leaves room for batches that use several plugins.
@@ -19,15 +19,16 @@ pub enum Allocation {
     OnDemand,
 }
 
-/// Makes an engine for policies.
-pub fn engine(allocation: Allocation) -> wasmtime::Result<Engine> {
+/// Makes an engine for the plugins of a class.
+pub fn engine(class: RuntimeClass, allocation: Allocation) -> wasmtime::Result<Engine> {
+    let limits = class.limits();
     let mut config = Config::new();
 
     // A policy must be stoppable wherever it is. Epochs cost some 10 %, fuel would cost 100 %.
     config.epoch_interruption(true);
     // Calls are synchronous on blocking threads; without this each call sets up tasks that nobody uses.
     config.concurrency_support(false);
-    config.max_wasm_stack(limits::STACK_BYTES);
+    config.max_wasm_stack(limits.stack_bytes);
     // Where a trap happened, in the plugin's terms; never its source, which would have to be parsed from the plugin.
     config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(16));
     config.wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable);
@@ -47,12 +48,12 @@ pub fn engine(allocation: Allocation) -> wasmtime::Result<Engine> {
     config.memory_init_cow(true);
 
     if allocation == Allocation::Pooled {
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(&limits)));
     }
     Engine::new(&config)
 }
 
-fn pool() -> PoolingAllocationConfig {
+fn pool(limits: &Limits) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(POOL_SLOTS);
     // A wrapped core module is three core instances (itself, its shim and its fix-up) with one memory and two tables;
@@ -61,10 +62,10 @@ fn pool() -> PoolingAllocationConfig {
     pool.total_core_instances(POOL_SLOTS * 4);
     pool.max_memories_per_component(4);
     pool.total_memories(POOL_SLOTS);
-    pool.max_memory_size(limits::MEMORY_BYTES);
+    pool.max_memory_size(limits.memory_bytes);
     pool.max_tables_per_component(8);
     pool.total_tables(POOL_SLOTS * 4);
-    pool.table_elements(limits::TABLE_ELEMENTS);
+    pool.table_elements(limits.table_elements);
     // Up to this much of a used memory is cleared by writing zeros rather than by giving pages back and faulting them in again:
     // a policy touches few pages, and page faults are most of what a fresh instance costs.
     pool.linear_memory_keep_resident(256 << 10);

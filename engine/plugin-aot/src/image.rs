@@ -125,7 +125,7 @@ fn compatibility(engine: &Engine) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Allocation, componentise, engine};
+    use crate::{Allocation, RuntimeClass, componentise, engine};
 
     /// Loads an image as if it were part of the binary.
     #[expect(clippy::disallowed_methods, reason = "the image was made a line before")]
@@ -136,8 +136,8 @@ mod tests {
     #[test]
     fn only_what_this_engine_made_is_loaded() {
         // Compiling and running differ in nothing that matters to the code.
-        let compiler = engine(Allocation::OnDemand).unwrap();
-        let runner = engine(Allocation::Pooled).unwrap();
+        let compiler = engine(RuntimeClass::Policy, Allocation::OnDemand).unwrap();
+        let runner = engine(RuntimeClass::Policy, Allocation::Pooled).unwrap();
         let component = wat::parse_str("(component)").unwrap();
         let image = precompile(&compiler, &component).unwrap();
         assert!(try_load(&runner, image.clone()).is_ok());
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn what_no_policy_needs_does_not_compile() {
-        let engine = engine(Allocation::OnDemand).unwrap();
+        let engine = engine(RuntimeClass::Policy, Allocation::OnDemand).unwrap();
         let refused = |text: &str| {
             let component = wat::parse_str(format!("(component (core module {text}))")).unwrap();
             assert!(compile(&engine, &component).is_err(), "{text}");

@@ -12,22 +12,14 @@
 //!
 //! Start at [`engine`]; every setting there says why. What is trusted of the child is said in `compiler`.
 
+mod class;
 mod compiler;
 mod component;
 mod engine;
 mod image;
 
+pub use class::{Limits, RuntimeClass};
 pub use compiler::{CHILD_ARGUMENT, Compiler, serve};
 pub use component::{ComponentiseError, Form, componentise, form};
 pub use engine::{Allocation, POOL_SLOTS, engine};
 pub use image::{AotError, load, precompile};
-
-/// What the limits of plugins are made of; the host enforces those that an engine cannot.
-pub mod limits {
-    /// Memory of one instance, all of its linear memories together. 64 MiB: a Rust guest needs 1–2 MiB, TinyGo some 10.
-    pub const MEMORY_BYTES: usize = 64 << 20;
-    /// Entries of all tables of one instance: function references of the largest guests seen are some 5,000.
-    pub const TABLE_ELEMENTS: usize = 20_000;
-    /// Native stack that Wasm may use. Half of wasmtime's default: policies do not recurse, and callers' threads are small.
-    pub const STACK_BYTES: usize = 512 << 10;
-}

@@ -1,36 +1,17 @@
-//! What `bindgen!` makes of the three worlds. Objects and log are shared: one host implementation serves all.
+//! What every world imports: objects and the log. One implementation, in `state`, serves all worlds; what only one of them
+//! has is bound in its own file.
 
-pub(crate) mod health {
-    wasmtime::component::bindgen!({
-        path: "../../wit/policy/0.1.0",
-        world: "health-check",
-        imports: { default: trappable },
-        with: { "sluice:policy/objects.object": crate::state::HostObject },
-    });
-}
+wasmtime::component::bindgen!({
+    path: "../../wit/policy/0.1.0",
+    inline: "
+        package sluice:host;
+        world shared {
+            import sluice:policy/objects@0.1.0;
+            import sluice:policy/log@0.1.0;
+        }
+    ",
+    imports: { default: trappable },
+    with: { "sluice:policy/objects.object": crate::state::HostObject },
+});
 
-pub(crate) mod prune {
-    wasmtime::component::bindgen!({
-        path: "../../wit/policy/0.1.0",
-        world: "prune-policy",
-        imports: { default: trappable },
-        with: {
-            "sluice:policy/objects": crate::bindings::health::sluice::policy::objects,
-            "sluice:policy/log": crate::bindings::health::sluice::policy::log,
-        },
-    });
-}
-
-pub(crate) mod sync {
-    wasmtime::component::bindgen!({
-        path: "../../wit/policy/0.1.0",
-        world: "sync-policy",
-        imports: { default: trappable },
-        with: {
-            "sluice:policy/objects": crate::bindings::health::sluice::policy::objects,
-            "sluice:policy/log": crate::bindings::health::sluice::policy::log,
-        },
-    });
-}
-
-pub(crate) use health::sluice::policy::{log, objects};
+pub(crate) use sluice::policy::{log, objects};

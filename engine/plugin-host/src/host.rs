@@ -1,26 +1,19 @@
-//! [`PluginHost`]: the plugins there are, and the three questions.
+//! [`PluginHost`]: the plugins there are. Its questions are each in the file of their world.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use sluice_model::Object;
 use sluice_model::application::{Policies, PolicyRef};
-use sluice_model::decision::{Propagation, PruneDecision, PruneVerdict, SyncDecision};
-use sluice_model::health::{HealthStatus, HealthVerdict};
 use sluice_plugin_aot::Compiler;
 
 use crate::answer::{Answer, PluginProblem, Problems};
 use crate::codes::PluginError;
-use crate::directory::{Content, Directory};
-use crate::files;
-use crate::info::{Change, PluginInfo, PluginKind, PluginOrigin, RejectedFile};
+use crate::info::{Change, PluginInfo, PluginOrigin, RejectedFile};
 use crate::load::Plugin;
-use crate::prune::{PruneCandidate, PruneContext};
-use crate::run::Runtime;
-use crate::session::{Asked, Session};
-use crate::standard::{self, Standard};
-use crate::sync::{SyncContext, SyncObject};
-use crate::world::{HealthCheck, PrunePolicy, SyncPolicy};
+use crate::run::{LazyRuntime, Runtime};
+use crate::session::Asked;
+use crate::sources::{self, Sources};
+use crate::worlds::{PluginKind, World};
 
 /// Asks plugins. Cheap to clone; usable from any thread; calls block.
 ///
@@ -29,23 +22,17 @@ use crate::world::{HealthCheck, PrunePolicy, SyncPolicy};
 pub struct PluginHost(Arc<Inner>);
 
 struct Inner {
-    compiler: Compiler,
-    runtime: OnceLock<Result<Runtime, PluginError>>,
-    /// Beside [`standard::ALL`].
-    standard: Vec<OnceLock<Result<Arc<Plugin>, PluginError>>>,
-    directory: Directory,
+    runtime: Arc<LazyRuntime>,
+    sources: Sources,
 }
 
 impl PluginHost {
     /// The standard plugins, and those of a folder beside or instead of them. Files that are refused are in
     /// [`PluginHost::rejected`]; [`PluginHost::rescan`] takes up changes.
     pub fn new(folder: Option<PathBuf>, compiler: Compiler) -> Self {
-        let host = Self(Arc::new(Inner {
-            compiler,
-            runtime: OnceLock::new(),
-            standard: standard::ALL.iter().map(|_| OnceLock::new()).collect(),
-            directory: Directory::new(folder),
-        }));
+        let runtime = Arc::new(LazyRuntime::new(compiler));
+        let sources = Sources::new(folder, &runtime);
+        let host = Self(Arc::new(Inner { runtime, sources }));
         host.rescan();
         host
     }
@@ -60,27 +47,21 @@ impl PluginHost {
         Self::new(Some(folder.into()), Compiler::Here)
     }
 
-    /// Looks at the plugin directory again; costs a `stat` for each file that was not touched. A new version serves as soon as it
+    /// Looks again at where plugins come from; costs a `stat` for each file that was not touched. A new version serves as soon as it
     /// has passed every check; where it does not pass, the old one goes on.
     pub fn rescan(&self) -> Vec<Change> {
-        self.0.directory.rescan(|| self.runtime())
+        self.0.sources.refresh()
     }
 
     /// Every plugin that serves, by question, in the order in which they are asked by default.
     pub fn list(&self) -> Answer<Vec<PluginInfo>> {
         let mut problems = Problems::default();
         let mut infos = Vec::new();
-        let files = self.0.directory.content();
+        let snapshot = self.0.sources.snapshot();
         for kind in PluginKind::ALL {
             for asked in self.ask(kind, &[]) {
                 match &asked.plugin {
-                    Ok(plugin) => {
-                        let origin = match files.serving.get(&asked.name) {
-                            Some(_) => PluginOrigin::File(files.path(&asked.name)),
-                            None => PluginOrigin::Standard,
-                        };
-                        infos.push(plugin.info(origin, files.rejected.get(&asked.name).cloned()));
-                    }
+                    Ok(plugin) => infos.push(snapshot.info(&asked.name, plugin)),
                     Err(error) => drop(problems.add(&asked, error)),
                 }
             }
@@ -96,32 +77,25 @@ impl PluginHost {
 
     /// The files of the plugin directory that are refused as they are now.
     pub fn rejected(&self) -> Vec<RejectedFile> {
-        self.0.directory.content().all_rejected().cloned().collect()
+        self.0.sources.snapshot().rejected().collect()
     }
 
     /// Makes every check on a file, without taking it into service.
     pub fn inspect(&self, path: &Path) -> Result<PluginInfo, PluginError> {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let wasm = files::read(path)?;
-        let plugin = Plugin::from_wasm(self.runtime()?, &name, &wasm)?;
+        let wasm = sources::read_file(path)?;
+        let plugin = Plugin::from_wasm(self.0.runtime.get()?, &name, &wasm)?;
         Ok(plugin.info(PluginOrigin::File(path.to_owned()), None))
     }
 
     /// Hands every plugin of an Application its settings; what is refused comes back. For when a spec changes.
     pub fn check(&self, policies: &Policies) -> Vec<PluginProblem> {
         let mut problems = Problems::default();
-        for (kind, policies) in [
-            (PluginKind::Health, &policies.health),
-            (PluginKind::Prune, &policies.prune),
-            (PluginKind::Sync, &policies.sync),
-        ] {
-            for asked in self.ask(kind, policies) {
-                let checked = self.runtime().and_then(|runtime| match kind {
-                    PluginKind::Health => Session::<HealthCheck>::start(runtime, &asked).map(drop),
-                    PluginKind::Prune => Session::<PrunePolicy>::start(runtime, &asked).map(drop),
-                    PluginKind::Sync => Session::<SyncPolicy>::start(runtime, &asked).map(drop),
-                });
-                if let Err(error) = checked {
+        for kind in PluginKind::ALL {
+            let world = kind.definition();
+            for asked in self.ask(kind, world.policies(policies)) {
+                let runtime = self.0.runtime.get();
+                if let Err(error) = runtime.and_then(|runtime| world.check(runtime, &asked)) {
                     problems.add(&asked, &error);
                 }
             }
@@ -132,10 +106,23 @@ impl PluginHost {
     /// `name@sha256:…` of every plugin that an Application asks, sorted: what a plan says it was decided by. A plugin that is
     /// not there is `name@missing`.
     pub fn digests(&self, policies: &Policies) -> Vec<String> {
-        let health = self.ask_digests(PluginKind::Health, &policies.health);
-        let prune = self.ask_digests(PluginKind::Prune, &policies.prune);
-        let sync = self.ask_digests(PluginKind::Sync, &policies.sync);
-        let mut digests: Vec<String> = health.into_iter().chain(prune).chain(sync).collect();
+        let snapshot = self.0.sources.snapshot();
+        let mut digests = Vec::new();
+        for kind in PluginKind::ALL {
+            let policies = kind.definition().policies(policies);
+            let names = match policies.is_empty() {
+                true => snapshot.default_names(kind),
+                false => policies
+                    .iter()
+                    .map(|policy| name_and_pin(policy).0.to_owned())
+                    .collect(),
+            };
+            let digest = |name: String| {
+                let digest = snapshot.digest(&name);
+                format!("{name}@{}", digest.as_deref().unwrap_or("missing"))
+            };
+            digests.extend(names.into_iter().map(digest));
+        }
         digests.sort_unstable();
         digests.dedup();
         digests
@@ -158,116 +145,48 @@ impl PluginHost {
         })
     }
 
-    /// Whether each object does its work, as the cluster has it. An empty list of policies asks the default ones.
-    pub fn health(
+    /// Asks the plugins of a world. Where nothing can be run on this machine, `cautious` is the answer, for this reason.
+    pub(crate) fn answer<W: World, T>(
         &self,
-        policies: &[PolicyRef],
-        objects: &[Object],
-        now: jiff::Timestamp,
-    ) -> Answer<Vec<HealthVerdict>> {
-        self.answer(PluginKind::Health, policies, |runtime, asked, problems| {
-            crate::health::health(runtime, asked, objects, now.as_second(), problems)
-        })
-        .unwrap_or_else(|problem| {
-            let verdict = HealthVerdict {
-                status: HealthStatus::Unknown,
-                message: problem.one_line(),
-                plugin: None,
-            };
-            Answer {
-                value: vec![verdict; objects.len()],
-                problems: vec![problem],
-            }
-        })
-    }
-
-    /// Whether each candidate may be deleted. All candidates of a plan belong into one call.
-    pub fn prune(
-        &self,
-        policies: &[PolicyRef],
-        candidates: &[PruneCandidate],
-        context: &PruneContext,
-    ) -> Answer<Vec<PruneDecision>> {
-        self.answer(PluginKind::Prune, policies, |runtime, asked, problems| {
-            crate::prune::prune(runtime, asked, candidates, context, problems)
-        })
-        .unwrap_or_else(|problem| {
-            let decision = PruneDecision {
-                verdict: PruneVerdict::Keep {
-                    reason: problem.one_line(),
-                },
-                propagation: Propagation::default(),
-                decided_by: None,
-            };
-            Answer {
-                value: vec![decision; candidates.len()],
-                problems: vec![problem],
-            }
-        })
-    }
-
-    /// How each object is applied.
-    pub fn sync(
-        &self,
-        policies: &[PolicyRef],
-        objects: &[SyncObject],
-        context: &SyncContext,
-    ) -> Answer<Vec<SyncDecision>> {
-        self.answer(PluginKind::Sync, policies, |runtime, asked, problems| {
-            crate::sync::sync(runtime, asked, objects, context, problems)
-        })
-        .unwrap_or_else(|problem| {
-            let decision = SyncDecision {
-                hold: Some(problem.one_line()),
-                ..SyncDecision::default()
-            };
-            Answer {
-                value: vec![decision; objects.len()],
-                problems: vec![problem],
-            }
-        })
-    }
-
-    /// Runs one question. Fails only where there is no engine.
-    fn answer<T>(
-        &self,
-        kind: PluginKind,
         policies: &[PolicyRef],
         question: impl FnOnce(&Runtime, &[Asked], &mut Problems) -> T,
-    ) -> Result<Answer<T>, PluginProblem> {
-        let runtime = self
-            .runtime()
-            .map_err(|error| PluginProblem::new("", "", &error))?;
-        let asked = self.ask(kind, policies);
+        cautious: impl FnOnce(String) -> T,
+    ) -> Answer<T> {
+        let runtime = match self.0.runtime.get() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                let problem = PluginProblem::new("", "", &error);
+                return Answer {
+                    value: cautious(problem.one_line()),
+                    problems: vec![problem],
+                };
+            }
+        };
+        let asked = self.ask(W::KIND, policies);
         let mut problems = Problems::default();
         let value = question(runtime, &asked, &mut problems);
-        Ok(Answer {
+        Answer {
             value,
             problems: problems.0,
-        })
+        }
     }
 
-    fn runtime(&self) -> Result<&Runtime, PluginError> {
-        let runtime = self.0.runtime.get_or_init(|| Runtime::new(self.0.compiler));
-        runtime.as_ref().map_err(PluginError::again)
-    }
-
-    /// The plugins to ask: those that are named, or the standard ones and then those of the directory.
+    /// The plugins to ask: those that are named, or the standard ones and then those that were added.
     fn ask(&self, kind: PluginKind, policies: &[PolicyRef]) -> Vec<Asked> {
-        let files = self.0.directory.content();
+        let snapshot = self.0.sources.snapshot();
         if policies.is_empty() {
             let ask = |name: String| Asked {
-                plugin: self.find(kind, &files, &name),
+                plugin: snapshot.find(kind, &name),
                 settings: serde_json::Map::new(),
                 name,
             };
-            return default_names(kind, &files).map(ask).collect();
+            return snapshot.default_names(kind).into_iter().map(ask).collect();
         }
         policies
             .iter()
             .map(|policy| {
                 let (name, pinned) = name_and_pin(policy);
-                let plugin = self.find(kind, &files, name).and_then(|plugin| match pinned {
+                let plugin = snapshot.find(kind, name).and_then(|plugin| match pinned {
                     Some(pinned) if pinned != plugin.digest => Err(PluginError::Digest {
                         pinned: pinned.to_owned(),
                         found: plugin.digest.clone(),
@@ -282,63 +201,6 @@ impl PluginHost {
             })
             .collect()
     }
-
-    fn find(&self, kind: PluginKind, files: &Content, name: &str) -> Result<Arc<Plugin>, PluginError> {
-        let missing = || PluginError::NotFound { kind: kind.world() };
-        if let Some(plugin) = files.serving.get(name) {
-            return match plugin.kind() == kind {
-                true => Ok(Arc::clone(plugin)),
-                false => Err(missing()),
-            };
-        }
-        match Standard::named(name) {
-            Some((index, standard)) if standard.kind == kind => {
-                let cell = self.0.standard.get(index).ok_or_else(missing)?;
-                let loaded = cell.get_or_init(|| standard.load(self.runtime()?).map(Arc::new));
-                loaded.as_ref().map(Arc::clone).map_err(PluginError::again)
-            }
-            Some(_) | None => match files.rejected.get(name) {
-                // Named, and its file was refused: that is the reason.
-                Some(rejected) => Err(PluginError::Repeated {
-                    code: rejected.problem.code,
-                    message: rejected.problem.message.clone(),
-                }),
-                None => Err(missing()),
-            },
-        }
-    }
-
-    fn ask_digests(&self, kind: PluginKind, policies: &[PolicyRef]) -> Vec<String> {
-        let files = self.0.directory.content();
-        let named = policies.iter().map(|policy| name_and_pin(policy).0.to_owned());
-        let names: Vec<String> = match policies.is_empty() {
-            true => default_names(kind, &files).collect(),
-            false => named.collect(),
-        };
-        let digest = |name: &str| match (files.serving.get(name), Standard::named(name)) {
-            (Some(plugin), _) => plugin.digest.clone(),
-            (None, Some((_, standard))) => standard.digest.to_owned(),
-            (None, None) => "missing".to_owned(),
-        };
-        names
-            .iter()
-            .map(|name| format!("{name}@{}", digest(name)))
-            .collect()
-    }
-}
-
-/// The plugins that are asked where none are named: the standard ones, in their order, and then those of the directory, by name.
-fn default_names(kind: PluginKind, files: &Content) -> impl Iterator<Item = String> {
-    let standard = standard::ALL
-        .iter()
-        .filter(move |standard| standard.kind == kind)
-        .map(|standard| standard.name.to_owned());
-    let added = files
-        .serving
-        .iter()
-        .filter(move |(name, plugin)| plugin.kind() == kind && Standard::named(name).is_none())
-        .map(|(name, _)| name.clone());
-    standard.chain(added)
 }
 
 /// `name` or `name@sha256:…`.

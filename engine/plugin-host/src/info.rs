@@ -7,41 +7,7 @@ use serde_json::Value;
 
 use crate::answer::PluginProblem;
 use crate::claims::Claim;
-
-/// Which question a plugin answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub enum PluginKind {
-    /// World `health-check`.
-    #[serde(rename = "health-check")]
-    Health,
-    /// World `prune-policy`.
-    #[serde(rename = "prune-policy")]
-    Prune,
-    /// World `sync-policy`.
-    #[serde(rename = "sync-policy")]
-    Sync,
-}
-
-impl PluginKind {
-    pub(crate) const ALL: [Self; 3] = [Self::Health, Self::Prune, Self::Sync];
-
-    /// The name of its world.
-    pub fn world(self) -> &'static str {
-        match self {
-            Self::Health => "health-check",
-            Self::Prune => "prune-policy",
-            Self::Sync => "sync-policy",
-        }
-    }
-
-    pub(crate) fn interface(self) -> &'static str {
-        match self {
-            Self::Health => "health",
-            Self::Prune => "prune",
-            Self::Sync => "sync",
-        }
-    }
-}
+use crate::worlds::PluginKind;
 
 /// Where a plugin comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -1,25 +1,25 @@
 //! From a file's bytes to a plugin that may be asked: every check that is made before anything of it runs.
 
+use std::any::Any;
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
-use sluice_plugin_aot::{AotError, Form, form, limits};
+use sluice_plugin_aot::{AotError, Form, Limits, RuntimeClass, form};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre};
 
 use crate::breaker::Breaker;
 use crate::claims::Claim;
 use crate::codes::PluginError;
-use crate::info::{PluginInfo, PluginKind, PluginOrigin, RejectedFile};
+use crate::info::{PluginInfo, PluginOrigin, RejectedFile};
 use crate::run::Runtime;
-use crate::session::Session;
 use crate::settings::Schema;
 use crate::state::{State, one_line};
-use crate::world::{Descriptor, HealthCheck, Pre, PrunePolicy, SyncPolicy, World};
+use crate::worlds::{Descriptor, PluginKind};
 
-/// The largest file: a Rust policy has 100 KB, a TinyGo one 1 MB; compiling takes 40 times the size in memory.
-pub(crate) const FILE_BYTES: usize = 8 << 20;
+/// What holds before it is known which world a plugin is of.
+pub(crate) const LIMITS: Limits = RuntimeClass::Policy.limits();
 /// Claims of a plugin: each is compared with the kind of every object.
 const CLAIMS: usize = 1_000;
 /// The longest group or kind: DNS allows no longer name.
@@ -40,7 +40,10 @@ pub(crate) struct Plugin {
     pub(crate) claims: Vec<Claim>,
     pub(crate) settings_schema: Option<Schema>,
     pub(crate) uses_time: bool,
-    pub(crate) pre: Pre,
+    /// Which question it answers.
+    pub(crate) kind: PluginKind,
+    /// What instances are made of; its type is that of the world.
+    pub(crate) pre: Box<dyn Any + Send + Sync>,
     pub(crate) breaker: Breaker,
 }
 
@@ -52,10 +55,11 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
 impl Plugin {
     /// Checks, compiles and describes a plugin from its file's bytes.
     pub(crate) fn from_wasm(runtime: &Runtime, name: &str, wasm: &[u8]) -> Result<Self, PluginError> {
-        if wasm.len() > FILE_BYTES {
+        if wasm.len() > LIMITS.file_bytes {
             let reason = format!(
-                "the file has {} bytes; at most {FILE_BYTES} are taken",
-                wasm.len()
+                "the file has {} bytes; at most {} are taken",
+                wasm.len(),
+                LIMITS.file_bytes
             );
             return Err(PluginError::Compile { reason });
         }
@@ -90,7 +94,7 @@ impl Plugin {
             reason: format!("{error:#}"),
         };
         let instance: InstancePre<State> = runtime.linker.instantiate_pre(component).map_err(mismatch)?;
-        let pre = Pre::new(kind, instance).map_err(mismatch)?;
+        let pre = kind.definition().pre(instance).map_err(mismatch)?;
         let mut plugin = Self {
             name: name.to_owned(),
             digest,
@@ -100,21 +104,13 @@ impl Plugin {
             claims: Vec::new(),
             settings_schema: None,
             uses_time: false,
+            kind,
             pre,
             breaker: Breaker::default(),
         };
-        let descriptor = match kind {
-            PluginKind::Health => plugin.describe::<HealthCheck>(runtime),
-            PluginKind::Prune => plugin.describe::<PrunePolicy>(runtime),
-            PluginKind::Sync => plugin.describe::<SyncPolicy>(runtime),
-        };
+        let descriptor = kind.definition().describe(runtime, &plugin);
         plugin.adopt(descriptor.map_err(start_error)?, schema)?;
         Ok(plugin)
-    }
-
-    /// Which question it answers.
-    pub(crate) fn kind(&self) -> PluginKind {
-        self.pre.kind()
     }
 
     /// Whether settings fit its schema.
@@ -135,7 +131,7 @@ impl Plugin {
     pub(crate) fn info(&self, origin: PluginOrigin, rejected: Option<RejectedFile>) -> PluginInfo {
         PluginInfo {
             name: self.name.clone(),
-            world: self.kind(),
+            world: self.kind,
             origin,
             digest: self.digest.clone(),
             bytes: self.bytes,
@@ -149,11 +145,6 @@ impl Plugin {
             imports: self.imports.clone(),
             rejected,
         }
-    }
-
-    /// Asks it what it is, in an instance of its own: with nothing before it and no clock, the answer is always the same.
-    fn describe<W: World>(&self, runtime: &Runtime) -> Result<Descriptor, PluginError> {
-        Session::<W>::instance(runtime, self)?.call("describe", 0, |store, world| world.describe(store))
     }
 
     /// Takes its word for what it is, as far as that makes sense.
@@ -242,10 +233,10 @@ fn check_core_imports(wasm: &[u8]) -> Result<(), PluginError> {
                 for memory in section {
                     // Said here, where it can be said plainly; the engine refuses it in any case.
                     let pages = memory.map_err(invalid)?.initial;
-                    if pages.saturating_mul(WASM_PAGE) > limits::MEMORY_BYTES as u64 {
+                    if pages.saturating_mul(WASM_PAGE) > LIMITS.memory_bytes as u64 {
                         return Err(PluginError::Memory {
                             export: "start",
-                            mebibytes: limits::MEMORY_BYTES >> 20,
+                            mebibytes: LIMITS.memory_bytes >> 20,
                         });
                     }
                 }
@@ -295,7 +286,7 @@ fn world(runtime: &Runtime, component: &Component) -> Result<PluginKind, PluginE
     };
     let kinds: Vec<PluginKind> = PluginKind::ALL
         .into_iter()
-        .filter(|kind| exported(kind.interface()))
+        .filter(|kind| exported(kind.definition().interface()))
         .collect();
     match kinds.as_slice() {
         [kind] if exported("plugin") => Ok(*kind),

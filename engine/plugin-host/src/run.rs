@@ -1,10 +1,10 @@
 //! Running plugins: the shared engine, slots, the clock that stops them, and what an error means.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sluice_plugin_aot::{Allocation, Compiler, POOL_SLOTS, limits};
+use sluice_plugin_aot::{Allocation, Compiler, Limits, POOL_SLOTS, RuntimeClass};
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Engine, Store, Trap, WasmBacktrace};
 
@@ -12,22 +12,33 @@ use crate::bindings::{log, objects};
 use crate::codes::PluginError;
 use crate::state::{State, one_line};
 
-/// Time for one call. Real checks take microseconds; a fifth of a second forgives a machine that is very busy.
-const CALL: Duration = Duration::from_millis(200);
-/// More time for each object of a call that is handed many.
-const CALL_PER_OBJECT: Duration = Duration::from_micros(200);
 /// How often the clock ticks; also how exact the limit is.
 const TICK: Duration = Duration::from_millis(10);
-/// What a plugin may hand over in one call.
-const OUTPUT_BYTES: usize = 1 << 20;
-/// More of it for each object of a call that is handed many: a verdict with a reason of some length.
-const OUTPUT_PER_OBJECT: usize = 1 << 10;
-/// Objects that a plugin holds at once: those of the largest batch, desired and live.
-const HANDLES: usize = 100_000;
 /// How long a call waits for a slot.
 const SLOT_WAIT: Duration = Duration::from_secs(5);
 
-/// One engine for all plugins of a host.
+/// The runtime of a host, made when a plugin is loaded first.
+pub(crate) struct LazyRuntime {
+    compiler: Compiler,
+    made: OnceLock<Result<Runtime, PluginError>>,
+}
+
+impl LazyRuntime {
+    pub(crate) fn new(compiler: Compiler) -> Self {
+        Self {
+            compiler,
+            made: OnceLock::new(),
+        }
+    }
+
+    /// The runtime; an error where there can be none on this machine.
+    pub(crate) fn get(&self) -> Result<&Runtime, PluginError> {
+        let made = self.made.get_or_init(|| Runtime::new(self.compiler));
+        made.as_ref().map_err(PluginError::again)
+    }
+}
+
+/// One engine for all plugins of a host: they are all of the class of policies.
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<State>,
@@ -44,11 +55,11 @@ impl Runtime {
         let failed = |error: wasmtime::Error| PluginError::Instantiate {
             reason: format!("{error:#}"),
         };
-        let engine = match sluice_plugin_aot::engine(Allocation::Pooled) {
+        let engine = match sluice_plugin_aot::engine(RuntimeClass::Policy, Allocation::Pooled) {
             Ok(engine) => engine,
             Err(error) => {
                 tracing::warn!("plugins start more slowly, address space is limited: {error:#}");
-                sluice_plugin_aot::engine(Allocation::OnDemand).map_err(failed)?
+                sluice_plugin_aot::engine(RuntimeClass::Policy, Allocation::OnDemand).map_err(failed)?
             }
         };
         let mut linker = Linker::new(&engine);
@@ -70,11 +81,11 @@ impl Runtime {
     }
 
     /// A fresh store for one instance, once there is room. Nothing may run in it before [`Slotted::allow`].
-    pub(crate) fn store(&self, plugin: &str) -> Result<Slotted, PluginError> {
+    pub(crate) fn store(&self, plugin: &str, limits: &Limits) -> Result<Slotted, PluginError> {
         let slot = self.slots.take()?;
-        let mut store = Store::new(&self.engine, State::new(plugin));
+        let mut store = Store::new(&self.engine, State::new(plugin, limits));
         store.limiter(|state| &mut state.memory);
-        store.set_max_component_handles(HANDLES);
+        store.set_max_component_handles(limits.handles);
         Ok(Slotted { store, _slot: slot })
     }
 }
@@ -90,13 +101,17 @@ impl Slotted {
     /// Sets the limits for the next call, which is handed so many objects. Returns its time limit.
     pub(crate) fn allow(&mut self, objects: usize) -> Duration {
         let count = u32::try_from(objects).unwrap_or(u32::MAX);
-        let time = CALL + CALL_PER_OBJECT.saturating_mul(count);
+        let limits = self.store.data().limits;
+        let time = limits.call + limits.call_per_object.saturating_mul(count);
         // One tick more: the first may be about to come.
         let ticks = time.as_millis() / TICK.as_millis() + 1;
         self.store
             .set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX / 2));
-        self.store
-            .set_hostcall_fuel(OUTPUT_BYTES.saturating_add(objects.saturating_mul(OUTPUT_PER_OBJECT)));
+        self.store.set_hostcall_fuel(
+            limits
+                .output_bytes
+                .saturating_add(objects.saturating_mul(limits.output_per_object)),
+        );
         self.store.data_mut().deadline = Instant::now() + time + TICK;
         time
     }
@@ -108,10 +123,11 @@ impl Slotted {
         time: Duration,
         error: &wasmtime::Error,
     ) -> PluginError {
-        if self.store.data().memory.exceeded {
+        let state = self.store.data();
+        if state.memory.exceeded {
             return PluginError::Memory {
                 export,
-                mebibytes: limits::MEMORY_BYTES >> 20,
+                mebibytes: state.limits.memory_bytes >> 20,
             };
         }
         let backtrace = error
@@ -242,18 +258,19 @@ mod tests {
     #[test]
     fn a_slot_is_waited_for_and_free_again_when_its_instance_is_gone() {
         let runtime = Runtime::with_slots(Compiler::Here, 1, Duration::from_millis(50)).unwrap();
-        let first = runtime.store("first").unwrap();
-        let refused = runtime.store("second").err().unwrap();
+        let limits = RuntimeClass::Policy.limits();
+        let first = runtime.store("first", &limits).unwrap();
+        let refused = runtime.store("second", &limits).err().unwrap();
         assert_eq!(refused.code().id, "P14");
         drop(first);
-        assert!(runtime.store("third").is_ok());
+        assert!(runtime.store("third", &limits).is_ok());
     }
 
     #[test]
     fn the_clock_ends_with_its_engine() {
         let runtime = Runtime::with_slots(Compiler::Here, 1, Duration::ZERO).unwrap();
         let slots = Arc::downgrade(&runtime.slots);
-        drop(runtime.store("only").unwrap());
+        drop(runtime.store("only", &RuntimeClass::Policy.limits()).unwrap());
         drop(runtime);
         let started = Instant::now();
         while slots.strong_count() > 0 {

@@ -13,7 +13,7 @@ use crate::codes::PluginError;
 use crate::load::Plugin;
 use crate::run::{Runtime, Slotted};
 use crate::state::{State, one_line};
-use crate::world::World;
+use crate::worlds::World;
 
 /// One plugin of one question, or why it cannot be asked.
 pub(crate) struct Asked {
@@ -62,10 +62,11 @@ impl<'a, W: World> Session<'a, W> {
 
     /// A fresh instance without settings.
     pub(crate) fn instance(runtime: &Runtime, plugin: &'a Plugin) -> Result<Self, PluginError> {
-        let pre = W::pre(&plugin.pre).ok_or(PluginError::NotFound {
-            kind: W::KIND.world(),
-        })?;
-        let mut slotted = runtime.store(&plugin.name)?;
+        let pre = plugin
+            .pre
+            .downcast_ref::<W::Pre>()
+            .ok_or(PluginError::NotFound { kind: W::NAME })?;
+        let mut slotted = runtime.store(&plugin.name, &W::CLASS.limits())?;
         let time = slotted.allow(0);
         let world = W::instantiate(pre, &mut slotted.store)
             .map_err(|error| slotted.explain("start", time, &error))?;

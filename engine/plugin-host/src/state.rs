@@ -5,17 +5,13 @@ use std::time::Instant;
 
 use serde_json::Value as Json;
 use sluice_model::{Object, secret};
-use sluice_plugin_aot::limits;
+use sluice_plugin_aot::Limits;
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime::{ResourceLimiter, Result, Trap};
 
 use crate::bindings::{log, objects};
 use crate::pointer;
 
-/// Lines of log of one instance.
-const LOG_LINES: u32 = 200;
-/// Bytes of log of one instance.
-const LOG_BYTES: usize = 16 << 10;
 /// Core instances, tables and memories of one store: composed components have some; thousands are an attack.
 const PARTS: usize = 64;
 
@@ -26,6 +22,7 @@ const POINTERS: usize = 16;
 pub(crate) struct State {
     pub(crate) objects: ResourceTable,
     pub(crate) memory: MemoryLimit,
+    pub(crate) limits: Limits,
     /// When the current call has had its time. The engine's own clock stops the plugin's code, but not the host's, which code
     /// without loops can call for minutes.
     pub(crate) deadline: Instant,
@@ -41,10 +38,11 @@ pub struct HostObject {
 }
 
 impl State {
-    pub(crate) fn new(plugin: &str) -> Self {
+    pub(crate) fn new(plugin: &str, limits: &Limits) -> Self {
         Self {
             objects: ResourceTable::new(),
-            memory: MemoryLimit::default(),
+            memory: MemoryLimit::new(limits),
+            limits: *limits,
             deadline: Instant::now(),
             plugin: plugin.to_owned(),
             log_lines: 0,
@@ -114,7 +112,7 @@ impl objects::HostObject for State {
         pointers: Vec<String>,
     ) -> Result<Vec<Option<objects::Value>>> {
         let json = &*seen(self.object(&handle)?, &pointers);
-        let mut room = limits::MEMORY_BYTES;
+        let mut room = self.limits.memory_bytes;
         let mut values = Vec::with_capacity(pointers.len());
         for (index, at) in pointers.iter().enumerate() {
             if index % POINTERS == POINTERS - 1 {
@@ -199,13 +197,13 @@ fn size(value: &objects::Value) -> usize {
 impl log::Host for State {
     fn write(&mut self, level: log::Level, message: String) -> Result<()> {
         self.in_time()?;
-        if self.log_lines >= LOG_LINES {
+        if self.log_lines >= self.limits.log_lines {
             return Ok(());
         }
         self.log_lines += 1;
         self.log_bytes += message.len();
-        if self.log_lines == LOG_LINES || self.log_bytes > LOG_BYTES {
-            self.log_lines = LOG_LINES;
+        if self.log_lines == self.limits.log_lines || self.log_bytes > self.limits.log_bytes {
+            self.log_lines = self.limits.log_lines;
             tracing::warn!(plugin = self.plugin, "it logs too much: the rest is dropped");
             return Ok(());
         }
@@ -237,15 +235,26 @@ pub(crate) fn one_line(text: &str) -> String {
 }
 
 /// Bounds what an instance takes in all: wasmtime's own limiter bounds each memory by itself.
-#[derive(Default)]
 pub(crate) struct MemoryLimit {
     bytes: usize,
+    most_bytes: usize,
     elements: usize,
+    most_elements: usize,
     /// Set when something was refused: tells a lack of memory from a plugin that aborts for its own reasons.
     pub(crate) exceeded: bool,
 }
 
 impl MemoryLimit {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            bytes: 0,
+            most_bytes: limits.memory_bytes,
+            elements: 0,
+            most_elements: limits.table_elements,
+            exceeded: false,
+        }
+    }
+
     fn grow(total: &mut usize, current: usize, desired: usize, limit: usize) -> bool {
         let wanted = total.saturating_add(desired.saturating_sub(current));
         let allowed = wanted <= limit;
@@ -258,13 +267,13 @@ impl MemoryLimit {
 
 impl ResourceLimiter for MemoryLimit {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
-        let allowed = Self::grow(&mut self.bytes, current, desired, limits::MEMORY_BYTES);
+        let allowed = Self::grow(&mut self.bytes, current, desired, self.most_bytes);
         self.exceeded |= !allowed;
         Ok(allowed)
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
-        let allowed = Self::grow(&mut self.elements, current, desired, limits::TABLE_ELEMENTS);
+        let allowed = Self::grow(&mut self.elements, current, desired, self.most_elements);
         self.exceeded |= !allowed;
         Ok(allowed)
     }

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use sluice_plugin_aot::{Allocation, componentise, engine, precompile};
+use sluice_plugin_aot::{Allocation, RuntimeClass, componentise, engine, precompile};
 
 #[expect(clippy::print_stderr, reason = "a build tool: this is how it talks")]
 fn main() -> ExitCode {
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
 }
 
 fn all(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    let engine = engine(Allocation::OnDemand).map_err(|error| format!("{error:?}"))?;
+    let engine = engine(RuntimeClass::Policy, Allocation::OnDemand).map_err(|error| format!("{error:?}"))?;
     for entry in fs_err::read_dir(folder)? {
         let path = entry?.path();
         if path.extension().is_none_or(|extension| extension != "wasm") {

@@ -1,21 +1,51 @@
-//! Asking what may be deleted: all policies are asked, the most cautious verdict wins.
+//! World `prune-policy`: may an object be deleted? All policies are asked, the most cautious verdict wins.
 
 use std::collections::BTreeMap;
 
 use sluice_model::Object;
+use sluice_model::application::{Policies, PolicyRef};
 use sluice_model::decision::{Occasion, Propagation, PruneDecision, PruneVerdict};
 use sluice_model::object::GroupKind;
 use sluice_model::plan::ApplicationKey;
+use sluice_plugin_aot::RuntimeClass;
 
-use crate::answer::Problems;
+use self::bindings::exports::sluice::policy::prune as wit;
+use super::{PluginKind, World};
+use crate::answer::{Answer, Problems};
 use crate::bindings::objects;
-use crate::bindings::prune::exports::sluice::policy::prune as wit;
 use crate::claims::best_fit;
 use crate::codes::PluginError;
+use crate::host::PluginHost;
 use crate::run::Runtime;
 use crate::session::{Asked, Session};
-use crate::state::one_line;
-use crate::world::PrunePolicy;
+use crate::state::{State, one_line};
+
+pub(crate) use self::bindings::PrunePolicy;
+
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../../wit/policy/0.1.0",
+        world: "prune-policy",
+        imports: { default: trappable },
+        with: {
+            "sluice:policy/objects": crate::bindings::sluice::policy::objects,
+            "sluice:policy/log": crate::bindings::sluice::policy::log,
+        },
+    });
+}
+
+impl World for PrunePolicy {
+    const KIND: PluginKind = PluginKind::Prune;
+    const NAME: &'static str = "prune-policy";
+    const INTERFACE: &'static str = "prune";
+    const CLASS: RuntimeClass = RuntimeClass::Policy;
+
+    fn policies(policies: &Policies) -> &[PolicyRef] {
+        &policies.prune
+    }
+
+    super::exports_of!(bindings::PrunePolicyPre<State>);
+}
 
 /// An object that would be deleted.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,7 +107,23 @@ impl Census {
     }
 }
 
-pub(crate) fn prune(
+impl PluginHost {
+    /// Whether each candidate may be deleted. All candidates of a plan belong into one call.
+    pub fn prune(
+        &self,
+        policies: &[PolicyRef],
+        candidates: &[PruneCandidate],
+        context: &PruneContext,
+    ) -> Answer<Vec<PruneDecision>> {
+        self.answer::<PrunePolicy, _>(
+            policies,
+            |runtime, asked, problems| prune(runtime, asked, candidates, context, problems),
+            |reason| vec![Word::cautious(reason).decision(); candidates.len()],
+        )
+    }
+}
+
+fn prune(
     runtime: &Runtime,
     asked: &[Asked],
     candidates: &[PruneCandidate],
@@ -105,11 +151,7 @@ pub(crate) fn prune(
                 .collect(),
             Err(error) => {
                 let reason = problems.add(asked, &error);
-                let kept = Word {
-                    verdict: Some(PruneVerdict::Keep { reason }),
-                    ..Word::default()
-                };
-                vec![kept; claimed.len()]
+                vec![Word::cautious(reason); claimed.len()]
             }
         };
         for (index, word) in indices.into_iter().zip(said) {
@@ -130,6 +172,14 @@ struct Word {
 }
 
 impl Word {
+    /// The answer where there is none: the object stays.
+    fn cautious(reason: String) -> Self {
+        Self {
+            verdict: Some(PruneVerdict::Keep { reason }),
+            ..Self::default()
+        }
+    }
+
     fn of(asked: &Asked, decision: wit::Decision) -> Self {
         let verdict = match decision.verdict {
             wit::Verdict::NoOpinion => None,

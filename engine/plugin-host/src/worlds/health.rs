@@ -1,18 +1,73 @@
-//! Asking for health: the most specific claim first, the next where there is no opinion.
+//! World `health-check`: does an object do its work? The most specific claim is asked first, the next where there is no opinion.
 
+use sluice_model::application::{Policies, PolicyRef};
 use sluice_model::health::{HealthStatus, HealthVerdict};
 use sluice_model::{GroupKind, Object};
+use sluice_plugin_aot::RuntimeClass;
 
-use crate::answer::Problems;
-use crate::bindings::health::exports::sluice::policy::health::{Context, Verdict};
+use self::wit::exports::sluice::policy::health::{Context, Verdict};
+use super::{PluginKind, World};
+use crate::answer::{Answer, Problems};
 use crate::claims::best_fit;
 use crate::codes::PluginError;
+use crate::host::PluginHost;
 use crate::run::Runtime;
 use crate::session::{Asked, Session};
-use crate::state::one_line;
-use crate::world::HealthCheck;
+use crate::state::{State, one_line};
 
-pub(crate) fn health(
+pub(crate) use self::wit::HealthCheck;
+
+mod wit {
+    wasmtime::component::bindgen!({
+        path: "../../wit/policy/0.1.0",
+        world: "health-check",
+        imports: { default: trappable },
+        with: {
+            "sluice:policy/objects": crate::bindings::sluice::policy::objects,
+            "sluice:policy/log": crate::bindings::sluice::policy::log,
+        },
+    });
+}
+
+impl World for HealthCheck {
+    const KIND: PluginKind = PluginKind::Health;
+    const NAME: &'static str = "health-check";
+    const INTERFACE: &'static str = "health";
+    const CLASS: RuntimeClass = RuntimeClass::Policy;
+
+    fn policies(policies: &Policies) -> &[PolicyRef] {
+        &policies.health
+    }
+
+    super::exports_of!(wit::HealthCheckPre<State>);
+}
+
+impl PluginHost {
+    /// Whether each object does its work, as the cluster has it. An empty list of policies asks the default ones.
+    pub fn health(
+        &self,
+        policies: &[PolicyRef],
+        objects: &[Object],
+        now: jiff::Timestamp,
+    ) -> Answer<Vec<HealthVerdict>> {
+        self.answer::<HealthCheck, _>(
+            policies,
+            |runtime, asked, problems| health(runtime, asked, objects, now.as_second(), problems),
+            |reason| vec![cautious(reason, None); objects.len()],
+        )
+    }
+}
+
+/// The answer where there is none: never taken for healthy.
+fn cautious(reason: String, plugin: Option<&Asked>) -> HealthVerdict {
+    HealthVerdict {
+        status: HealthStatus::Unknown,
+        message: reason,
+        plugin: plugin.map(|asked| asked.name.clone()),
+    }
+}
+
+fn health(
     runtime: &Runtime,
     asked: &[Asked],
     objects: &[Object],
@@ -42,11 +97,7 @@ pub(crate) fn health(
                 }
                 Err(error) => {
                     // Closed: whoever fails may have been the one to say that something is wrong.
-                    verdict = HealthVerdict {
-                        status: HealthStatus::Unknown,
-                        message: problems.add(worker.asked, &error),
-                        plugin: Some(worker.asked.name.clone()),
-                    };
+                    verdict = cautious(problems.add(worker.asked, &error), Some(worker.asked));
                     break;
                 }
             }

@@ -1,21 +1,51 @@
-//! Asking how objects are applied: all policies are asked, later ones override earlier ones field by field.
+//! World `sync-policy`: how is an object applied? All policies are asked, later ones override earlier ones field by field.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use sluice_model::Object;
+use sluice_model::application::{Policies, PolicyRef};
 use sluice_model::decision::{HookCleanup, Overruled, Phase, Strategy, SyncDecision};
 use sluice_model::plan::ApplicationKey;
+use sluice_plugin_aot::RuntimeClass;
 
-use crate::answer::Problems;
-use crate::bindings::sync::exports::sluice::policy::sync as wit;
+use self::bindings::exports::sluice::policy::sync as wit;
+use super::prune::propagation;
+use super::{PluginKind, World};
+use crate::answer::{Answer, Problems};
 use crate::claims::best_fit;
 use crate::codes::PluginError;
-use crate::prune::propagation;
+use crate::host::PluginHost;
 use crate::run::Runtime;
 use crate::session::{Asked, Session};
-use crate::state::one_line;
-use crate::world::SyncPolicy;
+use crate::state::{State, one_line};
+
+pub(crate) use self::bindings::SyncPolicy;
+
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../../wit/policy/0.1.0",
+        world: "sync-policy",
+        imports: { default: trappable },
+        with: {
+            "sluice:policy/objects": crate::bindings::sluice::policy::objects,
+            "sluice:policy/log": crate::bindings::sluice::policy::log,
+        },
+    });
+}
+
+impl World for SyncPolicy {
+    const KIND: PluginKind = PluginKind::Sync;
+    const NAME: &'static str = "sync-policy";
+    const INTERFACE: &'static str = "sync";
+    const CLASS: RuntimeClass = RuntimeClass::Policy;
+
+    fn policies(policies: &Policies) -> &[PolicyRef] {
+        &policies.sync
+    }
+
+    super::exports_of!(bindings::SyncPolicyPre<State>);
+}
 
 /// Objects that one call is handed at most: bounds what a slow policy may take of a large application at once.
 const BATCH: usize = 1_000;
@@ -57,7 +87,34 @@ pub struct SyncContext {
     pub options: Vec<String>,
 }
 
-pub(crate) fn sync(
+impl PluginHost {
+    /// How each object is applied.
+    pub fn sync(
+        &self,
+        policies: &[PolicyRef],
+        objects: &[SyncObject],
+        context: &SyncContext,
+    ) -> Answer<Vec<SyncDecision>> {
+        self.answer::<SyncPolicy, _>(
+            policies,
+            |runtime, asked, problems| sync(runtime, asked, objects, context, problems),
+            |reason| {
+                let mut decision = SyncDecision::default();
+                hold(&mut decision, &reason, None);
+                vec![decision; objects.len()]
+            },
+        )
+    }
+}
+
+/// The answer where there is none: the operation waits.
+fn hold(decision: &mut SyncDecision, reason: &str, plugin: Option<&Asked>) {
+    decision.hold = Some(reason.to_owned());
+    let plugin = plugin.map(|asked| ("hold".to_owned(), asked.name.clone()));
+    decision.decided_by.extend(plugin);
+}
+
+fn sync(
     runtime: &Runtime,
     asked: &[Asked],
     objects: &[SyncObject],
@@ -87,8 +144,7 @@ pub(crate) fn sync(
                 Err(error) => {
                     let reason = problems.add(asked, &error);
                     for (_, decision) in batch {
-                        decision.hold = Some(reason.clone());
-                        decision.decided_by.insert("hold".to_owned(), asked.name.clone());
+                        hold(decision, &reason, Some(asked));
                     }
                 }
             }

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::codes::PluginError;
-use crate::load::FILE_BYTES;
+use crate::load::LIMITS;
 
 /// What tells that a file was not touched since.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Seen {
-    pub(crate) path: PathBuf,
+pub(super) struct Seen {
+    pub(super) path: PathBuf,
     /// None where nothing is known of it, such as at the end of a link that leads nowhere.
     state: Option<FileState>,
 }
@@ -45,7 +45,7 @@ impl From<Metadata> for FileState {
 }
 
 /// Everything in a folder that is called `NAME.wasm`, by name. Hidden files are passed over: they are on their way to another name.
-pub(crate) fn list(folder: &Path) -> std::io::Result<BTreeMap<String, Seen>> {
+pub(super) fn list(folder: &Path) -> std::io::Result<BTreeMap<String, Seen>> {
     let mut files = BTreeMap::new();
     for entry in fs_err::read_dir(folder)? {
         let path = entry?.path();
@@ -64,13 +64,13 @@ pub(crate) fn list(folder: &Path) -> std::io::Result<BTreeMap<String, Seen>> {
 }
 
 /// True for a name that can be written into `spec.policies`, where `@` and what is beyond ASCII mean something else or nothing.
-pub(crate) fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     !name.is_empty() && name.bytes().all(is_plain)
 }
 
 /// Reads a plugin, and not more of it than is taken. It must be a file: a pipe could be fed for ever, or never.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, PluginError> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, PluginError> {
     let mut options = fs_err::OpenOptions::new();
     options.read(true);
     // Opening a pipe would wait for who writes to it; what was opened is looked at, so that it cannot be exchanged meanwhile.
@@ -82,7 +82,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, PluginError> {
         return Err(PluginError::Read(error));
     }
     let mut wasm = Vec::new();
-    file.take(FILE_BYTES as u64 + 1)
+    file.take(LIMITS.file_bytes as u64 + 1)
         .read_to_end(&mut wasm)
         .map_err(PluginError::Read)?;
     Ok(wasm)
