@@ -28,7 +28,8 @@ usage: cargo xtask COMMAND
 
   demo [--keep]     show the engine at work on examples/guestbook, in a cluster made for it; with --keep, leave it
                     running to look at until Ctrl-C
-  test [STEP…]      run every check and every test, or these steps only; `test --list` names them
+  test [STEP…]      run every check and every test, or these steps only; `test --list` names them. After
+                    `--within MINUTES`, no step begins once that time is over, and what did not run is named
   plugins           build the standard plugins
   sandbox           start a Kubernetes to play with and print its KUBECONFIG; it ends with Ctrl-C
   bench             measure what the project promises to be fast at

@@ -1,11 +1,15 @@
 //! `cargo xtask test`: every check and every test, one step after the other.
 //!
 //! A step that fails does not keep the others from running. The last line is `N passed, N failed`: the tests of all
-//! steps together, and one more failure for every step that failed without a failing test.
+//! steps together, and one more failure for every step that failed without a failing test. With `--within MINUTES` no step
+//! begins once that time is over, and the steps that did not run are named.
 
 mod checks;
 
-use std::{process::Command, time::Instant};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, bail};
 
@@ -21,29 +25,30 @@ const CLUSTER_TESTS: &str = "sluice-cluster-tests";
 
 type Work = fn(&mut Counts) -> Result<()>;
 
-/// Name, what it does, how. In an order that finds cheap mistakes first.
+/// Name, what it does, how. First what takes seconds, then what protects users' clusters, last what protects the source.
 #[rustfmt::skip]
 const STEPS: &[(&str, &str, Work)] = &[
     ("prerequisites", "get what this machine lacks: programs, a target, bundles of others", |_| prerequisites::all()),
     ("format", "rustfmt and gofmt would change nothing", |_| checks::format()),
     ("tidy", "headers, crate edges, frozen interfaces", |_| tidy::run()),
     ("plugins", "build the standard plugins and the examples", |_| plugins::build()),
+    ("test", "unit, golden, CLI, hostile-guest and example tests", workspace_tests),
+    ("cluster", "the engine against a real Kubernetes", cluster_tests),
+    ("guests", "the plugins' own unit and golden tests, on this machine's processor", guest_tests),
     ("clippy", "the workspace's lints, warnings are errors", |_| checks::clippy()),
     ("deny", "licences, bans, sources and advisories of all dependencies", |_| checks::deny()),
     ("doc", "the documentation builds without a warning", |_| checks::doc()),
-    ("test", "unit, golden, CLI, hostile-guest and example tests", workspace_tests),
-    ("guests", "the plugins' own unit and golden tests, on this machine's processor", guest_tests),
-    ("cluster", "the engine against a real Kubernetes", cluster_tests),
 ];
 
-/// Runs the steps of these names, or all.
-pub(crate) fn run_steps(names: &[&str]) -> Result<()> {
-    if names == ["--list"] {
+/// Runs the steps of these names, or all; after `--within MINUTES`, those that can begin in that time.
+pub(crate) fn run_steps(arguments: &[&str]) -> Result<()> {
+    if arguments == ["--list"] {
         for (name, what, _) in STEPS {
             println!("{name:14} {what}");
         }
         return Ok(());
     }
+    let (within, names) = time_box(arguments)?;
     if let Some(unknown) = names
         .iter()
         .find(|name| STEPS.iter().all(|(known, ..)| known != *name))
@@ -52,11 +57,15 @@ pub(crate) fn run_steps(names: &[&str]) -> Result<()> {
     }
     let start = Instant::now();
     let mut counts = Counts::default();
-    let mut failed = Vec::new();
+    let (mut failed, mut left_out) = (Vec::new(), Vec::new());
     for (name, what, work) in STEPS
         .iter()
         .filter(|(name, ..)| names.is_empty() || names.contains(name))
     {
+        if start.elapsed() >= within {
+            left_out.push(*name);
+            continue;
+        }
         let failures_before = counts.failed;
         if let Err(error) = step(name, what, || work(&mut counts)) {
             stop::check()?;
@@ -68,6 +77,13 @@ pub(crate) fn run_steps(names: &[&str]) -> Result<()> {
         }
     }
     println!("\nall steps took {}", seconds(start.elapsed()));
+    if !left_out.is_empty() {
+        println!(
+            "NOT RUN, because {} were over: {}",
+            seconds(within),
+            left_out.join(", ")
+        );
+    }
     if !failed.is_empty() {
         println!("failed: {}", failed.join(", "));
     }
@@ -76,6 +92,18 @@ pub(crate) fn run_steps(names: &[&str]) -> Result<()> {
         Ok(())
     } else {
         Err(Failed.into())
+    }
+}
+
+/// Splits `--within MINUTES` off the arguments. Without it there is no limit.
+fn time_box<'a>(arguments: &'a [&'a str]) -> Result<(Duration, &'a [&'a str])> {
+    let ["--within", rest @ ..] = arguments else {
+        return Ok((Duration::MAX, arguments));
+    };
+    let minutes = rest.first().and_then(|minutes| minutes.parse::<u32>().ok());
+    match (minutes, rest) {
+        (Some(minutes), [_, names @ ..]) => Ok((Duration::from_secs(60 * u64::from(minutes)), names)),
+        _ => bail!("`--within` takes a number of minutes"),
     }
 }
 
@@ -180,6 +208,19 @@ mod tests {
             13,
             2,
         );
+    }
+
+    #[test]
+    fn a_time_box_is_a_number_of_minutes() {
+        let none: [&str; 0] = [];
+        assert_eq!(
+            time_box(&["--within", "80"]).unwrap(),
+            (Duration::from_secs(4800), &none[..])
+        );
+        let (within, names) = time_box(&["--within", "0", "tidy"]).unwrap();
+        assert_eq!((within, names), (Duration::ZERO, &["tidy"][..]));
+        assert_eq!(time_box(&["tidy"]).unwrap(), (Duration::MAX, &["tidy"][..]));
+        assert!(time_box(&["--within"]).is_err() && time_box(&["--within", "soon"]).is_err());
     }
 
     #[test]
