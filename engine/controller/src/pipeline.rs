@@ -49,7 +49,7 @@ use memory::Memory;
 
 pub use bounds::Bounds;
 pub use decide::{Compared, Intent, Prepared};
-pub use health::{HealthMemory, ObjectHealth, worst};
+pub use health::HealthMemory;
 pub use keyrings::Grounds;
 pub(crate) use live::{BLOCKED, denied, wanted_by};
 pub use live::{Claimed, Live};

@@ -1,6 +1,6 @@
 //! `sluice apply`: executes a plan that was saved before, if it is still what would be planned.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use futures::FutureExt as _;
 use kube::ResourceExt as _;
 use sluice_apply::{ApplyError, Event, Finished, NotHealthy, Options, Parent, Rehearse, Request};
 use sluice_cluster::Cluster;
+use sluice_health::{Answer, Awaited, Expectation, ObjectHealth, Wait};
 use sluice_model::application::{APPROVED_PLAN_ANNOTATION, PolicyRef};
 use sluice_model::health::{HealthStatus, HealthVerdict};
 use sluice_model::outcome::{Outcome, StepResult};
@@ -157,6 +158,7 @@ async fn execute(arguments: &Arguments, saved: &Plan, global: &Global) -> Result
         cluster: prepared.cluster.clone(),
         plugins: engine.pipeline.plugins.clone(),
         policies: engine.job.spec.policies.health.clone().into(),
+        expectations: Arc::new(expectations(saved)),
     };
     let wait = move |objects: Vec<ObjectRef>, timeout: Duration| {
         waiting.clone().until_healthy(objects, timeout).boxed()
@@ -167,6 +169,13 @@ async fn execute(arguments: &Arguments, saved: &Plan, global: &Global) -> Result
     let finished = sluice_apply::apply(&prepared.cluster, request, &wait, &mut tell).await;
     let held = if finished.held_done { 0 } else { saved.held.len() };
     Ok((finished, held))
+}
+
+/// What a wave's wait expects of each object that a plan applies.
+fn expectations(plan: &Plan) -> BTreeMap<ObjectRef, Expectation> {
+    let steps = plan.steps.iter();
+    let expected = steps.filter_map(|step| Some((step.object.clone(), Expectation::of(step)?)));
+    expected.collect()
 }
 
 /// `: why`, where that was said.
@@ -213,6 +222,8 @@ struct Waiting {
     cluster: Cluster,
     plugins: PluginHost,
     policies: Arc<[PolicyRef]>,
+    /// What is expected of the objects that the plan applies.
+    expectations: Arc<BTreeMap<ObjectRef, Expectation>>,
 }
 
 /// How often a wave is looked at while it is waited for.
@@ -220,32 +231,36 @@ const LOOK: Duration = Duration::from_secs(1);
 
 impl Waiting {
     async fn until_healthy(self, objects: Vec<ObjectRef>, timeout: Duration) -> Result<(), NotHealthy> {
-        let deadline = tokio::time::Instant::now() + timeout;
-        for object in objects {
-            loop {
-                let verdict = self.look(&object).await;
-                match verdict.status {
-                    HealthStatus::Healthy | HealthStatus::Suspended => break,
-                    HealthStatus::Degraded => {
-                        return Err(NotHealthy::Object {
-                            object: Box::new(object),
-                            verdict: Box::new(verdict),
-                            late: false,
-                        });
-                    }
-                    HealthStatus::Progressing | HealthStatus::Missing | HealthStatus::Unknown => {}
-                }
-                if tokio::time::Instant::now() + LOOK > deadline {
+        let began = tokio::time::Instant::now();
+        let mut rule = Wait::default();
+        loop {
+            let mut awaited = Vec::new();
+            for object in &objects {
+                let verdict = self.look(object).await;
+                let health = ObjectHealth {
+                    object: object.clone(),
+                    verdict,
+                };
+                let expectation = self.expectations.get(object).copied();
+                awaited.push(Awaited {
+                    health,
+                    expectation: expectation.unwrap_or(Expectation::PART),
+                });
+            }
+            let answer;
+            (rule, answer) = rule.judge(&awaited, began.elapsed(), timeout);
+            match answer {
+                Answer::Over => return Ok(()),
+                Answer::Waiting { next, .. } => tokio::time::sleep(next.min(LOOK)).await,
+                Answer::Failed { on, why } => {
                     return Err(NotHealthy::Object {
-                        object: Box::new(object),
-                        verdict: Box::new(verdict),
-                        late: true,
+                        object: Box::new(on.object),
+                        verdict: Box::new(on.verdict),
+                        late: why == sluice_health::Failure::Late,
                     });
                 }
-                tokio::time::sleep(LOOK).await;
             }
         }
-        Ok(())
     }
 
     async fn look(&self, object: &ObjectRef) -> HealthVerdict {

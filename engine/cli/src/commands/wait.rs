@@ -5,8 +5,8 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use sluice_health::Role;
 use sluice_model::application::{Application, OperationPhase, SyncStatus};
-use sluice_model::health::HealthStatus;
 
 use crate::args::Global;
 use crate::connection::{Connection, block_on, gone, is_settled};
@@ -44,7 +44,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Wanted {
     /// The cluster is as Git wants it
     Synced,
-    /// Every object does its work
+    /// Every object does its work, or is paused on purpose
     Healthy,
     /// No operation is going on
     Idle,
@@ -120,7 +120,7 @@ pub(crate) fn holds(wanted: Wanted, application: &Application) -> bool {
     is_settled(application)
         && match wanted {
             Wanted::Synced => status.sync.status == SyncStatus::Synced,
-            Wanted::Healthy => status.health.status == HealthStatus::Healthy,
+            Wanted::Healthy => sluice_health::is_over(Role::Part, status.health.status),
             Wanted::Idle => status
                 .operation
                 .as_ref()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sluice_model::ObjectRef;
+use sluice_health::ObjectHealth;
 use sluice_model::application::Policies;
 use sluice_model::health::{HealthStatus, HealthVerdict};
 use sluice_model::object::Object;
@@ -11,15 +11,6 @@ use sluice_plugin_host::PluginProblem;
 
 use crate::error::PipelineError;
 use crate::pipeline::{Compared, Pipeline, blocking};
-
-/// The health of one object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObjectHealth {
-    /// Which.
-    pub object: ObjectRef,
-    /// What its policy says.
-    pub verdict: HealthVerdict,
-}
 
 /// Verdicts by what they depend on: the object's uid and version, and the plugins.
 #[derive(Debug, Default)]
@@ -33,17 +24,6 @@ impl HealthMemory {
         let (version, verdict) = self.verdicts.get(object.metadata("uid")?)?;
         (Some(version.as_str()) == object.metadata("resourceVersion")).then_some(verdict)
     }
-}
-
-/// The worst of several objects: what holds for the application, and the object that makes it so.
-pub fn worst<'h>(
-    objects: impl IntoIterator<Item = &'h ObjectHealth, IntoIter: DoubleEndedIterator>,
-) -> Option<&'h ObjectHealth> {
-    // The first of the worst, so that the message does not jump between objects of one status.
-    objects
-        .into_iter()
-        .rev()
-        .max_by_key(|object| object.verdict.status)
 }
 
 impl Pipeline {
@@ -114,38 +94,5 @@ impl Pipeline {
             .collect();
         memory.verdicts.retain(|uid, _| uids.contains(uid.as_str()));
         Ok((judged, problems))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_of_the_worst_speaks() {
-        let health = |name: &str, status| ObjectHealth {
-            object: ObjectRef {
-                group: String::new(),
-                version: "v1".to_owned(),
-                kind: "Pod".to_owned(),
-                namespace: None,
-                name: name.to_owned(),
-            },
-            verdict: HealthVerdict {
-                status,
-                message: String::new(),
-                plugin: None,
-            },
-        };
-        let objects = [
-            health("a", HealthStatus::Healthy),
-            health("b", HealthStatus::Degraded),
-            health("c", HealthStatus::Degraded),
-        ];
-        assert_eq!(
-            worst(&objects).map(|object| object.object.name.as_str()),
-            Some("b")
-        );
-        assert!(worst(&[]).is_none());
     }
 }

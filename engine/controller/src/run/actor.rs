@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use super::look::Memory;
 use super::wake::{Reasons, Wake};
-use super::{Shared, automation, gate, operation, pace};
+use super::{Shared, automation, gate, operation, pace, syncing};
 use crate::error::PipelineError;
 use crate::pipeline::{HealthMemory, Job};
 
@@ -229,7 +229,8 @@ impl Actor {
                 }
                 (Some(looked), None) => Box::pin(self.act(&current, &job, &mut status, looked)).await,
                 (None, request) => {
-                    let answer = self.gate.nobody_can_tell(&mut status);
+                    let patience = syncing::patience(&job).unwrap_or_default();
+                    let answer = self.gate.unknown(&status, patience, jiff::Timestamp::now());
                     self.answered(&mut status, answer).await;
                     if let Some(request) = request {
                         self.give_up_request(&mut status, request);
@@ -241,9 +242,10 @@ impl Actor {
                 break;
             }
         }
-        let mut retry = match self.gate.quiet(&status).filter(|_| refresh.is_none()) {
-            Some(until) => {
-                self.wake_at(until);
+        let quiet = self.gate.quiet(&status, jiff::Timestamp::now());
+        let mut retry = match quiet.filter(|_| refresh.is_none()) {
+            Some(rest) => {
+                self.wake_at(Instant::now() + rest);
                 self.unsaid = Some(status);
                 false
             }
@@ -386,7 +388,12 @@ pub(crate) fn approved(application: &Application) -> Option<&str> {
     annotation(application, APPROVED_PLAN_ANNOTATION)
 }
 
-/// RFC 3339, to the second.
+/// Returns what time it is: RFC 3339, to the second.
 pub(crate) fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    time(jiff::Timestamp::now())
+}
+
+/// Returns a time as a status has it: RFC 3339, to the second.
+pub(crate) fn time(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

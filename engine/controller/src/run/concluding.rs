@@ -87,7 +87,7 @@ impl Actor {
             );
         }
         if let Some(operation) = &mut status.operation {
-            self.gate.close(operation, patience);
+            self.gate.close(operation, patience, jiff::Timestamp::now());
         }
         true
     }

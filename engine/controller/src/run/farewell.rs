@@ -27,7 +27,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::actor::{self, Actor, MANAGER};
-use super::syncing::timeouts;
+use super::syncing::expectations;
 use super::waiting::Waiting;
 use super::{pace, standing};
 use crate::error::PipelineError;
@@ -252,7 +252,7 @@ impl Actor {
             follows: false,
             deletes: true,
             looked: Arc::new(Mutex::new((Instant::now(), None))),
-            timeouts: Arc::new(timeouts(&plan)),
+            expectations: Arc::new(expectations(&plan)),
             wave: Arc::clone(&wave),
             tell,
         };

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sluice_health::{Awaited, Expectation, ObjectHealth};
 use sluice_model::application::{ApplicationStatus, HealthState, Source};
 use sluice_model::decision::ApplyOptions;
 use sluice_model::manifest::Manifest;
@@ -12,10 +13,9 @@ use sluice_report::conditions::{self, Finding};
 use tokio::time::Instant;
 
 use super::actor::Actor;
-use super::gate::Awaited;
 use super::{standing, trusting};
 use crate::error::PipelineError;
-use crate::pipeline::{HealthMemory, Intent, Job, Live, ObjectHealth, Prepared, Trusted};
+use crate::pipeline::{HealthMemory, Intent, Job, Live, Prepared, Trusted};
 
 /// How soon to look again where time alone may change a verdict.
 const UNSETTLED: Duration = Duration::from_secs(15);
@@ -49,7 +49,10 @@ impl Looked {
             let seconds = options.and_then(|options| options.timeout);
             Some(Awaited {
                 health: health.clone(),
-                timeout: seconds.map(|seconds| Duration::from_secs(seconds.into())),
+                expectation: Expectation {
+                    timeout: seconds.map(|seconds| Duration::from_secs(seconds.into())),
+                    ..Expectation::PART
+                },
             })
         });
         awaited.collect()

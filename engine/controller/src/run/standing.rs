@@ -1,5 +1,6 @@
 //! From what was found to what the status says. Pure.
 
+use sluice_health::{ObjectHealth, worst};
 use sluice_model::application::{ApplicationStatus, HealthState, ObjectState, PendingApproval, SyncStatus};
 use sluice_model::health::HealthStatus;
 use sluice_model::object::{GroupKind, Object};
@@ -10,7 +11,7 @@ use sluice_plugin_host::{PluginProblem, RejectedFile};
 use sluice_report::conditions::Finding;
 
 use crate::codes;
-use crate::pipeline::{BLOCKED, ObjectHealth, Prepared, worst};
+use crate::pipeline::{BLOCKED, Prepared};
 
 /// A status lists so many objects at most: it must never grow past etcd's limit.
 const LISTED: usize = 50;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sluice_apply::{ApplyError, Event, Finished, Members, Parent, Rehearse, Request};
+use sluice_health::Expectation;
 use sluice_model::Application;
 use sluice_model::application::{
     APPROVED_PLAN_ANNOTATION, ApplicationStatus, OperationKind, OperationPhase, OperationState, SyncStatus,
@@ -13,7 +14,7 @@ use sluice_model::application::{
 use sluice_model::manifest::Manifest;
 use sluice_model::object::ObjectKey;
 use sluice_model::outcome::Outcome;
-use sluice_model::plan::{Action, Plan};
+use sluice_model::plan::Plan;
 use sluice_model::selection::Selector;
 use sluice_report::conditions::{self, Finding};
 use sluice_report::events::Happening;
@@ -77,7 +78,8 @@ impl Actor {
         let answer = match gate::is_waiting(status) {
             true => {
                 let patience = patience(job).unwrap_or_default();
-                self.gate.ask(status, &looked.awaited(), patience, Instant::now())
+                self.gate
+                    .ask(status, &looked.awaited(), patience, jiff::Timestamp::now())
             }
             false => Answer::None,
         };
@@ -164,7 +166,7 @@ impl Actor {
     pub(super) async fn answered(&mut self, status: &mut ApplicationStatus, answer: Answer) {
         match answer {
             Answer::None => {}
-            Answer::Wait(until) => self.wake_at(until),
+            Answer::Wait(rest) => self.wake_at(Instant::now() + rest),
             Answer::Passed => {
                 let (commit, summary, kind) =
                     status
@@ -214,7 +216,7 @@ impl Actor {
             return false;
         }
         operation.summary = "done before the controller was restarted".to_owned();
-        self.gate.close(&mut operation, patience);
+        self.gate.close(&mut operation, patience, jiff::Timestamp::now());
         status.operation = Some(operation);
         true
     }
@@ -300,7 +302,7 @@ impl Actor {
             follows: attempt.follows,
             deletes: false,
             looked: Arc::new(Mutex::new((Instant::now(), None))),
-            timeouts: Arc::new(timeouts(&attempt.plan)),
+            expectations: Arc::new(expectations(&attempt.plan)),
             wave: Arc::clone(&wave),
             tell,
         };
@@ -413,21 +415,16 @@ impl Actor {
 }
 
 /// How long the application may take to become healthy.
-fn patience(job: &Job) -> Result<Duration, PipelineError> {
+pub(super) fn patience(job: &Job) -> Result<Duration, PipelineError> {
     let field = "spec.syncPolicy.healthTimeout";
     pace::duration(field, &job.spec.sync_policy.health_timeout)
 }
 
-/// How long objects may take of which a policy says so.
-pub(super) fn timeouts(plan: &Plan) -> BTreeMap<ObjectKey, Duration> {
-    let timeouts = plan.steps.iter().filter_map(|step| match &step.action {
-        Action::Apply { options, .. } => {
-            let seconds = options.timeout?;
-            Some((step.object.key(), Duration::from_secs(seconds.into())))
-        }
-        Action::Delete { .. } => None,
-    });
-    timeouts.collect()
+/// What a wave's wait expects of each object that a plan applies.
+pub(super) fn expectations(plan: &Plan) -> BTreeMap<ObjectKey, Expectation> {
+    let steps = plan.steps.iter();
+    let expected = steps.filter_map(|step| Some((step.object.key(), Expectation::of(step)?)));
+    expected.collect()
 }
 
 /// Why an operation must write nothing more. A dry run writes nothing anyway.

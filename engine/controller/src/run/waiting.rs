@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use sluice_apply::NotHealthy;
+use sluice_health::{Answer, Awaited, Expectation, Failure, ObjectHealth, Wait};
 use sluice_model::Application;
 use sluice_model::ObjectRef;
 use sluice_model::application::{REFRESH_ANNOTATION, WaitingFor};
@@ -17,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::Shared;
-use super::gate::{self, PATIENCE_WITH_DEGRADED};
+use super::gate;
 use super::wake::Wake;
 use crate::pipeline::{Job, Live, blocking};
 
@@ -44,8 +45,8 @@ pub(crate) struct Waiting {
     pub(crate) deletes: bool,
     /// When the repository was looked at last, and because of which news.
     pub(crate) looked: Arc<Mutex<(Instant, Option<Instant>)>>,
-    /// How long some objects may take; the others have the wave's time.
-    pub(crate) timeouts: Arc<BTreeMap<ObjectKey, Duration>>,
+    /// What is expected of the objects that are waited for.
+    pub(crate) expectations: Arc<BTreeMap<ObjectKey, Expectation>>,
     /// The wave that is waited for.
     pub(crate) wave: Arc<Mutex<String>>,
     /// Where to say what is waited for.
@@ -66,18 +67,16 @@ impl Waiting {
     async fn wait(self, objects: Vec<ObjectRef>, patience: Duration) -> Result<(), NotHealthy> {
         let wanted: BTreeSet<ObjectKey> = objects.iter().map(ObjectRef::key).collect();
         let began = Instant::now();
-        let limit =
-            |object: &ObjectRef| began + self.timeouts.get(&object.key()).copied().unwrap_or(patience);
-        let mut degraded_since: Option<Instant> = None;
+        let mut rule = Wait::default();
         let mut said: Option<WaitingFor> = None;
         loop {
             let change = self.wake.objects_changed.notified();
             if let Some(reason) = self.superseded().await {
                 return Err(NotHealthy::Abandoned { reason });
             }
-            let mut verdicts = match self.verdicts(&objects, &wanted).await {
+            let verdicts = match self.verdicts(&objects, &wanted).await {
                 Ok(verdicts) => verdicts,
-                // The watches are broken just now: nobody can tell, and time goes on.
+                // The watches are broken just now: the controller cannot tell, and time goes on.
                 Err(message) => {
                     let verdict = HealthVerdict {
                         status: HealthStatus::Unknown,
@@ -90,50 +89,36 @@ impl Waiting {
                         .collect()
                 }
             };
-            verdicts.retain(|(_, verdict)| verdict.status != HealthStatus::Healthy);
-            let now = Instant::now();
-            let late = verdicts.iter().find(|(object, _)| now >= limit(object)).cloned();
-            let next = verdicts.iter().map(|(object, _)| limit(object)).min();
-            let worst = verdicts
-                .into_iter()
-                .rev()
-                .max_by_key(|(_, verdict)| verdict.status);
-            let (Some((object, verdict)), Some(next)) = (worst, next) else {
-                return Ok(());
-            };
-            match verdict.status {
-                HealthStatus::Degraded => {
-                    let since = *degraded_since.get_or_insert(now);
-                    if now.duration_since(since) >= PATIENCE_WITH_DEGRADED {
-                        return Err(NotHealthy::Object {
-                            object: Box::new(object),
-                            verdict: Box::new(verdict),
-                            late: false,
-                        });
-                    }
+            let awaited: Vec<Awaited> = verdicts.into_iter().map(|seen| self.awaited(seen)).collect();
+            let answer;
+            (rule, answer) = rule.judge(&awaited, began.elapsed(), patience);
+            let (on, next) = match answer {
+                Answer::Over => return Ok(()),
+                Answer::Failed { on, why } => {
+                    return Err(NotHealthy::Object {
+                        object: Box::new(on.object),
+                        verdict: Box::new(on.verdict),
+                        late: why == Failure::Late,
+                    });
                 }
-                HealthStatus::Healthy
-                | HealthStatus::Suspended
-                | HealthStatus::Progressing
-                | HealthStatus::Missing
-                | HealthStatus::Unknown => degraded_since = None,
-            }
-            if let Some((object, verdict)) = late {
-                return Err(NotHealthy::Object {
-                    object: Box::new(object),
-                    verdict: Box::new(verdict),
-                    late: true,
-                });
-            }
-            let health = crate::pipeline::ObjectHealth { object, verdict };
+                Answer::Waiting { on, next } => (on, next),
+            };
             let wave = self.wave.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let waiting = gate::waiting_for(&wave, &health, said.as_ref());
+            let waiting = gate::waiting_for(&wave, &on, said.as_ref(), jiff::Timestamp::now());
             if said.as_ref() != Some(&waiting) {
-                // Nobody listens any more: then nobody needs to know.
+                // If the operation has ended, its status need not tell any more.
                 let _unheard = self.tell.send(waiting.clone());
                 said = Some(waiting);
             }
-            let _either = tokio::time::timeout(TICK.min(next - now), change).await;
+            let _either = tokio::time::timeout(TICK.min(next), change).await;
+        }
+    }
+
+    fn awaited(&self, (object, verdict): (ObjectRef, HealthVerdict)) -> Awaited {
+        let expectation = self.expectations.get(&object.key()).copied();
+        Awaited {
+            health: ObjectHealth { object, verdict },
+            expectation: expectation.unwrap_or(Expectation::PART),
         }
     }
 
