@@ -39,7 +39,7 @@ pub const P05: ErrorCode = code(
 pub const P06: ErrorCode = code(
     "P06",
     "the plugin exports no world of `sluice:policy`, or another version of it",
-    "build it against `wit/policy/0.1.0` for exactly one of `health-check`, `prune-policy` and `sync-policy`",
+    "build it against `wit/policy/0.2.0` for exactly one of `health-check`, `prune-policy` and `sync-policy`",
 );
 /// The plugin's settings are wrong.
 pub const P07: ErrorCode = code(

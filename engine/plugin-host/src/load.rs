@@ -15,19 +15,20 @@ use crate::codes::PluginError;
 use crate::info::{PluginInfo, PluginOrigin, RejectedFile};
 use crate::run::Runtime;
 use crate::settings::Schema;
+use crate::setup::Descriptor;
 use crate::state::{State, one_line};
-use crate::worlds::{Descriptor, PluginKind};
+use crate::worlds::PluginKind;
 
 /// What holds before it is known which world a plugin is of.
 pub(crate) const LIMITS: Limits = RuntimeClass::Policy.limits();
-/// Claims of a plugin: each is compared with the kind of every object.
-const CLAIMS: usize = 1_000;
 /// The longest group or kind: DNS allows no longer name.
 const NAME_BYTES: usize = 253;
 /// Bytes of a page of memory.
 const WASM_PAGE: u64 = 64 << 10;
-/// The instances that a plugin may import. Nothing else, ever.
-const GRANTED: &[&str] = &["sluice:policy/objects@0.1.", "sluice:policy/log@0.1."];
+/// The version of the package `sluice:policy`, as far as plugins and engine must have it in common.
+const VERSION: &str = "0.2.";
+/// What plugins of every world may import.
+const SHARED: &[&str] = &["objects", "log", "context", "setup"];
 
 /// A plugin that passed all checks.
 pub(crate) struct Plugin {
@@ -157,10 +158,6 @@ impl Plugin {
             export: "describe",
             reason,
         };
-        if descriptor.claims.len() > CLAIMS {
-            let count = descriptor.claims.len();
-            return Err(bad(format!("{count} claims; at most {CLAIMS} are taken")));
-        }
         let is_name =
             |text: &str| text.len() <= NAME_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic());
         if let Some(claim) = descriptor
@@ -173,7 +170,7 @@ impl Plugin {
         }
         let schema = descriptor.settings_schema.as_deref().map(schema).transpose();
         self.settings_schema = schema.map_err(|reason| bad(format!("the settings schema: {reason}")))?;
-        self.summary = one_line(&descriptor.summary);
+        self.summary = descriptor.summary;
         self.claims = descriptor.claims;
         self.uses_time = descriptor.uses_time;
         Ok(())
@@ -209,6 +206,18 @@ fn start_error(error: PluginError) -> PluginError {
     }
 }
 
+/// True for the instances that a plugin may import: those of the worlds. Nothing else, ever.
+fn is_granted(import: &str) -> bool {
+    let worlds = PluginKind::ALL.map(|kind| kind.definition().answers());
+    interface(import).is_some_and(|interface| SHARED.contains(&interface) || worlds.contains(&interface))
+}
+
+/// The interface of `sluice:policy/INTERFACE@VERSION`, of the version that is ours.
+fn interface(name: &str) -> Option<&str> {
+    let (interface, version) = name.strip_prefix("sluice:policy/")?.split_once('@')?;
+    version.starts_with(VERSION).then_some(interface)
+}
+
 /// Imports of a core module, before it is wrapped: `wit-component` would fail on a foreign one with words for its own users.
 fn check_core_imports(wasm: &[u8]) -> Result<(), PluginError> {
     let invalid = |error: wasmparser::BinaryReaderError| PluginError::Compile {
@@ -220,9 +229,8 @@ fn check_core_imports(wasm: &[u8]) -> Result<(), PluginError> {
             wasmparser::Payload::ImportSection(section) => {
                 for import in section.into_imports() {
                     let import = import.map_err(invalid)?;
-                    let granted = GRANTED.iter().any(|prefix| import.module.starts_with(prefix));
                     // `[export]sluice:policy/…` are intrinsics for resources that a plugin exports; there are none, harmless.
-                    if !granted && !import.module.starts_with("[export]sluice:policy/") {
+                    if !is_granted(import.module) && !import.module.starts_with("[export]sluice:policy/") {
                         return Err(PluginError::ImportDenied {
                             import: one_line(&format!("{}#{}", import.module, import.name)),
                         });
@@ -261,7 +269,7 @@ fn check_core_imports(wasm: &[u8]) -> Result<(), PluginError> {
 fn check_imports(runtime: &Runtime, component: &Component) -> Result<Vec<String>, PluginError> {
     let mut imports = Vec::new();
     for (name, _) in component.component_type().imports(&runtime.engine) {
-        if !GRANTED.iter().any(|prefix| name.starts_with(prefix)) {
+        if !is_granted(name) {
             return Err(PluginError::ImportDenied {
                 import: one_line(name),
             });
@@ -279,11 +287,7 @@ fn world(runtime: &Runtime, component: &Component) -> Result<PluginKind, PluginE
         .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentInstance(_)))
         .map(|(name, _)| name.to_owned())
         .collect();
-    let exported = |interface: &str| {
-        exports
-            .iter()
-            .any(|name| name.starts_with(&format!("sluice:policy/{interface}@0.1.")))
-    };
+    let exported = |wanted: &str| exports.iter().any(|name| interface(name) == Some(wanted));
     let kinds: Vec<PluginKind> = PluginKind::ALL
         .into_iter()
         .filter(|kind| exported(kind.definition().interface()))
@@ -298,7 +302,7 @@ fn world(runtime: &Runtime, component: &Component) -> Result<PluginKind, PluginE
             };
             let _infallible = write!(
                 reason,
-                "{listed}; wanted are `sluice:policy/plugin@0.1.0` and exactly one of `health`, `prune` and `sync`"
+                "{listed}; wanted are `sluice:policy/plugin@0.2.0` and exactly one of `health`, `prune` and `sync`"
             );
             Err(PluginError::WorldMismatch { reason })
         }

@@ -4,13 +4,14 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sluice_plugin_aot::{Allocation, Compiler, Limits, POOL_SLOTS, RuntimeClass};
+use sluice_plugin_aot::{Allocation, Compiler, POOL_SLOTS, RuntimeClass};
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Engine, Store, Trap, WasmBacktrace};
 
-use crate::bindings::{log, objects};
+use crate::bindings::{context, log, objects, setup};
 use crate::codes::PluginError;
 use crate::state::{State, one_line};
+use crate::worlds::PluginKind;
 
 /// How often the clock ticks; also how exact the limit is.
 const TICK: Duration = Duration::from_millis(10);
@@ -63,8 +64,7 @@ impl Runtime {
             }
         };
         let mut linker = Linker::new(&engine);
-        objects::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state).map_err(failed)?;
-        log::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state).map_err(failed)?;
+        link(&mut linker).map_err(failed)?;
         let slots = Arc::new(Slots {
             used: Mutex::new(0),
             total: slots,
@@ -81,13 +81,25 @@ impl Runtime {
     }
 
     /// A fresh store for one instance, once there is room. Nothing may run in it before [`Slotted::allow`].
-    pub(crate) fn store(&self, plugin: &str, limits: &Limits) -> Result<Slotted, PluginError> {
+    pub(crate) fn store(&self, state: State) -> Result<Slotted, PluginError> {
         let slot = self.slots.take()?;
-        let mut store = Store::new(&self.engine, State::new(plugin, limits));
+        let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.memory);
-        store.set_max_component_handles(limits.handles);
+        let handles = store.data().limits.handles;
+        store.set_max_component_handles(handles);
         Ok(Slotted { store, _slot: slot })
     }
+}
+
+/// Gives a linker all that plugins may import: what all worlds have, and what each has of its own.
+fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    objects::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    log::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    context::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    setup::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    PluginKind::ALL
+        .into_iter()
+        .try_for_each(|kind| kind.definition().link(linker))
 }
 
 /// A store and the slot it lives in.
@@ -107,12 +119,11 @@ impl Slotted {
         let ticks = time.as_millis() / TICK.as_millis() + 1;
         self.store
             .set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX / 2));
-        self.store.set_hostcall_fuel(
-            limits
-                .output_bytes
-                .saturating_add(objects.saturating_mul(limits.output_per_object)),
-        );
-        self.store.data_mut().deadline = Instant::now() + time + TICK;
+        let output = objects
+            .saturating_mul(limits.output_per_object)
+            .saturating_add(limits.output_bytes);
+        self.store.set_hostcall_fuel(output);
+        self.store.data_mut().begin(Instant::now() + time + TICK, output);
         time
     }
 
@@ -255,22 +266,25 @@ mod tests {
     use super::*;
     use sluice_model::Coded as _;
 
+    fn state(plugin: &str) -> State {
+        State::new(plugin, false, &RuntimeClass::Policy.limits(), Box::new(()))
+    }
+
     #[test]
     fn a_slot_is_waited_for_and_free_again_when_its_instance_is_gone() {
         let runtime = Runtime::with_slots(Compiler::Here, 1, Duration::from_millis(50)).unwrap();
-        let limits = RuntimeClass::Policy.limits();
-        let first = runtime.store("first", &limits).unwrap();
-        let refused = runtime.store("second", &limits).err().unwrap();
+        let first = runtime.store(state("first")).unwrap();
+        let refused = runtime.store(state("second")).err().unwrap();
         assert_eq!(refused.code().id, "P14");
         drop(first);
-        assert!(runtime.store("third", &limits).is_ok());
+        assert!(runtime.store(state("third")).is_ok());
     }
 
     #[test]
     fn the_clock_ends_with_its_engine() {
         let runtime = Runtime::with_slots(Compiler::Here, 1, Duration::ZERO).unwrap();
         let slots = Arc::downgrade(&runtime.slots);
-        drop(runtime.store("only", &RuntimeClass::Policy.limits()).unwrap());
+        drop(runtime.store(state("only")).unwrap());
         drop(runtime);
         let started = Instant::now();
         while slots.strong_count() > 0 {

@@ -12,6 +12,7 @@ use wasmtime::Store;
 use crate::codes::PluginError;
 use crate::load::Plugin;
 use crate::run::{Runtime, Slotted};
+use crate::setup::Descriptor;
 use crate::state::{State, one_line};
 use crate::worlds::World;
 
@@ -46,27 +47,39 @@ impl<'a, W: World> Session<'a, W> {
         plugin.check_settings(&asked.settings)?;
         let mut session = plugin.breaker.watch(Self::instance(runtime, plugin))?;
         let settings = Value::Object(asked.settings.clone()).to_string();
-        match session.call("configure", 0, |store, world| world.configure(store, &settings))? {
-            Ok(()) => Ok(session),
-            Err(problems) => {
-                let texts: Vec<String> = problems
-                    .iter()
-                    .map(|problem| format!("`{}`: {}", problem.pointer, problem.message))
-                    .collect();
-                Err(PluginError::Settings {
-                    reason: one_line(&texts.join("; ")),
-                })
-            }
+        let problems = session.call("configure", 0, |store, world| {
+            let settings = store.data_mut().give_settings(settings)?;
+            let taken = world.configure(store, settings)?;
+            let mut problems = store.data_mut().take_problems();
+            problems.extend(taken.err());
+            Ok(problems)
+        })?;
+        match problems.is_empty() {
+            true => Ok(session),
+            false => Err(PluginError::Settings {
+                reason: one_line(&problems.join("; ")),
+            }),
         }
     }
 
+    /// What a plugin says of itself. With nothing before it and no clock, it always says the same.
+    pub(crate) fn describe(runtime: &Runtime, plugin: &'a Plugin) -> Result<Descriptor, PluginError> {
+        Self::instance(runtime, plugin)?.call("describe", 0, |store, world| {
+            let descriptor = store.data_mut().give_descriptor()?;
+            world.describe(store, descriptor)?;
+            Ok(store.data_mut().take_descriptor())
+        })
+    }
+
     /// A fresh instance without settings.
-    pub(crate) fn instance(runtime: &Runtime, plugin: &'a Plugin) -> Result<Self, PluginError> {
+    fn instance(runtime: &Runtime, plugin: &'a Plugin) -> Result<Self, PluginError> {
         let pre = plugin
             .pre
             .downcast_ref::<W::Pre>()
             .ok_or(PluginError::NotFound { kind: W::NAME })?;
-        let mut slotted = runtime.store(&plugin.name, &W::CLASS.limits())?;
+        let own = Box::new(W::Handles::default());
+        let state = State::new(&plugin.name, plugin.uses_time, &W::CLASS.limits(), own);
+        let mut slotted = runtime.store(state)?;
         let time = slotted.allow(0);
         let world = W::instantiate(pre, &mut slotted.store)
             .map_err(|error| slotted.explain("start", time, &error))?;
@@ -79,21 +92,28 @@ impl<'a, W: World> Session<'a, W> {
     }
 
     /// Calls an export, with the limits for so many objects.
-    pub(crate) fn call<T>(
+    fn call<T>(
         &mut self,
         export: &'static str,
         objects: usize,
         call: impl FnOnce(&mut Store<State>, &W) -> wasmtime::Result<T>,
     ) -> Result<T, PluginError> {
         let time = self.slotted.allow(objects);
-        call(&mut self.slotted.store, &self.world).or_else(|error| {
-            self.is_whole = false;
-            let error = self.slotted.explain(export, time, &error);
-            self.plugin.breaker.watch(Err(error))
-        })
+        match call(&mut self.slotted.store, &self.world) {
+            Ok(answer) => {
+                self.slotted.store.data_mut().end();
+                Ok(answer)
+            }
+            Err(error) => {
+                self.is_whole = false;
+                let error = self.slotted.explain(export, time, &error);
+                self.plugin.breaker.watch(Err(error))
+            }
+        }
     }
 
-    /// [`Session::call`] for an export that may answer with an error of its own.
+    /// Asks a question, with the limits for so many objects: hands over what it is about, calls the export and takes the answers. A
+    /// plugin may answer with an error of its own.
     pub(crate) fn ask<T>(
         &mut self,
         export: &'static str,

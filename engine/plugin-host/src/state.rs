@@ -1,86 +1,170 @@
 //! What one instance sees of the host: its objects, its log, its memory limit.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::time::Instant;
 
 use serde_json::Value as Json;
 use sluice_model::{Object, secret};
 use sluice_plugin_aot::Limits;
-use wasmtime::component::{Resource, ResourceTable};
-use wasmtime::{ResourceLimiter, Result, Trap};
+use wasmtime::component::Resource;
+use wasmtime::{Error, ResourceLimiter, Result, Trap};
 
 use crate::bindings::{log, objects};
+use crate::context::{Context, HostContext};
+use crate::handles::Handles;
 use crate::pointer;
+use crate::setup::{Descriptor, HostDescriptor, HostSettings, Settings};
 
 /// Core instances, tables and memories of one store: composed components have some; thousands are an attack.
 const PARTS: usize = 64;
+
+/// What a text takes beside its letters.
+const TEXT: usize = size_of::<String>();
 
 /// How many pointers are followed between two looks at the clock: each costs less than a millisecond, whatever the object.
 const POINTERS: usize = 16;
 
 /// The data of one store.
 pub(crate) struct State {
-    pub(crate) objects: ResourceTable,
     pub(crate) memory: MemoryLimit,
     pub(crate) limits: Limits,
+    /// Whether the plugin has said that it looks at the clock.
+    pub(crate) uses_time: bool,
+    objects: Handles<Object>,
+    contexts: Handles<Context>,
+    descriptors: Handles<Descriptor>,
+    settings: Handles<Settings>,
+    /// What only its world hands over: [`World::Handles`](crate::worlds::World::Handles).
+    own: Box<dyn Any + Send>,
     /// When the current call has had its time. The engine's own clock stops the plugin's code, but not the host's, which code
     /// without loops can call for minutes.
-    pub(crate) deadline: Instant,
+    deadline: Instant,
+    /// How many bytes of answers the current call may still give.
+    room: usize,
     plugin: String,
     log_lines: u32,
     log_bytes: usize,
 }
 
-/// An object in a plugin's hands, Secrets masked.
+/// The handle of an object, Secrets masked.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
-pub struct HostObject {
-    object: Object,
-}
+pub enum HostObject {}
 
 impl State {
-    pub(crate) fn new(plugin: &str, limits: &Limits) -> Self {
+    pub(crate) fn new(plugin: &str, uses_time: bool, limits: &Limits, own: Box<dyn Any + Send>) -> Self {
         Self {
-            objects: ResourceTable::new(),
             memory: MemoryLimit::new(limits),
             limits: *limits,
+            uses_time,
+            objects: Handles::default(),
+            contexts: Handles::default(),
+            descriptors: Handles::default(),
+            settings: Handles::default(),
+            own,
             deadline: Instant::now(),
+            room: 0,
             plugin: plugin.to_owned(),
             log_lines: 0,
             log_bytes: 0,
         }
     }
 
+    /// Begins a call.
+    pub(crate) fn begin(&mut self, deadline: Instant, room: usize) {
+        self.deadline = deadline;
+        self.room = room;
+    }
+
+    /// Ends a call: nothing that was handed over in it may be used any more.
+    pub(crate) fn end(&mut self) {
+        self.objects.end();
+        self.contexts.end();
+        self.descriptors.end();
+        self.settings.end();
+    }
+
+    /// Has an object ready to be handed over in this call: the number of its handles.
+    pub(crate) fn keep(&mut self, object: &Object) -> Result<u32> {
+        self.objects.keep(secret::mask(object))
+    }
+
     /// Hands an object over: the plugin owns the handle.
     pub(crate) fn give(&mut self, object: &Object) -> Result<Resource<HostObject>> {
-        Ok(self.objects.push(HostObject {
-            object: secret::mask(object),
-        })?)
+        Ok(Resource::new_own(self.keep(object)?))
     }
 
-    /// [`State::give`] for what may not be there.
-    pub(crate) fn give_some(&mut self, object: Option<&Object>) -> Result<Option<Resource<HostObject>>> {
-        object.map(|object| self.give(object)).transpose()
+    pub(crate) fn give_context(&mut self, context: Context) -> Result<Resource<HostContext>> {
+        Ok(Resource::new_own(self.contexts.keep(context)?))
     }
 
-    /// Lends an object for one call: [`State::take_back`] it afterwards.
-    pub(crate) fn lend(&mut self, object: &Object) -> Result<(Resource<HostObject>, Resource<HostObject>)> {
-        let owned = self.give(object)?;
-        let borrowed = Resource::new_borrow(owned.rep());
-        Ok((owned, borrowed))
+    pub(crate) fn give_descriptor(&mut self) -> Result<Resource<HostDescriptor>> {
+        Ok(Resource::new_own(self.descriptors.keep(Descriptor::default())?))
     }
 
-    pub(crate) fn take_back(&mut self, owned: Resource<HostObject>) -> Result<()> {
-        self.objects.delete(owned)?;
+    pub(crate) fn give_settings(&mut self, json: String) -> Result<Resource<HostSettings>> {
+        let problems = Vec::new();
+        Ok(Resource::new_own(
+            self.settings.keep(Settings { json, problems })?,
+        ))
+    }
+
+    /// What the plugin filled in.
+    pub(crate) fn take_descriptor(&mut self) -> Descriptor {
+        self.descriptors.end().pop().unwrap_or_default()
+    }
+
+    /// What the plugin does not like about its settings.
+    pub(crate) fn take_problems(&mut self) -> Vec<String> {
+        let settings = self.settings.end();
+        settings
+            .into_iter()
+            .flat_map(|settings| settings.problems)
+            .collect()
+    }
+
+    /// What its world alone hands over, while there is time.
+    pub(crate) fn own<T: 'static>(&mut self) -> Result<&mut T> {
+        self.in_time()?;
+        let own = self.own.downcast_mut();
+        own.ok_or_else(|| Error::msg("a handle of another world"))
+    }
+
+    pub(crate) fn context(&self, handle: &Resource<HostContext>) -> Result<&Context> {
+        self.in_time()?;
+        self.contexts.get(handle)
+    }
+
+    pub(crate) fn descriptor(&mut self, handle: &Resource<HostDescriptor>) -> Result<&mut Descriptor> {
+        self.in_time()?;
+        self.descriptors.get_mut(handle)
+    }
+
+    pub(crate) fn settings(&mut self, handle: &Resource<HostSettings>) -> Result<&mut Settings> {
+        self.in_time()?;
+        self.settings.get_mut(handle)
+    }
+
+    /// Takes so much of what a call may give in answers. What is given in one crossing the engine bounds; this bounds all of them.
+    pub(crate) fn spend(&mut self, bytes: usize) -> Result<()> {
+        let room = self.room.checked_sub(bytes);
+        self.room = room.ok_or_else(|| Error::msg("its answers come to more than a call may give"))?;
         Ok(())
+    }
+
+    /// [`State::spend`] for texts, of which there may be many without a letter.
+    pub(crate) fn spend_texts(&mut self, texts: &[String]) -> Result<()> {
+        let size = |text: &String| text.len().saturating_add(TEXT);
+        self.spend(texts.iter().map(size).sum())
     }
 
     /// The object of a handle, while there is time.
     fn object(&self, handle: &Resource<HostObject>) -> Result<&Object> {
         self.in_time()?;
-        Ok(&self.objects.get(handle)?.object)
+        self.objects.get(handle)
     }
 
-    fn in_time(&self) -> Result<()> {
+    pub(crate) fn in_time(&self) -> Result<()> {
         match Instant::now() <= self.deadline {
             true => Ok(()),
             false => Err(Trap::Interrupt.into()),
@@ -154,9 +238,9 @@ impl objects::HostObject for State {
         Ok(self.object(&handle)?.whole().to_string())
     }
 
-    fn drop(&mut self, handle: Resource<HostObject>) -> Result<()> {
-        self.in_time()?;
-        self.take_back(handle)
+    /// The object itself stays until the call ends.
+    fn drop(&mut self, _: Resource<HostObject>) -> Result<()> {
+        self.in_time()
     }
 }
 

@@ -14,14 +14,14 @@ use std::marker::PhantomData;
 use serde::{Serialize, Serializer};
 use sluice_model::application::{Policies, PolicyRef};
 use sluice_plugin_aot::RuntimeClass;
-use wasmtime::component::InstancePre;
+use wasmtime::component::{InstancePre, Linker, Resource};
 use wasmtime::{Result, Store};
 
-use crate::claims::Claim;
 use crate::codes::PluginError;
 use crate::load::Plugin;
 use crate::run::Runtime;
 use crate::session::{Asked, Session};
+use crate::setup::{Descriptor, HostDescriptor, HostSettings};
 use crate::state::State;
 
 /// Which question a plugin answers.
@@ -63,6 +63,8 @@ impl Serialize for PluginKind {
 pub(crate) trait World: Sized + 'static {
     /// A component of this world, linked, that can be instantiated.
     type Pre: Send + Sync + 'static;
+    /// What the current call has handed over and only this world has: its answers, for the plugin to fill in.
+    type Handles: Default + Send + 'static;
 
     /// Its kind.
     const KIND: PluginKind;
@@ -70,6 +72,8 @@ pub(crate) trait World: Sized + 'static {
     const NAME: &'static str;
     /// The interface that its plugins export beside `plugin`, and no other world's do.
     const INTERFACE: &'static str;
+    /// The interface of its answers, which its plugins import beside what all worlds have.
+    const ANSWERS: &'static str;
     /// How much its plugins may take.
     const CLASS: RuntimeClass;
 
@@ -82,25 +86,18 @@ pub(crate) trait World: Sized + 'static {
     /// Makes an instance.
     fn instantiate(pre: &Self::Pre, store: &mut Store<State>) -> Result<Self>;
 
+    /// Gives a linker [`World::ANSWERS`].
+    fn link(linker: &mut Linker<State>) -> Result<()>;
+
     /// Calls `describe`.
-    fn describe(&self, store: &mut Store<State>) -> Result<Descriptor>;
+    fn describe(&self, store: &mut Store<State>, descriptor: Resource<HostDescriptor>) -> Result<()>;
 
-    /// Calls `configure`. What the plugin does not like comes back.
-    fn configure(&self, store: &mut Store<State>, settings: &str) -> Result<Result<(), Vec<Problem>>>;
-}
-
-/// A plugin's own words about itself, not checked yet.
-pub(crate) struct Descriptor {
-    pub(crate) summary: String,
-    pub(crate) claims: Vec<Claim>,
-    pub(crate) settings_schema: Option<String>,
-    pub(crate) uses_time: bool,
-}
-
-/// A mistake in the settings.
-pub(crate) struct Problem {
-    pub(crate) pointer: String,
-    pub(crate) message: String,
+    /// Calls `configure`.
+    fn configure(
+        &self,
+        store: &mut Store<State>,
+        settings: Resource<HostSettings>,
+    ) -> Result<Result<(), String>>;
 }
 
 /// A [`World`] as far as nobody has to know which one it is.
@@ -111,13 +108,19 @@ pub(crate) trait Definition: Sync {
     /// [`World::INTERFACE`].
     fn interface(&self) -> &'static str;
 
+    /// [`World::ANSWERS`].
+    fn answers(&self) -> &'static str;
+
+    /// [`World::link`].
+    fn link(&self, linker: &mut Linker<State>) -> Result<()>;
+
     /// [`World::policies`].
     fn policies<'p>(&self, policies: &'p Policies) -> &'p [PolicyRef];
 
     /// [`World::pre`]; a [`Session`] of the world knows its type.
     fn pre(&self, instance: InstancePre<State>) -> Result<Box<dyn Any + Send + Sync>>;
 
-    /// Asks a plugin what it is, in an instance of its own: with nothing before it and no clock, the answer is always the same.
+    /// Asks a plugin what it is, in an instance of its own.
     fn describe(&self, runtime: &Runtime, plugin: &Plugin) -> Result<Descriptor, PluginError>;
 
     /// Hands a plugin its settings, and asks it nothing.
@@ -135,6 +138,14 @@ impl<W: World> Definition for Of<W> {
         W::INTERFACE
     }
 
+    fn answers(&self) -> &'static str {
+        W::ANSWERS
+    }
+
+    fn link(&self, linker: &mut Linker<State>) -> Result<()> {
+        W::link(linker)
+    }
+
     fn policies<'p>(&self, policies: &'p Policies) -> &'p [PolicyRef] {
         W::policies(policies)
     }
@@ -144,7 +155,7 @@ impl<W: World> Definition for Of<W> {
     }
 
     fn describe(&self, runtime: &Runtime, plugin: &Plugin) -> Result<Descriptor, PluginError> {
-        Session::<W>::instance(runtime, plugin)?.call("describe", 0, |store, world| world.describe(store))
+        Session::<W>::describe(runtime, plugin)
     }
 
     fn check(&self, runtime: &Runtime, asked: &Asked) -> Result<(), PluginError> {
@@ -173,36 +184,40 @@ macro_rules! exports_of {
         fn describe(
             &self,
             store: &mut ::wasmtime::Store<$crate::state::State>,
-        ) -> ::wasmtime::Result<$crate::worlds::Descriptor> {
-            let given = self.sluice_policy_plugin().call_describe(store)?;
-            let claims = given.claims.into_iter().map(|claim| $crate::claims::Claim {
-                group: claim.group,
-                kind: claim.kind,
-            });
-            Ok($crate::worlds::Descriptor {
-                summary: given.summary,
-                claims: claims.collect(),
-                settings_schema: given.settings_schema,
-                uses_time: given.uses_time,
-            })
+            descriptor: ::wasmtime::component::Resource<$crate::setup::HostDescriptor>,
+        ) -> ::wasmtime::Result<()> {
+            self.sluice_policy_plugin().call_describe(store, descriptor)
         }
 
         fn configure(
             &self,
             store: &mut ::wasmtime::Store<$crate::state::State>,
-            settings: &str,
-        ) -> ::wasmtime::Result<Result<(), Vec<$crate::worlds::Problem>>> {
-            let answer = self
-                .sluice_policy_plugin()
-                .call_configure(store, settings)?;
-            Ok(answer.map_err(|problems| {
-                let problems = problems.into_iter().map(|problem| $crate::worlds::Problem {
-                    pointer: problem.pointer,
-                    message: problem.message,
-                });
-                problems.collect()
-            }))
+            settings: ::wasmtime::component::Resource<$crate::setup::HostSettings>,
+        ) -> ::wasmtime::Result<Result<(), String>> {
+            self.sluice_policy_plugin().call_configure(store, settings)
         }
     };
 }
 pub(crate) use exports_of;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn worlds_are_told_apart_by_their_names_and_interfaces() {
+        let names = |name: fn(&dyn Definition) -> &'static str| {
+            let all = PluginKind::ALL.map(|kind| name(kind.definition()));
+            all.into_iter().collect::<BTreeSet<_>>().len()
+        };
+        for name in [
+            (|world| world.name()) as fn(&dyn Definition) -> &'static str,
+            |world| world.interface(),
+            |world| world.answers(),
+        ] {
+            assert_eq!(names(name), PluginKind::ALL.len());
+        }
+    }
+}

@@ -57,7 +57,7 @@ impl HealthCheck for TeamHealth {
 
     fn assess(&self, object: &Object<'_>, context: &HealthContext) -> Result<Verdict, String> {
         // The claims are those of `describe`, in their order.
-        match context.claim {
+        match context.claim() {
             0 => database(object),
             _ => self.deployment(object),
         }

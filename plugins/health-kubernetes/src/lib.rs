@@ -34,7 +34,7 @@ impl HealthCheck for HealthKubernetes {
 
     fn assess(&self, object: &Object<'_>, context: &HealthContext) -> Result<Verdict, String> {
         let rule = RULES
-            .get(context.claim as usize)
+            .get(context.claim() as usize)
             .map_or(conditions::conditions as Rule, |(_, _, rule)| *rule);
         rule(object)
     }

@@ -30,11 +30,11 @@ impl PrunePolicy for PruneArgocd {
     }
 
     fn review(&self, candidates: &[Candidate], context: &PruneContext) -> Result<Vec<PruneDecision>, String> {
-        let option = match context.occasion {
+        let option = match context.occasion() {
             Occasion::Sync => "Prune",
             Occasion::ApplicationDeleted => "Delete",
         };
-        let application: Vec<&str> = context.options.iter().map(String::as_str).collect();
+        let application: Vec<&str> = context.options().iter().map(String::as_str).collect();
         let propagation = values(&application, "PrunePropagationPolicy").next();
         let propagation = propagation.and_then(words::propagation);
         let wishes: Vec<&str> = values(&application, option).collect();

@@ -44,8 +44,8 @@ impl PrunePolicy for PruneBlastRadius {
     fn review(&self, candidates: &[Candidate], context: &PruneContext) -> Result<Vec<PruneDecision>, String> {
         let limits = &self.0;
         let places: Vec<Place> = candidates.iter().map(Place::of).collect();
-        let is_limited = context.occasion == Occasion::Sync || limits.count_application_deletion;
-        let excess = is_limited.then(|| Excess::of(limits, &places, &context.owned));
+        let is_limited = context.occasion() == Occasion::Sync || limits.count_application_deletion;
+        let excess = is_limited.then(|| Excess::of(limits, &places, context.owned()));
         Ok(places
             .iter()
             .map(|place| {
@@ -72,7 +72,7 @@ struct Place {
 
 impl Place {
     fn of(candidate: &Candidate) -> Self {
-        let reference = candidate.live.reference();
+        let reference = candidate.live().reference();
         Self {
             kind: words::kind(&reference),
             namespace: reference.namespace,

@@ -120,7 +120,7 @@ impl PruneStandard {
     }
 
     fn by_kind(&self, candidate: &Candidate) -> PruneVerdict {
-        let kind = words::kind(&candidate.live.reference());
+        let kind = words::kind(&candidate.live().reference());
         match self.held.contains(&kind) {
             true => PruneVerdict::Hold(format!("a {kind} is deleted only when somebody approves")),
             false => PruneVerdict::Delete,

@@ -1,13 +1,16 @@
 //! Between the generated bindings and the traits: what the export macros expand to.
 #![allow(missing_docs, reason = "for the macros alone, which are documented")]
 
-use crate::bindings::{health, prune, sync};
+use crate::bindings::health::sluice::policy::assessments::Assessment;
+use crate::bindings::health::sluice::policy::context::Context;
+use crate::bindings::health::sluice::policy::objects::Object as HostObject;
+use crate::bindings::health::sluice::policy::setup;
+use crate::bindings::prune::sluice::policy::candidates::{Candidate as HostCandidate, Deletion};
+use crate::bindings::sync::sluice::policy::changes::Change as HostChange;
 use crate::{
-    Candidate, Change, Decision, Descriptor, Object, Problem, PruneContext, PruneDecision, Settings,
-    SyncContext,
+    Candidate, Change, Decision, Descriptor, HealthCheck, HealthContext, Object, Problem, PruneContext,
+    PruneDecision, PrunePolicy, PruneVerdict, Role, Settings, SyncContext, SyncPolicy, Verdict,
 };
-
-pub use crate::bindings::health::sluice::policy::objects::Object as HostObject;
 
 /// Panics end in the engine's log before they trap; without this only the backtrace would tell.
 pub fn report_panics() {
@@ -15,114 +18,162 @@ pub fn report_panics() {
     std::panic::set_hook(Box::new(|panic| crate::log::warn(&panic.to_string())));
 }
 
-/// Parses the settings and hands them on.
+/// Tells the host what the plugin is.
+pub fn describe(host: setup::Descriptor, descriptor: Descriptor) {
+    host.set_summary(&descriptor.summary);
+    for claim in &descriptor.claims {
+        host.add_claim(&claim.group, &claim.kind);
+    }
+    if let Some(schema) = &descriptor.settings_schema {
+        host.set_settings_schema(schema);
+    }
+    if descriptor.uses_time {
+        host.set_uses_time();
+    }
+}
+
+/// Parses the settings and hands them on. Problems go to the host; then there is no plugin.
 pub fn configured<T>(
-    text: &str,
+    host: &setup::Settings,
     configure: impl FnOnce(&Settings) -> Result<T, Vec<Problem>>,
-) -> Result<T, Vec<Problem>> {
+) -> Option<T> {
     report_panics();
-    configure(&Settings::parse(text)?)
-}
-
-macro_rules! plugin_types {
-    ($descriptor:ident, $problems:ident, $world:ident) => {
-        pub fn $descriptor(descriptor: Descriptor) -> $world::exports::sluice::policy::plugin::Descriptor {
-            use $world::exports::sluice::policy::plugin;
-            plugin::Descriptor {
-                summary: descriptor.summary,
-                claims: descriptor
-                    .claims
-                    .into_iter()
-                    .map(|claim| plugin::Claim {
-                        group: claim.group,
-                        kind: claim.kind,
-                    })
-                    .collect(),
-                settings_schema: descriptor.settings_schema,
-                uses_time: descriptor.uses_time,
+    match Settings::parse(&host.to_json()).and_then(|settings| configure(&settings)) {
+        Ok(plugin) => Some(plugin),
+        Err(problems) => {
+            for problem in problems {
+                host.add_problem(&problem.pointer, &problem.message);
             }
+            None
         }
+    }
+}
 
-        pub fn $problems(problems: Vec<Problem>) -> Vec<$world::exports::sluice::policy::plugin::Problem> {
-            use $world::exports::sluice::policy::plugin;
-            problems
-                .into_iter()
-                .map(|problem| plugin::Problem {
-                    pointer: problem.pointer,
-                    message: problem.message,
-                })
-                .collect()
+pub fn assess<T: HealthCheck>(
+    plugin: Option<&T>,
+    object: HostObject,
+    assessment: Assessment,
+) -> Result<(), String> {
+    let plugin = plugin.ok_or(NOT_CONFIGURED)?;
+    let context = HealthContext::host(assessment);
+    let verdict = plugin.assess(&Object::host(object), &context)?;
+    if let Some(host) = context.assessment() {
+        match verdict {
+            Verdict::NoOpinion => {}
+            Verdict::Healthy(message) => host.healthy(&message),
+            Verdict::Suspended(message) => host.suspended(&message),
+            Verdict::Progressing(message) => host.progressing(&message),
+            Verdict::Missing(message) => host.missing(&message),
+            Verdict::Degraded(message) => host.degraded(&message),
+            Verdict::Unknown(message) => host.unknown(&message),
         }
-    };
+    }
+    Ok(())
 }
 
-plugin_types!(health_descriptor, health_problems, health);
-plugin_types!(prune_descriptor, prune_problems, prune);
-plugin_types!(sync_descriptor, sync_problems, sync);
-
-/// Owned handles, as the traits see them.
-pub fn candidates(candidates: Vec<prune::exports::sluice::policy::prune::Candidate>) -> Vec<Candidate> {
-    candidates
-        .into_iter()
-        .map(|candidate| Candidate {
-            live: Object::owned(candidate.live),
-            desired: candidate.desired.map(Object::owned),
-        })
-        .collect()
+pub fn review<T: PrunePolicy>(
+    plugin: Option<&T>,
+    candidates: Vec<HostCandidate>,
+    deletion: Deletion,
+    context: Context,
+) -> Result<(), String> {
+    let plugin = plugin.ok_or(NOT_CONFIGURED)?;
+    let candidates: Vec<Candidate> = candidates.into_iter().map(Candidate::host).collect();
+    let decisions = plugin.review(&candidates, &PruneContext::host(deletion, context))?;
+    if decisions.len() != candidates.len() {
+        // A mistake of the plugin, which may have mixed up the candidates: none of its words counts.
+        let (said, asked) = (decisions.len(), candidates.len());
+        return Err(format!("{said} decisions for {asked} candidates"));
+    }
+    for (candidate, decision) in candidates.iter().zip(decisions) {
+        if let Some(host) = candidate.answers() {
+            say(host, decision);
+        }
+    }
+    Ok(())
 }
 
-pub fn prune_decisions(
-    decisions: Result<Vec<PruneDecision>, String>,
-) -> Result<Vec<prune::exports::sluice::policy::prune::Decision>, String> {
-    let given = |decision: PruneDecision| prune::exports::sluice::policy::prune::Decision {
-        verdict: decision.verdict,
-        propagation: decision.propagation,
-    };
-    Ok(decisions?.into_iter().map(given).collect())
-}
-
-pub fn prune_context(context: prune::exports::sluice::policy::prune::Context) -> PruneContext {
-    PruneContext {
-        now: context.now,
-        occasion: context.occasion,
-        application: (context.application_namespace, context.application_name),
-        owned: context.owned,
-        desired: context.desired,
-        options: context.options,
+fn say(host: &HostCandidate, decision: PruneDecision) {
+    match decision.verdict {
+        PruneVerdict::NoOpinion => {}
+        PruneVerdict::Delete => host.allow(),
+        PruneVerdict::Hold(reason) => host.hold(&reason),
+        PruneVerdict::Keep(reason) => host.keep(&reason),
+    }
+    if let Some(propagation) = decision.propagation {
+        host.set_propagation(propagation);
     }
 }
 
 /// Decides one by one: a handle is gone as soon as its object was judged.
-pub fn decide_all(
-    changes: Vec<sync::exports::sluice::policy::sync::Change>,
-    context: sync::exports::sluice::policy::sync::Context,
-    decide: impl Fn(&Change, &SyncContext) -> Result<Decision, String>,
-) -> Result<Vec<Decision>, String> {
-    let context = SyncContext {
-        now: context.now,
-        application: (context.application_namespace, context.application_name),
-        options: context.options,
-    };
-    changes
-        .into_iter()
-        .map(|change| {
-            let change = Change {
-                desired: change.desired.map(Object::owned),
-                live: change.live.map(Object::owned),
-            };
-            decide(&change, &context)
-        })
-        .collect()
+pub fn decide<T: SyncPolicy>(
+    plugin: Option<&T>,
+    changes: Vec<HostChange>,
+    context: Context,
+) -> Result<(), String> {
+    let plugin = plugin.ok_or(NOT_CONFIGURED)?;
+    let context = SyncContext::host(context);
+    for change in changes {
+        let change = Change::host(change);
+        let decision = plugin.decide(&change, &context)?;
+        if let Some(host) = change.answers() {
+            decided(host, decision);
+        }
+    }
+    Ok(())
+}
+
+fn decided(host: &HostChange, decision: Decision) {
+    fn texts(texts: &[String]) -> Vec<&str> {
+        texts.iter().map(String::as_str).collect()
+    }
+    /// Says what there is an opinion on.
+    fn say<T>(opinion: Option<T>, tell: impl FnOnce(T)) {
+        if let Some(opinion) = opinion {
+            tell(opinion);
+        }
+    }
+    say(decision.role, |role| match role {
+        Role::Part => host.set_part(),
+        Role::Hook(types) => host.set_hook(&texts(&types)),
+        Role::Skip(types) => host.set_skip(&texts(&types)),
+        Role::Ignored => host.set_ignored(),
+    });
+    say(decision.phases, |phases| host.set_phases(&phases));
+    say(decision.wave, |wave| host.set_wave(wave));
+    say(decision.cleanup, |cleanup| host.set_cleanup(&cleanup));
+    say(decision.strategy, |strategy| host.set_strategy(strategy));
+    say(decision.force_conflicts, |force| host.set_force_conflicts(force));
+    say(decision.validate, |validate| host.set_validate(validate));
+    say(decision.skip_dry_run_on_missing_kind, |skip| {
+        host.set_skip_dry_run_on_missing_kind(skip);
+    });
+    say(decision.prune_last, |last| host.set_prune_last(last));
+    say(decision.ignore_fields, |fields| {
+        host.ignore_fields(&texts(&fields))
+    });
+    say(decision.ignore_managers, |managers| {
+        host.ignore_managers(&texts(&managers));
+    });
+    say(decision.take_over, |managers| {
+        host.set_take_over(&texts(&managers))
+    });
+    say(decision.propagation, |propagation| {
+        host.set_propagation(propagation)
+    });
+    say(decision.wait, |wait| host.set_wait(wait));
+    say(decision.timeout, |seconds| host.set_timeout(seconds));
+    say(decision.hold, |reason| host.hold(&reason));
 }
 
 /// The error of being asked before being configured.
-pub const NOT_CONFIGURED: &str = "the plugin was not configured";
+const NOT_CONFIGURED: &str = "the plugin was not configured";
 
 /// Exports a [`HealthCheck`](crate::HealthCheck): the plugin of this crate.
 #[macro_export]
 macro_rules! health_check {
     ($plugin:ty) => {
-        // Only there are names such as `sluice:policy/health@0.1.0#assess` known to linkers.
+        // Only there are names such as `sluice:policy/health@0.2.0#assess` known to linkers.
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             use $crate::bindings::health::exports::sluice::policy::{health, plugin};
@@ -131,30 +182,24 @@ macro_rules! health_check {
             }
             struct Exported;
             impl plugin::Guest for Exported {
-                fn describe() -> plugin::Descriptor {
-                    $crate::internal::health_descriptor(<$plugin as $crate::HealthCheck>::describe())
+                fn describe(descriptor: plugin::Descriptor) {
+                    $crate::internal::describe(descriptor, <$plugin as $crate::HealthCheck>::describe());
                 }
-                fn configure(
-                    settings: ::std::string::String,
-                ) -> Result<(), ::std::vec::Vec<plugin::Problem>> {
+                fn configure(settings: plugin::Settings) -> Result<(), ::std::string::String> {
                     let plugin =
-                        $crate::internal::configured(&settings, <$plugin as $crate::HealthCheck>::configure)
-                            .map_err($crate::internal::health_problems)?;
-                    PLUGIN.with(|cell| drop(cell.set(plugin)));
+                        $crate::internal::configured(&settings, <$plugin as $crate::HealthCheck>::configure);
+                    if let Some(plugin) = plugin {
+                        PLUGIN.with(|cell| drop(cell.set(plugin)));
+                    }
                     Ok(())
                 }
             }
             impl health::Guest for Exported {
                 fn assess(
-                    object: &$crate::internal::HostObject,
-                    context: health::Context,
-                ) -> Result<health::Verdict, ::std::string::String> {
-                    PLUGIN.with(|cell| match cell.get() {
-                        Some(plugin) => {
-                            $crate::HealthCheck::assess(plugin, &$crate::Object::lent(object), &context)
-                        }
-                        None => Err($crate::internal::NOT_CONFIGURED.into()),
-                    })
+                    object: health::Object,
+                    assessment: health::Assessment,
+                ) -> Result<(), ::std::string::String> {
+                    PLUGIN.with(|cell| $crate::internal::assess(cell.get(), object, assessment))
                 }
             }
     $crate::bindings::health::export!(Exported with_types_in $crate::bindings::health);
@@ -166,7 +211,7 @@ macro_rules! health_check {
 #[macro_export]
 macro_rules! prune_policy {
     ($plugin:ty) => {
-        // Only there are names such as `sluice:policy/health@0.1.0#assess` known to linkers.
+        // Only there are names such as `sluice:policy/health@0.2.0#assess` known to linkers.
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             use $crate::bindings::prune::exports::sluice::policy::{plugin, prune};
@@ -175,33 +220,25 @@ macro_rules! prune_policy {
             }
             struct Exported;
             impl plugin::Guest for Exported {
-                fn describe() -> plugin::Descriptor {
-                    $crate::internal::prune_descriptor(<$plugin as $crate::PrunePolicy>::describe())
+                fn describe(descriptor: plugin::Descriptor) {
+                    $crate::internal::describe(descriptor, <$plugin as $crate::PrunePolicy>::describe());
                 }
-                fn configure(
-                    settings: ::std::string::String,
-                ) -> Result<(), ::std::vec::Vec<plugin::Problem>> {
+                fn configure(settings: plugin::Settings) -> Result<(), ::std::string::String> {
                     let plugin =
-                        $crate::internal::configured(&settings, <$plugin as $crate::PrunePolicy>::configure)
-                            .map_err($crate::internal::prune_problems)?;
-                    PLUGIN.with(|cell| drop(cell.set(plugin)));
+                        $crate::internal::configured(&settings, <$plugin as $crate::PrunePolicy>::configure);
+                    if let Some(plugin) = plugin {
+                        PLUGIN.with(|cell| drop(cell.set(plugin)));
+                    }
                     Ok(())
                 }
             }
             impl prune::Guest for Exported {
                 fn review(
                     candidates: ::std::vec::Vec<prune::Candidate>,
+                    deletion: prune::Deletion,
                     context: prune::Context,
-                ) -> Result<::std::vec::Vec<prune::Decision>, ::std::string::String> {
-                    let candidates = $crate::internal::candidates(candidates);
-                    PLUGIN.with(|cell| match cell.get() {
-                        Some(plugin) => $crate::internal::prune_decisions($crate::PrunePolicy::review(
-                            plugin,
-                            &candidates,
-                            &$crate::internal::prune_context(context),
-                        )),
-                        None => Err($crate::internal::NOT_CONFIGURED.into()),
-                    })
+                ) -> Result<(), ::std::string::String> {
+                    PLUGIN.with(|cell| $crate::internal::review(cell.get(), candidates, deletion, context))
                 }
             }
     $crate::bindings::prune::export!(Exported with_types_in $crate::bindings::prune);
@@ -213,7 +250,7 @@ macro_rules! prune_policy {
 #[macro_export]
 macro_rules! sync_policy {
     ($plugin:ty) => {
-        // Only there are names such as `sluice:policy/health@0.1.0#assess` known to linkers.
+        // Only there are names such as `sluice:policy/health@0.2.0#assess` known to linkers.
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             use $crate::bindings::sync::exports::sluice::policy::{plugin, sync};
@@ -222,16 +259,15 @@ macro_rules! sync_policy {
             }
             struct Exported;
             impl plugin::Guest for Exported {
-                fn describe() -> plugin::Descriptor {
-                    $crate::internal::sync_descriptor(<$plugin as $crate::SyncPolicy>::describe())
+                fn describe(descriptor: plugin::Descriptor) {
+                    $crate::internal::describe(descriptor, <$plugin as $crate::SyncPolicy>::describe());
                 }
-                fn configure(
-                    settings: ::std::string::String,
-                ) -> Result<(), ::std::vec::Vec<plugin::Problem>> {
+                fn configure(settings: plugin::Settings) -> Result<(), ::std::string::String> {
                     let plugin =
-                        $crate::internal::configured(&settings, <$plugin as $crate::SyncPolicy>::configure)
-                            .map_err($crate::internal::sync_problems)?;
-                    PLUGIN.with(|cell| drop(cell.set(plugin)));
+                        $crate::internal::configured(&settings, <$plugin as $crate::SyncPolicy>::configure);
+                    if let Some(plugin) = plugin {
+                        PLUGIN.with(|cell| drop(cell.set(plugin)));
+                    }
                     Ok(())
                 }
             }
@@ -239,13 +275,8 @@ macro_rules! sync_policy {
                 fn decide(
                     changes: ::std::vec::Vec<sync::Change>,
                     context: sync::Context,
-                ) -> Result<::std::vec::Vec<sync::Decision>, ::std::string::String> {
-                    PLUGIN.with(|cell| match cell.get() {
-                        Some(plugin) => $crate::internal::decide_all(changes, context, |change, context| {
-                            $crate::SyncPolicy::decide(plugin, change, context)
-                        }),
-                        None => Err($crate::internal::NOT_CONFIGURED.into()),
-                    })
+                ) -> Result<(), ::std::string::String> {
+                    PLUGIN.with(|cell| $crate::internal::decide(cell.get(), changes, context))
                 }
             }
     $crate::bindings::sync::export!(Exported with_types_in $crate::bindings::sync);

@@ -27,8 +27,8 @@ use serde::Deserialize as _;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    Candidate, Change, Claim, Decision, HealthCheck, HealthContext, HookCleanup, Object, Occasion, Phase,
-    Propagation, PruneContext, PruneDecision, PrunePolicy, PruneVerdict, Role, Settings, Strategy,
+    Candidate, Change, Claim, Decision, HealthCheck, HealthContext, HookCleanup, Native, Object, Occasion,
+    Phase, Propagation, PruneContext, PruneDecision, PrunePolicy, PruneVerdict, Role, Settings, Strategy,
     SyncContext, SyncPolicy, Tally, Verdict,
 };
 
@@ -45,7 +45,7 @@ pub fn health<T: HealthCheck>(cases: &str) {
             let Some(claim) = closest(&claims, &reference.group, &reference.kind) else {
                 return Json::Null;
             };
-            match plugin.assess(&object, &HealthContext { now, claim }) {
+            match plugin.assess(&object, &HealthContext::native(now, claim)) {
                 Ok(verdict) => health_json(&verdict),
                 Err(error) => json!({"error": error}),
             }
@@ -61,7 +61,7 @@ pub fn prune<T: PrunePolicy>(cases: &str) {
     run(cases, |documents, settings, now| {
         let plugin =
             T::configure(settings).map_err(|problems| json!({"problems": problem_texts(&problems)}))?;
-        let side = |document: &Json, name: &str| document.get(name).cloned().map(Object::json);
+        let side = |document: &Json, name: &str| document.get(name).cloned();
         let mut options = Vec::new();
         let mut occasion = Occasion::Sync;
         let mut owned: Vec<Tally> = Vec::new();
@@ -77,23 +77,21 @@ pub fn prune<T: PrunePolicy>(cases: &str) {
                 continue;
             }
             let desired = side(&document, "desired");
-            candidates.push(Candidate {
-                live: side(&document, "live").unwrap_or(Object::json(document)),
-                desired,
-            });
+            let live = side(&document, "live").unwrap_or(document);
+            candidates.push(Candidate::native(live, desired));
         }
-        let context = PruneContext {
+        let desired = owned.clone();
+        owned.extend(candidates.iter().map(one));
+        let native = Native {
             now,
-            occasion,
-            application: ("shop".into(), "app".into()),
-            desired: owned.clone(),
-            owned: {
-                owned.extend(candidates.iter().map(one));
-                owned
-            },
+            application: Some(("shop".into(), "app".into())),
             options,
         };
+        let context = PruneContext::native(native, occasion, owned, desired);
         match plugin.review(&candidates, &context) {
+            Ok(decisions) if decisions.len() != candidates.len() => {
+                Err(json!({"error": "another number of decisions than of candidates"}))
+            }
             Ok(decisions) => Ok(decisions.iter().map(prune_json).collect()),
             Err(error) => Err(json!({"error": error})),
         }
@@ -105,29 +103,26 @@ pub fn sync<T: SyncPolicy>(cases: &str) {
     run(cases, |documents, settings, now| {
         let plugin =
             T::configure(settings).map_err(|problems| json!({"problems": problem_texts(&problems)}))?;
-        let mut context = SyncContext {
-            now,
-            application: ("shop".into(), "app".into()),
-            options: Vec::new(),
+        let context = |options: Vec<String>| {
+            SyncContext::native(Native {
+                now,
+                application: Some(("shop".into(), "app".into())),
+                options,
+            })
         };
+        let mut options = Vec::new();
         let mut answers = Vec::new();
         for document in documents {
             if let Some(given) = document.get("context") {
-                context.options = texts(given.get("options"));
+                options = texts(given.get("options"));
                 continue;
             }
-            let side = |name: &str| document.get(name).cloned().map(Object::json);
+            let side = |name: &str| document.get(name).cloned();
             let change = match document.get("apiVersion") {
-                Some(_) => Change {
-                    desired: Some(Object::json(document)),
-                    live: None,
-                },
-                None => Change {
-                    desired: side("desired"),
-                    live: side("live"),
-                },
+                Some(_) => Change::native(Some(document), None),
+                None => Change::native(side("desired"), side("live")),
             };
-            answers.push(match plugin.decide(&change, &context) {
+            answers.push(match plugin.decide(&change, &context(options.clone())) {
                 Ok(decision) => sync_json(&decision),
                 Err(error) => json!({"error": error}),
             });
@@ -174,7 +169,7 @@ fn tally(json: &Json) -> Tally {
 }
 
 fn one(candidate: &Candidate) -> Tally {
-    let reference = candidate.live.reference();
+    let reference = candidate.live().reference();
     Tally {
         group: reference.group,
         kind: reference.kind,

@@ -38,6 +38,7 @@
 //! The interface itself, with everything that an answer means, is documented in `wit/policy/`.
 
 mod adapt;
+mod answers;
 #[doc(hidden)]
 pub mod bindings {
     //! What wit-bindgen makes of the three worlds.
@@ -45,6 +46,7 @@ pub mod bindings {
     pub use sluice_plugin_prune as prune;
     pub use sluice_plugin_sync as sync;
 }
+mod context;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod golden;
 #[cfg(not(target_arch = "wasm32"))]
@@ -52,39 +54,21 @@ mod json;
 pub mod log;
 mod object;
 mod settings;
+mod sides;
 mod traits;
 pub mod words;
 
-pub use bindings::health::exports::sluice::policy::health::{Context as HealthContext, Verdict};
+pub use answers::{Decision, NO_OPINION, Occasion, PruneDecision, PruneVerdict, Role, Verdict};
 pub use bindings::health::sluice::policy::objects::{ObjectRef, Propagation, Value};
-pub use bindings::prune::exports::sluice::policy::prune::{Occasion, Tally, Verdict as PruneVerdict};
-pub use bindings::sync::exports::sluice::policy::sync::{Decision, HookCleanup, Phase, Role, Strategy};
+pub use bindings::prune::sluice::policy::candidates::Tally;
+pub use bindings::sync::sluice::policy::changes::{HookCleanup, Phase, Strategy};
+#[cfg(not(target_arch = "wasm32"))]
+pub use context::Native;
+pub use context::{HealthContext, PruneContext, SyncContext};
 pub use object::{Field, Object};
 pub use settings::Settings;
-pub use traits::{
-    Candidate, Change, Claim, Descriptor, HealthCheck, Problem, PruneContext, PruneDecision, PrunePolicy,
-    SyncContext, SyncPolicy,
-};
-
-/// A decision without any opinion; set the fields that there is one on.
-pub const NO_OPINION: Decision = Decision {
-    role: None,
-    phases: None,
-    wave: None,
-    cleanup: None,
-    strategy: None,
-    force_conflicts: None,
-    validate: None,
-    skip_dry_run_on_missing_kind: None,
-    prune_last: None,
-    ignore_fields: None,
-    ignore_managers: None,
-    take_over: None,
-    propagation: None,
-    wait: None,
-    timeout: None,
-    hold: None,
-};
+pub use sides::{Candidate, Change};
+pub use traits::{Claim, Descriptor, HealthCheck, Problem, PrunePolicy, SyncPolicy};
 
 #[doc(hidden)]
 pub mod internal {

@@ -1,14 +1,15 @@
 //! An object, and the fields of it that a policy asks for.
 
+use std::marker::PhantomData;
+
 use crate::bindings::health::sluice::policy::objects;
 use crate::{ObjectRef, Value};
 
-/// A Kubernetes object in the host's hands. Nothing of it is here until it is asked for.
-pub struct Object<'a>(Source<'a>);
+/// A Kubernetes object in the host's hands, for one call. Nothing of it is here until it is asked for.
+pub struct Object<'call>(Source, PhantomData<&'call ()>);
 
-enum Source<'a> {
-    Lent(&'a objects::Object),
-    Owned(objects::Object),
+enum Source {
+    Host(objects::Object),
     /// In native tests.
     #[cfg(not(target_arch = "wasm32"))]
     Json(serde_json::Value),
@@ -20,21 +21,16 @@ pub struct Field {
     value: Option<Value>,
 }
 
-impl<'a> Object<'a> {
+impl Object<'_> {
     #[doc(hidden)]
-    pub fn lent(object: &'a objects::Object) -> Self {
-        Self(Source::Lent(object))
-    }
-
-    #[doc(hidden)]
-    pub fn owned(object: objects::Object) -> Self {
-        Self(Source::Owned(object))
+    pub fn host(object: objects::Object) -> Self {
+        Self(Source::Host(object), PhantomData)
     }
 
     /// An object of JSON, for native tests.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn json(json: serde_json::Value) -> Self {
-        Self(Source::Json(json))
+        Self(Source::Json(json), PhantomData)
     }
 
     fn ask<T>(
@@ -43,8 +39,7 @@ impl<'a> Object<'a> {
         #[cfg(not(target_arch = "wasm32"))] native: impl FnOnce(&serde_json::Value) -> T,
     ) -> T {
         match &self.0 {
-            Source::Lent(object) => host(object),
-            Source::Owned(object) => host(object),
+            Source::Host(object) => host(object),
             #[cfg(not(target_arch = "wasm32"))]
             Source::Json(json) => native(json),
         }

@@ -1,6 +1,9 @@
 //! What a policy implements.
 
-use crate::{Decision, HealthContext, Object, Occasion, Propagation, PruneVerdict, Settings, Tally, Verdict};
+use crate::{
+    Candidate, Change, Decision, HealthContext, Object, PruneContext, PruneDecision, Settings, SyncContext,
+    Verdict,
+};
 
 /// What the engine knows of a policy before it asks it anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +54,14 @@ impl Descriptor {
             ..self
         }
     }
+
+    /// With answers that depend on the time: only then may `now` be asked for.
+    pub fn with_time(self) -> Self {
+        Self {
+            uses_time: true,
+            ..self
+        }
+    }
 }
 
 impl Claim {
@@ -90,40 +101,6 @@ pub trait HealthCheck: Sized + 'static {
     fn assess(&self, object: &Object<'_>, context: &HealthContext) -> Result<Verdict, String>;
 }
 
-/// An object that would be deleted.
-pub struct Candidate {
-    /// As the cluster has it.
-    pub live: Object<'static>,
-    /// As Git has it, where it still does.
-    pub desired: Option<Object<'static>>,
-}
-
-/// What a policy says of one candidate.
-#[derive(Debug, Clone)]
-pub struct PruneDecision {
-    /// Whether it goes.
-    pub verdict: PruneVerdict,
-    /// What happens to what it owns when it goes; none for no opinion on that.
-    pub propagation: Option<Propagation>,
-}
-
-/// What a prune verdict may depend on besides the candidates.
-#[derive(Debug, Clone)]
-pub struct PruneContext {
-    /// Seconds since 1970.
-    pub now: i64,
-    /// Why deletions are looked at.
-    pub occasion: Occasion,
-    /// Namespace and name of the Application.
-    pub application: (String, String),
-    /// What it owns, candidates included.
-    pub owned: Vec<Tally>,
-    /// What Git wants it to own.
-    pub desired: Vec<Tally>,
-    /// The application's sync options.
-    pub options: Vec<String>,
-}
-
 /// Judges what may be deleted. Export it with [`prune_policy!`](crate::prune_policy!).
 pub trait PrunePolicy: Sized + 'static {
     /// What it is.
@@ -134,42 +111,6 @@ pub trait PrunePolicy: Sized + 'static {
 
     /// One decision for each candidate, in their order. An error keeps them all.
     fn review(&self, candidates: &[Candidate], context: &PruneContext) -> Result<Vec<PruneDecision>, String>;
-}
-
-/// A verdict without an opinion on what becomes of dependents.
-impl From<PruneVerdict> for PruneDecision {
-    fn from(verdict: PruneVerdict) -> Self {
-        Self {
-            verdict,
-            propagation: None,
-        }
-    }
-}
-
-impl Candidate {
-    /// The live object, and the one in Git where there is one: protection counts wherever it is written.
-    pub fn sides(&self) -> impl Iterator<Item = &Object<'static>> {
-        std::iter::once(&self.live).chain(&self.desired)
-    }
-}
-
-/// An object as Git wants it beside the same object as the cluster has it; at least one of the two is there.
-pub struct Change {
-    /// As Git wants it.
-    pub desired: Option<Object<'static>>,
-    /// As the cluster has it.
-    pub live: Option<Object<'static>>,
-}
-
-/// What a sync decision may depend on besides the objects.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SyncContext {
-    /// Seconds since 1970.
-    pub now: i64,
-    /// Namespace and name of the Application; empty where there is none.
-    pub application: (String, String),
-    /// The application's sync options.
-    pub options: Vec<String>,
 }
 
 /// Decides how objects are applied. Export it with [`sync_policy!`](crate::sync_policy!).

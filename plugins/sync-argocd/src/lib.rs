@@ -50,7 +50,7 @@ impl SyncPolicy for SyncArgocd {
     }
 
     fn decide(&self, change: &Change, context: &SyncContext) -> Result<Decision, String> {
-        let Some(object) = change.desired.as_ref().or(change.live.as_ref()) else {
+        let Some(object) = change.object() else {
             return Ok(NO_OPINION);
         };
         let [hook, helm_hook, cleanup, helm_cleanup, wave, weight, options] = object.fields([

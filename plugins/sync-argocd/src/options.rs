@@ -3,13 +3,13 @@
 use sluice_plugin::{Change, Decision, Object, Strategy, SyncContext, words};
 
 pub(crate) fn apply(decision: &mut Decision, change: &Change, options: Option<&str>, context: &SyncContext) {
-    let live = change.live.as_ref();
+    let live = change.live();
     let live_options = live
-        .filter(|_| change.desired.is_some())
+        .filter(|_| change.desired().is_some())
         .and_then(|live| live.annotation("argocd.argoproj.io/sync-options"));
     let own: Vec<&str> = words::list(options.unwrap_or_default()).collect();
     let live_own: Vec<&str> = words::list(live_options.as_deref().unwrap_or_default()).collect();
-    let all: Vec<&str> = context.options.iter().map(|option| option.trim()).collect();
+    let all: Vec<&str> = context.options().iter().map(|option| option.trim()).collect();
     // Argo CD looks for some options on the live object too.
     let on_either = |option: &str| own.contains(&option) || live_own.contains(&option);
     let on_own = |option: &str| own.contains(&option) || all.contains(&option);
@@ -18,7 +18,7 @@ pub(crate) fn apply(decision: &mut Decision, change: &Change, options: Option<&s
     let force = on_either("Force=true");
     let server_side = on_own("ServerSideApply=true") && !own.contains(&"ServerSideApply=false");
     // Never deleted to be made anew, there as here: everything in them would go.
-    let is_ground = || change.desired.as_ref().or(live).is_some_and(is_ground);
+    let is_ground = || change.object().is_some_and(is_ground);
     decision.strategy = match (replace, force, server_side) {
         (true, true, _) if !is_ground() => Some(Strategy::RecreateAlways),
         (true, _, _) => Some(Strategy::Replace),
@@ -45,9 +45,12 @@ pub(crate) fn apply(decision: &mut Decision, change: &Change, options: Option<&s
         .iter()
         .find_map(|option| option.strip_prefix("PrunePropagationPolicy="))
         .and_then(words::propagation);
+    // Where a file is looked at, there is no application to compare with.
     if all.contains(&"FailOnSharedResource=true")
         && let Some(owner) = live.and_then(tracked_by)
-        && !is_named(&owner, &context.application)
+        && context
+            .application()
+            .is_some_and(|application| !is_named(&owner, application))
         && decision.hold.is_none()
     {
         decision.hold = Some(format!(
@@ -80,8 +83,7 @@ fn tracked_by(live: &Object<'_>) -> Option<String> {
     (of == own).then(|| application.to_owned())
 }
 
-/// True for the application itself: by its name, or as `NAMESPACE_NAME` where Argo CD looks into several namespaces. Where a file is
-/// looked at, there is none to compare with.
+/// True for the application itself: by its name, or as `NAMESPACE_NAME` where Argo CD looks into several namespaces.
 fn is_named(owner: &str, (namespace, name): &(String, String)) -> bool {
-    name.is_empty() || owner == name || owner.split_once('_') == Some((namespace, name))
+    owner == name || owner.split_once('_') == Some((namespace, name))
 }

@@ -32,8 +32,8 @@ impl SyncPolicy for SyncFlux {
     }
 
     fn decide(&self, change: &Change, _: &SyncContext) -> Result<Decision, String> {
-        let desired = change.desired.as_ref().map(Words::of).unwrap_or_default();
-        let live = change.live.as_ref().map(Words::of).unwrap_or_default();
+        let desired = change.desired().map(Words::of).unwrap_or_default();
+        let live = change.live().map(Words::of).unwrap_or_default();
         if [&desired, &live]
             .into_iter()
             .any(|words| words.reconcile("disabled") || words.ssa("Ignore"))

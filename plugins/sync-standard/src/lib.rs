@@ -58,7 +58,7 @@ impl SyncPolicy for SyncStandard {
 sluice_plugin::sync_policy!(SyncStandard);
 
 fn decide(change: &Change) -> Result<Decision, String> {
-    let Some(object) = change.desired.as_ref().or(change.live.as_ref()) else {
+    let Some(object) = change.object() else {
         return Ok(NO_OPINION);
     };
     let fields = object.fields([

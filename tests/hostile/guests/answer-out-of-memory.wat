@@ -1,4 +1,4 @@
 ;; Says that its answer lies beyond its memory.
 (module
   ;; prelude
-  (func (export "sluice:policy/health@0.1.0#assess") (param i32 i64 i32) (result i32) (i32.const 0x7ffffff0)))
+  (func (export "sluice:policy/health@0.2.0#assess") (param $object i32) (param $assessment i32) (result i32) (i32.const 0x7ffffff0)))

@@ -1,9 +1,11 @@
 ;; Has settings with a schema that refers to itself.
 (module
+  (import "sluice:policy/setup@0.2.0" "[method]descriptor.set-settings-schema" (func $set-schema (param i32 i32 i32)))
   (memory (export "memory") 1)
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
   (data (i32.const 16) "{\"$ref\":\"#\"}")
-  (data (i32.const 96) "\10\00\00\00\0c\00\00\00\00\00\00\00\00\00\00\00\01\00\00\00\10\00\00\00\0c\00\00\00")
-  (func (export "sluice:policy/plugin@0.1.0#describe") (result i32) (i32.const 96))
-  (func (export "sluice:policy/plugin@0.1.0#configure") (param i32 i32) (result i32) (i32.const 160))
-  (func (export "sluice:policy/health@0.1.0#assess") (param i32 i64 i32) (result i32) unreachable))
+  (func (export "sluice:policy/plugin@0.2.0#describe") (param $descriptor i32)
+    (call $set-schema (local.get $descriptor) (i32.const 16) (i32.const 12)))
+  ;; 160: all is well
+  (func (export "sluice:policy/plugin@0.2.0#configure") (param i32) (result i32) (i32.const 160))
+  (func (export "sluice:policy/health@0.2.0#assess") (param i32 i32) (result i32) unreachable))

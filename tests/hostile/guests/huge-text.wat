@@ -1,8 +1,8 @@
 ;; Answers with a message of four mebibytes.
 (module
+  (import "sluice:policy/assessments@0.2.0" "[method]assessment.healthy" (func $healthy (param i32 i32 i32)))
   ;; prelude
-  (data (i32.const 200) "\00\00\00\00\01\00\00\00\00\00\01\00\00\00\40\00")
-  (func (export "sluice:policy/health@0.1.0#assess") (param i32 i64 i32) (result i32)
+  (func (export "sluice:policy/health@0.2.0#assess") (param $object i32) (param $assessment i32) (result i32)
     (drop (memory.grow (i32.const 80)))
-    (call $drop (local.get 0))
-    (i32.const 200)))
+    (call $healthy (local.get $assessment) (i32.const 65536) (i32.const 0x400000))
+    (i32.const 160)))

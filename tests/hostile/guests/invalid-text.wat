@@ -1,8 +1,8 @@
 ;; Answers with a message that is no UTF-8.
 (module
+  (import "sluice:policy/assessments@0.2.0" "[method]assessment.healthy" (func $healthy (param i32 i32 i32)))
   ;; prelude
-  (data (i32.const 200) "\00\00\00\00\01\00\00\00\e0\00\00\00\04\00\00\00")
   (data (i32.const 224) "\ff\fe\fd\fc")
-  (func (export "sluice:policy/health@0.1.0#assess") (param i32 i64 i32) (result i32)
-    (call $drop (local.get 0))
-    (i32.const 200)))
+  (func (export "sluice:policy/health@0.2.0#assess") (param $object i32) (param $assessment i32) (result i32)
+    (call $healthy (local.get $assessment) (i32.const 224) (i32.const 4))
+    (i32.const 160)))

@@ -1,5 +1,5 @@
 ;; Never answers.
 (module
   ;; prelude
-  (func (export "sluice:policy/health@0.1.0#assess") (param i32 i64 i32) (result i32)
+  (func (export "sluice:policy/health@0.2.0#assess") (param $object i32) (param $assessment i32) (result i32)
     (loop $again (br $again)) unreachable))

@@ -1,10 +1,12 @@
 ;; Claims a kind whose name would clear a terminal.
 (module
+  (import "sluice:policy/setup@0.2.0" "[method]descriptor.set-summary" (func $set-summary (param i32 i32 i32)))
+  (import "sluice:policy/setup@0.2.0" "[method]descriptor.add-claim" (func $add-claim (param i32 i32 i32 i32 i32)))
   (memory (export "memory") 1)
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
-  (data (i32.const 32) "\00\00\00\00\00\00\00\00\40\00\00\00\04\00\00\00")
   (data (i32.const 64) "\1b[2J")
-  (data (i32.const 96) "\10\00\00\00\00\00\00\00\20\00\00\00\01\00\00\00")
-  (func (export "sluice:policy/plugin@0.1.0#describe") (result i32) (i32.const 96))
-  (func (export "sluice:policy/plugin@0.1.0#configure") (param i32 i32) (result i32) (i32.const 160))
-  (func (export "sluice:policy/health@0.1.0#assess") (param i32 i64 i32) (result i32) unreachable))
+  (func (export "sluice:policy/plugin@0.2.0#describe") (param $descriptor i32)
+    (call $add-claim (local.get $descriptor) (i32.const 0) (i32.const 0) (i32.const 64) (i32.const 4)))
+  ;; 160: all is well
+  (func (export "sluice:policy/plugin@0.2.0#configure") (param i32) (result i32) (i32.const 160))
+  (func (export "sluice:policy/health@0.2.0#assess") (param i32 i32) (result i32) unreachable))

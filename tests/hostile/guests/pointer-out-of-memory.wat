@@ -1,7 +1,7 @@
 ;; Answers with a message that lies beyond its memory.
 (module
+  (import "sluice:policy/assessments@0.2.0" "[method]assessment.healthy" (func $healthy (param i32 i32 i32)))
   ;; prelude
-  (data (i32.const 200) "\00\00\00\00\01\00\00\00\00\00\ff\7f\10\00\00\00")
-  (func (export "sluice:policy/health@0.1.0#assess") (param i32 i64 i32) (result i32)
-    (call $drop (local.get 0))
-    (i32.const 200)))
+  (func (export "sluice:policy/health@0.2.0#assess") (param $object i32) (param $assessment i32) (result i32)
+    (call $healthy (local.get $assessment) (i32.const 0x7fff0000) (i32.const 16))
+    (i32.const 160)))

@@ -1,4 +1,6 @@
-  (import "sluice:policy/objects@0.1.0" "[resource-drop]object" (func $drop (param i32)))
+  (import "sluice:policy/setup@0.2.0" "[method]descriptor.set-summary" (func $set-summary (param i32 i32 i32)))
+  (import "sluice:policy/setup@0.2.0" "[method]descriptor.add-claim" (func $add-claim (param i32 i32 i32 i32 i32)))
+  (import "sluice:policy/objects@0.2.0" "[resource-drop]object" (func $drop (param i32)))
   (memory (export "memory") 1 32767)
   ;; A bump allocator: addresses below 4096 are for constants and answers.
   (global $next (mut i32) (i32.const 4096))
@@ -7,12 +9,11 @@
     (local.set $at (i32.and (i32.add (global.get $next) (i32.const 15)) (i32.const -16)))
     (global.set $next (i32.add (local.get $at) (local.get $new)))
     (local.get $at))
-  ;; 16: "hostile"   32: claims: one, group "" and kind "ConfigMap"   64: "ConfigMap"
+  ;; 16: "hostile"   64: "ConfigMap"
   (data (i32.const 16) "hostile")
-  (data (i32.const 32) "\00\00\00\00\00\00\00\00\40\00\00\00\09\00\00\00")
   (data (i32.const 64) "ConfigMap")
-  ;; 96: the descriptor: summary, claims, no schema, no time
-  (data (i32.const 96) "\10\00\00\00\07\00\00\00\20\00\00\00\01\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00")
-  (func (export "sluice:policy/plugin@0.1.0#describe") (result i32) (i32.const 96))
+  (func (export "sluice:policy/plugin@0.2.0#describe") (param $descriptor i32)
+    (call $set-summary (local.get $descriptor) (i32.const 16) (i32.const 7))
+    (call $add-claim (local.get $descriptor) (i32.const 0) (i32.const 0) (i32.const 64) (i32.const 9)))
   ;; 160: all is well
-  (func (export "sluice:policy/plugin@0.1.0#configure") (param i32 i32) (result i32) (i32.const 160))
+  (func (export "sluice:policy/plugin@0.2.0#configure") (param i32) (result i32) (i32.const 160))

@@ -1,7 +1,5 @@
-;; Answers with a verdict that does not exist.
+;; Answers with what is neither a result nor an error.
 (module
   ;; prelude
-  (data (i32.const 200) "\00\00\00\00\63\00\00\00")
-  (func (export "sluice:policy/health@0.1.0#assess") (param i32 i64 i32) (result i32)
-    (call $drop (local.get 0))
-    (i32.const 200)))
+  (data (i32.const 200) "\63\00\00\00")
+  (func (export "sluice:policy/health@0.2.0#assess") (param $object i32) (param $assessment i32) (result i32) (i32.const 200)))

@@ -18,7 +18,7 @@ const PRELUDE: &str = include_str!("../guests/prelude.wat");
 pub fn build(text: &str, world: &str) -> Vec<u8> {
     let mut wasm = module(text);
     let mut resolve = Resolve::default();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/policy/0.1.0");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/policy/0.2.0");
     let (package, _) = resolve.push_path(folder).expect("the WIT package is valid");
     let world = resolve
         .select_world(&[package], Some(world))

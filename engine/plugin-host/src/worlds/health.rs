@@ -4,12 +4,16 @@ use sluice_model::application::{Policies, PolicyRef};
 use sluice_model::health::{HealthStatus, HealthVerdict};
 use sluice_model::{GroupKind, Object};
 use sluice_plugin_aot::RuntimeClass;
+use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime::{Error, Result};
 
-use self::wit::exports::sluice::policy::health::{Context, Verdict};
+use self::wit::sluice::policy::assessments;
 use super::{PluginKind, World};
 use crate::answer::{Answer, Problems};
 use crate::claims::best_fit;
 use crate::codes::PluginError;
+use crate::context::{Context, HostContext};
+use crate::handles::Handles;
 use crate::host::PluginHost;
 use crate::run::Runtime;
 use crate::session::{Asked, Session};
@@ -19,24 +23,34 @@ pub(crate) use self::wit::HealthCheck;
 
 mod wit {
     wasmtime::component::bindgen!({
-        path: "../../wit/policy/0.1.0",
+        path: "../../wit/policy/0.2.0",
         world: "health-check",
         imports: { default: trappable },
         with: {
             "sluice:policy/objects": crate::bindings::sluice::policy::objects,
             "sluice:policy/log": crate::bindings::sluice::policy::log,
+            "sluice:policy/context": crate::bindings::sluice::policy::context,
+            "sluice:policy/setup": crate::bindings::sluice::policy::setup,
+            "sluice:policy/assessments.assessment": crate::worlds::health::HostAssessment,
         },
     });
 }
 
 impl World for HealthCheck {
+    type Handles = Handles<Assessment>;
+
     const KIND: PluginKind = PluginKind::Health;
     const NAME: &'static str = "health-check";
     const INTERFACE: &'static str = "health";
+    const ANSWERS: &'static str = "assessments";
     const CLASS: RuntimeClass = RuntimeClass::Policy;
 
     fn policies(policies: &Policies) -> &[PolicyRef] {
         &policies.health
+    }
+
+    fn link(linker: &mut Linker<State>) -> Result<()> {
+        assessments::add_to_linker::<State, HasSelf<State>>(linker, |state| state)
     }
 
     super::exports_of!(wit::HealthCheckPre<State>);
@@ -89,10 +103,14 @@ fn health(
             let Some(worker) = workers.get_mut(index) else {
                 continue;
             };
-            match worker.assess(runtime, object, Context { now, claim }) {
-                Ok(Verdict::NoOpinion) => {}
-                Ok(opinion) => {
-                    verdict = judged(worker.asked, opinion);
+            match worker.assess(runtime, object, claim, now) {
+                Ok(None) => {}
+                Ok(Some((status, message))) => {
+                    verdict = HealthVerdict {
+                        status,
+                        message,
+                        plugin: Some(worker.asked.name.clone()),
+                    };
                     break;
                 }
                 Err(error) => {
@@ -152,21 +170,74 @@ fn most_specific_first(asked: &[Asked], group_kind: &GroupKind) -> Vec<(usize, u
         .collect()
 }
 
-fn judged(asked: &Asked, verdict: Verdict) -> HealthVerdict {
-    let (status, message) = match verdict {
-        Verdict::NoOpinion => return HealthVerdict::no_opinion(),
-        Verdict::Healthy(message) => (HealthStatus::Healthy, message),
-        Verdict::Suspended(message) => (HealthStatus::Suspended, message),
-        Verdict::Progressing(message) => (HealthStatus::Progressing, message),
-        Verdict::Missing(message) => (HealthStatus::Missing, message),
-        Verdict::Degraded(message) => (HealthStatus::Degraded, message),
-        Verdict::Unknown(message) => (HealthStatus::Unknown, message),
-    };
-    HealthVerdict {
-        status,
-        message: one_line(&message),
-        plugin: Some(asked.name.clone()),
+/// The handle of an [`Assessment`].
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub enum HostAssessment {}
+
+/// What a plugin says of one object.
+pub(crate) struct Assessment {
+    claim: u32,
+    /// The number of the context's handle.
+    context: u32,
+    verdict: Option<Verdict>,
+}
+
+/// A status and why.
+type Verdict = (HealthStatus, String);
+
+impl assessments::Host for State {}
+
+impl assessments::HostAssessment for State {
+    fn claim(&mut self, handle: Resource<HostAssessment>) -> Result<u32> {
+        Ok(self.own::<Handles<Assessment>>()?.get(&handle)?.claim)
     }
+
+    fn context(&mut self, handle: Resource<HostAssessment>) -> Result<Resource<HostContext>> {
+        let assessment = self.own::<Handles<Assessment>>()?.get(&handle)?;
+        Ok(Resource::new_own(assessment.context))
+    }
+
+    fn healthy(&mut self, handle: Resource<HostAssessment>, message: String) -> Result<()> {
+        judge(self, &handle, HealthStatus::Healthy, &message)
+    }
+
+    fn suspended(&mut self, handle: Resource<HostAssessment>, message: String) -> Result<()> {
+        judge(self, &handle, HealthStatus::Suspended, &message)
+    }
+
+    fn progressing(&mut self, handle: Resource<HostAssessment>, message: String) -> Result<()> {
+        judge(self, &handle, HealthStatus::Progressing, &message)
+    }
+
+    fn missing(&mut self, handle: Resource<HostAssessment>, message: String) -> Result<()> {
+        judge(self, &handle, HealthStatus::Missing, &message)
+    }
+
+    fn degraded(&mut self, handle: Resource<HostAssessment>, message: String) -> Result<()> {
+        judge(self, &handle, HealthStatus::Degraded, &message)
+    }
+
+    fn unknown(&mut self, handle: Resource<HostAssessment>, message: String) -> Result<()> {
+        judge(self, &handle, HealthStatus::Unknown, &message)
+    }
+
+    fn drop(&mut self, _: Resource<HostAssessment>) -> Result<()> {
+        self.in_time()
+    }
+}
+
+fn judge(
+    state: &mut State,
+    handle: &Resource<HostAssessment>,
+    status: HealthStatus,
+    message: &str,
+) -> Result<()> {
+    let assessment = state.own::<Handles<Assessment>>()?.get_mut(handle)?;
+    if assessment.verdict.is_some() {
+        return Err(Error::msg("a second verdict on one object"));
+    }
+    assessment.verdict = Some((status, one_line(message)));
+    Ok(())
 }
 
 /// One plugin within one batch: its instance lives from the first question to the end or to the first error.
@@ -176,23 +247,39 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
+    /// A verdict, or none where the plugin has no opinion.
     fn assess(
         &mut self,
         runtime: &Runtime,
         object: &Object,
-        context: Context,
-    ) -> Result<Verdict, PluginError> {
+        claim: u32,
+        now: i64,
+    ) -> Result<Option<Verdict>, PluginError> {
         let mut session = match self.session.take() {
             Some(session) => session,
             None => Session::start(runtime, self.asked)?,
         };
         let answer = session.ask("assess", 0, |store, world| {
-            let (owned, borrowed) = store.data_mut().lend(object)?;
-            let answer = world
-                .sluice_policy_health()
-                .call_assess(&mut *store, borrowed, context)?;
-            store.data_mut().take_back(owned)?;
-            Ok(answer)
+            let state = store.data_mut();
+            let object = state.give(object)?;
+            let context = state.give_context(Context {
+                now,
+                application: None,
+                sync_options: Vec::new(),
+            })?;
+            let assessment = state.own::<Handles<Assessment>>()?.keep(Assessment {
+                claim,
+                context: context.rep(),
+                verdict: None,
+            })?;
+            let said = world.sluice_policy_health().call_assess(
+                &mut *store,
+                object,
+                Resource::new_own(assessment),
+            )?;
+            let assessments = store.data_mut().own::<Handles<Assessment>>()?.end();
+            let verdict = assessments.into_iter().find_map(|assessment| assessment.verdict);
+            Ok(said.map(|()| verdict))
         });
         // An error that a plugin reports is an answer; after any other the next object gets a fresh instance.
         self.session = Some(session).filter(Session::is_whole);

@@ -8,43 +8,58 @@ use sluice_model::decision::{Occasion, Propagation, PruneDecision, PruneVerdict}
 use sluice_model::object::GroupKind;
 use sluice_model::plan::ApplicationKey;
 use sluice_plugin_aot::RuntimeClass;
+use wasmtime::Result;
+use wasmtime::component::{HasSelf, Linker, Resource};
 
-use self::bindings::exports::sluice::policy::prune as wit;
+use self::wit::sluice::policy::candidates::{self, Tally};
 use super::{PluginKind, World};
 use crate::answer::{Answer, Problems};
-use crate::bindings::objects;
+use crate::bindings::{context, objects};
 use crate::claims::best_fit;
 use crate::codes::PluginError;
+use crate::context::Context;
+use crate::handles::Handles;
 use crate::host::PluginHost;
 use crate::run::Runtime;
 use crate::session::{Asked, Session};
-use crate::state::{State, one_line};
+use crate::state::{HostObject, State, one_line};
 
-pub(crate) use self::bindings::PrunePolicy;
+pub(crate) use self::wit::PrunePolicy;
 
-mod bindings {
+mod wit {
     wasmtime::component::bindgen!({
-        path: "../../wit/policy/0.1.0",
+        path: "../../wit/policy/0.2.0",
         world: "prune-policy",
         imports: { default: trappable },
         with: {
             "sluice:policy/objects": crate::bindings::sluice::policy::objects,
             "sluice:policy/log": crate::bindings::sluice::policy::log,
+            "sluice:policy/context": crate::bindings::sluice::policy::context,
+            "sluice:policy/setup": crate::bindings::sluice::policy::setup,
+            "sluice:policy/candidates.candidate": crate::worlds::prune::HostCandidate,
+            "sluice:policy/candidates.deletion": crate::worlds::prune::HostDeletion,
         },
     });
 }
 
 impl World for PrunePolicy {
+    type Handles = Given;
+
     const KIND: PluginKind = PluginKind::Prune;
     const NAME: &'static str = "prune-policy";
     const INTERFACE: &'static str = "prune";
+    const ANSWERS: &'static str = "candidates";
     const CLASS: RuntimeClass = RuntimeClass::Policy;
 
     fn policies(policies: &Policies) -> &[PolicyRef] {
         &policies.prune
     }
 
-    super::exports_of!(bindings::PrunePolicyPre<State>);
+    fn link(linker: &mut Linker<State>) -> Result<()> {
+        candidates::add_to_linker::<State, HasSelf<State>>(linker, |state| state)
+    }
+
+    super::exports_of!(wit::PrunePolicyPre<State>);
 }
 
 /// An object that would be deleted.
@@ -96,8 +111,8 @@ impl<'a> FromIterator<&'a Object> for Census {
 }
 
 impl Census {
-    fn tallies(&self) -> Vec<wit::Tally> {
-        let tally = |((kind, namespace), count): (&(GroupKind, Option<String>), &u32)| wit::Tally {
+    fn tallies(&self) -> Vec<Tally> {
+        let tally = |((kind, namespace), count): (&(GroupKind, Option<String>), &u32)| Tally {
             group: kind.group.clone(),
             kind: kind.kind.clone(),
             namespace: namespace.clone(),
@@ -145,10 +160,7 @@ fn prune(
             continue;
         }
         let said: Vec<Word> = match review(runtime, asked, &claimed, context) {
-            Ok(decisions) => decisions
-                .into_iter()
-                .map(|decision| Word::of(asked, decision))
-                .collect(),
+            Ok(words) => words,
             Err(error) => {
                 let reason = problems.add(asked, &error);
                 vec![Word::cautious(reason); claimed.len()]
@@ -180,24 +192,6 @@ impl Word {
         }
     }
 
-    fn of(asked: &Asked, decision: wit::Decision) -> Self {
-        let verdict = match decision.verdict {
-            wit::Verdict::NoOpinion => None,
-            wit::Verdict::Delete => Some(PruneVerdict::Delete),
-            wit::Verdict::Hold(reason) => Some(PruneVerdict::Hold {
-                reason: one_line(&reason),
-            }),
-            wit::Verdict::Keep(reason) => Some(PruneVerdict::Keep {
-                reason: one_line(&reason),
-            }),
-        };
-        Self {
-            decided_by: verdict.is_some().then(|| asked.name.clone()),
-            verdict,
-            propagation: decision.propagation.map(propagation),
-        }
-    }
-
     /// The more cautious word wins; of equally cautious ones the first.
     fn join(&mut self, other: Self) {
         let caution = |word: &Self| {
@@ -225,48 +219,171 @@ impl Word {
     }
 }
 
+/// What one plugin says of each candidate.
 fn review(
     runtime: &Runtime,
     asked: &Asked,
     candidates: &[&PruneCandidate],
     context: &PruneContext,
-) -> Result<Vec<wit::Decision>, PluginError> {
+) -> Result<Vec<Word>, PluginError> {
     let mut session = Session::<PrunePolicy>::start(runtime, asked)?;
-    let context = wit::Context {
-        now: context.now.as_second(),
-        occasion: match context.occasion {
-            Occasion::Sync => wit::Occasion::Sync,
-            Occasion::ApplicationDeleted => wit::Occasion::ApplicationDeleted,
-        },
-        application_namespace: context.application.namespace.clone(),
-        application_name: context.application.name.clone(),
-        owned: context.owned.tallies(),
-        desired: context.desired.tallies(),
-        options: context.options.clone(),
-    };
-    let decisions = session.ask("review", candidates.len(), |store, world| {
+    let words = session.ask("review", candidates.len(), |store, world| {
         let state = store.data_mut();
-        let given = candidates
-            .iter()
-            .map(|candidate| {
-                Ok(wit::Candidate {
-                    live: state.give(&candidate.live)?,
-                    desired: state.give_some(candidate.desired.as_ref())?,
-                })
-            })
-            .collect::<wasmtime::Result<Vec<_>>>()?;
-        world.sluice_policy_prune().call_review(store, &given, &context)
+        let mut given = Vec::with_capacity(candidates.len());
+        for candidate in candidates {
+            let candidate = Candidate {
+                live: state.keep(&candidate.live)?,
+                desired: candidate
+                    .desired
+                    .as_ref()
+                    .map(|object| state.keep(object))
+                    .transpose()?,
+                word: Word::default(),
+            };
+            let handle = state.own::<Given>()?.candidates.keep(candidate)?;
+            given.push(Resource::new_own(handle));
+        }
+        let deletion = state.own::<Given>()?.deletions.keep(Deletion {
+            application_is_deleted: match context.occasion {
+                Occasion::Sync => false,
+                Occasion::ApplicationDeleted => true,
+            },
+            owned: context.owned.tallies(),
+            desired: context.desired.tallies(),
+        })?;
+        let context = state.give_context(Context {
+            now: context.now.as_second(),
+            application: Some(context::Application {
+                namespace: context.application.namespace.clone(),
+                name: context.application.name.clone(),
+            }),
+            sync_options: context.options.clone(),
+        })?;
+        let said = world.sluice_policy_prune().call_review(
+            &mut *store,
+            &given,
+            Resource::new_own(deletion),
+            context,
+        )?;
+        let words = store.data_mut().own::<Given>()?.end();
+        Ok(said.map(|()| words))
     })?;
-    match decisions.len() == candidates.len() {
-        true => Ok(decisions),
-        false => Err(PluginError::BadOutput {
-            export: "review",
-            reason: format!(
-                "{} decisions for {} candidates",
-                decisions.len(),
-                candidates.len()
-            ),
-        }),
+    let named = |word: Word| Word {
+        decided_by: word.verdict.is_some().then(|| asked.name.clone()),
+        ..word
+    };
+    Ok(words.into_iter().map(named).collect())
+}
+
+/// The handle of a [`Candidate`].
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub enum HostCandidate {}
+
+/// The handle of a [`Deletion`].
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub enum HostDeletion {}
+
+/// What a review hands over.
+#[derive(Default)]
+pub(crate) struct Given {
+    candidates: Handles<Candidate>,
+    deletions: Handles<Deletion>,
+}
+
+/// One object that would be deleted, both sides by the numbers of their handles, and what the plugin has said of it so far.
+struct Candidate {
+    live: u32,
+    desired: Option<u32>,
+    word: Word,
+}
+
+struct Deletion {
+    application_is_deleted: bool,
+    owned: Vec<Tally>,
+    desired: Vec<Tally>,
+}
+
+impl Given {
+    /// Ends the review: the words, in the order of the candidates.
+    fn end(&mut self) -> Vec<Word> {
+        self.deletions.end();
+        let candidates = self.candidates.end();
+        candidates.into_iter().map(|candidate| candidate.word).collect()
+    }
+}
+
+impl candidates::Host for State {}
+
+impl candidates::HostCandidate for State {
+    fn live(&mut self, handle: Resource<HostCandidate>) -> Result<Resource<HostObject>> {
+        let candidate = self.own::<Given>()?.candidates.get(&handle)?;
+        Ok(Resource::new_own(candidate.live))
+    }
+
+    fn desired(&mut self, handle: Resource<HostCandidate>) -> Result<Option<Resource<HostObject>>> {
+        let candidate = self.own::<Given>()?.candidates.get(&handle)?;
+        Ok(candidate.desired.map(Resource::new_own))
+    }
+
+    fn allow(&mut self, handle: Resource<HostCandidate>) -> Result<()> {
+        say(self, &handle, PruneVerdict::Delete)
+    }
+
+    fn hold(&mut self, handle: Resource<HostCandidate>, reason: String) -> Result<()> {
+        let reason = one_line(&reason);
+        self.spend(reason.len())?;
+        say(self, &handle, PruneVerdict::Hold { reason })
+    }
+
+    fn keep(&mut self, handle: Resource<HostCandidate>, reason: String) -> Result<()> {
+        let reason = one_line(&reason);
+        self.spend(reason.len())?;
+        say(self, &handle, PruneVerdict::Keep { reason })
+    }
+
+    fn set_propagation(&mut self, handle: Resource<HostCandidate>, word: objects::Propagation) -> Result<()> {
+        let candidate = self.own::<Given>()?.candidates.get_mut(&handle)?;
+        candidate.word.join(Word {
+            propagation: Some(propagation(word)),
+            ..Word::default()
+        });
+        Ok(())
+    }
+
+    fn drop(&mut self, _: Resource<HostCandidate>) -> Result<()> {
+        self.in_time()
+    }
+}
+
+/// One plugin's words on one candidate are joined as those of several plugins are.
+fn say(state: &mut State, handle: &Resource<HostCandidate>, verdict: PruneVerdict) -> Result<()> {
+    let candidate = state.own::<Given>()?.candidates.get_mut(handle)?;
+    candidate.word.join(Word {
+        verdict: Some(verdict),
+        ..Word::default()
+    });
+    Ok(())
+}
+
+impl candidates::HostDeletion for State {
+    fn application_is_deleted(&mut self, handle: Resource<HostDeletion>) -> Result<bool> {
+        Ok(self
+            .own::<Given>()?
+            .deletions
+            .get(&handle)?
+            .application_is_deleted)
+    }
+
+    fn owned(&mut self, handle: Resource<HostDeletion>) -> Result<Vec<Tally>> {
+        Ok(self.own::<Given>()?.deletions.get(&handle)?.owned.clone())
+    }
+
+    fn desired(&mut self, handle: Resource<HostDeletion>) -> Result<Vec<Tally>> {
+        Ok(self.own::<Given>()?.deletions.get(&handle)?.desired.clone())
+    }
+
+    fn drop(&mut self, _: Resource<HostDeletion>) -> Result<()> {
+        self.in_time()
     }
 }
 

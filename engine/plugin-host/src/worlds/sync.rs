@@ -5,46 +5,61 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sluice_model::Object;
 use sluice_model::application::{Policies, PolicyRef};
-use sluice_model::decision::{HookCleanup, Overruled, Phase, Strategy, SyncDecision};
+use sluice_model::decision::{HookCleanup, Overruled, Phase, Propagation, Strategy, SyncDecision};
 use sluice_model::plan::ApplicationKey;
 use sluice_plugin_aot::RuntimeClass;
+use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime::{Error, Result};
 
-use self::bindings::exports::sluice::policy::sync as wit;
+use self::wit::sluice::policy::changes;
 use super::prune::propagation;
 use super::{PluginKind, World};
 use crate::answer::{Answer, Problems};
+use crate::bindings::{context, objects};
 use crate::claims::best_fit;
 use crate::codes::PluginError;
+use crate::context::Context;
+use crate::handles::Handles;
 use crate::host::PluginHost;
 use crate::run::Runtime;
 use crate::session::{Asked, Session};
-use crate::state::{State, one_line};
+use crate::state::{HostObject, State, one_line};
 
-pub(crate) use self::bindings::SyncPolicy;
+pub(crate) use self::wit::SyncPolicy;
 
-mod bindings {
+mod wit {
     wasmtime::component::bindgen!({
-        path: "../../wit/policy/0.1.0",
+        path: "../../wit/policy/0.2.0",
         world: "sync-policy",
         imports: { default: trappable },
         with: {
             "sluice:policy/objects": crate::bindings::sluice::policy::objects,
             "sluice:policy/log": crate::bindings::sluice::policy::log,
+            "sluice:policy/context": crate::bindings::sluice::policy::context,
+            "sluice:policy/setup": crate::bindings::sluice::policy::setup,
+            "sluice:policy/changes.change": crate::worlds::sync::HostChange,
         },
     });
 }
 
 impl World for SyncPolicy {
+    type Handles = Handles<Change>;
+
     const KIND: PluginKind = PluginKind::Sync;
     const NAME: &'static str = "sync-policy";
     const INTERFACE: &'static str = "sync";
+    const ANSWERS: &'static str = "changes";
     const CLASS: RuntimeClass = RuntimeClass::Policy;
 
     fn policies(policies: &Policies) -> &[PolicyRef] {
         &policies.sync
     }
 
-    super::exports_of!(bindings::SyncPolicyPre<State>);
+    fn link(linker: &mut Linker<State>) -> Result<()> {
+        changes::add_to_linker::<State, HasSelf<State>>(linker, |state| state)
+    }
+
+    super::exports_of!(wit::SyncPolicyPre<State>);
 }
 
 /// Objects that one call is handed at most: bounds what a slow policy may take of a large application at once.
@@ -138,7 +153,9 @@ fn sync(
             match decide(runtime, asked, &changes, context) {
                 Ok(opinions) => {
                     for ((_, decision), opinion) in batch.iter_mut().zip(opinions) {
-                        merge(decision, opinion, &asked.name);
+                        if let Some(opinion) = opinion {
+                            merge(decision, *opinion, &asked.name);
+                        }
                     }
                 }
                 Err(error) => {
@@ -159,70 +176,85 @@ impl SyncObject {
     }
 }
 
+/// What one plugin says of each object; none where it said nothing.
 fn decide(
     runtime: &Runtime,
     asked: &Asked,
     changes: &[&SyncObject],
     context: &SyncContext,
-) -> Result<Vec<wit::Decision>, PluginError> {
+) -> Result<Vec<Option<Box<Opinion>>>, PluginError> {
     let mut session = Session::<SyncPolicy>::start(runtime, asked)?;
-    let (namespace, name) = match &context.application {
-        Some(application) => (application.namespace.clone(), application.name.clone()),
-        None => (String::new(), String::new()),
-    };
-    let context = wit::Context {
-        now: context.now.as_second(),
-        application_namespace: namespace,
-        application_name: name,
-        options: context.options.clone(),
-    };
-    let decisions = session.ask("decide", changes.len(), |store, world| {
+    session.ask("decide", changes.len(), |store, world| {
         let state = store.data_mut();
-        let given = changes
-            .iter()
-            .map(|change| {
-                Ok(wit::Change {
-                    desired: state.give_some(change.desired.as_ref())?,
-                    live: state.give_some(change.live.as_ref())?,
-                })
-            })
-            .collect::<wasmtime::Result<Vec<_>>>()?;
-        world.sluice_policy_sync().call_decide(store, &given, &context)
-    })?;
-    let bad = |reason: String| {
-        Err(PluginError::BadOutput {
-            export: "decide",
-            reason,
-        })
-    };
-    if decisions.len() != changes.len() {
-        return bad(format!(
-            "{} decisions for {} objects",
-            decisions.len(),
-            changes.len()
-        ));
-    }
-    let fields = decisions
-        .iter()
-        .filter_map(|decision| decision.ignore_fields.as_ref());
-    match fields.flatten().find(|field| !field.starts_with(['/', '.'])) {
-        Some(field) => bad(format!(
-            "`{}` is neither a pointer nor a path to a field",
-            one_line(field)
-        )),
-        None => Ok(decisions),
-    }
+        let mut given = Vec::with_capacity(changes.len());
+        for change in changes {
+            let mut keep = |object: &Option<Object>| {
+                let object = object.as_ref();
+                object.map(|object| state.keep(object)).transpose()
+            };
+            let change = Change {
+                desired: keep(&change.desired)?,
+                live: keep(&change.live)?,
+                opinion: None,
+            };
+            let handle = state.own::<Handles<Change>>()?.keep(change)?;
+            given.push(Resource::new_own(handle));
+        }
+        let application = context.application.as_ref();
+        let context = state.give_context(Context {
+            now: context.now.as_second(),
+            application: application.map(|application| context::Application {
+                namespace: application.namespace.clone(),
+                name: application.name.clone(),
+            }),
+            sync_options: context.options.clone(),
+        })?;
+        let said = world
+            .sluice_policy_sync()
+            .call_decide(&mut *store, &given, context)?;
+        let changes = store.data_mut().own::<Handles<Change>>()?.end();
+        let opinions = changes.into_iter().map(|change| change.opinion).collect();
+        Ok(said.map(|()| opinions))
+    })
+}
+
+/// What a plugin says of one object. None: nothing.
+#[derive(Default)]
+struct Opinion {
+    role: Option<Role>,
+    phases: Option<Vec<Phase>>,
+    wave: Option<i32>,
+    cleanup: Option<Vec<HookCleanup>>,
+    strategy: Option<Strategy>,
+    force_conflicts: Option<bool>,
+    validate: Option<bool>,
+    skip_dry_run_on_missing_kind: Option<bool>,
+    prune_last: Option<bool>,
+    ignore_fields: Vec<String>,
+    ignore_managers: Vec<String>,
+    take_over: Option<Vec<String>>,
+    propagation: Option<Propagation>,
+    wait: Option<bool>,
+    timeout: Option<u32>,
+    hold: Option<String>,
+}
+
+/// What an object is to a sync.
+enum Role {
+    Part,
+    Hook(Vec<String>),
+    Skip(Vec<String>),
+    Ignored,
 }
 
 /// Lays one plugin's opinion over what was decided before.
-fn merge(decision: &mut SyncDecision, opinion: wit::Decision, plugin: &str) {
+fn merge(decision: &mut SyncDecision, opinion: Opinion, plugin: &str) {
     let mut ledger = Ledger {
         plugin,
         decided_by: &mut decision.decided_by,
         overruled: &mut decision.overruled,
     };
-    let phases = opinion.phases.map(|phases| {
-        let mut phases: Vec<Phase> = phases.into_iter().map(phase).collect();
+    let phases = opinion.phases.map(|mut phases| {
         phases.sort_unstable();
         phases.dedup();
         phases
@@ -230,18 +262,17 @@ fn merge(decision: &mut SyncDecision, opinion: wit::Decision, plugin: &str) {
     let mut phases_of_role = None;
     if let Some(role) = opinion.role {
         let (hook, skip, ignored, types) = match role {
-            wit::Role::Part => (false, false, false, Vec::new()),
+            Role::Part => (false, false, false, Vec::new()),
             // A hook that nobody can place is left out.
-            wit::Role::Hook(types) => (true, false, types.is_empty(), types),
-            wit::Role::Skip(types) => (false, true, false, types),
-            wit::Role::Ignored => (false, false, true, Vec::new()),
+            Role::Hook(types) => (true, false, types.is_empty(), types),
+            Role::Skip(types) => (false, true, false, types),
+            Role::Ignored => (false, false, true, Vec::new()),
         };
         phases_of_role = match (hook, skip || ignored) {
             (true, _) => None,
             (false, true) => Some(Vec::new()),
             (false, false) => Some(vec![Phase::Sync]),
         };
-        let types = types.iter().map(|text| one_line(text)).collect();
         ledger.set("hook", &mut decision.hook, Some(hook));
         ledger.set("hookTypes", &mut decision.hook_types, Some(types));
         ledger.set("skip", &mut decision.skip, Some(skip));
@@ -249,11 +280,8 @@ fn merge(decision: &mut SyncDecision, opinion: wit::Decision, plugin: &str) {
     }
     ledger.set("phases", &mut decision.phases, phases.or(phases_of_role));
     ledger.set("wave", &mut decision.wave, opinion.wave);
-    let cleanup = opinion
-        .cleanup
-        .map(|list| list.into_iter().map(cleaned_up).collect());
-    ledger.set("deletePolicies", &mut decision.delete_policies, cleanup);
-    ledger.set("strategy", &mut decision.strategy, opinion.strategy.map(strategy));
+    ledger.set("deletePolicies", &mut decision.delete_policies, opinion.cleanup);
+    ledger.set("strategy", &mut decision.strategy, opinion.strategy);
     ledger.set("force", &mut decision.force, opinion.force_conflicts);
     ledger.set("validate", &mut decision.validate, opinion.validate);
     ledger.set("pruneLast", &mut decision.prune_last, opinion.prune_last);
@@ -270,13 +298,15 @@ fn merge(decision: &mut SyncDecision, opinion: wit::Decision, plugin: &str) {
         &mut options.skip_dry_run_on_missing_kind,
         opinion.skip_dry_run_on_missing_kind,
     );
-    let chosen = opinion.propagation.map(|word| Some(propagation(word)));
-    ledger.set("propagation", &mut options.propagation, chosen);
+    ledger.set(
+        "propagation",
+        &mut options.propagation,
+        opinion.propagation.map(Some),
+    );
     ledger.set("noWait", &mut options.no_wait, opinion.wait.map(|wait| !wait));
     ledger.set("timeout", &mut options.timeout, opinion.timeout.map(Some));
     if decision.hold.is_none() {
-        let reason = opinion.hold.map(|reason| Some(one_line(&reason)));
-        ledger.set("hold", &mut decision.hold, reason);
+        ledger.set("hold", &mut decision.hold, opinion.hold.map(Some));
     }
 }
 
@@ -303,8 +333,7 @@ impl Ledger<'_> {
     }
 
     /// An opinion joins the earlier ones. Who says something new decided it.
-    fn add(&mut self, field: &str, list: &mut Vec<String>, opinion: Option<Vec<String>>) {
-        let mut new: Vec<String> = opinion.unwrap_or_default();
+    fn add(&mut self, field: &str, list: &mut Vec<String>, mut new: Vec<String>) {
         new.retain(|entry| !list.contains(entry));
         if new.is_empty() {
             return;
@@ -316,33 +345,189 @@ impl Ledger<'_> {
     }
 }
 
-fn phase(phase: wit::Phase) -> Phase {
+/// The handle of a [`Change`].
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub enum HostChange {}
+
+/// An object in a plugin's hands, both sides by the numbers of their handles, and what the plugin has said of it so far.
+pub(crate) struct Change {
+    desired: Option<u32>,
+    live: Option<u32>,
+    opinion: Option<Box<Opinion>>,
+}
+
+/// What is said of a change so far, to say more.
+fn of<'s>(state: &'s mut State, handle: &Resource<HostChange>) -> Result<&'s mut Opinion> {
+    let change = state.own::<Handles<Change>>()?.get_mut(handle)?;
+    Ok(change.opinion.get_or_insert_default())
+}
+
+impl changes::Host for State {}
+
+impl changes::HostChange for State {
+    fn desired(&mut self, handle: Resource<HostChange>) -> Result<Option<Resource<HostObject>>> {
+        let change = self.own::<Handles<Change>>()?.get(&handle)?;
+        Ok(change.desired.map(Resource::new_own))
+    }
+
+    fn live(&mut self, handle: Resource<HostChange>) -> Result<Option<Resource<HostObject>>> {
+        let change = self.own::<Handles<Change>>()?.get(&handle)?;
+        Ok(change.live.map(Resource::new_own))
+    }
+
+    fn set_part(&mut self, handle: Resource<HostChange>) -> Result<()> {
+        of(self, &handle)?.role = Some(Role::Part);
+        Ok(())
+    }
+
+    fn set_hook(&mut self, handle: Resource<HostChange>, types: Vec<String>) -> Result<()> {
+        let types = lines(self, &types)?;
+        of(self, &handle)?.role = Some(Role::Hook(types));
+        Ok(())
+    }
+
+    fn set_skip(&mut self, handle: Resource<HostChange>, types: Vec<String>) -> Result<()> {
+        let types = lines(self, &types)?;
+        of(self, &handle)?.role = Some(Role::Skip(types));
+        Ok(())
+    }
+
+    fn set_ignored(&mut self, handle: Resource<HostChange>) -> Result<()> {
+        of(self, &handle)?.role = Some(Role::Ignored);
+        Ok(())
+    }
+
+    fn set_phases(&mut self, handle: Resource<HostChange>, phases: Vec<changes::Phase>) -> Result<()> {
+        self.spend(phases.len())?;
+        of(self, &handle)?.phases = Some(phases.into_iter().map(phase).collect());
+        Ok(())
+    }
+
+    fn set_wave(&mut self, handle: Resource<HostChange>, wave: i32) -> Result<()> {
+        of(self, &handle)?.wave = Some(wave);
+        Ok(())
+    }
+
+    fn set_cleanup(
+        &mut self,
+        handle: Resource<HostChange>,
+        cleanup: Vec<changes::HookCleanup>,
+    ) -> Result<()> {
+        self.spend(cleanup.len())?;
+        of(self, &handle)?.cleanup = Some(cleanup.into_iter().map(cleaned_up).collect());
+        Ok(())
+    }
+
+    fn set_strategy(&mut self, handle: Resource<HostChange>, word: changes::Strategy) -> Result<()> {
+        of(self, &handle)?.strategy = Some(strategy(word));
+        Ok(())
+    }
+
+    fn set_force_conflicts(&mut self, handle: Resource<HostChange>, force: bool) -> Result<()> {
+        of(self, &handle)?.force_conflicts = Some(force);
+        Ok(())
+    }
+
+    fn set_validate(&mut self, handle: Resource<HostChange>, validate: bool) -> Result<()> {
+        of(self, &handle)?.validate = Some(validate);
+        Ok(())
+    }
+
+    fn set_skip_dry_run_on_missing_kind(&mut self, handle: Resource<HostChange>, skip: bool) -> Result<()> {
+        of(self, &handle)?.skip_dry_run_on_missing_kind = Some(skip);
+        Ok(())
+    }
+
+    fn set_prune_last(&mut self, handle: Resource<HostChange>, last: bool) -> Result<()> {
+        of(self, &handle)?.prune_last = Some(last);
+        Ok(())
+    }
+
+    fn ignore_fields(&mut self, handle: Resource<HostChange>, mut fields: Vec<String>) -> Result<()> {
+        if let Some(field) = fields.iter().find(|field| !field.starts_with(['/', '.'])) {
+            let field = one_line(field);
+            return Err(Error::msg(format!(
+                "`{field}` is neither a pointer nor a path to a field"
+            )));
+        }
+        self.spend_texts(&fields)?;
+        of(self, &handle)?.ignore_fields.append(&mut fields);
+        Ok(())
+    }
+
+    fn ignore_managers(&mut self, handle: Resource<HostChange>, mut managers: Vec<String>) -> Result<()> {
+        self.spend_texts(&managers)?;
+        of(self, &handle)?.ignore_managers.append(&mut managers);
+        Ok(())
+    }
+
+    fn set_take_over(&mut self, handle: Resource<HostChange>, managers: Vec<String>) -> Result<()> {
+        self.spend_texts(&managers)?;
+        of(self, &handle)?.take_over = Some(managers);
+        Ok(())
+    }
+
+    fn set_propagation(&mut self, handle: Resource<HostChange>, word: objects::Propagation) -> Result<()> {
+        of(self, &handle)?.propagation = Some(propagation(word));
+        Ok(())
+    }
+
+    fn set_wait(&mut self, handle: Resource<HostChange>, wait: bool) -> Result<()> {
+        of(self, &handle)?.wait = Some(wait);
+        Ok(())
+    }
+
+    fn set_timeout(&mut self, handle: Resource<HostChange>, seconds: u32) -> Result<()> {
+        of(self, &handle)?.timeout = Some(seconds);
+        Ok(())
+    }
+
+    fn hold(&mut self, handle: Resource<HostChange>, reason: String) -> Result<()> {
+        let reason = one_line(&reason);
+        self.spend(reason.len())?;
+        of(self, &handle)?.hold.get_or_insert(reason);
+        Ok(())
+    }
+
+    fn drop(&mut self, _: Resource<HostChange>) -> Result<()> {
+        self.in_time()
+    }
+}
+
+/// A plugin's texts, each of them as one line.
+fn lines(state: &mut State, texts: &[String]) -> Result<Vec<String>> {
+    let lines: Vec<String> = texts.iter().map(|text| one_line(text)).collect();
+    state.spend_texts(&lines)?;
+    Ok(lines)
+}
+
+fn phase(phase: changes::Phase) -> Phase {
     match phase {
-        wit::Phase::PreSync => Phase::PreSync,
-        wit::Phase::Sync => Phase::Sync,
-        wit::Phase::PostSync => Phase::PostSync,
-        wit::Phase::SyncFail => Phase::SyncFail,
-        wit::Phase::PreDelete => Phase::PreDelete,
-        wit::Phase::PostDelete => Phase::PostDelete,
+        changes::Phase::PreSync => Phase::PreSync,
+        changes::Phase::Sync => Phase::Sync,
+        changes::Phase::PostSync => Phase::PostSync,
+        changes::Phase::SyncFail => Phase::SyncFail,
+        changes::Phase::PreDelete => Phase::PreDelete,
+        changes::Phase::PostDelete => Phase::PostDelete,
     }
 }
 
-fn cleaned_up(cleanup: wit::HookCleanup) -> HookCleanup {
+fn cleaned_up(cleanup: changes::HookCleanup) -> HookCleanup {
     match cleanup {
-        wit::HookCleanup::BeforeCreation => HookCleanup::BeforeHookCreation,
-        wit::HookCleanup::OnSuccess => HookCleanup::HookSucceeded,
-        wit::HookCleanup::OnFailure => HookCleanup::HookFailed,
+        changes::HookCleanup::BeforeCreation => HookCleanup::BeforeHookCreation,
+        changes::HookCleanup::OnSuccess => HookCleanup::HookSucceeded,
+        changes::HookCleanup::OnFailure => HookCleanup::HookFailed,
     }
 }
 
-fn strategy(strategy: wit::Strategy) -> Strategy {
+fn strategy(strategy: changes::Strategy) -> Strategy {
     match strategy {
-        wit::Strategy::ServerSideApply => Strategy::ServerSideApply,
-        wit::Strategy::Merge => Strategy::Merge,
-        wit::Strategy::CreateOnly => Strategy::CreateOnly,
-        wit::Strategy::Replace => Strategy::Replace,
-        wit::Strategy::Recreate => Strategy::Recreate,
-        wit::Strategy::RecreateAlways => Strategy::RecreateAlways,
-        wit::Strategy::LeaveAlone => Strategy::LeaveAlone,
+        changes::Strategy::ServerSideApply => Strategy::ServerSideApply,
+        changes::Strategy::Merge => Strategy::Merge,
+        changes::Strategy::CreateOnly => Strategy::CreateOnly,
+        changes::Strategy::Replace => Strategy::Replace,
+        changes::Strategy::Recreate => Strategy::Recreate,
+        changes::Strategy::RecreateAlways => Strategy::RecreateAlways,
+        changes::Strategy::LeaveAlone => Strategy::LeaveAlone,
     }
 }

@@ -1,5 +1,5 @@
-//! Released WIT packages do not change: `wit/frozen.sha256` holds their hashes, in the form that `sha256sum` reads. A file that
-//! joins a package changes it too.
+//! Released WIT packages do not change: `wit/frozen.sha256` holds their hashes, in the form that `sha256sum` reads, comments included. A
+//! file that joins a package changes it too. A package that is not listed is not released, and may change.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,7 +17,7 @@ pub(super) fn check(root: &Path) -> Result<Vec<String>> {
     let (mut findings, mut listed) = (Vec::new(), BTreeSet::new());
     for line in fs_err::read_to_string(list)?
         .lines()
-        .filter(|line| !line.trim().is_empty())
+        .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
     {
         let Some((expected, name)) = line.split_once("  ") else {
             findings.push(format!("wit/frozen.sha256: not a line of sha256sum: {line}"));
@@ -58,9 +58,15 @@ mod tests {
         };
         assert_eq!(check(folder.path()).unwrap(), Vec::<String>::new());
         write("a.wit", "package a;");
+        // Not released yet.
+        write("frozen.sha256", "# nothing\n");
+        assert_eq!(check(folder.path()).unwrap(), Vec::<String>::new());
         write(
             "frozen.sha256",
-            &format!("{}  a.wit\n", hex::encode(Sha256::digest("package a;"))),
+            &format!(
+                "# released\n{}  a.wit\n",
+                hex::encode(Sha256::digest("package a;"))
+            ),
         );
         assert_eq!(check(folder.path()).unwrap(), Vec::<String>::new());
         write("b.wit", "interface b {}");

@@ -17,14 +17,14 @@ const GADGET: &str =
 /// A health check of ConfigMaps that says when it is asked.
 const TALKATIVE: &str = r#"
 (module
-  (import "sluice:policy/log@0.1.0" "write" (func $write (param i32 i32 i32)))
+  (import "sluice:policy/log@0.2.0" "write" (func $write (param i32 i32 i32)))
+  (import "sluice:policy/assessments@0.2.0" "[method]assessment.healthy" (func $healthy (param i32 i32 i32)))
   ;; prelude
-  (data (i32.const 200) "\00\00\00\00\01")
   (data (i32.const 240) "somebody wants to know")
-  (func (export "sluice:policy/health@0.1.0#assess") (param i32 i64 i32) (result i32)
+  (func (export "sluice:policy/health@0.2.0#assess") (param $object i32) (param $assessment i32) (result i32)
     (call $write (i32.const 2) (i32.const 240) (i32.const 22))
-    (call $drop (local.get 0))
-    (i32.const 200)))
+    (call $healthy (local.get $assessment) (i32.const 0) (i32.const 0))
+    (i32.const 160)))
 "#;
 
 /// What the controller asked for while the Application was refreshed.

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 use sluice_hostile::build;
-use sluice_model::decision::PruneVerdict;
+use sluice_model::decision::{HookCleanup, Phase, Propagation, PruneVerdict, SyncDecision};
 use sluice_model::health::HealthStatus;
-use sluice_plugin_host::{PluginHost, SyncContext};
+use sluice_plugin_host::PluginHost;
 
-use crate::{config, deployment, guest, host_with, now, prune_context, verdicts};
+use crate::{config, deployment, guest, host_with, now, prune_context, sync_context, verdicts};
 
 #[test]
 fn no_failure_of_any_policy_adds_a_deletion() {
@@ -24,11 +24,60 @@ fn no_failure_of_any_policy_adds_a_deletion() {
             "{name}"
         );
     };
+    // Each of them has said of every candidate that it may go, before it fails.
     check("prune-trap", "P09");
     check("prune-loop", "P10");
-    check("prune-too-many", "P12");
-    check("prune-none", "P12");
+    check("prune-forged", "P12");
+    check("prune-mistaken", "P12");
+    check("prune-dropped", "P12");
+    check("prune-hoards", "P12");
     check("prune-error", "P13");
+}
+
+#[test]
+fn a_policy_that_says_nothing_has_no_opinion() {
+    let (host, _folder) = host_with("hostile", &build(&guest("prune-silent"), "prune-policy"));
+    assert_eq!(verdicts(&host), (vec!["delete", "hold", "delete"], vec![]));
+    // Where no other policy has one either, a person decides.
+    let policies = [serde_json::from_value(json!({"plugin": "hostile"})).unwrap()];
+    let answer = host.prune(&policies, &[config("a").into()], &prune_context());
+    let decision = answer.value.first().unwrap();
+    assert!(matches!(decision.verdict, PruneVerdict::Hold { .. }));
+    assert_eq!((decision.decided_by.as_deref(), answer.problems.len()), (None, 0));
+
+    let (host, _folder) = host_with("hostile", &build(&guest("sync-silent"), "sync-policy"));
+    let policies = [serde_json::from_value(json!({"plugin": "hostile"})).unwrap()];
+    let answer = host.sync(&policies, &[config("a").into()], &sync_context());
+    assert_eq!(answer.problems, []);
+    assert_eq!(answer.value, [SyncDecision::default()]);
+}
+
+#[test]
+fn the_most_cautious_of_one_policys_own_words_wins() {
+    let (host, _folder) = host_with("hostile", &build(&guest("prune-wavers"), "prune-policy"));
+    let answer = host.prune(&[], &[config("a").into()], &prune_context());
+    assert_eq!(answer.problems, []);
+    let decision = answer.value.first().unwrap();
+    let reason = "first".to_owned();
+    assert_eq!(decision.verdict, PruneVerdict::Keep { reason });
+    assert_eq!(decision.propagation, Propagation::Orphan);
+    assert_eq!(decision.decided_by.as_deref(), Some("hostile"));
+}
+
+#[test]
+fn the_later_of_one_policys_own_words_counts_and_its_first_hold() {
+    let (host, _folder) = host_with("hostile", &build(&guest("sync-repeats"), "sync-policy"));
+    let answer = host.sync(&[], &[config("a").into()], &sync_context());
+    assert_eq!(answer.problems, []);
+    let decision = answer.value.first().unwrap();
+    assert_eq!((decision.wave, decision.hold.as_deref()), (-2, Some("first")));
+    assert_eq!(
+        (decision.skip, decision.hook, decision.phases.as_slice()),
+        (false, false, [Phase::Sync].as_slice())
+    );
+    // Nothing is cleaned up of a part; what was said of it stays, for a later policy that makes it a hook.
+    assert_eq!(decision.delete_policies, [HookCleanup::HookFailed]);
+    assert_eq!(decision.ignore_fields, [".b", "/a"]);
 }
 
 #[test]
@@ -87,20 +136,29 @@ fn a_pinned_plugin_that_is_another_one_does_not_answer() {
 
 #[test]
 fn a_sync_policy_that_fails_holds_the_operation() {
-    for (name, code) in [("sync-trap", "P09"), ("sync-none", "P12")] {
+    for (name, code, words) in [
+        ("sync-trap", "P09", "unreachable"),
+        ("sync-odd-strategy", "P12", "discriminant"),
+        (
+            "sync-odd-field",
+            "P12",
+            "`replicas` is neither a pointer nor a path",
+        ),
+        ("sync-flood", "P12", "more than a call may give"),
+        ("sync-error", "P13", "no way"),
+    ] {
         let (host, _folder) = host_with("hostile", &build(&guest(name), "sync-policy"));
-        let context = SyncContext {
-            now: now(),
-            application: None,
-            options: Vec::new(),
-        };
-        let answer = host.sync(&[], &[config("a").into(), deployment().into()], &context);
+        let answer = host.sync(&[], &[config("a").into(), deployment().into()], &sync_context());
         let holds: Vec<bool> = answer
             .value
             .iter()
             .map(|decision| decision.hold.is_some())
             .collect();
         assert_eq!(holds, [true, false], "{name}");
+        let hold = answer.value.first().unwrap().hold.clone().unwrap();
+        assert!(hold.contains(words), "{name}: {hold}");
+        // Nothing that was said before the failure counts.
+        assert!(answer.value.iter().all(|decision| decision.wave == 0), "{name}");
         assert_eq!(
             answer
                 .problems

@@ -9,16 +9,7 @@ use crate::{config, deployment, guest, host_with, now, verdicts};
 
 #[test]
 fn a_broken_file_leaves_the_old_version_serving() {
-    let good = guest("trap")
-        .replace(
-            "(result i32) unreachable)",
-            "(result i32) (call $drop (local.get 0)) (i32.const 200))",
-        )
-        .replace(
-            ";; prelude",
-            ";; prelude\n  (data (i32.const 200) \"\\00\\00\\00\\00\\02\")",
-        );
-    let good = build(&good, "health-check");
+    let good = build(&guest("suspends"), "health-check");
     let (host, folder) = host_with("team", &good);
     let status = |host: &PluginHost| {
         host.health(&[], &[config("a")], now())
@@ -39,15 +30,7 @@ fn a_broken_file_leaves_the_old_version_serving() {
     assert_eq!(host.rejected().len(), 1);
 
     // What is put right serves, and what is removed is gone.
-    let better = guest("trap")
-        .replace(
-            "(result i32) unreachable)",
-            "(result i32) (call $drop (local.get 0)) (i32.const 200))",
-        )
-        .replace(
-            ";; prelude",
-            ";; prelude\n  (data (i32.const 200) \"\\00\\00\\00\\00\\03\")",
-        );
+    let better = guest("suspends").replace("assessment.suspended", "assessment.progressing");
     fs_err::write(folder.path().join("team.wasm"), build(&better, "health-check")).unwrap();
     assert!(matches!(host.rescan().as_slice(), [Change::Serving { .. }]));
     assert_eq!(status(&host), Some(HealthStatus::Progressing));

@@ -51,11 +51,11 @@ fn a_plugin_of_no_world_or_of_another_one_is_refused() {
     refused(&wat::parse_str("(component)").unwrap(), "P06", "exports nothing");
     // It says that it is a prune policy, and is a health check.
     refused(&build(&guest("trap"), "prune-policy"), "P06", "review");
-    let half = r#"(component (instance $i) (export "sluice:policy/health@0.1.0" (instance $i)))"#;
+    let half = r#"(component (instance $i) (export "sluice:policy/health@0.2.0" (instance $i)))"#;
     refused(
         &wat::parse_str(half).unwrap(),
         "P06",
-        "sluice:policy/plugin@0.1.0",
+        "sluice:policy/plugin@0.2.0",
     );
 }
 
@@ -68,19 +68,39 @@ fn what_is_not_granted_is_named_and_refused_before_it_runs() {
         "P05",
         "wasi:clocks/monotonic-clock@0.2.0",
     );
-    let other = r#"(component (import "sluice:policy/secrets@0.1.0" (instance)))"#;
+    let other = r#"(component (import "sluice:policy/secrets@0.2.0" (instance)))"#;
     refused(
         &wat::parse_str(other).unwrap(),
         "P05",
-        "sluice:policy/secrets@0.1.0",
+        "sluice:policy/secrets@0.2.0",
     );
     // A later minor version may mean anything.
-    let newer = r#"(component (import "sluice:policy/objects@0.2.0" (instance)))"#;
+    let newer = r#"(component (import "sluice:policy/objects@0.3.0" (instance)))"#;
     refused(
         &wat::parse_str(newer).unwrap(),
         "P05",
-        "sluice:policy/objects@0.2.0",
+        "sluice:policy/objects@0.3.0",
     );
+}
+
+/// Plugins of a newer version of the package are taken, as long as they want nothing that is new in it.
+#[test]
+fn what_an_engine_is_too_old_for_is_named() {
+    let newer = |function: &str| {
+        let text = format!(
+            r#"(component
+                 (import "sluice:policy/changes@0.2.1" (instance
+                   (export "change" (type $change (sub resource)))
+                   (export "[method]change.{function}" (func (param "self" (borrow $change)))))) 
+                 (instance $i)
+                 (export "sluice:policy/plugin@0.2.1" (instance $i))
+                 (export "sluice:policy/sync@0.2.1" (instance $i)))"#
+        );
+        wat::parse_str(text).unwrap()
+    };
+    refused(&newer("set-colour"), "P06", "set-colour");
+    // What it imports is there; it is refused for what it lacks itself.
+    refused(&newer("set-part"), "P06", "describe");
 }
 
 #[test]
@@ -99,7 +119,7 @@ fn what_does_not_start_or_describe_itself_is_refused() {
 #[test]
 fn what_says_too_much_of_itself_is_refused() {
     let check = |name: &str, words: &str| refused(&build(&guest(name), "health-check"), "P12", words);
-    check("many-claims", "1001 claims; at most 1000");
+    check("many-claims", "more than 1000 claims");
     check("odd-claim", "names no kind");
     check("endless-schema", "refers to itself");
 }

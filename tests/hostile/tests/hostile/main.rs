@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sluice_model::decision::{Occasion, PruneVerdict};
 use sluice_model::plan::ApplicationKey;
 use sluice_model::{Coded as _, Object};
-use sluice_plugin_host::{Census, PluginHost, PruneContext};
+use sluice_plugin_host::{Census, PluginHost, PruneContext, SyncContext};
 
 fn guest(name: &str) -> String {
     fs_err::read_to_string(
@@ -58,6 +58,14 @@ fn prune_context() -> PruneContext {
         },
         owned: Census::default(),
         desired: Census::default(),
+        options: Vec::new(),
+    }
+}
+
+fn sync_context() -> SyncContext {
+    SyncContext {
+        now: now(),
+        application: None,
         options: Vec::new(),
     }
 }

@@ -110,23 +110,93 @@ fn nonsense_is_no_answer() {
     fails("huge-text", "P12", "fuel");
     fails("huge-list", "P12", "");
     fails("allocator-lie", "P12", "");
-    fails("forged-handle", "P12", "");
-}
-
-#[test]
-fn a_plugin_may_say_that_it_cannot_tell() {
-    fails("guest-error", "P13", "`assess` says: no way");
+    fails("forged-handle", "P12", "unknown handle index");
+    fails("dropped-handle", "P12", "unknown handle index");
 }
 
 #[test]
 fn settings_that_a_plugin_refuses_are_named() {
     fails("refuses-settings", "P07", "`/kind`: hostile");
+    fails("fails-to-configure", "P07", "no way");
+}
+
+/// The verdicts of a health check on two ConfigMaps, and the codes of what went wrong.
+fn two_verdicts(name: &str) -> (Vec<HealthStatus>, Vec<&'static str>, String) {
+    let (host, _folder) = host_with("hostile", &build(&guest(name), "health-check"));
+    assert_eq!(host.rejected(), []);
+    let answer = host.health(&[], &[config("a"), config("b")], now());
+    (
+        answer.value.iter().map(|verdict| verdict.status).collect(),
+        answer.problems.iter().map(|problem| problem.code.id).collect(),
+        answer.value.last().unwrap().message.clone(),
+    )
 }
 
 #[test]
-fn a_lent_object_is_lent() {
-    fails("kept-handle", "P12", "borrow handles still remain");
-    fails("dropped-handle", "P12", "unknown handle index");
+fn an_answer_is_given_once_and_nothing_counts_where_the_question_fails() {
+    fails("two-verdicts", "P12", "a second verdict on one object");
+    fails("verdict-then-trap", "P09", "unreachable");
+    fails("guest-error", "P13", "`assess` says: no way");
+}
+
+#[test]
+fn who_says_nothing_has_no_opinion() {
+    // The next plugin is asked, and it has one.
+    let (statuses, codes, _) = two_verdicts("silent");
+    assert_eq!(
+        (statuses, codes),
+        (vec![HealthStatus::Healthy, HealthStatus::Healthy], vec![])
+    );
+}
+
+#[test]
+fn what_was_handed_over_is_for_its_call() {
+    use HealthStatus::{Healthy, Suspended, Unknown};
+    // Keeping it is no crime.
+    assert_eq!(two_verdicts("suspends").0, [Suspended, Suspended]);
+    // Using it later is: the second verdict is neither about the first object nor about the second.
+    for name in ["late-verdict", "late-object"] {
+        let (statuses, codes, message) = two_verdicts(name);
+        assert_eq!((statuses, codes), (vec![Healthy, Unknown], vec!["P12"]), "{name}");
+        assert!(
+            message.contains("after the call that the handle was for"),
+            "{message}"
+        );
+    }
+    fails("late-problem", "P12", "after the call that the handle was for");
+}
+
+#[test]
+fn the_clock_is_for_those_who_say_that_they_look_at_it() {
+    fails("undeclared-clock", "P12", "set-uses-time");
+    let declared = guest("undeclared-clock").replace(
+        ";; prelude",
+        r#"(import "sluice:policy/setup@0.2.0" "[method]descriptor.set-uses-time" (func $set-uses-time (param i32)))
+        ;; prelude"#,
+    );
+    let prelude = guest("prelude").replace(
+        "(call $set-summary",
+        "(call $set-uses-time (local.get $descriptor)) (call $set-summary",
+    );
+    let wasm = build(&declared.replace(";; prelude", &prelude), "health-check");
+    let (host, _folder) = host_with("clock", &wasm);
+    assert_eq!(host.rejected(), []);
+    let answer = host.health(&[], &[config("a")], now());
+    assert_eq!(answer.problems, []);
+    assert!(host.health_uses_time(&[]));
+}
+
+#[test]
+fn a_context_knows_its_cluster() {
+    let (statuses, codes, message) = two_verdicts("where");
+    assert_eq!(
+        (statuses, codes, message.as_str()),
+        (
+            vec![HealthStatus::Suspended, HealthStatus::Suspended],
+            vec![],
+            "in-cluster"
+        )
+    );
 }
 
 #[test]

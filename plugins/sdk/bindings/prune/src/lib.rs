@@ -3,12 +3,14 @@
 #![allow(unsafe_op_in_unsafe_fn, clippy::all, reason = "generated")]
 
 wit_bindgen::generate!({
-    path: "../../../../wit/policy/0.1.0",
+    path: "../../../../wit/policy/0.2.0",
     world: "prune-policy",
     ownership: Borrowing { duplicate_if_necessary: false },
     pub_export_macro: true,
     with: {
-        "sluice:policy/objects@0.1.0": sluice_plugin_health::sluice::policy::objects,
-        "sluice:policy/log@0.1.0": sluice_plugin_health::sluice::policy::log,
+        "sluice:policy/objects@0.2.0": sluice_plugin_health::sluice::policy::objects,
+        "sluice:policy/log@0.2.0": sluice_plugin_health::sluice::policy::log,
+        "sluice:policy/context@0.2.0": sluice_plugin_health::sluice::policy::context,
+        "sluice:policy/setup@0.2.0": sluice_plugin_health::sluice::policy::setup,
     },
 });

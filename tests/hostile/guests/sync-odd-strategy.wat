@@ -1,0 +1,7 @@
+;; Sets a strategy that does not exist.
+(module
+  (import "sluice:policy/changes@0.2.0" "[method]change.set-strategy" (func $set-strategy (param i32 i32)))
+  ;; prelude
+  (func (export "sluice:policy/sync@0.2.0#decide") (param $list i32) (param $count i32) (param $context i32) (result i32)
+    (call $set-strategy (i32.load (local.get $list)) (i32.const 99))
+    (i32.const 160)))

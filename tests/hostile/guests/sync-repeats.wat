@@ -1,0 +1,31 @@
+;; Says most things twice of the first object: skips it, makes it a part, and cleans it up like a hook.
+(module
+  (import "sluice:policy/changes@0.2.0" "[method]change.set-wave" (func $set-wave (param i32 i32)))
+  (import "sluice:policy/changes@0.2.0" "[method]change.set-skip" (func $set-skip (param i32 i32 i32)))
+  (import "sluice:policy/changes@0.2.0" "[method]change.set-part" (func $set-part (param i32)))
+  (import "sluice:policy/changes@0.2.0" "[method]change.set-cleanup" (func $set-cleanup (param i32 i32 i32)))
+  (import "sluice:policy/changes@0.2.0" "[method]change.ignore-fields" (func $ignore-fields (param i32 i32 i32)))
+  (import "sluice:policy/changes@0.2.0" "[method]change.hold" (func $hold (param i32 i32 i32)))
+  ;; prelude
+  (data (i32.const 224) "first")
+  (data (i32.const 240) "later")
+  (data (i32.const 256) "/a")
+  (data (i32.const 264) ".b")
+  ;; 272: lists of one text each
+  (data (i32.const 272) "\00\01\00\00\02\00\00\00")
+  (data (i32.const 280) "\08\01\00\00\02\00\00\00")
+  ;; 288: on-failure
+  (data (i32.const 288) "\02")
+  (func (export "sluice:policy/sync@0.2.0#decide") (param $list i32) (param $count i32) (param $context i32) (result i32)
+    (local $change i32)
+    (local.set $change (i32.load (local.get $list)))
+    (call $set-wave (local.get $change) (i32.const 1))
+    (call $set-wave (local.get $change) (i32.const -2))
+    (call $set-skip (local.get $change) (i32.const 0) (i32.const 0))
+    (call $set-part (local.get $change))
+    (call $set-cleanup (local.get $change) (i32.const 288) (i32.const 1))
+    (call $ignore-fields (local.get $change) (i32.const 272) (i32.const 1))
+    (call $ignore-fields (local.get $change) (i32.const 280) (i32.const 1))
+    (call $hold (local.get $change) (i32.const 224) (i32.const 5))
+    (call $hold (local.get $change) (i32.const 240) (i32.const 5))
+    (i32.const 160)))

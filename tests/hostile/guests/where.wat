@@ -1,0 +1,21 @@
+;; Says which cluster it is asked about. Gives up where there is a project, an application or a sync option.
+(module
+  (import "sluice:policy/assessments@0.2.0" "[method]assessment.context" (func $context (param i32) (result i32)))
+  (import "sluice:policy/context@0.2.0" "[method]context.cluster" (func $cluster (param i32 i32)))
+  (import "sluice:policy/context@0.2.0" "[method]context.project" (func $project (param i32 i32)))
+  (import "sluice:policy/context@0.2.0" "[method]context.application" (func $application (param i32 i32)))
+  (import "sluice:policy/context@0.2.0" "[method]context.sync-options" (func $options (param i32 i32)))
+  (import "sluice:policy/assessments@0.2.0" "[method]assessment.suspended" (func $suspended (param i32 i32 i32)))
+  ;; prelude
+  (func (export "sluice:policy/health@0.2.0#assess") (param $object i32) (param $assessment i32) (result i32)
+    (local $context i32)
+    (local.set $context (call $context (local.get $assessment)))
+    (call $project (local.get $context) (i32.const 300))
+    (if (i32.load8_u (i32.const 300)) (then unreachable))
+    (call $application (local.get $context) (i32.const 300))
+    (if (i32.load8_u (i32.const 300)) (then unreachable))
+    (call $options (local.get $context) (i32.const 300))
+    (if (i32.load (i32.const 304)) (then unreachable))
+    (call $cluster (local.get $context) (i32.const 300))
+    (call $suspended (local.get $assessment) (i32.load (i32.const 300)) (i32.load (i32.const 304)))
+    (i32.const 160)))
