@@ -2,7 +2,7 @@
 
 use sluice_cluster::ClusterError;
 use sluice_model::ObjectRef;
-use sluice_model::error::{Coded, ErrorCode, one_line};
+use sluice_model::error::{Coded, ErrorCode};
 use sluice_model::health::HealthVerdict;
 use sluice_model::manifest::Origin;
 
@@ -32,13 +32,13 @@ pub enum ApplyError {
         objects: Vec<String>,
     },
     /// The rehearsal found refusals. Nothing was written.
-    #[error("the API server refuses {} of the plan's objects: {}", .refusals.len(), refusals_text(.refusals))]
+    #[error("the API server refuses {} of the plan's objects:{}", .refusals.len(), refusals_text(.refusals))]
     Refused {
         /// All of them.
         refusals: Vec<Refusal>,
     },
     /// Steps failed.
-    #[error("{} of the plan's steps failed: {}", .refusals.len(), refusals_text(.refusals))]
+    #[error("{} of the plan's steps failed:{}", .refusals.len(), refusals_text(.refusals))]
     Steps {
         /// All of them.
         refusals: Vec<Refusal>,
@@ -99,7 +99,7 @@ pub struct Refusal {
     pub origin: Option<Origin>,
     /// The code of the refusal.
     pub code: &'static ErrorCode,
-    /// Code and words of the refusal, Secret values masked.
+    /// Code and words of the refusal, the field first, in one line. No value of a Secret is in it (`sluice_cluster`).
     pub message: String,
     /// What to do.
     pub hint: String,
@@ -113,7 +113,7 @@ impl Refusal {
             object,
             origin,
             code: error.code(),
-            message: one_line(error),
+            message: format!("{}: {}", error.code().id, words(&error.to_string())),
             hint: error.hint(),
             transient: error.is_transient(),
         }
@@ -132,18 +132,57 @@ impl std::fmt::Display for Refusal {
 
 /// At most this many refusals are written out in one message: conditions have a limit, people too.
 const SHOWN: usize = 10;
+/// So many characters of what the server says about one object are shown, so that all that are shown fit into a condition.
+const LONGEST: usize = 300;
 
+/// One refusal follows in the line, several have a line each.
 fn refusals_text(refusals: &[Refusal]) -> String {
-    let mut text = refusals
-        .iter()
-        .take(SHOWN)
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("; ");
-    if refusals.len() > SHOWN {
-        text.push_str(&format!("; and {} more", refusals.len() - SHOWN));
+    if let [only] = refusals {
+        return format!(" {only}");
     }
-    text
+    let mut lines: Vec<String> = refusals.iter().take(SHOWN).map(ToString::to_string).collect();
+    if refusals.len() > SHOWN {
+        lines.push(format!("and {} more", refusals.len() - SHOWN));
+    }
+    lines.iter().map(|line| format!("\n  {line}")).collect()
+}
+
+/// The server's words in one line, without the object that they begin with: the reader knows it, and wants the field.
+fn words(message: &str) -> String {
+    let message = message.trim();
+    let mut words = without_object(message).unwrap_or(message).trim();
+    if let Some(inner) = words.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')) {
+        words = inner;
+    }
+    let lines: Vec<&str> = words
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let mut line = lines.join("; ").replace("errors:; ", "");
+    if let Some((end, _)) = line.char_indices().nth(LONGEST) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}
+
+/// What comes after `Deployment.apps "web" is invalid: ` and its like.
+fn without_object(message: &str) -> Option<&str> {
+    if let Some(rest) = message.strip_prefix("failed to create typed patch object (") {
+        return rest.split_once("): ").map(|(_, rest)| rest);
+    }
+    if let Some((_, rest)) = message.split_once(" cannot be handled as a ") {
+        return rest.split_once(": ").map(|(_, rest)| rest);
+    }
+    let (kind, rest) = message.split_once(" \"")?;
+    let (_, rest) = rest.split_once("\" is ")?;
+    let rest = ["invalid: ", "forbidden: "]
+        .into_iter()
+        .find_map(|word| rest.strip_prefix(word))?;
+    kind.chars()
+        .all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-')
+        .then_some(rest)
 }
 
 fn said(verdict: &HealthVerdict) -> String {
@@ -215,5 +254,84 @@ impl Coded for ApplyError {
             },
             _ => self.code().hint.to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_field_comes_first_and_one_line_is_enough() {
+        for (message, shown) in [
+            (
+                "Deployment.apps \"web\" is invalid: spec.replicas: Invalid value: -1",
+                "spec.replicas: Invalid value: -1",
+            ),
+            (
+                "Service \"a\" is invalid: [spec.x: Required value, spec.y: Required value]",
+                "spec.x: Required value, spec.y: Required value",
+            ),
+            (
+                "pods \"p\" is forbidden: violates PodSecurity \"restricted:latest\"",
+                "violates PodSecurity \"restricted:latest\"",
+            ),
+            (
+                "failed to create typed patch object (n/a; apps/v1, Kind=Deployment): errors:\n  .spec.a: field not declared in schema\n  .spec.b: field not declared in schema\n",
+                ".spec.a: field not declared in schema; .spec.b: field not declared in schema",
+            ),
+            (
+                "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: strict decoding error: unknown field \"dataa\"",
+                "strict decoding error: unknown field \"dataa\"",
+            ),
+            (
+                "admission webhook \"w\" denied the request: \"a\" is invalid: no",
+                "admission webhook \"w\" denied the request: \"a\" is invalid: no",
+            ),
+        ] {
+            assert_eq!(words(message), shown);
+        }
+        assert_eq!(words(&"é".repeat(1_000)).chars().count(), LONGEST + 1);
+    }
+
+    #[test]
+    fn each_object_has_a_line_and_the_rest_is_counted() {
+        let refusal = |name: &str| {
+            let object = ObjectRef {
+                group: String::new(),
+                version: "v1".to_owned(),
+                kind: "Service".to_owned(),
+                namespace: Some("n".to_owned()),
+                name: name.to_owned(),
+            };
+            let message = format!("Service \"{name}\" is invalid: spec.x: Required value");
+            Refusal::new(
+                object,
+                None,
+                &ClusterError::Invalid {
+                    message,
+                    fields: Vec::new(),
+                },
+            )
+        };
+        let one = ApplyError::Refused {
+            refusals: vec![refusal("a")],
+        };
+        assert_eq!(
+            one.to_string(),
+            "the API server refuses 1 of the plan's objects: Service n/a: K17: spec.x: Required value"
+        );
+        let refusals: Vec<Refusal> = (0..12).map(|number| refusal(&format!("s{number}"))).collect();
+        let text = ApplyError::Steps { refusals }.to_string();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 1 + SHOWN + 1);
+        assert_eq!(
+            (lines[0], lines[1], lines[11]),
+            (
+                "12 of the plan's steps failed:",
+                "  Service n/s0: K17: spec.x: Required value",
+                "  and 2 more",
+            )
+        );
     }
 }

@@ -25,6 +25,7 @@ pub async fn apply(
     events: &mut (dyn FnMut(Event) + Send),
 ) -> Finished {
     let plan = request.plan;
+    let cluster = &cluster.hiding(request.manifests.values());
     let approved = request.approval.is_some_and(|approval| approval == plan.digest());
     let mut due: Vec<&Step> = plan
         .steps
@@ -184,13 +185,12 @@ impl Execution<'_> {
                     self.done(offset + index, done.result, done.message, step);
                 }
                 Err(failure) => {
-                    let mut refusal = match &failure {
+                    let refusal = match &failure {
                         Failure::Cluster(error) => {
                             Refusal::new(step.object.clone(), step.origin.clone(), error)
                         }
                         Failure::Apply(error) => refusal_of(step, error),
                     };
-                    refusal.message = ready.without_secrets(refusal.message);
                     self.done(offset + index, StepResult::Failed, refusal.message.clone(), step);
                     refusals.push(refusal);
                 }

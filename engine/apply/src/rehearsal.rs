@@ -65,8 +65,7 @@ pub(crate) async fn rehearse(
             Ok(what) => found.push(what),
             Err(Trouble::Moved(how)) => moved.push(how),
             Err(Trouble::Refused(error)) => {
-                let mut refusal = Refusal::new(ready.step.object.clone(), ready.step.origin.clone(), &error);
-                refusal.message = ready.without_secrets(refusal.message);
+                let refusal = Refusal::new(ready.step.object.clone(), ready.step.origin.clone(), &error);
                 refusals.push(refusal);
             }
         }

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use sluice_cluster::{Cluster, ClusterError, Kind, Patch, Reply};
 use sluice_model::decision::{Propagation, Strategy};
@@ -12,7 +10,7 @@ use sluice_model::manager::{self, Manager};
 use sluice_model::object::{Object, ObjectKey};
 use sluice_model::outcome::StepResult;
 use sluice_model::plan::{Action, Precondition, Step};
-use sluice_model::secret::MASK;
+use sluice_model::secret;
 
 use crate::Options;
 use crate::error::ApplyError;
@@ -60,43 +58,12 @@ impl<'a> Ready<'a> {
         let mut object = Object::shared(Arc::clone(manifest)).map_err(|_| missing())?;
         if object.is_secret() {
             let source = manifests.get(&step.object.key()).ok_or_else(missing)?;
-            object = object.edit(|map| {
-                for field in ["data", "stringData"] {
-                    map.remove(field);
-                    if let Some(values) = source.value().get(field) {
-                        map.insert(field.to_owned(), values.clone());
-                    }
-                }
-            });
+            object = secret::restore(&object, source);
         }
         Ok(Self {
             step,
             object: Some(object),
         })
-    }
-
-    /// A text of the server without the values of this step's Secret, in any form in which they could be quoted.
-    pub(crate) fn without_secrets(&self, mut text: String) -> String {
-        let Some(object) = self.object.as_ref().filter(|object| object.is_secret()) else {
-            return text;
-        };
-        for field in ["data", "stringData"] {
-            let values = object.value().get(field).and_then(Value::as_object);
-            for value in values.into_iter().flat_map(|values| values.values()) {
-                let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                let plain = STANDARD.decode(&shown).ok();
-                let plain = plain.and_then(|bytes| String::from_utf8(bytes).ok());
-                // One character would blacken everything and give nothing away.
-                for form in [Some(shown), plain]
-                    .into_iter()
-                    .flatten()
-                    .filter(|form| form.len() > 1)
-                {
-                    text = text.replace(&form, MASK);
-                }
-            }
-        }
-        text
     }
 }
 
@@ -483,22 +450,19 @@ mod tests {
     }
 
     #[test]
-    fn a_secrets_values_come_from_the_manifests_and_stay_out_of_messages() {
+    fn a_secrets_values_come_from_the_manifests() {
         let planned = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "n", "labels": {"a": "b"}},
-            "data": {"password": MASK}});
+            "data": {"password": secret::MASK}, "datas": secret::MASK});
         let rendered = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "n"},
-            "data": {"password": "aHVudGVyMg=="}});
+            "data": {"password": "aHVudGVyMg=="}, "datas": ["hunter2"]});
         let rendered = Object::new(rendered).unwrap();
         let manifests = BTreeMap::from([(rendered.key(), rendered)]);
         let step = secret_step(planned);
         let ready = Ready::new(&step, &manifests).unwrap();
         let sent = ready.object.as_ref().unwrap();
         assert_eq!(sent.value()["data"]["password"], "aHVudGVyMg==");
+        assert_eq!(sent.value()["datas"], json!(["hunter2"]));
         assert_eq!(sent.label("a"), Some("b"));
-        for value in ["aHVudGVyMg==", "hunter2"] {
-            let text = ready.without_secrets(format!("data.password: Invalid value: \"{value}\""));
-            assert_eq!(text, format!("data.password: Invalid value: \"{MASK}\""));
-        }
         let error = Ready::new(&step, &BTreeMap::new()).unwrap_err();
         assert!(matches!(error, ApplyError::NoManifest { .. }));
     }

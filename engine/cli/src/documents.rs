@@ -47,9 +47,18 @@ pub(crate) fn application(path: &Path) -> Result<Application, Failure> {
     }
     let object = manifests.remove(0).object;
     if object.group() != "sluice.dev" || object.kind() != "Application" {
-        return Err(wrong(format!("it holds a {}", object.group_kind()).into()).into());
+        let kind = object.group_kind().to_string();
+        return Err(wrong(format!("it holds {} {kind}", article(&kind)).into()).into());
     }
     Ok(serde_json::from_value(object.into_value()).map_err(|error| wrong(error.into()))?)
+}
+
+/// `a` or `an`, as a word is spoken.
+fn article(word: &str) -> &'static str {
+    match word.starts_with(['A', 'E', 'I', 'O', 'a', 'e', 'i', 'o']) {
+        true => "an",
+        false => "a",
+    }
 }
 
 /// How the file is called in messages.

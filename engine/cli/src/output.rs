@@ -119,7 +119,8 @@ pub(crate) fn styled(style: Style, word: impl std::fmt::Display) -> String {
     format!("{style}{word}{style:#}")
 }
 
-/// Left-aligned columns, two spaces between; the last is not padded. Cells are measured before they are styled.
+/// Left-aligned columns, two spaces between; the last is not padded, and where it has several lines they stand below each other.
+/// Cells are measured before they are styled.
 pub(crate) struct Table {
     rows: Vec<Vec<Cell>>,
 }
@@ -134,13 +135,18 @@ impl Cell {
     /// A cell in a style.
     pub(crate) fn new(text: impl AsRef<str>, style: Style) -> Self {
         Self {
-            text: plain(text.as_ref()).replace('\n', " "),
+            text: plain(text.as_ref()),
             style,
         }
     }
 
     fn width(&self) -> usize {
         self.text.chars().count()
+    }
+
+    /// Its text where more follows in its row.
+    fn in_one_line(&self) -> String {
+        self.text.replace('\n', " ")
     }
 }
 
@@ -188,10 +194,15 @@ impl Table {
         for row in rows {
             let mut line = String::from(indent);
             for (index, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                line.push_str(&styled(cell.style, &cell.text));
                 if index + 1 < row.len() {
+                    line.push_str(&styled(cell.style, cell.in_one_line()));
                     line.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.width()) + 2));
+                    continue;
                 }
+                let before: usize = widths.iter().take(index).map(|width| width + 2).sum();
+                let margin = format!("\n{indent}{}", " ".repeat(before));
+                let lines: Vec<String> = cell.text.lines().map(|text| styled(cell.style, text)).collect();
+                line.push_str(&lines.join(&margin));
             }
             writeln!(out, "{line}")?;
         }
@@ -240,6 +251,16 @@ mod tests {
         ] {
             assert_eq!(without_password(url), url);
         }
+    }
+
+    #[test]
+    fn lines_of_the_last_column_stay_in_it() {
+        let mut table = Table::new();
+        table.row(vec!["a\nb".into(), "first\n  second".into()]);
+        let mut out = anstream::StripStream::new(Vec::new());
+        table.write(&mut out, "  ").unwrap();
+        let shown = String::from_utf8(out.into_inner()).unwrap();
+        assert_eq!(shown, "  a b  first\n         second\n");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use kube::{Client, Config};
 use crate::error::{ClusterError, chain};
 use crate::kinds::KindCache;
 use crate::pace::Pace;
+use crate::secrets::Hidden;
 
 /// How long the TCP and TLS handshakes may take: longer than a busy control plane needs, shorter than a person waits.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,6 +34,8 @@ pub struct Cluster {
     pub(crate) pace: Arc<Pace>,
     /// As whom requests are made; none as whoever connected.
     pub(crate) account: Option<HeaderValue>,
+    /// Whose values are kept out of what the server says.
+    pub(crate) hidden: Arc<Hidden>,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -67,6 +70,7 @@ impl Cluster {
             kinds: Arc::default(),
             pace: Arc::default(),
             account: None,
+            hidden: Arc::default(),
         })
     }
 

@@ -15,6 +15,7 @@ mod error;
 mod kinds;
 mod pace;
 mod requests;
+mod secrets;
 mod watch;
 
 pub use connect::{Cluster, ConnectOptions};

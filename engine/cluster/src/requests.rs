@@ -17,6 +17,7 @@ use sluice_model::{Object, ObjectRef};
 use crate::connect::Cluster;
 use crate::error::ClusterError;
 use crate::kinds::Kind;
+use crate::secrets::is_about_secrets;
 use crate::watch::Page;
 
 /// Longer than the API server's own limit (60 s), so that its answer wins.
@@ -280,6 +281,7 @@ impl Cluster {
     }
 
     async fn exchange(&self, request: HttpRequest) -> Result<Reply, ClusterError> {
+        let secret = is_about_secrets(request.uri().path()).then(|| request.body().clone());
         let exchange = async {
             let response = self.client.send(request.map(Body::from)).await?;
             let status = response.status().as_u16();
@@ -301,11 +303,8 @@ impl Cluster {
             }
         };
         if !(200..300).contains(&status) {
-            return Err(ClusterError::from_answer(
-                status,
-                retry_after,
-                &String::from_utf8_lossy(&body),
-            ));
+            let error = ClusterError::from_answer(status, retry_after, &String::from_utf8_lossy(&body));
+            return Err(self.told(error, secret.as_deref()));
         }
         let value = serde_json::from_slice(&body).map_err(|error| ClusterError::Refused {
             status,

@@ -9,6 +9,7 @@ use crate::connect::Cluster;
 use crate::error::ClusterError;
 use crate::kinds::Kind;
 use crate::requests::unwritable;
+use crate::secrets::is_about_secrets;
 
 /// One page of a list.
 #[derive(Debug)]
@@ -121,11 +122,13 @@ impl Cluster {
         parameters: &WatchParams,
         resource_version: &str,
     ) -> Result<impl Stream<Item = Result<Change, ClusterError>> + Send + use<>, ClusterError> {
+        let secret: Option<&[u8]> = is_about_secrets(&path).then_some(&[]);
         let request = Request::new(path)
             .watch(parameters, resource_version)
             .map_err(unwritable)?;
-        let server = self.server.clone();
-        let failed = move |error| ClusterError::from_kube(&server, error);
+        let cluster = self.clone();
+        let failed = move |error| cluster.told(ClusterError::from_kube(&cluster.server, error), secret);
+        let cluster = self.clone();
         let events = self
             .client
             .request_events::<Value>(request)
@@ -143,7 +146,8 @@ impl Cluster {
                     Some(Ok(Change::Bookmark(bookmark.metadata.resource_version)))
                 }
                 Ok(WatchEvent::Error(status)) => {
-                    Some(Err(ClusterError::from_status(status.code, None, &status)))
+                    let error = ClusterError::from_status(status.code, None, &status);
+                    Some(Err(cluster.told(error, secret)))
                 }
                 Err(error) => Some(Err(failed(error))),
             };

@@ -6,6 +6,7 @@ use serde_json::Value;
 use sluice_model::application::FIELD_MANAGER;
 use sluice_model::difference::FieldChange;
 use sluice_model::object::Object;
+use sluice_model::secret::mask_changes;
 
 /// What the answer to a dry-run has otherwise than the live object. A Secret's values are masked.
 pub fn against(live: &Object, answer: &Object) -> Vec<FieldChange> {
@@ -13,7 +14,7 @@ pub fn against(live: &Object, answer: &Object) -> Vec<FieldChange> {
     let (live_value, answer_value) = (essence(live), essence(answer));
     differences(&live_value, &answer_value, &mut String::new(), &mut changes);
     if live.is_secret() {
-        changes.iter_mut().for_each(crate::mask);
+        mask_changes(&mut changes);
     }
     changes
 }

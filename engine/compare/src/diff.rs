@@ -3,13 +3,11 @@
 //! Like `kubectl diff`, but worked out here: fields of others and defaults are on both sides, so only what an apply would
 //! change is shown as changed.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Map, Value};
 use similar::{ChangeTag, DiffTag, TextDiff};
 use sluice_model::manager::Manager;
 use sluice_model::object::Object;
-use sluice_model::secret::{self, LAST_APPLIED, MASK};
+use sluice_model::secret::{self, MASK};
 
 use crate::path::Step;
 use crate::prepare::prepare;
@@ -298,41 +296,35 @@ fn remove(value: &mut Value, steps: &[Step]) {
 
 /// Both sides of a Secret with every value masked; those that change say so.
 fn masked(before: Value, after: Value, changes: &[Change]) -> (Value, Value) {
-    let copy_changed = changes.iter().any(|change| match change.steps.as_slice() {
-        [Step::Field(metadata), Step::Field(annotations), rest @ ..] => {
-            metadata == "metadata"
-                && annotations == "annotations"
-                && rest
-                    .first()
-                    .is_none_or(|key| *key == Step::Field(LAST_APPLIED.to_owned()))
-        }
-        _ => false,
-    });
-    let changed: BTreeSet<&str> = changes
-        .iter()
-        .filter_map(|change| match change.steps.as_slice() {
-            [Step::Field(data), Step::Field(key), ..] if data == "data" => Some(key.as_str()),
-            _ => None,
-        })
-        .collect();
     let mask = |value: Value, word: &str| {
         let Ok(object) = Object::new(value) else {
             return Value::Null;
         };
         let mut value = secret::mask(&object).into_value();
-        if let Some(Value::Object(data)) = value.get_mut("data") {
-            for (key, value) in data.iter_mut().filter(|(key, _)| changed.contains(key.as_str())) {
-                let _: &String = key;
-                *value = format!("{MASK} ({word})").into();
-            }
-        }
-        let copy = value
-            .pointer_mut("/metadata/annotations")
-            .and_then(|all| all.get_mut(LAST_APPLIED));
-        if let Some(copy) = copy.filter(|_| copy_changed) {
-            *copy = format!("{MASK} ({word})").into();
+        for change in changes {
+            mark(&mut value, &change.steps, word);
         }
         value
     };
     (mask(before, "live"), mask(after, "desired"))
+}
+
+/// Adds a word to what is masked on the way to a place, or below it.
+fn mark(value: &mut Value, steps: &[Step], word: &str) {
+    match (value, steps) {
+        (Value::String(text), _) if text == MASK => *text = format!("{MASK} ({word})"),
+        (Value::Object(map), [Step::Field(name), rest @ ..]) => {
+            if let Some(value) = map.get_mut(name) {
+                mark(value, rest, word);
+            }
+        }
+        (Value::Array(entries), [Step::Entry(index), rest @ ..]) => {
+            if let Some(value) = entries.get_mut(*index) {
+                mark(value, rest, word);
+            }
+        }
+        (Value::Object(map), []) => map.values_mut().for_each(|value| mark(value, &[], word)),
+        (Value::Array(entries), []) => entries.iter_mut().for_each(|value| mark(value, &[], word)),
+        _ => {}
+    }
 }

@@ -30,7 +30,7 @@ use serde_json::Value;
 use sluice_model::difference::{Difference, FieldChange};
 use sluice_model::manager::{Manager, taken_over};
 use sluice_model::object::Object;
-use sluice_model::secret::{self, MASK};
+use sluice_model::secret::mask_changes;
 
 use crate::ownership::Ours;
 use crate::path::Ignored;
@@ -110,7 +110,7 @@ pub fn compare_taking_over(
         })
         .collect();
     if desired.is_secret() {
-        changes.iter_mut().for_each(mask);
+        mask_changes(&mut changes);
     }
     let unowned = !predecessors.is_empty() || Ours::of(live).is_nothing();
     Comparison {
@@ -135,33 +135,4 @@ fn changes_of(desired: &Object, live: &Object, ignore: &[String], predecessors: 
         }
     });
     walk::walk(desired, &adopted, &ignored, true)
-}
-
-/// Hides the values of a Secret's data: that they differ is said, not how.
-pub(crate) fn mask(change: &mut FieldChange) {
-    let is_at = |prefix: &str| {
-        change
-            .pointer
-            .strip_prefix(prefix)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    let values = [&mut change.live, &mut change.desired].into_iter().flatten();
-    if is_at("/data") || is_at("/stringData") || change.pointer.ends_with(&format!("/{LAST_APPLIED_TOKEN}")) {
-        values.for_each(hide);
-    } else if change.pointer == "/metadata/annotations" {
-        values
-            .filter_map(|value| value.get_mut(secret::LAST_APPLIED))
-            .for_each(hide);
-    }
-}
-
-/// [`secret::LAST_APPLIED`] as a part of a pointer.
-const LAST_APPLIED_TOKEN: &str = "kubectl.kubernetes.io~1last-applied-configuration";
-
-fn hide(value: &mut Value) {
-    match value {
-        Value::Object(fields) => fields.values_mut().for_each(hide),
-        Value::Null => {}
-        other => *other = MASK.into(),
-    }
 }

@@ -292,9 +292,12 @@ impl Object {
         self.metadata("deletionTimestamp").is_some()
     }
 
-    /// True for a core `Secret`, whose values must reach no log, report, plan or plugin.
+    /// True for a core `Secret`, whose values must reach no log, report, plan or plugin; also for one whose kind or group is
+    /// miswritten (`secret`, `core/v1`), which no server takes and which is shown all the same.
     pub fn is_secret(&self) -> bool {
-        self.kind() == "Secret" && self.group().is_empty()
+        let kind = self.kind();
+        (kind.eq_ignore_ascii_case("Secret") || kind.eq_ignore_ascii_case("Secrets"))
+            && matches!(self.group(), "" | "core")
     }
 
     /// True where both are one state of one object: the same in memory, or the same version of the same object on the server.

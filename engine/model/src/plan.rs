@@ -184,6 +184,14 @@ impl Plan {
         format!("sha256:{}", hex::encode(hasher.finalize()))
     }
 
+    /// Why anything waits or stays: the words of policies, among others.
+    pub fn reasons_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        let blocked = self.blocked.iter_mut().map(|block| &mut block.reason);
+        let held = self.held.iter_mut().map(|held| &mut held.reason);
+        let kept = self.kept.iter_mut().map(|kept| &mut kept.reason);
+        blocked.chain(held).chain(kept)
+    }
+
     /// True where nothing is to be done, held or blocked.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty() && self.held.is_empty() && self.blocked.is_empty()

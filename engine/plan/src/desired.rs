@@ -8,7 +8,7 @@ use sluice_model::manager::{Manager, Operation};
 use sluice_model::manifest::Origin;
 use sluice_model::object::Object;
 use sluice_model::plan::{Action, Block, Precondition, Step};
-use sluice_model::secret::{self, MASK};
+use sluice_model::secret;
 
 use crate::input::{DesiredObject, Hooks, PlanInput};
 use crate::order::{self, Placed};
@@ -331,11 +331,11 @@ fn step(apply: Apply<'_>, set: &str) -> Step {
     cleanup.dedup();
     let again = strategy == Strategy::RecreateAlways && precondition.is_some();
     let delete_first = again || recreate || cleanup.contains(&HookCleanup::BeforeHookCreation);
-    let changes = if ours.is_secret() {
-        changes.into_iter().map(masked).collect()
-    } else {
-        changes
-    };
+    let mut changes = changes;
+    if ours.is_secret() {
+        // Whoever compares masks already; a plan is shown to everybody, so it does not rely on that.
+        secret::mask_changes(&mut changes);
+    }
     let manifest = secret::mask(&ours).into_shared();
     Step {
         phase,
@@ -355,19 +355,6 @@ fn step(apply: Apply<'_>, set: &str) -> Step {
         changes,
         precondition,
     }
-}
-
-/// Whoever compares masks already; a plan is shown to everybody, so it does not rely on that.
-fn masked(mut change: FieldChange) -> FieldChange {
-    if change.pointer.starts_with("/data") || change.pointer.starts_with("/stringData") {
-        for value in [&mut change.live, &mut change.desired].into_iter().flatten() {
-            match value {
-                Value::Object(fields) => fields.values_mut().for_each(|value| *value = MASK.into()),
-                other => *other = MASK.into(),
-            }
-        }
-    }
-    change
 }
 
 fn with_label(object: &Object, set: &str) -> Object {

@@ -82,12 +82,14 @@ impl Finding {
 
     /// The message, cut where it is longer than a status should hold.
     pub fn message_within_limits(self) -> String {
-        shortened(self.message)
+        shortened(self.message, LONGEST)
     }
 
     /// It is not so because of a failure: its code is the reason, its causes and hint are the message.
     pub fn failed(error: &dyn Coded) -> Self {
-        let message = format!("{}\nhint: {}", one_line(error), error.hint());
+        let hint = format!("\nhint: {}", error.hint());
+        // What to do is never what is cut off.
+        let message = shortened(one_line(error), LONGEST.saturating_sub(hint.len())) + &hint;
         Self {
             status: "False",
             reason: error.code().id.to_owned(),
@@ -116,7 +118,7 @@ pub fn set(
         r#type: r#type.to_owned(),
         status: finding.status.to_owned(),
         reason: finding.reason,
-        message: shortened(finding.message),
+        message: shortened(finding.message, LONGEST),
         last_transition_time: since,
         observed_generation: generation,
     });
@@ -140,14 +142,23 @@ pub fn remove(conditions: &mut Vec<Condition>, r#type: &str) -> bool {
     conditions.len() < before
 }
 
-fn shortened(mut message: String) -> String {
-    if message.len() > LONGEST {
-        let mut end = LONGEST;
-        while !message.is_char_boundary(end) {
-            end -= 1;
+/// A message that is no longer than so many bytes: cut after a line where it has several, and within one otherwise.
+fn shortened(mut message: String, longest: usize) -> String {
+    if message.len() <= longest {
+        return message;
+    }
+    let room = longest.saturating_sub("…".len());
+    let end = message.floor_char_boundary(room);
+    let whole_lines = message.get(..end).and_then(|kept| kept.rfind('\n'));
+    match whole_lines {
+        Some(line) => {
+            message.truncate(line);
+            message.push_str("\n…");
         }
-        message.truncate(end);
-        message.push('…');
+        None => {
+            message.truncate(end);
+            message.push('…');
+        }
     }
     message
 }
@@ -187,7 +198,34 @@ mod tests {
 
     #[test]
     fn a_long_message_is_cut_between_characters() {
-        let cut = shortened("é".repeat(LONGEST));
-        assert!(cut.len() <= LONGEST + '…'.len_utf8() && cut.ends_with('…'));
+        let cut = shortened("é".repeat(LONGEST), LONGEST);
+        assert!(cut.len() <= LONGEST && cut.ends_with("é…"));
+        let lines = shortened("one\ntwo\nthree".to_owned(), 12);
+        assert_eq!(lines, "one\ntwo\n…");
+    }
+
+    #[test]
+    fn a_hint_is_never_cut_off() {
+        #[derive(Debug)]
+        struct Long(String);
+        impl std::fmt::Display for Long {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+        impl std::error::Error for Long {}
+        impl Coded for Long {
+            fn code(&self) -> &'static sluice_model::ErrorCode {
+                const CODE: sluice_model::ErrorCode = sluice_model::ErrorCode {
+                    id: "X01",
+                    summary: "",
+                    hint: "do this",
+                    exit: sluice_model::ExitKind::Input,
+                };
+                &CODE
+            }
+        }
+        let finding = Finding::failed(&Long("x".repeat(LONGEST * 2)));
+        assert!(finding.message.len() <= LONGEST && finding.message.ends_with("…\nhint: do this"));
     }
 }

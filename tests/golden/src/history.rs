@@ -15,6 +15,7 @@ use sluice_model::manager::predecessors;
 use sluice_model::manifest::Manifest;
 use sluice_model::object::{Object, ObjectKey};
 use sluice_model::plan::{Action, ApplicationKey, Plan, Step as PlanStep};
+use sluice_model::secret;
 use sluice_model::selection::Selector;
 use sluice_model::tree::{Revision, Tree};
 use sluice_model::trust::{Evidence, Verified};
@@ -486,14 +487,12 @@ impl World {
                 ..
             } => {
                 self.server.take_over(&key, take_over);
-                let mut manifest = Value::clone(manifest);
+                let mut manifest =
+                    Object::shared(Arc::clone(manifest)).map_err(|reason| reason.to_string())?;
                 // A Secret's values are not in the plan.
-                if let (Some(data), Some(real)) = (manifest.get_mut("data"), manifests.get(&key))
-                    && real.is_secret()
-                {
-                    *data = real.value()["data"].clone();
+                if let Some(real) = manifests.get(&key).filter(|real| real.is_secret()) {
+                    manifest = secret::restore(&manifest, real);
                 }
-                let manifest = Object::new(manifest).map_err(|reason| reason.to_string())?;
                 if *delete_first {
                     self.server.delete(&key, None);
                 }

@@ -288,10 +288,12 @@ impl Waiting {
         let now = jiff::Timestamp::now();
         let answer = tokio::task::spawn_blocking(move || plugins.health(&policies, &[live], now)).await;
         let verdict = answer.map(|answer| answer.value.into_iter().next());
-        verdict
+        let mut verdict = verdict
             .ok()
             .flatten()
-            .unwrap_or_else(|| unknown("the health plugins did not answer".to_owned()))
+            .unwrap_or_else(|| unknown("the health plugins did not answer".to_owned()));
+        self.cluster.redact(&mut verdict.message);
+        verdict
     }
 }
 

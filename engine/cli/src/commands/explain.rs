@@ -26,8 +26,9 @@ Examples:
 With -o json, every manifest is one line, in the order of the input: apiVersion, kind,
 namespace, name, hook, hookTypes, skip, ignored, phases, wave, deletePolicies, strategy, force,
 validate, …, hold, decidedBy (field → plugin; what is not in it is at its default), overruled
-(what earlier plugins said of a field and a later one decided otherwise) and prune: what the
-prune policies would say if Git no longer had the object.
+(what earlier plugins said of a field and a later one decided otherwise), prune: what the prune
+policies would say if Git no longer had the object, and deletion: what they would say if the
+Application itself was deleted (`Delete=` of Argo CD's sync options, and what else protects it).
 
 Where annotations of Argo CD, Flux and Sluice meet on one object, sync-argocd is asked first,
 then sync-flux, then sync-standard, then those of --plugin-dir by name; the later word counts,
@@ -59,7 +60,10 @@ struct Row<'a> {
     name: &'a str,
     #[serde(flatten)]
     sync: &'a SyncDecision,
+    /// Git no longer has it.
     prune: &'a PruneDecision,
+    /// The Application is deleted.
+    deletion: &'a PruneDecision,
 }
 
 /// Asks about every manifest.
@@ -106,30 +110,36 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
         options,
     };
     // One at a time: the question is what becomes of this one if only this one goes.
-    let mut prune = Vec::with_capacity(manifests.len());
+    let mut ends = Vec::with_capacity(manifests.len());
     for manifest in &manifests {
-        let answer = host.prune(
-            &policies.prune,
-            &[PruneCandidate::from(manifest.object.clone())],
-            &context,
-        );
-        prune.extend(answer.value);
-        for problem in answer.problems {
-            if !problems.contains(&problem) {
-                problems.push(problem);
+        let mut ask = |context: &PruneContext| {
+            let candidate = PruneCandidate::from(manifest.object.clone());
+            let answer = host.prune(&policies.prune, &[candidate], context);
+            for problem in answer.problems {
+                if !problems.contains(&problem) {
+                    problems.push(problem);
+                }
             }
-        }
+            answer.value.into_iter().next()
+        };
+        let prune = ask(&context);
+        let deletion = ask(&PruneContext {
+            occasion: Occasion::ApplicationDeleted,
+            desired: Default::default(),
+            ..context.clone()
+        });
+        ends.extend(prune.zip(deletion));
     }
-    let rows = manifests.iter().zip(&sync.value).zip(&prune);
+    let rows = manifests.iter().zip(&sync.value).zip(&ends);
     match arguments.output.format {
         Format::Text => {
-            for ((manifest, sync), prune) in rows {
-                text(out, manifest, sync, prune)?;
+            for ((manifest, sync), ends) in rows {
+                text(out, manifest, sync, ends)?;
             }
         }
         format @ (Format::Json | Format::Yaml) => {
             let rows: Vec<Row<'_>> = rows
-                .map(|((manifest, sync), prune)| row(manifest, sync, prune))
+                .map(|((manifest, sync), ends)| row(manifest, sync, ends))
                 .collect();
             output::each(out, format, &rows)?;
         }
@@ -140,7 +150,10 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
     }
 }
 
-fn row<'a>(manifest: &'a Manifest, sync: &'a SyncDecision, prune: &'a PruneDecision) -> Row<'a> {
+/// What becomes of an object that Git drops, and with the Application.
+type Ends = (PruneDecision, PruneDecision);
+
+fn row<'a>(manifest: &'a Manifest, sync: &'a SyncDecision, (prune, deletion): &'a Ends) -> Row<'a> {
     let object = &manifest.object;
     Row {
         api_version: object.api_version(),
@@ -149,6 +162,7 @@ fn row<'a>(manifest: &'a Manifest, sync: &'a SyncDecision, prune: &'a PruneDecis
         name: object.name(),
         sync,
         prune,
+        deletion,
     }
 }
 
@@ -157,7 +171,7 @@ fn text(
     out: &mut impl Write,
     manifest: &Manifest,
     sync: &SyncDecision,
-    prune: &PruneDecision,
+    (prune, deletion): &Ends,
 ) -> Result<(), Failure> {
     let title = plain(&manifest.object.reference().to_string());
     writeln!(
@@ -239,17 +253,19 @@ fn text(
             sync.ignore_managers.join(", "),
         );
     }
-    let (verdict, style) = match &prune.verdict {
-        PruneVerdict::Delete => (format!("delete, dependents {}", word(&prune.propagation)), GOOD),
-        PruneVerdict::Hold { reason } => (format!("hold: {reason}"), WAITING),
-        PruneVerdict::Keep { reason } => (format!("keep: {reason}"), BAD),
-    };
-    let who = prune.decided_by.as_deref().unwrap_or("the engine");
-    table.row(vec![
-        "if removed".into(),
-        Cell::new(verdict, style),
-        Cell::new(who, FAINT),
-    ]);
+    for (when, end) in [("if removed", prune), ("if the Application goes", deletion)] {
+        let (verdict, style) = match &end.verdict {
+            PruneVerdict::Delete => (format!("delete, dependents {}", word(&end.propagation)), GOOD),
+            PruneVerdict::Hold { reason } => (format!("hold: {reason}"), WAITING),
+            PruneVerdict::Keep { reason } => (format!("keep: {reason}"), BAD),
+        };
+        let who = end.decided_by.as_deref().unwrap_or("the engine");
+        table.row(vec![
+            when.into(),
+            Cell::new(verdict, style),
+            Cell::new(who, FAINT),
+        ]);
+    }
     table.write(out, "  ")
 }
 

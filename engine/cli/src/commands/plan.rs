@@ -208,19 +208,44 @@ fn summary(changes: &[FieldChange]) -> String {
 }
 
 fn change(change: &FieldChange) -> String {
-    let value = |value: &Option<Value>| match value {
-        None => "nothing".to_owned(),
-        Some(Value::Object(_) | Value::Array(_)) => "…".to_owned(),
-        Some(scalar) => scalar.to_string().chars().take(40).collect(),
-    };
+    let text = |value: &Option<Value>| value.as_ref().map_or("nothing".to_owned(), Value::to_string);
+    let (live, desired) = shortened(&text(&change.live), &text(&change.desired));
     let holder = change.holder.as_ref().map(|holder| format!(" (of {holder})"));
     format!(
-        "{} {} → {}{}",
+        "{} {live} → {desired}{}",
         change.pointer,
-        value(&change.live),
-        value(&change.desired),
         holder.unwrap_or_default()
     )
+}
+
+/// So much of a value is shown in a line.
+const LONGEST: usize = 60;
+/// So much of what two values have in common, before they differ.
+const IN_COMMON: usize = 12;
+
+/// Two values in one line each: whole where they are short, and from where they begin to differ where they are not.
+fn shortened(live: &str, desired: &str) -> (String, String) {
+    let same = live
+        .chars()
+        .zip(desired.chars())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let longest = live.chars().count().max(desired.chars().count());
+    let start = match longest > LONGEST && same > 2 * IN_COMMON {
+        true => same - IN_COMMON,
+        false => 0,
+    };
+    let cut = |text: &str| {
+        let left_out = if start > 0 { "…" } else { "" };
+        let shown: String = text.chars().skip(start).take(LONGEST).collect();
+        let more = if text.chars().count() > start + LONGEST {
+            "…"
+        } else {
+            ""
+        };
+        format!("{left_out}{shown}{more}")
+    };
+    (cut(live), cut(desired))
 }
 
 fn by(plugin: Option<&str>) -> Cell {
@@ -276,6 +301,26 @@ mod tests {
         whole["held"] = json!([{"step": step(0, "data", delete, false), "reason": "it holds data", "decidedBy": "prune-standard"}]);
         whole["kept"] = json!([{"object": {"group": "", "version": "v1", "kind": "Namespace", "name": "old"}, "reason": "annotated", "decidedBy": null}]);
         insta::assert_snapshot!(shown(whole));
+    }
+
+    #[test]
+    fn a_long_value_is_shown_from_where_it_differs() {
+        assert_eq!(
+            shortened("nothing", "{\"c\":1}"),
+            ("nothing".to_owned(), "{\"c\":1}".to_owned())
+        );
+        let (a, b) = (
+            format!("{}a{}", "x".repeat(50), "y".repeat(100)),
+            format!("{}b", "x".repeat(50)),
+        );
+        let (live, desired) = shortened(&a, &b);
+        assert_eq!(live, format!("…{}a{}…", "x".repeat(12), "y".repeat(47)));
+        assert_eq!(desired, format!("…{}b", "x".repeat(12)));
+        let (live, desired) = shortened("nothing", &"z".repeat(100));
+        assert_eq!(
+            (live.as_str(), desired),
+            ("nothing", format!("{}…", "z".repeat(60)))
+        );
     }
 
     #[test]

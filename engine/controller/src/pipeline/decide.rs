@@ -94,6 +94,11 @@ pub struct Compared {
 }
 
 impl Compared {
+    /// As it is and as it should be.
+    pub(crate) fn states(&self) -> impl Iterator<Item = &Object> {
+        std::iter::once(&self.desired).chain(&self.live)
+    }
+
     fn for_plan(&self) -> DesiredObject {
         DesiredObject {
             manifest: Manifest {
@@ -169,7 +174,7 @@ impl Prepared {
         rest.options.prune = prune;
         rest.options.hooks = hooks;
         rest.selection = selection.to_vec();
-        plan(&self.objects, rest)
+        plan(&self.objects, rest, &self.cluster)
     }
 
     /// True where any object is meant, in Git or in the cluster.
@@ -290,7 +295,11 @@ fn decide(
         live,
         ..
     } = question;
+    let cluster = cluster.hiding(objects.iter().flat_map(Compared::states));
     let candidates = candidates(question, &objects, &mut problems);
+    for problem in &mut problems {
+        cluster.redact(&mut problem.message);
+    }
     let rest = PlanInput {
         application: ApplicationKey::clone(&job.key),
         revision: intent.revision.clone(),
@@ -312,7 +321,7 @@ fn decide(
         },
     };
     Prepared {
-        plan: plan(&objects, rest.clone()),
+        plan: plan(&objects, rest.clone(), &cluster),
         cluster,
         objects,
         problems,
@@ -322,11 +331,16 @@ fn decide(
     }
 }
 
-fn plan(objects: &[Compared], rest: PlanInput) -> Plan {
-    sluice_plan::plan(PlanInput {
+fn plan(objects: &[Compared], rest: PlanInput, cluster: &Cluster) -> Plan {
+    let mut plan = sluice_plan::plan(PlanInput {
         desired: objects.iter().map(Compared::for_plan).collect(),
         ..rest
-    })
+    });
+    // A policy sees no Secret, but it may quote another object that has a value of one.
+    for reason in plan.reasons_mut() {
+        cluster.redact(reason);
+    }
+    plan
 }
 
 fn compare(

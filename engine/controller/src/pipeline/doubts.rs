@@ -47,7 +47,9 @@ impl Pipeline {
     ) -> Result<bool, PipelineError> {
         let synced = job.synced.as_deref() == Some(&intent.revision);
         let before = self.answers.take(&job.key).unwrap_or_default();
-        let cluster = self.cluster_of(job)?;
+        let cluster = self
+            .cluster_of(job)?
+            .hiding(objects.iter().flat_map(Compared::states));
         let (mut known, mut questions) = (Answers::new(), Vec::new());
         for (index, object) in objects
             .iter()

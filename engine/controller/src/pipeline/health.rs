@@ -57,7 +57,10 @@ impl Pipeline {
             // Where a plugin failed, the next look asks again.
             let keep = answer.problems.is_empty();
             problems = answer.problems;
-            for (object, verdict) in unknown.iter().zip(answer.value) {
+            // A status that a plugin quotes may hold what a workload has of a Secret.
+            let cluster = self.cluster.hiding(objects.iter().flat_map(Compared::states));
+            for (object, mut verdict) in unknown.iter().zip(answer.value) {
+                cluster.redact(&mut verdict.message);
                 let (Some(uid), Some(version)) = (object.metadata("uid"), object.metadata("resourceVersion"))
                 else {
                     continue;

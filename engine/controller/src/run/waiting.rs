@@ -155,8 +155,14 @@ impl Waiting {
         let answer = blocking(move || plugins.health(&policies, &asked, now))
             .await
             .map_err(|error| one_line(&error))?;
+        let given = self.manifests.iter().map(|manifest| &manifest.object);
+        let cluster = self.shared.pipeline.cluster.hiding(given);
+        let verdicts = answer.value.into_iter().map(|mut verdict| {
+            cluster.redact(&mut verdict.message);
+            verdict
+        });
         let known: std::collections::BTreeMap<ObjectKey, HealthVerdict> =
-            live.iter().map(|object| object.key()).zip(answer.value).collect();
+            live.iter().map(|object| object.key()).zip(verdicts).collect();
         let missing = || HealthVerdict {
             status: HealthStatus::Missing,
             message: String::new(),

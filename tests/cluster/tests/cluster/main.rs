@@ -25,6 +25,7 @@ mod refreshes;
 mod refusals;
 mod repositories;
 mod restarts;
+mod secrets;
 mod signed;
 mod spec;
 mod strategies;

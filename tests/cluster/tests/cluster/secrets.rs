@@ -1,0 +1,256 @@
+//! Secrets that the API server refuses: the field and the kind of mistake are told, and a value nowhere.
+
+use anyhow::ensure;
+use serde_json::{Value, json};
+use sluice_cluster_tests::{World, condition, text};
+
+/// What no face may show: the values below, in base64, and as Go prints a number.
+const VALUES: &[&str] = &["tulip", "dHVsaXA", "4711471", "4.7114"];
+
+/// Commits a Secret, waits until the controller tells that it is refused in words that are expected, and looks at every face.
+fn refused(world: &World<'_>, name: &str, fields: &Value, words: &[&str]) {
+    let mut secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}});
+    for (field, value) in fields.as_object().unwrap() {
+        secret[field] = value.clone();
+    }
+    world.write("secret.yaml", &secret.to_string()).unwrap();
+    world.commit(name).unwrap();
+    let before = world.engine.controller_log().len();
+    world.refresh().unwrap();
+    let status = world
+        .wait_status(|status| {
+            let synced = condition(status, "Synced")?;
+            let message = text(synced, "/message");
+            ensure!(message.contains(&format!("/{name} ")), "not refused yet");
+            for word in words {
+                ensure!(message.contains(word), "{word:?} is not told");
+            }
+            Ok(())
+        })
+        .unwrap();
+    clean("the status", &status.to_string());
+    clean("the Application", &world.get().unwrap().to_string());
+    clean(
+        "the Events",
+        &world.kubectl(&["get", "events", "-o", "yaml"]).unwrap(),
+    );
+    let log = world.engine.controller_log();
+    clean("the log", log.get(before..).unwrap_or_default());
+    let commands: &[&[&str]] = &[
+        &["status", "app"],
+        &["history", "app"],
+        &["render", "app", "-vvv"],
+        &["plan", "app", "-vvv"],
+        &["diff", "app", "-vvv"],
+        &["diff", "app", "-o", "json"],
+        &["sync", "app", "--timeout", "20s", "-vvv"],
+    ];
+    for command in commands {
+        let (_, shown, said) = world.run(command);
+        clean(&command.join(" "), &format!("{shown}\n{said}"));
+    }
+    let plan = world.done(&["plan", "app", "-o", "json"]);
+    clean("the plan", &plan);
+    let file = world.engine.write("plan.json", &plan).unwrap();
+    let (code, shown, said) = world.run(&["apply", &file.display().to_string(), "-vvv"]);
+    clean("apply", &format!("{shown}\n{said}"));
+    assert_eq!(code, Some(7), "{shown}{said}");
+    let manifests = world.engine.write("secret.yaml", secret.to_string()).unwrap();
+    for command in ["explain", "health"] {
+        let (_, shown, said) = world.run(&[command, "-f", &manifests.display().to_string(), "-vvv"]);
+        clean(command, &format!("{shown}\n{said}"));
+    }
+}
+
+fn clean(face: &str, text: &str) {
+    for value in VALUES {
+        if let Some(at) = text.find(value) {
+            let from = text.floor_char_boundary(at.saturating_sub(200));
+            panic!(
+                "{face} shows a value: …{}",
+                text.get(from..at + value.len()).unwrap_or_default()
+            );
+        }
+    }
+}
+
+/// The shapes of public reports: a forgotten `|`, a text, a list, a number, another case, a letter too many.
+#[test]
+fn a_malformed_secret_is_refused_without_its_values() {
+    let world = World::shared("secret-shapes").unwrap();
+    world.running().unwrap();
+    let value = "tulip-4711-window";
+    let encoded = "dHVsaXAtNDcxMS13aW5kb3c=";
+    refused(
+        &world,
+        "nested",
+        &json!({"stringData": {"settings.yaml": {"user": "app", "password": value}}}),
+        &["stringData[settings.yaml]: a map where text is needed"],
+    );
+    refused(
+        &world,
+        "text",
+        &json!({"stringData": value}),
+        &["stringData: a text where a map"],
+    );
+    refused(
+        &world,
+        "list",
+        &json!({"stringData": {"k": [value]}}),
+        &["stringData[k]: a list"],
+    );
+    refused(
+        &world,
+        "number",
+        &json!({"stringData": {"pin": 4_711_471}}),
+        &["stringData[pin]: a number"],
+    );
+    refused(
+        &world,
+        "data-list",
+        &json!({"data": [encoded]}),
+        &["data: a list"],
+    );
+    refused(&world, "data-text", &json!({"data": value}), &["data: a text"]);
+    refused(
+        &world,
+        "data-map",
+        &json!({"data": {"k": {"deep": value}}}),
+        &["data[k]: a map"],
+    );
+    refused(
+        &world,
+        "plain",
+        &json!({"data": {"k": value}}),
+        &["data[k]: the value is not base64"],
+    );
+    refused(
+        &world,
+        "immutable",
+        &json!({"immutable": value, "data": {"k": encoded}}),
+        &["immutable: a text"],
+    );
+    refused(
+        &world,
+        "misspelt",
+        &json!({"stringdata": {"k": value}}),
+        &["stringdata: a Secret has no such field (is `stringData` meant?)"],
+    );
+    refused(
+        &world,
+        "other-case",
+        &json!({"Data": {"k": encoded}}),
+        &["Data: a Secret has no such field"],
+    );
+    refused(
+        &world,
+        "no-key",
+        &json!({"type": "kubernetes.io/tls", "data": {"k": encoded}}),
+        &["data[tls.crt]: a value is required"],
+    );
+    refused(
+        &world,
+        "docker",
+        &json!({"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": encoded}}),
+        &["data[.dockerconfigjson]: "],
+    );
+    refused(
+        &world,
+        "bad-name",
+        &json!({"data": {"a b": encoded}}),
+        &["data[a b]: the names of entries"],
+    );
+    refused(
+        &world,
+        "large",
+        &json!({"stringData": {"k": value.repeat(70_000)}}),
+        &["too long"],
+    );
+}
+
+#[test]
+fn a_change_of_an_immutable_secret_is_refused_without_its_values() {
+    let world = World::shared("secret-immutable").unwrap();
+    let write = |value: &str| {
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "fixed"}, "immutable": true, "stringData": {"k": value}});
+        world.write("secret.yaml", &secret.to_string()).unwrap();
+    };
+    write("tulip-4711-window");
+    world.running().unwrap();
+    refused(
+        &world,
+        "fixed",
+        &json!({"immutable": true, "stringData": {"k": "tulip-4712-window"}}),
+        &["data: field is immutable when `immutable` is set"],
+    );
+}
+
+/// A policy that quotes what it refuses, of a Secret and of an object that has the same value.
+#[test]
+fn what_a_policy_quotes_is_not_told() {
+    let world = World::shared("secret-policy").unwrap();
+    let name = format!("quotes-{}", world.namespace);
+    let policy = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name},
+        "spec": {
+            "matchConstraints": {"resourceRules": [{
+                "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["secrets", "configmaps"],
+            }]},
+            "validations": [{
+                "expression": "!has(object.data) || !('quoted' in object.data)",
+                "messageExpression": "'it is ' + string(object.data.quoted)",
+            }],
+        },
+    });
+    let binding = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": name},
+        "spec": {
+            "policyName": name, "validationActions": ["Deny"],
+            "matchResources": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": world.namespace}}},
+        },
+    });
+    world.apply(&policy).unwrap();
+    world.apply(&binding).unwrap();
+    world.running().unwrap();
+    // A policy holds from when the server has seen it, which nothing announces.
+    let probe = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "probe", "namespace": world.namespace}, "data": {"quoted": "probe"}});
+    sluice_sandbox::wait_for("the policy", std::time::Duration::from_secs(30), || {
+        let probe = world.engine.write("probe.yaml", probe.to_string())?;
+        let said = world.kubectl(&["create", "--dry-run=server", "-f", &probe.display().to_string()]);
+        ensure!(
+            said.is_err_and(|error| format!("{error:#}").contains("it is probe")),
+            "not yet"
+        );
+        Ok(())
+    })
+    .unwrap();
+    refused(
+        &world,
+        "quoted",
+        &json!({"stringData": {"quoted": "tulip-4711-window"}}),
+        &[&name, "denied the request"],
+    );
+
+    // Git shows the value of a ConfigMap to all who can read it; what the server says of it shows no value of a Secret.
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "own"}, "stringData": {"k": "tulip-4711-window"}});
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "copy"}, "data": {"quoted": "tulip-4711-window"}});
+    world.write("secret.yaml", &secret.to_string()).unwrap();
+    world.write("copy.yaml", &map.to_string()).unwrap();
+    world.commit("a copy").unwrap();
+    world.refresh().unwrap();
+    let status = world
+        .wait_status(|status| {
+            let message = text(condition(status, "Synced")?, "/message");
+            ensure!(
+                message.contains("/copy ") && message.contains("it is ••••••••"),
+                "not refused yet"
+            );
+            Ok(())
+        })
+        .unwrap();
+    clean("the status", &status.to_string());
+    clean(
+        "the Events",
+        &world.kubectl(&["get", "events", "-o", "yaml"]).unwrap(),
+    );
+}

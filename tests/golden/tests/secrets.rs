@@ -1,0 +1,157 @@
+//! No value of a Secret is in anything that is shown, whatever the shape of the Secret.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use sluice_compare::diff::Pair;
+use sluice_compare::{against, compare, prepare};
+use sluice_golden::history::{Settings, World};
+use sluice_golden::shown::shown;
+use sluice_model::Object;
+use sluice_model::decision::Occasion;
+use sluice_model::difference::Difference;
+use sluice_model::secret::{Redactor, mask, mistakes};
+use sluice_plan::plan;
+
+fn leaf() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        "[A-Z]{2}[a-zA-Z0-9!$%&/=?+# ]{6,30}".prop_map(Value::from),
+        "[A-Z]{4}[a-zA-Z0-9]{4}".prop_map(Value::from),
+        (1_000_000_u64..u64::MAX).prop_map(Value::from),
+        any::<bool>().prop_map(Value::from),
+        Just(Value::Null),
+    ]
+}
+
+fn shape() -> impl Strategy<Value = Value> {
+    leaf().prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[a-z]{1,3}", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+/// Secrets as public reports have them: fields of any name with values of any shape.
+fn secret() -> impl Strategy<Value = Object> {
+    let field = prop::sample::select(vec![
+        "data",
+        "stringData",
+        "stringdata",
+        "Data",
+        "datas",
+        "data ",
+        "values",
+    ]);
+    prop::collection::btree_map(field, shape(), 0..5).prop_map(|fields| {
+        let mut secret =
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "shop"}});
+        for (field, value) in fields {
+            secret[field] = value;
+        }
+        Object::new(secret).expect("it has a kind")
+    })
+}
+
+/// Every scalar that is a value and long enough to tell something.
+fn values(secret: &Object) -> Vec<String> {
+    fn scalars(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Null | Value::Bool(_) => {}
+            Value::Number(number) => found.push(number.to_string()),
+            Value::String(text) => found.push(text.clone()),
+            Value::Array(list) => list.iter().for_each(|value| scalars(value, found)),
+            Value::Object(map) => map.values().for_each(|value| scalars(value, found)),
+        }
+    }
+    let mut found = Vec::new();
+    for (field, value) in secret.value().as_object().into_iter().flatten() {
+        if !matches!(field.as_str(), "apiVersion" | "kind" | "metadata") {
+            scalars(value, &mut found);
+        }
+    }
+    found
+}
+
+fn changes(difference: &Difference) -> String {
+    match difference {
+        Difference::Unowned(changes) | Difference::Changed(changes) => {
+            serde_json::to_string(changes).expect("it is JSON")
+        }
+        Difference::Same | Difference::Missing => String::new(),
+    }
+}
+
+/// All that is shown of a Secret that Git has in one way and the cluster in another.
+fn faces(desired: &Object, live: &Object) -> Vec<(&'static str, String)> {
+    let sent = prepare(desired, Some(live), &[]);
+    let pair = |live| Pair {
+        desired,
+        live,
+        ignore: &[],
+        predecessors: &[],
+    };
+    let lines = |pair: Pair<'_>| {
+        pair.unified(3)
+            .iter()
+            .map(|line| format!("{line}\n"))
+            .collect::<String>()
+    };
+    let mut faces = vec![
+        ("render", mask(desired).into_value().to_string()),
+        ("compare", changes(&compare(&sent, Some(live), &[]))),
+        (
+            "dry-run",
+            serde_json::to_string(&against(live, desired)).expect("it is JSON"),
+        ),
+        ("diff of a change", lines(pair(Some(live)))),
+        ("diff of a creation", lines(pair(None))),
+        (
+            "diff in columns",
+            format!("{:?}", pair(Some(live)).side_by_side(3)),
+        ),
+        ("mistakes", mistakes(desired).join("\n")),
+        ("debug", format!("{desired:?}")),
+    ];
+    let mut world = World::default();
+    for secret in [live, desired] {
+        let file = BTreeMap::from([("s.yaml".to_owned(), Some(secret.value().to_string()))]);
+        world.commit(&file);
+        match world.input(Occasion::Sync, &Settings::default()) {
+            Ok((input, manifests)) => {
+                let made = plan(input);
+                faces.push(("plan", made.to_json()));
+                faces.push(("text of a plan", shown(&made)));
+                faces.push(("refusals", world.execute(&made, &manifests, false).join("\n")));
+            }
+            Err(error) => faces.push(("refusal by render", format!("{error:?}"))),
+        }
+    }
+    faces
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_face_shows_a_value(desired in secret(), live in secret()) {
+        let faces = faces(&desired, &live);
+        for value in values(&desired).iter().chain(&values(&live)) {
+            for (face, text) in &faces {
+                prop_assert!(!text.contains(value.as_str()), "{face} shows `{value}`: {text}");
+            }
+        }
+    }
+
+    /// Others may have a value from elsewhere: from a webhook, a log line of a Pod, another object.
+    #[test]
+    fn no_text_of_others_keeps_a_value(secret in secret(), words in "[ -~]{0,30}") {
+        let redactor = Redactor::of([&secret]);
+        for value in values(&secret) {
+            let text = redactor.text(&format!("{words} {value:?} {words}")).into_owned();
+            prop_assert!(!text.contains(&value), "`{value}`: {text}");
+        }
+    }
+}
