@@ -53,6 +53,6 @@ impl context::HostContext for State {
     }
 
     fn drop(&mut self, _: Resource<HostContext>) -> Result<()> {
-        self.in_time()
+        self.tick()
     }
 }

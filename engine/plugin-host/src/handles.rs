@@ -1,5 +1,7 @@
 //! What the handles in a plugin's hands stand for.
 
+use std::vec::Drain;
+
 use wasmtime::component::Resource;
 use wasmtime::{Error, Result};
 
@@ -42,13 +44,11 @@ impl<T> Handles<T> {
         thing.ok_or_else(late)
     }
 
-    /// Ends the call. What it handed over comes back in its order.
-    pub(crate) fn end(&mut self) -> Vec<T> {
-        let things = std::mem::take(&mut self.things);
-        self.first = self
-            .first
-            .saturating_add(u32::try_from(things.len()).unwrap_or(u32::MAX));
-        things
+    /// Ends the call. What it handed over comes back in its order; their place serves the next call.
+    pub(crate) fn end(&mut self) -> Drain<'_, T> {
+        let count = u32::try_from(self.things.len()).unwrap_or(u32::MAX);
+        self.first = self.first.saturating_add(count);
+        self.things.drain(..)
     }
 
     fn index<H: 'static>(&self, handle: &Resource<H>) -> Option<usize> {
@@ -72,12 +72,12 @@ mod tests {
         let mut handles = Handles::default();
         let old = Resource::<Host>::new_own(handles.keep('a').unwrap());
         assert_eq!(handles.get(&old).unwrap(), &'a');
-        assert_eq!(handles.end(), ['a']);
+        assert_eq!(handles.end().as_slice(), ['a']);
         assert!(handles.get(&old).is_err());
         let new = Resource::<Host>::new_own(handles.keep('b').unwrap());
         assert!(handles.get(&old).is_err());
         *handles.get_mut(&new).unwrap() = 'c';
         assert_eq!(handles.get(&new).unwrap(), &'c');
-        assert_eq!(handles.end(), ['c']);
+        assert_eq!(handles.end().as_slice(), ['c']);
     }
 }

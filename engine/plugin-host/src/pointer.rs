@@ -1,5 +1,7 @@
 //! RFC 6901 pointers, and one addition: `[key=value]` picks from a list the first map whose `key` is the text `value`.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 /// The value at a pointer, or none where there is nothing, or where the pointer is none.
@@ -10,8 +12,7 @@ pub(crate) fn find<'a>(root: &'a Value, pointer: &str) -> Option<&'a Value> {
     let mut at = root;
     for segment in pointer.strip_prefix('/')?.split('/') {
         at = match at {
-            Value::Object(map) if segment.contains('~') => map.get(&unescape(segment))?,
-            Value::Object(map) => map.get(segment)?,
+            Value::Object(map) => map.get(&*unescape(segment))?,
             Value::Array(list) => match segment.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
                 Some(selector) => select(list, selector)?,
                 None => list.get(index(segment)?)?,
@@ -26,11 +27,24 @@ fn select<'a>(list: &'a [Value], selector: &str) -> Option<&'a Value> {
     let (key, wanted) = selector.split_once('=')?;
     let (key, wanted) = (unescape(key), unescape(wanted));
     list.iter()
-        .find(|entry| entry.get(&key).and_then(Value::as_str) == Some(wanted.as_str()))
+        .find(|entry| entry.get(&*key).and_then(Value::as_str) == Some(&*wanted))
 }
 
-fn unescape(segment: &str) -> String {
-    segment.replace("~1", "/").replace("~0", "~")
+/// `~1` is a slash and `~0` a tilde; any other tilde stands for itself.
+fn unescape(segment: &str) -> Cow<'_, str> {
+    let Some((before, rest)) = segment.split_once('~') else {
+        return Cow::Borrowed(segment);
+    };
+    let mut text = String::with_capacity(segment.len());
+    text.push_str(before);
+    for part in rest.split('~') {
+        match (part.strip_prefix('1'), part.strip_prefix('0')) {
+            (Some(rest), _) => text.extend(["/", rest]),
+            (_, Some(rest)) => text.extend(["~", rest]),
+            (None, None) => text.extend(["~", part]),
+        }
+    }
+    Cow::Owned(text)
 }
 
 /// An array index: digits without a leading zero.
@@ -42,8 +56,24 @@ fn index(segment: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::find;
+    use super::{find, unescape};
     use serde_json::json;
+
+    #[test]
+    fn escapes_are_read_from_left_to_right() {
+        for (escaped, plain) in [
+            ("", ""),
+            ("plain", "plain"),
+            ("a~1b~0c", "a/b~c"),
+            ("~01", "~1"),
+            ("~~1", "~/"),
+            ("~", "~"),
+            ("~2~", "~2~"),
+            ("~1~1~0", "//~"),
+        ] {
+            assert_eq!(unescape(escaped), plain);
+        }
+    }
 
     #[test]
     fn pointers_find_what_rfc_6901_says() {

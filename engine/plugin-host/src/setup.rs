@@ -64,7 +64,7 @@ impl setup::HostDescriptor for State {
     }
 
     fn drop(&mut self, _: Resource<HostDescriptor>) -> Result<()> {
-        self.in_time()
+        self.tick()
     }
 }
 
@@ -86,6 +86,6 @@ impl setup::HostSettings for State {
     }
 
     fn drop(&mut self, _: Resource<HostSettings>) -> Result<()> {
-        self.in_time()
+        self.tick()
     }
 }

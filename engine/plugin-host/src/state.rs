@@ -22,6 +22,11 @@ const PARTS: usize = 64;
 /// What a text takes beside its letters.
 const TEXT: usize = size_of::<String>();
 
+/// How many small calls there are between two looks at the clock, which costs as much as they do.
+const TICKS: u8 = 16;
+/// From here on a call is no small one: bytes of what it hands over.
+const LONG: usize = 4 << 10;
+
 /// How many pointers are followed between two looks at the clock: each costs less than a millisecond, whatever the object.
 const POINTERS: usize = 16;
 
@@ -40,6 +45,8 @@ pub(crate) struct State {
     /// When the current call has had its time. The engine's own clock stops the plugin's code, but not the host's, which code
     /// without loops can call for minutes.
     deadline: Instant,
+    /// Calls of the plugin between two looks at the clock.
+    ticks: u8,
     /// How many bytes of answers the current call may still give.
     room: usize,
     plugin: String,
@@ -63,6 +70,7 @@ impl State {
             settings: Handles::default(),
             own,
             deadline: Instant::now(),
+            ticks: 0,
             room: 0,
             plugin: plugin.to_owned(),
             log_lines: 0,
@@ -78,10 +86,10 @@ impl State {
 
     /// Ends a call: nothing that was handed over in it may be used any more.
     pub(crate) fn end(&mut self) {
-        self.objects.end();
-        self.contexts.end();
-        self.descriptors.end();
-        self.settings.end();
+        drop(self.objects.end());
+        drop(self.contexts.end());
+        drop(self.descriptors.end());
+        drop(self.settings.end());
     }
 
     /// Has an object ready to be handed over in this call: the number of its handles.
@@ -111,7 +119,7 @@ impl State {
 
     /// What the plugin filled in.
     pub(crate) fn take_descriptor(&mut self) -> Descriptor {
-        self.descriptors.end().pop().unwrap_or_default()
+        self.descriptors.end().next_back().unwrap_or_default()
     }
 
     /// What the plugin does not like about its settings.
@@ -125,23 +133,23 @@ impl State {
 
     /// What its world alone hands over, while there is time.
     pub(crate) fn own<T: 'static>(&mut self) -> Result<&mut T> {
-        self.in_time()?;
+        self.tick()?;
         let own = self.own.downcast_mut();
         own.ok_or_else(|| Error::msg("a handle of another world"))
     }
 
-    pub(crate) fn context(&self, handle: &Resource<HostContext>) -> Result<&Context> {
-        self.in_time()?;
+    pub(crate) fn context(&mut self, handle: &Resource<HostContext>) -> Result<&Context> {
+        self.tick()?;
         self.contexts.get(handle)
     }
 
     pub(crate) fn descriptor(&mut self, handle: &Resource<HostDescriptor>) -> Result<&mut Descriptor> {
-        self.in_time()?;
+        self.tick()?;
         self.descriptors.get_mut(handle)
     }
 
     pub(crate) fn settings(&mut self, handle: &Resource<HostSettings>) -> Result<&mut Settings> {
-        self.in_time()?;
+        self.tick()?;
         self.settings.get_mut(handle)
     }
 
@@ -149,7 +157,10 @@ impl State {
     pub(crate) fn spend(&mut self, bytes: usize) -> Result<()> {
         let room = self.room.checked_sub(bytes);
         self.room = room.ok_or_else(|| Error::msg("its answers come to more than a call may give"))?;
-        Ok(())
+        match bytes > LONG {
+            true => self.in_time(),
+            false => Ok(()),
+        }
     }
 
     /// [`State::spend`] for texts, of which there may be many without a letter.
@@ -164,7 +175,17 @@ impl State {
         self.objects.get(handle)
     }
 
-    pub(crate) fn in_time(&self) -> Result<()> {
+    /// [`State::in_time`] for what costs next to nothing: looks at the clock now and then.
+    pub(crate) fn tick(&mut self) -> Result<()> {
+        self.ticks = self.ticks.wrapping_add(1);
+        match self.ticks.is_multiple_of(TICKS) {
+            true => self.in_time(),
+            false => Ok(()),
+        }
+    }
+
+    /// An error once the call has had its time.
+    fn in_time(&self) -> Result<()> {
         match Instant::now() <= self.deadline {
             true => Ok(()),
             false => Err(Trap::Interrupt.into()),
@@ -240,7 +261,7 @@ impl objects::HostObject for State {
 
     /// The object itself stays until the call ends.
     fn drop(&mut self, _: Resource<HostObject>) -> Result<()> {
-        self.in_time()
+        self.tick()
     }
 }
 

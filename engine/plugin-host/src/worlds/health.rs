@@ -222,7 +222,7 @@ impl assessments::HostAssessment for State {
     }
 
     fn drop(&mut self, _: Resource<HostAssessment>) -> Result<()> {
-        self.in_time()
+        self.tick()
     }
 }
 
@@ -277,8 +277,8 @@ impl Worker<'_> {
                 object,
                 Resource::new_own(assessment),
             )?;
-            let assessments = store.data_mut().own::<Handles<Assessment>>()?.end();
-            let verdict = assessments.into_iter().find_map(|assessment| assessment.verdict);
+            let mut assessments = store.data_mut().own::<Handles<Assessment>>()?.end();
+            let verdict = assessments.find_map(|assessment| assessment.verdict);
             Ok(said.map(|()| verdict))
         });
         // An error that a plugin reports is an answer; after any other the next object gets a fresh instance.

@@ -306,9 +306,8 @@ struct Deletion {
 impl Given {
     /// Ends the review: the words, in the order of the candidates.
     fn end(&mut self) -> Vec<Word> {
-        self.deletions.end();
-        let candidates = self.candidates.end();
-        candidates.into_iter().map(|candidate| candidate.word).collect()
+        drop(self.deletions.end());
+        self.candidates.end().map(|candidate| candidate.word).collect()
     }
 }
 
@@ -351,7 +350,7 @@ impl candidates::HostCandidate for State {
     }
 
     fn drop(&mut self, _: Resource<HostCandidate>) -> Result<()> {
-        self.in_time()
+        self.tick()
     }
 }
 
@@ -383,7 +382,7 @@ impl candidates::HostDeletion for State {
     }
 
     fn drop(&mut self, _: Resource<HostDeletion>) -> Result<()> {
-        self.in_time()
+        self.tick()
     }
 }
 

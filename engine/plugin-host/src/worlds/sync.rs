@@ -213,7 +213,7 @@ fn decide(
             .sluice_policy_sync()
             .call_decide(&mut *store, &given, context)?;
         let changes = store.data_mut().own::<Handles<Change>>()?.end();
-        let opinions = changes.into_iter().map(|change| change.opinion).collect();
+        let opinions = changes.map(|change| change.opinion).collect();
         Ok(said.map(|()| opinions))
     })
 }
@@ -490,7 +490,7 @@ impl changes::HostChange for State {
     }
 
     fn drop(&mut self, _: Resource<HostChange>) -> Result<()> {
-        self.in_time()
+        self.tick()
     }
 }
 

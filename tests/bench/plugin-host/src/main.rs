@@ -88,6 +88,16 @@ fn main() -> ExitCode {
         },
     );
 
+    let annotated: Vec<SyncObject> = (0..BATCH).map(|number| annotated(number).into()).collect();
+    report.per_object(
+        "sync decision on an object with twelve annotations, in a batch of 1,000",
+        None,
+        BATCH,
+        || {
+            sound(host.sync(&[], &annotated, &context));
+        },
+    );
+
     let context = PruneContext {
         now,
         occasion: Occasion::Sync,
@@ -290,6 +300,19 @@ fn deployment(number: usize) -> Object {
                                        "schedulerName": "default-scheduler", "terminationGracePeriodSeconds": 30}}},
         "status": {"observedGeneration": 4, "replicas": 3, "updatedReplicas": 3, "readyReplicas": 3, "availableReplicas": 3,
                    "conditions": [condition("Available", "MinimumReplicasAvailable"), condition("Progressing", "NewReplicaSetAvailable")]},
+    }))
+}
+
+/// With much to say of it: each word of a policy is a call of the host.
+fn annotated(number: usize) -> Object {
+    object(json!({
+        "apiVersion": "batch/v1", "kind": "Job",
+        "metadata": {"name": format!("job-{number}"), "namespace": "shop", "annotations": {
+            "sluice.dev/sync-wave": "3", "sluice.dev/hook": "PreSync", "sluice.dev/hook-delete-policy": "HookSucceeded",
+            "sluice.dev/sync-strategy": "replace", "sluice.dev/force-conflicts": "true", "sluice.dev/prune-last": "true",
+            "sluice.dev/wait": "false", "sluice.dev/hook-timeout": "90s", "sluice.dev/ignore-fields": "/spec/replicas",
+            "sluice.dev/ignore-managers": "a,b", "argocd.argoproj.io/sync-wave": "2",
+            "argocd.argoproj.io/sync-options": "Replace=true,PruneLast=true,Validate=false"}},
     }))
 }
 
