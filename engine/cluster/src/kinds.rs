@@ -13,6 +13,7 @@ use sluice_model::{Object, ObjectRef};
 
 use crate::connect::Cluster;
 use crate::error::ClusterError;
+use crate::segment::encoded;
 
 /// One kind at one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,15 +51,16 @@ impl Kind {
         self.verbs.iter().any(|served| served == verb)
     }
 
-    /// The path of its objects, in one namespace or everywhere.
+    /// The path of its objects, in one namespace or everywhere, each part of it encoded.
     pub fn path(&self, namespace: Option<&str>) -> String {
+        let (version, plural) = (encoded(&self.version), encoded(&self.plural));
         let root = match self.group.is_empty() {
-            true => format!("/api/{}", self.version),
-            false => format!("/apis/{}/{}", self.group, self.version),
+            true => format!("/api/{version}"),
+            false => format!("/apis/{}/{version}", encoded(&self.group)),
         };
         match namespace.filter(|_| self.namespaced) {
-            Some(namespace) => format!("{root}/namespaces/{namespace}/{}", self.plural),
-            None => format!("{root}/{}", self.plural),
+            Some(namespace) => format!("{root}/namespaces/{}/{plural}", encoded(namespace)),
+            None => format!("{root}/{plural}"),
         }
     }
 }
@@ -362,6 +364,10 @@ mod tests {
         assert_eq!(kind(true, "").path(Some("n")), "/api/v1/namespaces/n/things");
         assert_eq!(kind(true, "x.io").path(None), "/apis/x.io/v1/things");
         assert_eq!(kind(false, "x.io").path(Some("n")), "/apis/x.io/v1/things");
+        assert_eq!(
+            kind(true, "").path(Some("a b?")),
+            "/api/v1/namespaces/a%20b%3F/things"
+        );
     }
 
     #[test]

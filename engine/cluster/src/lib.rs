@@ -16,6 +16,7 @@ mod kinds;
 mod pace;
 mod requests;
 mod secrets;
+mod segment;
 mod watch;
 
 pub use connect::{Cluster, ConnectOptions};

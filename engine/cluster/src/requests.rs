@@ -18,6 +18,7 @@ use crate::connect::Cluster;
 use crate::error::ClusterError;
 use crate::kinds::Kind;
 use crate::secrets::is_about_secrets;
+use crate::segment;
 use crate::watch::Page;
 
 /// Longer than the API server's own limit (60 s), so that its answer wins.
@@ -69,10 +70,17 @@ pub(crate) fn unwritable(error: impl std::fmt::Display) -> ClusterError {
 }
 
 impl Cluster {
+    /// Where the objects of a kind are, in one namespace or everywhere.
+    pub(crate) fn place(&self, kind: &Kind, namespace: Option<&str>) -> Result<Request, ClusterError> {
+        segment::check_namespace(namespace)?;
+        Ok(Request::new(kind.path(namespace)))
+    }
+
     /// The object, or none where there is none. The namespace of the reference must be settled.
     pub async fn get(&self, kind: &Kind, reference: &ObjectRef) -> Result<Option<Object>, ClusterError> {
-        let request = Request::new(kind.path(reference.namespace.as_deref()))
-            .get(&reference.name, &GetParams::default())
+        let request = self
+            .place(kind, reference.namespace.as_deref())?
+            .get(&segment::of_name(&reference.name)?, &GetParams::default())
             .map_err(unwritable)?;
         match self.call(request).await {
             Ok(reply) => reply.object().map(Some),
@@ -93,7 +101,8 @@ impl Cluster {
         if let Some(token) = continue_token {
             parameters = parameters.continue_token(token);
         }
-        let request = Request::new(kind.path(namespace))
+        let request = self
+            .place(kind, namespace)?
             .list(&parameters)
             .map_err(unwritable)?;
         Ok(Page::new(kind, self.call(request).await?.value))
@@ -127,7 +136,8 @@ impl Cluster {
         let mut names = BTreeSet::new();
         let mut parameters = ListParams::default().limit(PAGE);
         loop {
-            let request = Request::new(kind.path(namespace))
+            let request = self
+                .place(kind, namespace)?
                 .list_metadata(&parameters)
                 .map_err(unwritable)?;
             let page = Page::new(kind, self.call(request).await?.value);
@@ -147,9 +157,10 @@ impl Cluster {
             field_manager: Some(FIELD_MANAGER.to_owned()),
             field_validation: Some(validation(how.strict)),
         };
-        let request = Request::new(kind.path(object.namespace()))
+        let request = self
+            .place(kind, object.namespace())?
             .patch(
-                object.name(),
+                &segment::of_name(object.name())?,
                 &parameters,
                 &kube::api::Patch::Apply(object.value()),
             )
@@ -171,10 +182,13 @@ impl Cluster {
             ..PatchParams::default()
         };
         let patch = kube::api::Patch::Merge(patch);
-        let path = Request::new(kind.path(reference.namespace.as_deref()));
+        let path = self.place(kind, reference.namespace.as_deref())?;
+        let name = segment::of_name(&reference.name)?;
         let request = match subresource {
-            Some(subresource) => path.patch_subresource(subresource, &reference.name, &parameters, &patch),
-            None => path.patch(&reference.name, &parameters, &patch),
+            Some(subresource) => {
+                path.patch_subresource(&segment::encoded(subresource), &name, &parameters, &patch)
+            }
+            None => path.patch(&name, &parameters, &patch),
         };
         self.call(request.map_err(unwritable)?).await
     }
@@ -200,7 +214,8 @@ impl Cluster {
             field_manager: Some(FIELD_MANAGER.to_owned()),
         };
         let body = object.value().to_string().into_bytes();
-        let mut request = Request::new(kind.path(object.namespace()))
+        let mut request = self
+            .place(kind, object.namespace())?
             .create(&parameters, body)
             .map_err(unwritable)?;
         validate_by_query(&mut request, how.strict)?;
@@ -214,8 +229,9 @@ impl Cluster {
             field_manager: Some(FIELD_MANAGER.to_owned()),
         };
         let body = object.value().to_string().into_bytes();
-        let mut request = Request::new(kind.path(object.namespace()))
-            .replace(object.name(), &parameters, body)
+        let mut request = self
+            .place(kind, object.namespace())?
+            .replace(&segment::of_name(object.name())?, &parameters, body)
             .map_err(unwritable)?;
         validate_by_query(&mut request, how.strict)?;
         self.call(request).await
@@ -243,8 +259,9 @@ impl Cluster {
             }),
             ..DeleteParams::default()
         };
-        let request = Request::new(kind.path(reference.namespace.as_deref()))
-            .delete(&reference.name, &parameters)
+        let request = self
+            .place(kind, reference.namespace.as_deref())?
+            .delete(&segment::of_name(&reference.name)?, &parameters)
             .map_err(unwritable)?;
         self.call(request).await
     }

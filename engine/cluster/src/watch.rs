@@ -10,6 +10,7 @@ use crate::error::ClusterError;
 use crate::kinds::Kind;
 use crate::requests::unwritable;
 use crate::secrets::is_about_secrets;
+use crate::segment;
 
 /// One page of a list.
 #[derive(Debug)]
@@ -66,6 +67,11 @@ pub enum Change {
     Bookmark(String),
 }
 
+/// The field selector for one object.
+fn by_name(reference: &ObjectRef) -> String {
+    format!("metadata.name={}", segment::selected(&reference.name))
+}
+
 impl Cluster {
     /// Watches the objects of a kind, in one namespace or everywhere, that match a label selector, from `resource_version` on. The server ends it after
     /// `seconds`; it is then continued from the last version that was seen. A version that is too old ends in
@@ -79,7 +85,7 @@ impl Cluster {
         seconds: u32,
     ) -> Result<impl Stream<Item = Result<Change, ClusterError>> + Send + use<>, ClusterError> {
         let parameters = WatchParams::default().labels(selector).timeout(seconds);
-        self.watch_path(kind.path(namespace), &parameters, resource_version)
+        self.watch_path(self.place(kind, namespace)?, &parameters, resource_version)
             .await
     }
 
@@ -89,8 +95,9 @@ impl Cluster {
         kind: &Kind,
         reference: &ObjectRef,
     ) -> Result<(Option<Object>, String), ClusterError> {
-        let parameters = ListParams::default().fields(&format!("metadata.name={}", reference.name));
-        let request = Request::new(kind.path(reference.namespace.as_deref()))
+        let parameters = ListParams::default().fields(&by_name(reference));
+        let request = self
+            .place(kind, reference.namespace.as_deref())?
             .list(&parameters)
             .map_err(unwritable)?;
         let page = Page::new(kind, self.call(request).await?.value);
@@ -106,26 +113,20 @@ impl Cluster {
         seconds: u32,
     ) -> Result<impl Stream<Item = Result<Change, ClusterError>> + Send + use<>, ClusterError> {
         let parameters = WatchParams::default()
-            .fields(&format!("metadata.name={}", reference.name))
+            .fields(&by_name(reference))
             .timeout(seconds);
-        self.watch_path(
-            kind.path(reference.namespace.as_deref()),
-            &parameters,
-            resource_version,
-        )
-        .await
+        let place = self.place(kind, reference.namespace.as_deref())?;
+        self.watch_path(place, &parameters, resource_version).await
     }
 
     async fn watch_path(
         &self,
-        path: String,
+        place: Request,
         parameters: &WatchParams,
         resource_version: &str,
     ) -> Result<impl Stream<Item = Result<Change, ClusterError>> + Send + use<>, ClusterError> {
-        let secret: Option<&[u8]> = is_about_secrets(&path).then_some(&[]);
-        let request = Request::new(path)
-            .watch(parameters, resource_version)
-            .map_err(unwritable)?;
+        let secret: Option<&[u8]> = is_about_secrets(&place.url_path).then_some(&[]);
+        let request = place.watch(parameters, resource_version).map_err(unwritable)?;
         let cluster = self.clone();
         let failed = move |error| cluster.told(ClusterError::from_kube(&cluster.server, error), secret);
         let cluster = self.clone();

@@ -76,14 +76,38 @@ impl ObjectRef {
     }
 }
 
-/// `Deployment.apps shop/frontend`, for people.
+/// `Deployment.apps shop/frontend`, for people. What would end a line or move a terminal's cursor is written as an escape.
 impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ", self.group_kind())?;
         if let Some(namespace) = &self.namespace {
-            write!(f, "{namespace}/")?;
+            write_plainly(f, namespace)?;
+            f.write_str("/")?;
         }
-        f.write_str(&self.name)
+        write_plainly(f, &self.name)
+    }
+}
+
+fn write_plainly(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    if !text.contains(char::is_control) {
+        return f.write_str(text);
+    }
+    for character in text.chars() {
+        match character.is_control() {
+            true => write!(f, "{}", character.escape_default())?,
+            false => write!(f, "{character}")?,
+        }
+    }
+    Ok(())
+}
+
+/// Why no server takes a text for the name of an object or namespace, whatever its kind: it would not be one part of a path.
+pub fn unusable(name: &str) -> Option<&'static str> {
+    match name {
+        "." | ".." => Some("means a folder in a path"),
+        _ if name.contains('/') => Some("contains `/`, which separates the parts of a path"),
+        _ if name.contains('%') => Some("contains `%`, which begins an encoded letter of a path"),
+        _ => None,
     }
 }
 
@@ -353,6 +377,24 @@ mod tests {
         assert_eq!(deployment.reference().api_version(), "apps/v1");
         let service = object(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}}));
         assert_eq!((service.group(), service.version()), ("", "v1"));
+    }
+
+    #[test]
+    fn a_name_is_shown_on_one_line() {
+        let role = object(
+            json!({"apiVersion": "v1", "kind": "Role", "metadata": {"name": "a\nb é", "namespace": "n"}}),
+        );
+        assert_eq!(role.reference().to_string(), "Role n/a\\nb é");
+    }
+
+    #[test]
+    fn what_is_no_part_of_a_path_is_no_name() {
+        for name in [".", "..", "a/b", "/", "a%2Fb"] {
+            assert!(unusable(name).is_some(), "{name}");
+        }
+        for name in ["a", "...", "system:x", "a b?c#d", "a\\b"] {
+            assert_eq!(unusable(name), None, "{name}");
+        }
     }
 
     #[test]

@@ -117,6 +117,16 @@ pub enum Problem {
         /// Version without the group.
         version: String,
     },
+    /// A name or namespace that no server takes.
+    #[error("the {what} {name:?} {reason}")]
+    Name {
+        /// Which of the two.
+        what: &'static str,
+        /// As written.
+        name: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// Something of the metadata has a wrong type or form.
     #[error("{reason}")]
     Metadata {
@@ -229,6 +239,12 @@ pub mod codes {
         "a manifest is kept by Git LFS, which is not followed",
         "commit the file itself (`git lfs untrack`), or exclude it: what LFS serves is not what was signed",
     );
+    /// See [`super::Problem::Name`].
+    pub const NAME: ErrorCode = code(
+        "R19",
+        "the name or namespace of an object cannot be part of a path",
+        "choose a name without `/` and `%` that is neither `.` nor `..`; no API server takes another, whatever the kind",
+    );
 
     /// All of them.
     pub const ALL: &[&ErrorCode] = &[
@@ -246,6 +262,7 @@ pub mod codes {
         &UNKNOWN_KIND,
         &METADATA,
         &POINTER,
+        &NAME,
     ];
 }
 
@@ -266,6 +283,7 @@ impl Problem {
             Self::UnknownKind { .. } => &codes::UNKNOWN_KIND,
             Self::Metadata { .. } => &codes::METADATA,
             Self::Pointer => &codes::POINTER,
+            Self::Name { .. } => &codes::NAME,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use sluice_model::manifest::{Manifest, Origin};
-use sluice_model::object::{GroupKind, Object, ObjectKey};
+use sluice_model::object::{GroupKind, Object, ObjectKey, unusable};
 
 use crate::error::{Problem, RenderError, RenderErrors};
 
@@ -30,8 +30,8 @@ impl<F: Fn(&Object) -> Option<Scope>> Scopes for F {
 }
 
 /// Gives namespaced objects that name no namespace the destination's, takes it from cluster-scoped ones as the API server does,
-/// and refuses what cannot be applied: two manifests of one object (after namespaces are settled), and a kind that neither
-/// the cluster nor a CRD among `manifests` knows.
+/// and refuses what cannot be applied: two manifests of one object (after namespaces are settled), a name that cannot be part of
+/// a path, and a kind that neither the cluster nor a CRD among `manifests` knows.
 ///
 /// An object with `generateName` alone passes; whether it may have none is for the plan to say, which knows the hooks.
 ///
@@ -63,6 +63,10 @@ pub fn settle(
             (Some(Scope::Namespaced), None) => with_namespace(&object, destination_namespace),
             (Some(Scope::Cluster), None) | (Some(Scope::Namespaced), Some(_)) => object,
         };
+        if let Some(problem) = unusable_name(&object) {
+            errors.push(RenderError::about(&origin, object.reference(), problem));
+            continue;
+        }
         if !object.name().is_empty() {
             if let Some(first) = seen.get(&object.key()) {
                 let problem = Problem::Duplicate { first: first.clone() };
@@ -74,6 +78,23 @@ pub fn settle(
         settled.push(Manifest { object, origin });
     }
     errors.into_result(settled)
+}
+
+/// What makes the object one that no path leads to.
+fn unusable_name(object: &Object) -> Option<Problem> {
+    let parts = [
+        ("name", object.name()),
+        (
+            "generated name",
+            object.metadata("generateName").unwrap_or_default(),
+        ),
+        ("namespace", object.namespace().unwrap_or_default()),
+    ];
+    parts.into_iter().find_map(|(what, name)| {
+        let reason = unusable(name)?;
+        let name = name.to_owned();
+        Some(Problem::Name { what, name, reason })
+    })
 }
 
 fn with_namespace(object: &Object, namespace: &str) -> Object {

@@ -102,3 +102,18 @@ fn everything_wrong_is_said_at_once() {
         ["R13", "R11"]
     );
 }
+
+/// Reported: the name `..` or `a/b` reached another object, or failed the whole Application without naming the object.
+#[test]
+fn a_name_that_no_path_can_have_is_refused_by_name() {
+    let yaml = manifest("v1", "ConfigMap", "{name: a/b}")
+        + &manifest("v1", "ConfigMap", "{name: ..}")
+        + &manifest("v1", "ConfigMap", "{name: fine, namespace: 'n%2F..'}")
+        + &manifest("v1", "ConfigMap", "{name: 'a b?c#d'}");
+    assert_eq!(
+        settled(&yaml).unwrap_err(),
+        "R19: a.yaml:2: ConfigMap shop/a/b: the name \"a/b\" contains `/`, which separates the parts of a path\n\
+         R19: a.yaml:6: ConfigMap shop/..: the name \"..\" means a folder in a path\n\
+         R19: a.yaml:10: ConfigMap n%2F../fine: the namespace \"n%2F..\" contains `%`, which begins an encoded letter of a path"
+    );
+}
