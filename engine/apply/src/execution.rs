@@ -4,15 +4,16 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use sluice_cluster::{Cluster, ClusterError, Kind};
 use sluice_model::ObjectRef;
-use sluice_model::decision::{HookCleanup, Phase, Propagation, Strategy};
+use sluice_model::decision::{HookCleanup, Phase, Strategy};
 use sluice_model::outcome::{Outcome, StepResult};
 use sluice_model::plan::{Action, PLAN_VERSION, Plan, Step};
+use tokio::time::Instant;
 
 use crate::error::{ApplyError, Refusal};
 use crate::gone::{self, Failure};
 use crate::rehearsal::{self, Found};
 use crate::step::{self, Ready};
-use crate::{Event, Finished, NotHealthy, Rehearse, Request, Waiter, applyset, hooks, retry, stages};
+use crate::{Event, Finished, NotHealthy, Rehearse, Request, Waiter, applyset, retry, stages};
 
 /// Does what a plan says.
 ///
@@ -43,9 +44,10 @@ pub async fn apply(
         outcomes: vec![None; due.len()],
     };
     let failure = execution.run(&due).await.err();
-    if failure.as_ref().is_some_and(runs_sync_fail) {
-        execution.sync_fail().await;
-    }
+    let sync_fail = match failure.as_ref().is_some_and(runs_sync_fail) {
+        true => execution.sync_fail().await,
+        false => Vec::new(),
+    };
     let outcomes = execution.outcomes.into_iter().zip(&due).map(|(outcome, step)| {
         outcome.unwrap_or_else(|| Outcome {
             object: step.object.clone(),
@@ -55,6 +57,7 @@ pub async fn apply(
     });
     Finished {
         outcomes: outcomes.collect(),
+        sync_fail,
         held_done: approved && failure.is_none() && !plan.held.is_empty(),
         failure,
     }
@@ -77,13 +80,13 @@ fn runs_sync_fail(failure: &ApplyError) -> bool {
     }
 }
 
-struct Execution<'e> {
-    cluster: &'e Cluster,
-    request: Request<'e>,
-    wait: &'e Waiter,
-    events: &'e mut (dyn FnMut(Event) + Send),
+pub(crate) struct Execution<'e> {
+    pub(crate) cluster: &'e Cluster,
+    pub(crate) request: Request<'e>,
+    pub(crate) wait: &'e Waiter,
+    pub(crate) events: &'e mut (dyn FnMut(Event) + Send),
     /// By the index of the step that is due.
-    outcomes: Vec<Option<Outcome>>,
+    pub(crate) outcomes: Vec<Option<Outcome>>,
 }
 
 impl Execution<'_> {
@@ -120,13 +123,26 @@ impl Execution<'_> {
         for (number, (range, name)) in waves.into_iter().enumerate() {
             let offset = range.start;
             let wave = steps.get(range.clone()).unwrap_or_default();
-            let found = found.get(range).unwrap_or_default();
+            let found = found.get(range.clone()).unwrap_or_default();
             (self.events)(Event::Wave {
                 name: name.clone(),
                 steps: wave.len(),
             });
-            self.wave(wave, found, offset).await?;
-            self.settle(wave, &name, number == last).await?;
+            let deadline = Instant::now() + self.request.options.wave_timeout;
+            let done = async {
+                self.wave(wave, found, offset).await?;
+                self.settle(wave, &name, number == last).await
+            };
+            if let Err(error) = done.await {
+                if runs_sync_fail(&error) {
+                    let before = steps.get(..range.end).unwrap_or_default();
+                    let phase = wave.first().map(|ready| ready.step.phase);
+                    let begins = before.partition_point(|ready| Some(ready.step.phase) != phase);
+                    let of_phase = before.get(begins..).unwrap_or_default();
+                    self.phase_failed(of_phase, deadline).await;
+                }
+                return Err(error);
+            }
         }
         if let Some(parent) = self.request.parent
             && let Err(error) = applyset::shrink(self.cluster, parent).await
@@ -185,12 +201,7 @@ impl Execution<'_> {
                     self.done(offset + index, done.result, done.message, step);
                 }
                 Err(failure) => {
-                    let refusal = match &failure {
-                        Failure::Cluster(error) => {
-                            Refusal::new(step.object.clone(), step.origin.clone(), error)
-                        }
-                        Failure::Apply(error) => refusal_of(step, error),
-                    };
+                    let refusal = failure_of(step, &failure);
                     self.done(offset + index, StepResult::Failed, refusal.message.clone(), step);
                     refusals.push(refusal);
                 }
@@ -208,7 +219,7 @@ impl Execution<'_> {
         }
     }
 
-    /// Waits for what a wave did, as far as anything depends on it, and cleans up its hooks.
+    /// Waits for what a wave did, as far as anything depends on it, and cleans up the hooks that succeeded.
     async fn settle(&mut self, wave: &[Ready<'_>], name: &str, last: bool) -> Result<(), ApplyError> {
         let waited: Vec<ObjectRef> = wave
             .iter()
@@ -225,28 +236,21 @@ impl Execution<'_> {
                 (self.wait)(waited, self.request.options.wave_timeout).await
             }
         };
-        let failed = match &result {
-            Ok(()) => None,
-            Err(NotHealthy::Object { object, .. }) => Some(ObjectRef::clone(object)),
-            Err(NotHealthy::Abandoned { reason }) => {
-                return Err(ApplyError::Abandoned {
-                    reason: reason.clone(),
-                });
-            }
-        };
-        self.clean_up(wave, failed.as_ref()).await;
-        if let Err(NotHealthy::Object {
-            object,
-            verdict,
-            late,
-        }) = result
-        {
-            return Err(ApplyError::Unhealthy {
-                wave: name.to_owned(),
+        match result {
+            Ok(()) => self.clean_up(wave.iter(), HookCleanup::HookSucceeded).await,
+            Err(NotHealthy::Abandoned { reason }) => return Err(ApplyError::Abandoned { reason }),
+            Err(NotHealthy::Object {
                 object,
                 verdict,
                 late,
-            });
+            }) => {
+                return Err(ApplyError::Unhealthy {
+                    wave: name.to_owned(),
+                    object,
+                    verdict,
+                    late,
+                });
+            }
         }
         if !last {
             for ready in wave
@@ -285,64 +289,6 @@ impl Execution<'_> {
         }
     }
 
-    /// Deletes the hooks that are to go after success or failure. What cannot be deleted is left; the next sync sees it.
-    async fn clean_up(&mut self, wave: &[Ready<'_>], failed: Option<&ObjectRef>) {
-        for ready in wave {
-            let Action::Apply { cleanup, options, .. } = &ready.step.action else {
-                continue;
-            };
-            let propagation = options.propagation.unwrap_or(Propagation::Background);
-            let object = &ready.step.object;
-            let when = match failed {
-                None => HookCleanup::HookSucceeded,
-                Some(failed) if failed == object => HookCleanup::HookFailed,
-                Some(_) => continue,
-            };
-            if !cleanup.contains(&when) {
-                continue;
-            }
-            let removed = async {
-                let kind = self.cluster.kind_of(object).await?;
-                match retry::safely(self.cluster, || self.cluster.get(&kind, object)).await? {
-                    Some(live) => hooks::remove_hook(self.cluster, &live, propagation).await,
-                    None => Ok(()),
-                }
-            };
-            match removed.await {
-                Ok(()) => (self.events)(Event::Gone(object.clone())),
-                Err::<(), ClusterError>(error) if error.is_not_found() => {}
-                Err(error) => tracing::warn!(%object, %error, "a finished hook could not be deleted"),
-            }
-        }
-    }
-
-    /// Runs the hooks for failed syncs, as well as that goes. They have no outcome of their own: the sync has failed.
-    async fn sync_fail(&mut self) {
-        let steps: Vec<&Step> = self
-            .request
-            .plan
-            .steps
-            .iter()
-            .filter(|step| step.phase == Phase::SyncFail)
-            .collect();
-        for step in steps {
-            let result = match Ready::new(step, self.request.manifests) {
-                Ok(ready) => one(self.cluster, &ready, &Found::Unknown, &self.request.options).await,
-                Err(error) => Err(Failure::Apply(error)),
-            };
-            match result {
-                Ok(done) => {
-                    if let Some(stored) = done.stored {
-                        (self.events)(Event::Stored(stored));
-                    }
-                }
-                Err(failure) => {
-                    tracing::warn!(object = %step.object, ?failure, "a SyncFail hook could not be applied")
-                }
-            }
-        }
-    }
-
     fn done(&mut self, index: usize, result: StepResult, message: String, step: &Step) {
         let outcome = Outcome {
             object: step.object.clone(),
@@ -375,7 +321,7 @@ fn check(plan: &Plan) -> Result<(), ApplyError> {
     Ok(())
 }
 
-async fn one(
+pub(crate) async fn one(
     cluster: &Cluster,
     ready: &Ready<'_>,
     found: &Found,
@@ -391,6 +337,14 @@ async fn one(
         gone::until_established(cluster, &kind, &ready.step.object, options.establishing).await?;
     }
     Ok(done)
+}
+
+/// What a step failed with.
+pub(crate) fn failure_of(step: &Step, failure: &Failure) -> Refusal {
+    match failure {
+        Failure::Cluster(error) => Refusal::new(step.object.clone(), step.origin.clone(), error),
+        Failure::Apply(error) => refusal_of(step, error),
+    }
 }
 
 fn refusal_of(step: &Step, error: &ApplyError) -> Refusal {

@@ -37,6 +37,7 @@ pub use applyset::record;
 pub use error::{ApplyError, Refusal};
 pub use execution::apply;
 pub use hooks::remove_hook;
+pub use step::recorded;
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy)]
@@ -190,6 +191,8 @@ pub type Waiter =
 pub struct Finished {
     /// One for every step that was due, in the order of the plan.
     pub outcomes: Vec<Outcome>,
+    /// One for every hook that ran because of the failure.
+    pub sync_fail: Vec<Outcome>,
     /// Whether held deletions were done.
     pub held_done: bool,
     /// Why not everything was done.

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sluice_cluster::{Cluster, ClusterError, Kind, Patch, Reply};
+use sluice_model::applyset;
 use sluice_model::decision::{Propagation, Strategy};
 use sluice_model::manager::{self, Manager};
 use sluice_model::object::{Object, ObjectKey};
@@ -16,6 +17,7 @@ use crate::Options;
 use crate::error::ApplyError;
 use crate::fields;
 use crate::gone::{self, Failure};
+use crate::hooks;
 use crate::retry;
 
 /// A step that is ready to be done.
@@ -239,7 +241,11 @@ async fn take_over(
         let Some(live) = live.filter(|live| live.metadata("uid") == Some(precondition.uid.as_str())) else {
             return Err(another(step));
         };
-        let Some(record) = manager::taken_over(&live, earlier) else {
+        let known = match applyset::is_unrecorded(&live) {
+            true => recorded(cluster, kind, &live).await?,
+            false => live.clone(),
+        };
+        let Some(record) = manager::taken_over(&known, earlier) else {
             return Ok(());
         };
         let version = live.metadata("resourceVersion").unwrap_or_default();
@@ -250,6 +256,32 @@ async fn take_over(
             answer => return answer.map(|_| ()),
         }
     }
+}
+
+/// An object that lost its record of managers, with what the server would put on record at its first apply, as far as that can have
+/// been ours ([`manager::restored`]).
+pub async fn recorded(cluster: &Cluster, kind: &Kind, live: &Object) -> Result<Object, ClusterError> {
+    if manager::managers(live).next().is_some() {
+        return Ok(manager::restored(live, live));
+    }
+    let mut metadata = serde_json::Map::new();
+    for field in ["name", "namespace", "uid"] {
+        if let Some(value) = live.metadata(field) {
+            metadata.insert(field.to_owned(), value.into());
+        }
+    }
+    let identity = json!({"apiVersion": live.api_version(), "kind": live.kind(), "metadata": metadata});
+    let identity = Object::new(identity).map_err(|error| ClusterError::Invalid {
+        message: error.to_string(),
+        fields: Vec::new(),
+    })?;
+    let how = Patch {
+        force: true,
+        strict: false,
+        dry_run: true,
+    };
+    let answer = retry::safely(cluster, || cluster.apply(kind, &identity, how)).await?;
+    Ok(manager::restored(live, &answer.object()?))
 }
 
 fn another(step: &Step) -> ClusterError {
@@ -342,12 +374,8 @@ async fn delete(
     propagation: Propagation,
 ) -> Result<Done, Failure> {
     let precondition = step.precondition.as_ref();
-    match retry::safely(cluster, || {
-        cluster.delete(kind, &step.object, propagation, precondition, false)
-    })
-    .await
-    {
-        Ok(_) => Ok(Done {
+    match hooks::delete(cluster, kind, &step.object, propagation, precondition).await {
+        Ok(()) => Ok(Done {
             result: StepResult::Deleted,
             message: String::new(),
             stored: None,
@@ -381,17 +409,9 @@ async fn remove_first(cluster: &Cluster, kind: &Kind, step: &Step, options: &Opt
         Action::Apply { options, .. } => options.propagation,
         Action::Delete { propagation } => Some(*propagation),
     };
-    let request = || {
-        cluster.delete(
-            kind,
-            &step.object,
-            propagation.unwrap_or(Propagation::Background),
-            Some(&precondition),
-            false,
-        )
-    };
-    match retry::safely(cluster, request).await {
-        Ok(_) => {}
+    let propagation = propagation.unwrap_or(Propagation::Background);
+    match hooks::delete(cluster, kind, &step.object, propagation, Some(&precondition)).await {
+        Ok(()) => {}
         Err(error) if error.is_not_found() => return Ok(()),
         Err(error) => return Err(error.into()),
     }
@@ -423,7 +443,6 @@ fn pinned(object: &Object, precondition: Option<&Precondition>, version_too: boo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
     use sluice_model::decision::Phase;
 
     fn secret_step(manifest: Value) -> Step {

@@ -435,6 +435,10 @@ pub struct ApplicationStatus {
     /// The objects that need attention, at most fifty; never all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attention: Vec<ObjectState>,
+    /// Jobs that were seen to complete and have a time to live, each as `namespace/name@` and a digest of its manifest, at most
+    /// two hundred: when the cluster removes such a Job it is not missing, and runs again only if its manifest changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub completed: Vec<String>,
 }
 
 /// Is the cluster as Git wants it?

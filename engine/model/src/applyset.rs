@@ -29,14 +29,25 @@ pub fn id(namespace: &str, name: &str) -> String {
 }
 
 /// The id of the set that an object is a member of. The label alone makes nothing a member: controllers copy labels (a Service's to
-/// its Endpoints and EndpointSlices, a Knative Service's to its Revisions), so the server's record must say that we wrote it.
+/// its Endpoints and EndpointSlices, a Knative Service's to its Revisions), so the server's record must say that we wrote it. Where
+/// nothing is on record any more the label is all there is, and counts ([`is_unrecorded`]).
 pub fn owner(live: &Object) -> Option<&str> {
     let written = || {
         manager::entries(live)
             .filter_map(Manager::of)
             .any(|manager| manager.is_us())
     };
-    live.label(PART_OF_LABEL).filter(|_| written())
+    live.label(PART_OF_LABEL)
+        .filter(|_| written() || is_unrecorded(live))
+}
+
+/// True where the server's record says of no manager that it wrote the object: it was wiped (`managedFields: [{}]`), or the object is
+/// out of a backup, and the tool that restored it is all that the record knows. Who writes a status does not count.
+pub fn is_unrecorded(live: &Object) -> bool {
+    manager::entries(live)
+        .filter_map(Manager::of)
+        .filter(|manager| manager.subresource.as_deref() != Some("status"))
+        .all(|manager| manager.restores())
 }
 
 #[cfg(test)]
@@ -56,7 +67,34 @@ mod tests {
         let scaled = json!({"manager": "sluice", "operation": "Update", "subresource": "scale"});
         assert_eq!(owner(&live(json!([controllers, ours]))), Some("applyset-a-v1"));
         assert_eq!(owner(&live(json!([controllers, scaled]))), None);
-        assert_eq!(owner(&live(json!(null))), None);
+        let status = json!({"manager": "kubelet", "operation": "Update", "subresource": "status"});
+        assert_eq!(owner(&live(json!([status, controllers]))), None);
+    }
+
+    /// Reported: after `managedFields: [{}]`, or out of a backup, an object was in no set, and stayed for ever in silence.
+    #[test]
+    fn without_a_record_the_label_counts() {
+        let live = |record: Value, labels: Value| {
+            let metadata = json!({"name": "a", "labels": labels, "managedFields": record});
+            Object::new(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})).unwrap()
+        };
+        let labels = json!({PART_OF_LABEL: "applyset-a-v1"});
+        let status = json!({"manager": "kubelet", "operation": "Update", "subresource": "status"});
+        let restored = json!({"manager": "velero-server", "operation": "Update"});
+        for record in [
+            json!(null),
+            json!([]),
+            json!([{}]),
+            json!([status]),
+            json!([restored]),
+        ] {
+            let object = live(record.clone(), labels.clone());
+            assert_eq!(owner(&object), Some("applyset-a-v1"), "{record}");
+            assert!(is_unrecorded(&object), "{record}");
+        }
+        let other = json!({"manager": "kubectl-edit", "operation": "Update"});
+        assert_eq!(owner(&live(json!([restored, other]), labels)), None);
+        assert_eq!(owner(&live(json!(null), json!({}))), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::application::FIELD_MANAGER;
+use crate::applyset::PART_OF_LABEL;
 use crate::object::Object;
 
 /// How a manager wrote.
@@ -64,6 +65,9 @@ const DEPLOYERS: &[&str] = &[
     "kustomize-controller",
 ];
 
+/// Who brings objects back from backups.
+const RESTORERS: &[&str] = &["velero", "velero-server"];
+
 /// The annotation in which client-side apply keeps what it applied. Who wrote it applies client-side, whatever its name.
 const LAST_APPLIED: &str = "f:kubectl.kubernetes.io/last-applied-configuration";
 
@@ -93,6 +97,17 @@ impl Manager {
         self.operation == Operation::Update && (self.name == "kubectl" || self.name.starts_with("kubectl-"))
     }
 
+    /// True for a tool that brings objects back from a backup, which says nothing about who wants them.
+    pub(crate) fn restores(&self) -> bool {
+        RESTORERS.contains(&self.name.as_str())
+    }
+
+    /// The name under which the server puts on record what was there before anything was: at the first apply to an object without a
+    /// record.
+    fn is_before_first_apply(&self) -> bool {
+        self.name == "before-first-apply" && self.operation == Operation::Update
+    }
+
     /// True for what decides how many there are: it writes through the subresource that is there for that.
     pub fn is_autoscaler(&self) -> bool {
         self.subresource.as_deref() == Some("scale") && !self.is_by_hand()
@@ -116,7 +131,11 @@ pub fn predecessors(live: &Object, names: Option<&[String]>) -> Vec<Manager> {
                 false if adopted => false,
                 false => match names {
                     Some(names) => names.contains(&manager.name),
-                    None => DEPLOYERS.contains(&manager.name.as_str()) || applies_itself(manager, tree),
+                    None => {
+                        DEPLOYERS.contains(&manager.name.as_str())
+                            || applies_itself(manager, tree)
+                            || manager.restores() && live.label(PART_OF_LABEL).is_some()
+                    }
                 },
             }
     });
@@ -181,6 +200,100 @@ fn unite(ours: &mut Tree, theirs: &Tree) {
             None => drop(ours.insert(key.clone(), Value::Object(theirs.clone()))),
         }
     }
+}
+
+/// An object with our label that lost its record of managers ([`crate::applyset::is_unrecorded`]), as one that is to be adopted: what
+/// the server would put on record of it, as far as that can have been ours. `recorded` is the record in the server's answer to a
+/// tried apply, or that of a tool that restored it.
+///
+/// The record says of all fields only that they are there. Maps of people's own keys and the entries of keyed lists are what Git
+/// writes, and what it drops there is to go. Any other field may be a default, or what another controller decided while the
+/// object was used (a number of replicas, an address, an injected certificate): it stays, unless Git has it.
+pub fn restored(live: &Object, recorded: &Object) -> Object {
+    let source = entries(recorded).filter(|entry| {
+        Manager::of(entry).is_some_and(|manager| {
+            manager.subresource.is_none() && (manager.restores() || manager.is_before_first_apply())
+        })
+    });
+    let record: Vec<Value> = source
+        .map(|entry| {
+            let mut entry = entry.clone();
+            let kept = tree(&entry).map(|tree| peoples(tree, live)).unwrap_or_default();
+            if let Some(map) = entry.as_object_mut() {
+                map.insert("fieldsV1".to_owned(), Value::Object(kept));
+            }
+            entry
+        })
+        .collect();
+    let mut value = live.whole().into_owned();
+    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert("managedFields".to_owned(), Value::Array(record));
+    }
+    Object::new(value).unwrap_or_else(|_| live.clone())
+}
+
+/// Of the fields of a whole object those that people write as their own.
+fn peoples(all: &Tree, live: &Object) -> Tree {
+    let mut kept = Tree::new();
+    for (key, below) in all {
+        let Value::Object(below) = below else { continue };
+        let below = match key.as_str() {
+            "f:data" | "f:binaryData" | "f:stringData" if live.group().is_empty() => named(below, |_| true),
+            "f:metadata" => labels(below),
+            // What admission adds to a Pod, or a controller to an account, is what makes it work.
+            "f:status" | "f:secrets" => continue,
+            _ if live.group().is_empty() && live.kind() == "Pod" => continue,
+            _ => listed(below),
+        };
+        if !below.is_empty() {
+            kept.insert(key.clone(), Value::Object(below));
+        }
+    }
+    kept
+}
+
+fn labels(metadata: &Tree) -> Tree {
+    let mut kept = Tree::new();
+    for part in ["f:labels", "f:annotations"] {
+        if let Some(Value::Object(entries)) = metadata.get(part) {
+            let entries = named(entries, |name| !is_the_systems(name));
+            if !entries.is_empty() {
+                kept.insert(part.to_owned(), Value::Object(entries));
+            }
+        }
+    }
+    kept
+}
+
+/// `deployment.kubernetes.io/revision`, but not `app.kubernetes.io/name`, which people write.
+fn is_the_systems(name: &str) -> bool {
+    let domain = name.split_once('/').map_or("", |(domain, _)| domain);
+    let within = |root: &str| domain == root || domain.ends_with(&format!(".{root}"));
+    domain != "app.kubernetes.io" && (within("kubernetes.io") || within("k8s.io"))
+}
+
+fn named(entries: &Tree, keep: impl Fn(&str) -> bool) -> Tree {
+    let kept = entries
+        .iter()
+        .filter(|(key, _)| key.strip_prefix("f:").is_some_and(&keep));
+    kept.map(|(key, below)| (key.clone(), below.clone())).collect()
+}
+
+/// The entries of keyed lists, at every depth, without what is in them.
+fn listed(tree: &Tree) -> Tree {
+    let mut kept = Tree::new();
+    for (key, below) in tree {
+        let Value::Object(below) = below else { continue };
+        let is_entry = key.starts_with("k:");
+        let mut below = listed(below);
+        if is_entry {
+            below.insert(".".to_owned(), json!({}));
+        }
+        if !below.is_empty() {
+            kept.insert(key.clone(), Value::Object(below));
+        }
+    }
+    kept
 }
 
 pub(crate) fn entries(live: &Object) -> impl Iterator<Item = &Value> {
@@ -275,6 +388,52 @@ mod tests {
             ])
         );
         assert_eq!(taken_over(&live(record), &[helm]), None);
+    }
+
+    /// Reported: after `managedFields: [{}]` the keys that Git dropped stayed for ever, and the object was Synced.
+    #[test]
+    fn what_was_lost_is_taken_up_as_far_as_people_write_it() {
+        let wiped = |kind: &str, api_version: &str| {
+            let metadata = json!({"name": "a", "labels": {PART_OF_LABEL: "applyset-a-v1"}});
+            Object::new(json!({"apiVersion": api_version, "kind": kind, "metadata": metadata})).unwrap()
+        };
+        let answer = |fields: Value| {
+            live(json!([
+                entry("before-first-apply", "Update", fields),
+                entry("sluice", "Apply", json!({"f:metadata": {"f:labels": {}}})),
+            ]))
+        };
+        let fields = |object: &Object| entries(object).next().map(|entry| entry["fieldsV1"].clone());
+        let everything = json!({
+            "f:metadata": {
+                "f:finalizers": {".": {}, "v:\"x\"": {}}, "f:ownerReferences": {"k:{\"uid\":\"1\"}": {}},
+                "f:labels": {".": {}, "f:app": {}, "f:app.kubernetes.io/name": {}, "f:applyset.kubernetes.io/part-of": {}},
+                "f:annotations": {"f:deployment.kubernetes.io/revision": {}, "f:note": {}},
+            },
+            "f:spec": {"f:replicas": {}, "f:containers": {
+                "k:{\"name\":\"a\"}": {".": {}, "f:image": {}, "f:env": {"k:{\"name\":\"E\"}": {".": {}, "f:value": {}}}}}},
+            "f:status": {"f:conditions": {"k:{\"type\":\"Ready\"}": {}}},
+        });
+        let metadata = json!({"f:labels": {"f:app": {}, "f:app.kubernetes.io/name": {}}, "f:annotations": {"f:note": {}}});
+        let deployment = restored(&wiped("Deployment", "apps/v1"), &answer(everything.clone()));
+        let container = json!({".": {}, "f:env": {"k:{\"name\":\"E\"}": {".": {}}}});
+        assert_eq!(
+            fields(&deployment),
+            Some(
+                json!({"f:metadata": metadata, "f:spec": {"f:containers": {"k:{\"name\":\"a\"}": container}}})
+            )
+        );
+        assert_eq!(names(&deployment), ["before-first-apply"]);
+        let pod = restored(&wiped("Pod", "v1"), &answer(everything));
+        assert_eq!(fields(&pod), Some(json!({"f:metadata": metadata})));
+        let data = json!({"f:data": {".": {}, "f:a": {}, "f:b": {}}});
+        let config = restored(&wiped("ConfigMap", "v1"), &answer(data.clone()));
+        assert_eq!(fields(&config), Some(json!({"f:data": {"f:a": {}, "f:b": {}}})));
+        // Out of a backup: the record of the tool that restored it.
+        let object = wiped("ConfigMap", "v1");
+        let velero = restored(&object, &live(json!([entry("velero-server", "Update", data)])));
+        assert_eq!(fields(&velero), Some(json!({"f:data": {"f:a": {}, "f:b": {}}})));
+        assert_eq!(names(&velero), ["velero-server"]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use sluice_model::plan::{Action, Block, Precondition, Step};
 use sluice_model::secret;
 
 use crate::input::{DesiredObject, Hooks, PlanInput};
+use crate::naming::HookNames;
 use crate::order::{self, Placed};
 use crate::runs;
 
@@ -59,13 +60,14 @@ impl Placed for Apply<'_> {
 /// Decides about every desired object. `deletes` says whether the plan deletes anything.
 pub(crate) fn decide(input: &PlanInput, set: &str, deletes: bool) -> Applies {
     let (mut parts, mut hooks, mut blocked, mut unchanged) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    let names = HookNames::of(input.desired.iter().map(|desired| &desired.manifest));
     for desired in input.desired.iter().filter(|desired| is_meant(desired, input)) {
         if let Some(reason) = &desired.decision.hold {
             let decided_by = desired.decision.decided_by.get("hold").cloned();
             blocked.push(block(desired, reason.clone(), decided_by));
         }
         let wanted = if desired.decision.hook {
-            hook(desired, input)
+            hook(desired, input, &names)
         } else {
             part(desired, input, set, &mut unchanged)
         };
@@ -139,14 +141,14 @@ fn foreign_owner<'a>(desired: &'a DesiredObject, set: &str) -> Option<&'a str> {
 }
 
 /// The applies of a hook, one for each phase that it runs in.
-fn hook<'a>(desired: &'a DesiredObject, input: &PlanInput) -> Vec<Apply<'a>> {
+fn hook<'a>(desired: &'a DesiredObject, input: &PlanInput, names: &HookNames) -> Vec<Apply<'a>> {
     let decision = &desired.decision;
     let mut phases: Vec<Phase> = decision.phases.clone();
     phases.sort_unstable();
     phases.dedup();
     phases.retain(|phase| !decision.skip && runs(input.occasion, *phase));
     let apply = |phase| Apply {
-        object: named(&desired.manifest.object, &input.revision, phase),
+        object: names.named(&desired.manifest, &input.revision, phase),
         origin: Some(desired.manifest.origin.clone()),
         phase,
         wave: decision.wave,
@@ -162,22 +164,6 @@ fn hook<'a>(desired: &'a DesiredObject, input: &PlanInput) -> Vec<Apply<'a>> {
         recreate: false,
     };
     phases.into_iter().map(apply).collect()
-}
-
-/// A hook with the name that the server would otherwise make up.
-fn named(object: &Object, revision: &str, phase: Phase) -> Object {
-    match (object.name(), object.metadata("generateName")) {
-        ("", Some(generate_name)) => {
-            let name = order::hook_name(generate_name, revision, phase);
-            object.edit(|map| {
-                if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
-                    metadata.remove("generateName");
-                    metadata.insert("name".to_owned(), name.into());
-                }
-            })
-        }
-        _ => object.clone(),
-    }
 }
 
 /// The apply of a part of the application, where one is needed.

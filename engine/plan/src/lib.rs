@@ -4,7 +4,7 @@
 //! order, gives an equal plan, so that an approval of its digest means something. After it nobody has a choice left.
 //!
 //! What it guarantees, and [`lint`] checks on its own:
-//! nothing that Git has is deleted; nothing is deleted that no policy let go; a revision without manifests deletes
+//! nothing that Git has is deleted, under whichever API group; nothing is deleted that no policy let go; a revision without manifests deletes
 //! nothing unless that was allowed; an object that another application owns blocks the plan instead of being taken, until
 //! that application no longer wants it; an object that another application wants is never deleted.
 //!
@@ -14,6 +14,7 @@
 mod desired;
 mod input;
 pub mod lint;
+mod naming;
 mod order;
 mod prune;
 
@@ -22,7 +23,8 @@ use sluice_model::decision::Occasion;
 use sluice_model::plan::{Action, PLAN_VERSION, Plan, Step};
 
 pub use input::{DesiredObject, DestinationNamespace, Hooks, Options, PlanInput, PruneCandidate};
-pub use order::hook_name;
+pub use naming::HookNames;
+pub use prune::EMPTY_REVISION;
 
 /// Decides what is done, in which order.
 ///

@@ -54,6 +54,11 @@ pub fn check_against(plan: &Plan, input: &PlanInput) -> Vec<String> {
         .iter()
         .map(|desired| desired.manifest.object.key())
         .collect();
+    let wanted: BTreeSet<&str> = input
+        .desired
+        .iter()
+        .filter_map(|desired| desired.live.as_ref()?.metadata("uid"))
+        .collect();
     let done = plan
         .steps
         .iter()
@@ -67,7 +72,7 @@ pub fn check_against(plan: &Plan, input: &PlanInput) -> Vec<String> {
             continue;
         };
         let fits = match &candidate.prune.verdict {
-            PruneVerdict::Delete => !is_held,
+            PruneVerdict::Delete => is_held == applyset::is_unrecorded(&candidate.live),
             PruneVerdict::Hold { .. } => is_held,
             PruneVerdict::Keep { .. } => false,
         };
@@ -87,7 +92,8 @@ pub fn check_against(plan: &Plan, input: &PlanInput) -> Vec<String> {
             wrong.push(format!("{} is deleted by a plan that may not prune", step.object));
         }
         if input.occasion == Occasion::Sync {
-            if desired.contains(&key) {
+            let uid = candidate.live.metadata("uid");
+            if desired.contains(&key) || uid.is_some_and(|uid| wanted.contains(uid)) {
                 wrong.push(format!("{} is deleted although Git has it", step.object));
             }
             if input.desired.is_empty() && !input.options.allow_empty {

@@ -5,17 +5,6 @@ use std::collections::BTreeMap;
 use sluice_model::decision::{Occasion, Phase};
 use sluice_model::object::{GroupKind, Object};
 
-/// The name of a hook that has only `generateName`: the same for every attempt at one revision and phase, so that a
-/// repeated attempt finds what the one before it created.
-pub fn hook_name(generate_name: &str, revision: &str, phase: Phase) -> String {
-    let revision = revision.get(..7).unwrap_or(revision);
-    let separator = if revision.is_empty() { "" } else { "-" };
-    format!(
-        "{generate_name}{revision}{separator}{}",
-        format!("{phase:?}").to_lowercase()
-    )
-}
-
 /// The usual order of installation: what others need comes first. Kinds that are not listed come after all of these.
 const KINDS: &[&str] = &[
     "PriorityClass",
@@ -161,7 +150,7 @@ fn defined_kind(object: &Object) -> Option<GroupKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     #[derive(Debug)]
     struct Item(Object, Phase, i32);
@@ -302,16 +291,5 @@ mod tests {
                 "PreSync 0 Job.batch myNamespace2/mySyncHookJob2",
             ]
         );
-    }
-
-    #[test]
-    fn generated_names_are_the_same_every_time() {
-        let revision = "0123456789abcdef0123456789abcdef01234567";
-        assert_eq!(
-            hook_name("migrate-", revision, Phase::PreSync),
-            "migrate-0123456-presync"
-        );
-        assert_eq!(hook_name("migrate-", "", Phase::PostDelete), "migrate-postdelete");
-        let _: Value = Value::Null;
     }
 }

@@ -8,8 +8,15 @@ use sluice_model::object::{Object, ObjectKey};
 use sluice_model::plan::{Action, HeldDeletion, KeptObject, Precondition, Step};
 
 use crate::input::{PlanInput, PruneCandidate};
+use crate::naming::{HookNames, is_run_of};
 use crate::order;
 use crate::runs;
+
+/// Why the deletion of an object waits that has our label and no record of managers.
+const UNRECORDED: &str = "its record of managers was lost (a restored backup, or wiped), so only its label says that it is this application's";
+
+/// Why everything stays where a revision has nothing that makes up an application.
+pub const EMPTY_REVISION: &str = "the revision has no manifests at all, which is taken for a mistake";
 
 /// What becomes of the candidates.
 pub(crate) struct Deletions<'a> {
@@ -28,18 +35,22 @@ pub(crate) struct Deletion<'a> {
 
 /// Decides about every candidate.
 pub(crate) fn decide<'a>(input: &'a PlanInput, set: &str) -> Deletions<'a> {
-    let desired = desired_keys(input);
+    let desired = Desired::of(input);
     let empty = input.occasion == Occasion::Sync && !input.options.allow_empty && !has_parts(input);
     // By key, so that neither the order of the candidates nor one that is given twice makes a difference.
     let mut candidates: BTreeMap<ObjectKey, &PruneCandidate> = BTreeMap::new();
     for candidate in &input.candidates {
         candidates.entry(candidate.live.key()).or_insert(candidate);
     }
+    let mut seen = BTreeSet::new();
     let (mut steps, mut kept) = (Vec::new(), Vec::new());
     for (key, candidate) in candidates {
         let live = &candidate.live;
-        let wanted = input.occasion == Occasion::Sync && desired.contains(&key);
-        if wanted || applyset::owner(live) != Some(set) || live.is_deleting() || !input.selects(live) {
+        let wanted = input.occasion == Occasion::Sync && desired.has(&key, candidate);
+        // The server has some objects in two API groups: one identity is one object.
+        let mut again = || live.metadata("uid").is_some_and(|uid| !seen.insert(uid));
+        let meant = applyset::owner(live) == Some(set) && !live.is_deleting() && input.selects(live);
+        if wanted || !meant || again() {
             continue;
         }
         let mut keep = |reason: &str, decided_by: Option<&String>| {
@@ -54,21 +65,15 @@ pub(crate) fn decide<'a>(input: &'a PlanInput, set: &str) -> Deletions<'a> {
         match &candidate.prune.verdict {
             PruneVerdict::Keep { reason } => keep(reason, decided_by),
             _ if candidate.claimed.is_some() => keep(candidate.claimed.as_deref().unwrap_or_default(), None),
-            _ if empty => keep(
-                "the revision has no manifests at all, which is taken for a mistake",
-                None,
-            ),
+            _ if empty => keep(EMPTY_REVISION, None),
             _ if !input.options.prune => keep("this sync does not prune", None),
-            _ if is_earlier_run(live, input) => {
-                keep("it is an earlier run of a hook that Git still has", None)
-            }
             PruneVerdict::Hold { reason } => steps.push(Deletion {
                 candidate,
                 held: Some(reason),
             }),
             PruneVerdict::Delete => steps.push(Deletion {
                 candidate,
-                held: None,
+                held: applyset::is_unrecorded(live).then_some(UNRECORDED),
             }),
         }
     }
@@ -157,28 +162,52 @@ pub(crate) fn place(deletions: Vec<Deletion<'_>>, applied_waves: &[i32]) -> (Vec
     (steps, held)
 }
 
-/// Everything that Git has, under every name that it will have in the cluster; also what no policy wants applied.
-fn desired_keys(input: &PlanInput) -> BTreeSet<ObjectKey> {
-    let mut keys = BTreeSet::new();
-    for desired in &input.desired {
-        let object = &desired.manifest.object;
-        let mut key = object.key();
-        match (object.name(), object.metadata("generateName")) {
-            ("", Some(generate_name)) => {
-                for phase in desired
-                    .decision
-                    .phases
-                    .iter()
-                    .filter(|phase| runs(input.occasion, **phase))
-                {
-                    key.name = order::hook_name(generate_name, &input.revision, *phase);
-                    keys.insert(key.clone());
-                }
+/// Everything that Git has, also what no policy wants applied.
+struct Desired<'a> {
+    /// Under every name that it will have in the cluster.
+    keys: BTreeSet<ObjectKey>,
+    /// The identities of what the cluster has of it.
+    uids: BTreeSet<&'a str>,
+    /// Hooks that have only `generateName`.
+    generated: Vec<&'a Object>,
+}
+
+impl<'a> Desired<'a> {
+    fn of(input: &'a PlanInput) -> Self {
+        let names = HookNames::of(input.desired.iter().map(|desired| &desired.manifest));
+        let mut keys = BTreeSet::new();
+        for desired in &input.desired {
+            let object = &desired.manifest.object;
+            keys.insert(object.key());
+            if object.name().is_empty() {
+                let phases = desired.decision.phases.iter();
+                keys.extend(
+                    phases
+                        .filter(|phase| runs(input.occasion, **phase))
+                        .map(|phase| names.named(&desired.manifest, &input.revision, *phase).key()),
+                );
             }
-            _ => drop(keys.insert(key)),
+        }
+        let live = input.desired.iter().filter_map(|desired| desired.live.as_ref());
+        let hooks = input.desired.iter().filter(|desired| desired.decision.hook);
+        Self {
+            keys,
+            uids: live.filter_map(|live| live.metadata("uid")).collect(),
+            generated: hooks
+                .map(|desired| &desired.manifest.object)
+                .filter(|hook| hook.name().is_empty())
+                .collect(),
         }
     }
-    keys
+
+    /// True where Git has the object, under this key or, as the server has some in two API groups, under another one. What is
+    /// left of the earlier runs of a hook is that hook's: each revision leaves one.
+    fn has(&self, key: &ObjectKey, candidate: &PruneCandidate) -> bool {
+        let live = &candidate.live;
+        let same = || live.metadata("uid").is_some_and(|uid| self.uids.contains(uid));
+        let is_run = || candidate.sync.hook && self.generated.iter().any(|hook| is_run_of(live, hook));
+        self.keys.contains(key) || same() || is_run()
+    }
 }
 
 /// True where the revision has anything that makes up an application. Hooks alone do not.
@@ -187,22 +216,4 @@ fn has_parts(input: &PlanInput) -> bool {
         .desired
         .iter()
         .any(|desired| !desired.decision.ignored && !desired.decision.hook)
-}
-
-/// A hook with a generated name leaves one object for each revision that it ran for.
-fn is_earlier_run(live: &Object, input: &PlanInput) -> bool {
-    input.occasion == Occasion::Sync
-        && input
-            .desired
-            .iter()
-            .filter(|desired| desired.decision.hook)
-            .any(|desired| {
-                let hook = &desired.manifest.object;
-                hook.name().is_empty()
-                    && hook.group_kind() == live.group_kind()
-                    && hook.namespace() == live.namespace()
-                    && hook
-                        .metadata("generateName")
-                        .is_some_and(|prefix| live.name().starts_with(prefix))
-            })
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sluice_model::applyset::{self, PART_OF_LABEL};
 use sluice_model::decision::{
-    ApplyOptions, Occasion, Propagation, PruneDecision, PruneVerdict, Strategy, SyncDecision,
+    ApplyOptions, Occasion, Phase, Propagation, PruneDecision, PruneVerdict, Strategy, SyncDecision,
 };
 use sluice_model::difference::{Difference, FieldChange};
 use sluice_model::manifest::{Manifest, Origin};
@@ -117,6 +117,124 @@ fn what_else_was_decided_is_carried_along() {
     let json = serde_json::to_value(&options).unwrap();
     assert_eq!(serde_json::from_value::<ApplyOptions>(json).unwrap(), options);
     assert_eq!(serde_json::to_string(&ApplyOptions::default()).unwrap(), "{}");
+}
+
+fn candidate(live: Object, hook: bool) -> PruneCandidate {
+    PruneCandidate {
+        claimed: None,
+        live,
+        prune: PruneDecision {
+            verdict: PruneVerdict::Delete,
+            propagation: Propagation::Background,
+            decided_by: None,
+        },
+        sync: SyncDecision {
+            hook,
+            ..SyncDecision::default()
+        },
+    }
+}
+
+fn wanted(object: Object, live: Option<Object>, decision: SyncDecision) -> DesiredObject {
+    DesiredObject {
+        manifest: Manifest {
+            object,
+            origin: Origin {
+                file: "a.yaml".into(),
+                line: 1,
+            },
+        },
+        difference: match live {
+            Some(_) => Difference::Same,
+            None => Difference::Missing,
+        },
+        live,
+        decision,
+        predecessors: Vec::new(),
+        released: false,
+        recreate: false,
+    }
+}
+
+fn at(object: Object, api_version: &str, kind: &str, name: &str) -> Object {
+    object.edit(|map| {
+        map["apiVersion"] = api_version.into();
+        map["kind"] = kind.into();
+        map["metadata"]["name"] = name.into();
+    })
+}
+
+/// Reported: an object that the server has in two API groups was deleted under the one when Git moved it to the other.
+#[test]
+fn one_identity_is_one_object_in_whichever_group() {
+    let old = at(config(true), "v1", "Event", "note");
+    let new = at(config(true), "events.k8s.io/v1", "Event", "note");
+    let moved = wanted(
+        at(config(false), "events.k8s.io/v1", "Event", "note"),
+        Some(new.clone()),
+        SyncDecision::default(),
+    );
+    let plan = made(vec![moved], vec![candidate(old.clone(), false)]);
+    assert!(plan.is_empty() && plan.kept.is_empty(), "{}", plan.to_json());
+    // Gone from Git, it is deleted once.
+    let plan = made(Vec::new(), vec![candidate(old, false), candidate(new, false)]);
+    assert_eq!(plan.steps.len(), 1, "{}", plan.to_json());
+}
+
+/// Reported: with its record of managers wiped an object stayed for ever, in silence.
+#[test]
+fn what_has_no_record_waits_for_an_approval() {
+    for record in [
+        json!([]),
+        json!([{}]),
+        json!([{"manager": "velero-server", "operation": "Update"}]),
+    ] {
+        let wiped = config(true).edit(|map| map["metadata"]["managedFields"] = record.clone());
+        let plan = made(Vec::new(), vec![candidate(wiped, false)]);
+        assert!(plan.steps.is_empty() && plan.held.len() == 1, "{record}");
+        assert!(plan.held[0].reason.contains("record of managers"));
+    }
+    // A label that was copied by whoever wrote the object makes it nobody's.
+    let copied = config(true)
+        .edit(|map| map["metadata"]["managedFields"] = json!([{"manager": "robot", "operation": "Update"}]));
+    let plan = made(Vec::new(), vec![candidate(copied, false)]);
+    assert!(plan.is_empty() && plan.kept.is_empty());
+}
+
+/// Reported: from the second revision on a hook with `generateName` made the Application OutOfSync.
+#[test]
+fn earlier_runs_of_a_hook_are_no_difference() {
+    let hook = |name: Option<&str>| {
+        config(name.is_some()).edit(|map| {
+            let metadata = map["metadata"].as_object_mut().unwrap();
+            metadata.insert("generateName".into(), "lint-".into());
+            match name {
+                Some(name) => metadata.insert("name".into(), name.into()),
+                None => metadata.remove("name"),
+            };
+        })
+    };
+    let decision = SyncDecision {
+        hook: true,
+        phases: vec![Phase::PostSync],
+        ..SyncDecision::default()
+    };
+    let run = candidate(hook(Some("lint-0123456-postsync-11111111")), true);
+    let part = candidate(at(config(true), "v1", "ConfigMap", "lint-rules"), false);
+    let desired = || wanted(hook(None), None, decision.clone());
+    let plan = made(vec![desired()], vec![run.clone()]);
+    assert!(plan.is_empty() && plan.kept.is_empty(), "{}", plan.to_json());
+    // What only begins like one is no run of it; without the hook in Git the runs go.
+    let plan = made(vec![desired()], vec![part]);
+    assert_eq!(
+        plan.steps
+            .iter()
+            .filter(|step| matches!(step.action, Action::Delete { .. }))
+            .count(),
+        1
+    );
+    let plan = made(Vec::new(), vec![run]);
+    assert_eq!(plan.steps.len(), 1);
 }
 
 #[test]

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use sluice_apply::{Event, NotHealthy, Options, Rehearse, Request, apply};
-use sluice_model::Coded as _;
 use sluice_model::decision::{HookCleanup, Phase};
 use sluice_model::health::{HealthStatus, HealthVerdict};
 use sluice_model::outcome::StepResult;
 use sluice_model::plan::{Action, HeldDeletion, Plan, Step};
+use sluice_model::{Coded as _, ObjectRef};
 
 use crate::world::{World, deletion, plan, precondition, results, step, with};
 
@@ -110,7 +110,7 @@ async fn a_wave_waits_for_the_one_before_it_and_a_failure_ends_the_sync() {
             }
         })
         .await;
-    assert_eq!(*waited.lock().unwrap(), ["first", "second"]);
+    assert_eq!(*waited.lock().unwrap(), ["first", "second", "failed"]);
     assert_eq!(
         finished.failure.as_ref().map(|error| error.code().id),
         Some("A06")
@@ -129,6 +129,164 @@ async fn a_wave_waits_for_the_one_before_it_and_a_failure_ends_the_sync() {
         world.get(&world.config_map("failed", "1")).await.is_some(),
         "the hook for failed syncs ran"
     );
+}
+
+fn hook(world: &World, name: &str, phase: Phase, when: HookCleanup) -> Step {
+    let mut hook = step(world.config_map(name, "1"));
+    hook.phase = phase;
+    if let Action::Apply { cleanup, .. } = &mut hook.action {
+        cleanup.push(when);
+    }
+    hook
+}
+
+fn degraded(object: &ObjectRef) -> Result<(), NotHealthy> {
+    Err(NotHealthy::Object {
+        object: Box::new(object.clone()),
+        verdict: Box::new(HealthVerdict {
+            status: HealthStatus::Degraded,
+            message: "broken".to_owned(),
+            plugin: None,
+        }),
+        late: false,
+    })
+}
+
+/// Reported: of a phase that failed, the hook that failed first was deleted alone.
+#[tokio::test]
+async fn all_failed_hooks_of_the_failed_phase_go() {
+    let world = World::new("apply-hooks-failed").await;
+    let hook = |name: &str, wave, when| Step {
+        wave,
+        ..hook(&world, name, Phase::PreSync, when)
+    };
+    let steps = [
+        hook("earlier", -1, HookCleanup::HookFailed),
+        hook("bad-1", 0, HookCleanup::HookFailed),
+        hook("bad-2", 0, HookCleanup::HookFailed),
+        hook("good", 0, HookCleanup::HookFailed),
+        hook("kept", 0, HookCleanup::HookSucceeded),
+        step(world.config_map("part", "1")),
+    ];
+    let finished = world
+        .run(&plan(&steps), None, Options::default(), |objects| {
+            let bad = |object: &&ObjectRef| ["bad-1", "bad-2", "kept"].contains(&object.name.as_str());
+            objects.iter().find(bad).map_or(Ok(()), degraded)
+        })
+        .await;
+    assert!(finished.failure.is_some(), "{finished:?}");
+    for (name, there) in [
+        ("earlier", true),
+        ("bad-1", false),
+        ("bad-2", false),
+        ("good", true),
+        ("kept", true),
+        ("part", false),
+    ] {
+        let found = world.get(&world.config_map(name, "1")).await;
+        assert_eq!(found.is_some_and(|object| !object.is_deleting()), there, "{name}");
+    }
+}
+
+/// Reported: a sync ended while its SyncFail hooks were still to run, and one that the server refused was told in the log alone.
+#[tokio::test]
+async fn hooks_for_failed_syncs_run_to_their_end_and_are_told() {
+    let world = World::new("apply-hooks-for-failures").await;
+    let bad = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "NOT A NAME", "namespace": world.namespace}});
+    let mut refused = step(bad);
+    refused.phase = Phase::SyncFail;
+    refused.wave = 1;
+    let later = Step {
+        wave: 2,
+        ..hook(&world, "never", Phase::SyncFail, HookCleanup::HookFailed)
+    };
+    let steps = [
+        step(world.config_map("part", "1")),
+        hook(&world, "cleaned", Phase::SyncFail, HookCleanup::HookSucceeded),
+        hook(&world, "stays", Phase::SyncFail, HookCleanup::HookFailed),
+        refused,
+        later,
+    ];
+    let mut steps = steps.to_vec();
+    steps.push(Step {
+        phase: Phase::PostSync,
+        ..step(world.config_map("after", "1"))
+    });
+    let waited = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&waited);
+    let finished = world
+        .run(&plan(&steps), None, Options::default(), move |objects| {
+            let mut seen = seen.lock().unwrap();
+            seen.extend(objects.iter().map(|object| object.name.clone()));
+            match objects[0].name.as_str() {
+                "part" => degraded(&objects[0]),
+                _ => Ok(()),
+            }
+        })
+        .await;
+    assert!(finished.failure.is_some());
+    assert_eq!(*waited.lock().unwrap(), ["part", "cleaned", "stays"]);
+    let told: Vec<_> = finished.sync_fail.iter().map(|told| told.result).collect();
+    let (created, failed) = (StepResult::Created, StepResult::Failed);
+    assert_eq!(told, [created, created, failed, StepResult::NotTried]);
+    assert!(
+        finished.sync_fail[2].message.contains("metadata.name"),
+        "{finished:?}"
+    );
+    assert!(world.get(&world.config_map("cleaned", "1")).await.is_none());
+    assert!(world.get(&world.config_map("stays", "1")).await.is_some());
+}
+
+/// Reported: what Argo CD leaves on its hooks made a sync fail after two minutes.
+#[tokio::test]
+async fn argo_cds_finalizer_does_not_keep_an_old_hook() {
+    let world = World::new("apply-hooks-of-argo").await;
+    let named = |finalizers: Value| {
+        let mut map = world.config_map("migrate", "1");
+        map["metadata"]["finalizers"] = finalizers;
+        map
+    };
+    world
+        .apply(&[step(named(json!(["argocd.argoproj.io/hook-finalizer"])))])
+        .await;
+    let map = world.config_map("migrate", "2");
+    let old = world.get(&map).await.unwrap();
+    let mut hook = with(map.clone(), None, |_, _, delete_first| *delete_first = true);
+    hook.phase = Phase::PreSync;
+    let options = Options {
+        deletion_timeout: std::time::Duration::from_secs(10),
+        ..Options::default()
+    };
+    let finished = world.run(&plan(&[hook.clone()]), None, options, |_| Ok(())).await;
+    assert!(finished.failure.is_none(), "{finished:?}");
+    let new = world.get(&map).await.unwrap();
+    assert_ne!(new.metadata("uid"), old.metadata("uid"));
+
+    // And where the hook is no longer in Git.
+    world.apply(&[deletion(&new)]).await;
+    world.until_gone(&map).await;
+    world
+        .apply(&[step(named(json!([
+            "argocd.argoproj.io/hook-finalizer",
+            "example.org/mine"
+        ])))])
+        .await;
+    let live = world.get(&map).await.unwrap();
+    world.apply(&[deletion(&live)]).await;
+    // Another controller's finalizer is for that one to take off.
+    let held = world.get(&map).await.unwrap();
+    let finalizers = &held.value()["metadata"]["finalizers"];
+    assert!(
+        finalizers
+            .as_array()
+            .unwrap()
+            .contains(&json!("example.org/mine")),
+        "{finalizers}"
+    );
+    assert!(!finalizers.to_string().contains("argoproj"), "{finalizers}");
+    world
+        .somebody_patches(&map, &json!({"metadata": {"finalizers": null}}))
+        .await;
 }
 
 #[tokio::test]
