@@ -92,6 +92,9 @@ pub enum PipelineError {
         /// Which, and where they are written.
         objects: Vec<String>,
     },
+    /// There is nothing at the revision, and something in the cluster.
+    #[error("{}; everything stays as it is", codes::EMPTY.summary)]
+    Empty,
     /// Nothing is written.
     #[error("the Application was paused by {by}: {reason}")]
     Paused {
@@ -186,6 +189,7 @@ impl PipelineError {
             | Self::Destination { .. }
             | Self::Spec { .. }
             | Self::OutOfBounds { .. }
+            | Self::Empty
             | Self::Paused { .. }
             | Self::Automated { .. }
             | Self::NothingSelected { .. }
@@ -229,6 +233,7 @@ impl Coded for PipelineError {
             Self::Destination { .. } => &codes::DESTINATION,
             Self::Spec { .. } => &codes::SPEC,
             Self::OutOfBounds { .. } => &codes::OUT_OF_BOUNDS,
+            Self::Empty => &codes::EMPTY,
             Self::Paused { .. } => &codes::PAUSED,
             Self::Automated { .. } => &codes::AUTOMATED,
             Self::NothingSelected { .. } => &codes::NOTHING_SELECTED,
@@ -252,6 +257,7 @@ impl Coded for PipelineError {
             | Self::Destination { .. }
             | Self::Spec { .. }
             | Self::OutOfBounds { .. }
+            | Self::Empty
             | Self::Paused { .. }
             | Self::Automated { .. }
             | Self::NothingSelected { .. }

@@ -10,6 +10,7 @@
 //! for that, so a runtime of one thread is enough.
 
 mod bounds;
+mod completed;
 mod decide;
 mod doubts;
 mod earlier;
@@ -21,6 +22,7 @@ mod namespace;
 mod reach;
 mod recall;
 mod trust;
+mod unrecorded;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
@@ -48,10 +50,11 @@ use crate::references::References;
 use memory::Memory;
 
 pub use bounds::Bounds;
+pub(crate) use completed::marks;
 pub use decide::{Compared, Intent, Prepared};
 pub use health::HealthMemory;
 pub use keyrings::Grounds;
-pub(crate) use live::{BLOCKED, denied, wanted_by};
+pub(crate) use live::{BLOCKED, denied, may_be_one, wanted_by};
 pub use live::{Claimed, Live};
 pub use reach::{Reaching, SHARED_CERTIFICATES, SHARED_KNOWN_HOSTS, SHARED_REPOSITORIES};
 pub use trust::{HeldBack, Starts, Trusted};
@@ -92,6 +95,8 @@ pub struct Job {
     pub accepted: Option<String>,
     /// The commit that the cluster was last moved to.
     pub synced: Option<String>,
+    /// Its Jobs that completed and may be gone since ([`sluice_model::application::ApplicationStatus::completed`]).
+    pub completed: Vec<String>,
     /// What it says of its members ([`sluice_apply::Members`]): where to look for live objects.
     pub recorded: sluice_apply::Members,
 }
@@ -123,6 +128,7 @@ impl Job {
             verified: status
                 .and_then(|status| status.verification.clone())
                 .unwrap_or_default(),
+            completed: status.map(|status| status.completed.clone()).unwrap_or_default(),
             accepted: annotations.get(ACCEPTED_HISTORY_ANNOTATION).cloned(),
             recorded,
         }

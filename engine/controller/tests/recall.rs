@@ -85,6 +85,8 @@ fn live(version: &str) -> Live {
             "metadata": {
                 "name": "a", "namespace": "n", "uid": "u", "resourceVersion": version,
                 "labels": {(applyset::PART_OF_LABEL): set},
+                "managedFields": [{"manager": "sluice", "operation": "Apply", "apiVersion": "v1",
+                    "fieldsV1": {"f:data": {"f:k": {}}}}],
             },
             "data": {"k": "wanted"},
         }))],

@@ -122,6 +122,18 @@ impl Observer {
         objects
     }
 
+    /// The last states of an ApplySet's Jobs that completed and were removed since, as far as that was seen.
+    pub fn finished(&self, kinds: &[Kind], applyset: &str) -> Vec<Object> {
+        let stores = self.stores(kinds).into_iter();
+        stores.flat_map(|store| store.finished(applyset)).collect()
+    }
+
+    /// As [`Observer::finished`]; they are not told again.
+    pub fn take_finished(&self, kinds: &[Kind], applyset: &str) -> Vec<Object> {
+        let stores = self.stores(kinds).into_iter();
+        stores.flat_map(|store| store.take_finished(applyset)).collect()
+    }
+
     /// Takes in an object as the server answered a write, so that the next snapshot is not older than our own writes.
     pub fn learn(&self, object: &Object) {
         if let Some(store) = self.store_of(object) {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde_json::Value;
 use sluice_model::Object;
 use sluice_model::applyset;
 
@@ -28,7 +29,12 @@ struct Inner {
     members: BTreeMap<Arc<str>, BTreeMap<Place, Object>>,
     /// Whose an object was when it was last seen: that may change.
     owner: BTreeMap<Place, Arc<str>>,
+    /// The last states of what was removed after it had completed, until they are taken.
+    finished: BTreeMap<Place, Object>,
 }
+
+/// So many last states at most are kept: a Job that is removed after so many others is one that was not seen to complete.
+const FINISHED: usize = 1000;
 
 impl Store {
     /// The objects of one ApplySet in a fixed order.
@@ -65,7 +71,31 @@ impl Store {
         if inner.held(&place).is_some_and(|held| is_newer(held, object)) {
             return None;
         }
-        inner.remove(&place)
+        let owner = inner.remove(&place)?;
+        if is_finished(object) && inner.finished.len() < FINISHED {
+            inner.finished.insert(place, object.clone());
+        }
+        Some(owner)
+    }
+
+    /// The last states of those objects of an ApplySet that were removed after they had completed.
+    pub(crate) fn finished(&self, applyset: &str) -> Vec<Object> {
+        let inner = self.lock();
+        let of_set = inner
+            .finished
+            .values()
+            .filter(|object| applyset::owner(object) == Some(applyset));
+        of_set.cloned().collect()
+    }
+
+    /// As [`Store::finished`]; they are kept no longer.
+    pub(crate) fn take_finished(&self, applyset: &str) -> Vec<Object> {
+        let taken = self.finished(applyset);
+        let mut inner = self.lock();
+        for object in &taken {
+            inner.finished.remove(&place_of(object));
+        }
+        taken
     }
 
     /// Takes in that an object is gone, without knowing which state of it.
@@ -105,6 +135,7 @@ impl Inner {
 
     fn apply(&mut self, object: Object) -> Vec<Arc<str>> {
         let place = place_of(&object);
+        self.finished.remove(&place);
         if let Some(held) = self.held(&place)
             && (is_newer(held, &object)
                 || held.metadata("resourceVersion") == object.metadata("resourceVersion"))
@@ -140,6 +171,20 @@ impl Inner {
         }
         Some(owner)
     }
+}
+
+/// True for a Job that has succeeded and that the cluster removes some time after that.
+fn is_finished(object: &Object) -> bool {
+    let value = object.value();
+    let conditions = value.pointer("/status/conditions").and_then(Value::as_array);
+    let complete = |condition: &Value| {
+        condition.get("type").and_then(Value::as_str) == Some("Complete")
+            && condition.get("status").and_then(Value::as_str) == Some("True")
+    };
+    object.group() == "batch"
+        && object.kind() == "Job"
+        && value.pointer("/spec/ttlSecondsAfterFinished").is_some()
+        && conditions.into_iter().flatten().any(complete)
 }
 
 /// True where `held` is a later state than `other`. Versions are numbers on every API server that there is; where they are
@@ -219,9 +264,48 @@ mod tests {
         store.learn(object("a", None, 1));
         assert_eq!(store.len(), 0);
         // What a controller copied of ours.
-        let copy = object("b", Some("x"), 2)
-            .edit(|map| drop(map["metadata"].as_object_mut().unwrap().remove("managedFields")));
+        let copy = object("b", Some("x"), 2).edit(|map| {
+            map["metadata"]["managedFields"] = json!([{"manager": "other", "operation": "Update"}])
+        });
         assert!(store.apply(copy).is_empty());
         assert_eq!(store.len(), 0);
+    }
+
+    #[test]
+    fn a_job_that_completed_and_went_is_told_once() {
+        let job = |name: &str, ttl: bool, condition: &str, version: u64| {
+            let status = json!({"conditions": [{"type": condition, "status": "True"}]});
+            let spec = if ttl {
+                json!({"ttlSecondsAfterFinished": 1})
+            } else {
+                json!({})
+            };
+            object(name, Some("x"), version).edit(|map| {
+                map.insert("apiVersion".to_owned(), "batch/v1".into());
+                map.insert("kind".to_owned(), "Job".into());
+                map.insert("spec".to_owned(), spec);
+                map.insert("status".to_owned(), status);
+            })
+        };
+        let store = Store::default();
+        for job in [
+            job("done", true, "Complete", 1),
+            job("failed", true, "Failed", 1),
+            job("stays", false, "Complete", 1),
+            job("ours", true, "Complete", 1),
+            job("again", true, "Complete", 1),
+        ] {
+            store.apply(job.clone());
+            if job.name() == "ours" {
+                store.forget(job.namespace(), job.name());
+            }
+            store.delete(&job);
+        }
+        store.apply(job("again", true, "Suspended", 2));
+        let names = |jobs: Vec<Object>| jobs.iter().map(|job| job.name().to_owned()).collect::<Vec<_>>();
+        assert_eq!(names(store.finished("x")), ["done"]);
+        assert_eq!(names(store.take_finished("other")), Vec::<String>::new());
+        assert_eq!(names(store.take_finished("x")), ["done"]);
+        assert_eq!(names(store.finished("x")), Vec::<String>::new());
     }
 }

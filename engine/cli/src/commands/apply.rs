@@ -11,6 +11,7 @@ use futures::FutureExt as _;
 use kube::ResourceExt as _;
 use sluice_apply::{ApplyError, Event, Finished, NotHealthy, Options, Parent, Rehearse, Request};
 use sluice_cluster::Cluster;
+use sluice_controller::PipelineError;
 use sluice_health::{Answer, Awaited, Expectation, ObjectHealth, Wait};
 use sluice_model::application::{APPROVED_PLAN_ANNOTATION, PolicyRef};
 use sluice_model::health::{HealthStatus, HealthVerdict};
@@ -61,9 +62,10 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
     let plan = read(&arguments.plan)?;
     let (finished, held) = block_on(execute(&arguments, &plan, global))?;
+    let outcomes = [finished.outcomes, finished.sync_fail].concat();
     match arguments.output.format {
-        Format::Text => table(&finished.outcomes).write(out, "")?,
-        format @ (Format::Json | Format::Yaml) => output::each(out, format, &finished.outcomes)?,
+        Format::Text => table(&outcomes).write(out, "")?,
+        format @ (Format::Json | Format::Yaml) => output::each(out, format, &outcomes)?,
     }
     if let Some(failure) = finished.failure {
         return Err(Failure::of(failure));
@@ -124,6 +126,9 @@ async fn execute(arguments: &Arguments, saved: &Plan, global: &Global) -> Result
     let prepared = engine.prepare(Some(&saved.revision)).await?;
     if !prepared.problems.is_empty() {
         return Err(Failure::plugins(prepared.problems.clone()));
+    }
+    if prepared.is_empty_by_mistake() {
+        return Err(Failure::of(PipelineError::Empty));
     }
     if prepared.plan.digest() != saved.digest() {
         return Err(Failure::of(ApplyError::MovedOn {

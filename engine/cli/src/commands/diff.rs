@@ -248,7 +248,8 @@ fn row(object: &Compared) -> Row<'_> {
     }
 }
 
-/// What the cluster has and Git no longer does, and what becomes of it. What a policy keeps is no difference.
+/// What the cluster has and Git no longer does, and what becomes of it. What a policy keeps is no difference; what the engine keeps
+/// is one, as in the status.
 fn gone(plan: &Plan) -> Vec<(&ObjectRef, String)> {
     let deleted = plan
         .steps
@@ -259,5 +260,7 @@ fn gone(plan: &Plan) -> Vec<(&ObjectRef, String)> {
         .held
         .iter()
         .map(|held| (&held.step.object, format!("is not in Git: held, {}", held.reason)));
-    deleted.chain(held).collect()
+    let unwillingly = plan.kept.iter().filter(|kept| kept.decided_by.is_none());
+    let kept = unwillingly.map(|kept| (&kept.object, format!("is not in Git: stays, {}", kept.reason)));
+    deleted.chain(held).chain(kept).collect()
 }

@@ -87,7 +87,7 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
     )?;
     match synced {
         None => Ok(()),
-        Some((application, ended)) => sync::tell(out, name, &application, &ended),
+        Some((application, ended)) => sync::tell(out, name, &application, &ended, arguments.prune),
     }
 }
 

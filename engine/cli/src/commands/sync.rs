@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 use serde_json::json;
 use sluice_model::ExitKind;
-use sluice_model::application::{Application, OPERATION_ANNOTATION, OperationRequest};
+use sluice_model::application::{Application, ApplicationStatus, OPERATION_ANNOTATION, OperationRequest};
 use sluice_model::selection::Selector;
 
 use crate::args::Global;
@@ -13,7 +13,7 @@ use crate::commands::status;
 use crate::commands::wait::Patience;
 use crate::connection::{Connection, Ended, block_on};
 use crate::failure::{CliError, Failure};
-use crate::output::short;
+use crate::output::{plain, short};
 
 pub(crate) const HELP: &str = "\
 Examples:
@@ -32,8 +32,9 @@ and leaves the application at the revision it is at.
 
 In other tools: `argocd app sync` (--resource GROUP:KIND:NAMESPACE/NAME there), `flux reconcile`.
 
-Exit codes: 0; 3 if there is no such Application; 5 if something is held for approval; 7 if the
-sync or the cluster fails; 9 if the time is over (the sync goes on).";
+Exit codes: 0; 3 if there is no such Application; 5 if something is held for approval, or was to
+be deleted and stays because the engine does not let it go; 7 if the sync or the cluster fails, or
+if the revision has no manifests at all; 9 if the time is over (the sync goes on).";
 
 /// The options of `sluice sync`.
 #[derive(Debug, Args)]
@@ -104,16 +105,20 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
             )?;
             Ok(())
         }
-        Some((application, ended)) => tell(out, name, &application, &ended),
+        Some((application, ended)) => {
+            let all = arguments.prune && arguments.resource.is_empty();
+            tell(out, name, &application, &ended, all)
+        }
     }
 }
 
-/// Says what a sync came to, and what still waits for a person.
+/// Says what a sync came to, and what still waits for a person. `all` says that it was to bring the cluster all the way to Git.
 pub(crate) fn tell(
     out: &mut impl Write,
     name: &str,
     application: &Application,
     ended: &Ended,
+    all: bool,
 ) -> Result<(), Failure> {
     writeln!(
         out,
@@ -126,7 +131,26 @@ pub(crate) fn tell(
         status::pending(out, application, &state)?;
         return Err(Failure::Answered(ExitKind::Held));
     }
-    Ok(())
+    match still_differs(&state) {
+        None => Ok(()),
+        Some(message) => {
+            writeln!(out, "{name} is still OutOfSync: {}", plain(message))?;
+            // Without `--prune` what Git dropped was not to go.
+            match all {
+                true => Err(Failure::Answered(ExitKind::Held)),
+                false => Ok(()),
+            }
+        }
+    }
+}
+
+/// Why an Application is not in sync although nothing is left to do.
+fn still_differs(state: &ApplicationStatus) -> Option<&str> {
+    let synced = state
+        .conditions
+        .iter()
+        .find(|condition| condition.r#type == "Synced")?;
+    (synced.status == "False" && synced.reason == "DeletionsKept").then_some(synced.message.as_str())
 }
 
 /// Tells this request from any other: the time to the nanosecond, and the process.

@@ -15,12 +15,12 @@ use sluice_model::object::{Object, ObjectKey, ObjectRef};
 use sluice_model::plan::{Action, ApplicationKey, Plan};
 use sluice_model::secret::mask;
 use sluice_model::selection::Selector;
-use sluice_plan::{DesiredObject, DestinationNamespace, Hooks, Options, PlanInput};
+use sluice_plan::{DesiredObject, DestinationNamespace, HookNames, Hooks, Options, PlanInput};
 use sluice_plugin_host::{PluginHost, PluginProblem, PruneContext, SyncContext, SyncObject};
 
 use crate::error::PipelineError;
 use crate::pipeline::recall::Grounds;
-use crate::pipeline::{Job, Live, Pipeline, blocking};
+use crate::pipeline::{Job, Live, Pipeline, blocking, completed};
 
 /// What a plan is to be made for.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +89,10 @@ pub struct Compared {
     /// True where the change needs a new object, and the strategy allows for that.
     pub recreate: bool,
     pub(crate) certainty: Certainty,
+    /// It is a Job that completed, and was removed since: nothing is missing.
+    pub done: bool,
+    /// Under what it is remembered once it has completed.
+    pub(crate) mark: Option<String>,
     /// Another application owned it and no longer wants it.
     pub released: bool,
 }
@@ -99,12 +103,17 @@ impl Compared {
         std::iter::once(&self.desired).chain(&self.live)
     }
 
+    /// What is to be, masked, and where that is written.
+    fn manifest(&self) -> Manifest {
+        Manifest {
+            object: mask(&self.desired),
+            origin: self.origin.clone(),
+        }
+    }
+
     fn for_plan(&self) -> DesiredObject {
         DesiredObject {
-            manifest: Manifest {
-                object: mask(&self.desired),
-                origin: self.origin.clone(),
-            },
+            manifest: self.manifest(),
             live: self.live.as_ref().map(mask),
             difference: self.difference.clone(),
             decision: self.decision.clone(),
@@ -146,16 +155,33 @@ pub struct Prepared {
 impl Prepared {
     /// True where Git has nothing, the cluster something, and nobody said that this is meant.
     pub fn is_empty_by_mistake(&self) -> bool {
-        self.objects.is_empty()
+        let nothing = self.objects.is_empty()
             && self.rest.occasion == Occasion::Sync
             && !self.rest.options.allow_empty
-            && !self.rest.candidates.is_empty()
+            && !self.rest.candidates.is_empty();
+        // Nothing but hooks is nothing too.
+        let mut kept = self.plan.kept.iter();
+        nothing || kept.any(|kept| kept.decided_by.is_none() && kept.reason == sluice_plan::EMPTY_REVISION)
     }
 
-    /// What is sent for each object, Secret values included: for apply.
+    /// What is sent for each object, Secret values included: for apply. Hooks are under the names that they get.
     pub fn manifests(&self) -> BTreeMap<ObjectKey, Object> {
-        let sent = self.objects.iter().map(|object| &object.desired);
-        sent.map(|object| (object.key(), object.clone())).collect()
+        let (named, generated): (Vec<_>, Vec<_>) = self
+            .objects
+            .iter()
+            .partition(|object| !object.desired.name().is_empty());
+        let named = named
+            .into_iter()
+            .map(|object| (object.desired.key(), object.desired.clone()));
+        let mut sent: BTreeMap<ObjectKey, Object> = named.collect();
+        let written: Vec<Manifest> = generated.iter().map(|object| object.manifest()).collect();
+        let names = HookNames::of(written.iter());
+        for (object, manifest) in generated.into_iter().zip(&written) {
+            let phases = object.decision.phases.iter();
+            let runs = phases.map(|phase| names.named(manifest, &self.plan.revision, *phase));
+            sent.extend(runs.map(|run| (run.key(), object.desired.clone())));
+        }
+        sent
     }
 
     /// The plan for less than [`Intent::whole`], from the same findings.
@@ -238,12 +264,13 @@ impl Pipeline {
         {
             return Ok(prepared);
         }
-        let lasts = namespace.is_none();
+        let (restored, complete) = self.with_records(job, manifests, live).await?;
+        let lasts = namespace.is_none() && complete;
         let question = Question {
             plugins: self.plugins.clone(),
             job: job.clone(),
             intent,
-            live: live.clone(),
+            live: restored,
             now,
         };
         let wanted = manifests.to_vec();
@@ -367,9 +394,25 @@ fn compare(
         .map(|(manifest, decision)| {
             let key = manifest.object.key();
             let found = live.find(&key).cloned();
+            let mark = completed::mark(&manifest.object).filter(|_| !decision.hook);
+            let done = found.is_none()
+                && mark.as_ref().is_some_and(|mark| {
+                    let as_it_was = |last: &Object| {
+                        let before = judge(manifest.clone(), Some(last.clone()), decision.clone(), rules);
+                        before.difference.is_same()
+                    };
+                    job.completed.contains(mark) || live.finished.get(&key).is_some_and(as_it_was)
+                });
+            let judged = judge(manifest, found, decision, rules);
             Compared {
                 released: live.claims.released.contains(&key),
-                ..judge(manifest, found, decision, rules)
+                difference: match done {
+                    true => Difference::Same,
+                    false => judged.difference,
+                },
+                done,
+                mark,
+                ..judged
             }
         })
         .collect()
@@ -403,6 +446,8 @@ fn judge(manifest: Manifest, live: Option<Object>, mut decision: SyncDecision, r
         ignored,
         predecessors,
         recreate: false,
+        done: false,
+        mark: None,
         released: false,
         certainty: comparison.certainty,
     }

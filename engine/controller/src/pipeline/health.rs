@@ -84,11 +84,20 @@ impl Pipeline {
             message: String::new(),
             plugin: None,
         };
+        let done = || HealthVerdict {
+            status: HealthStatus::Healthy,
+            message: "it completed, and was removed after its time to live".to_owned(),
+            plugin: None,
+        };
         let judged: Vec<ObjectHealth> = lasting
             .iter()
             .map(|object| ObjectHealth {
                 object: object.reference(),
-                verdict: object.live.as_ref().map_or_else(missing, &verdict),
+                verdict: match &object.live {
+                    Some(live) => verdict(live),
+                    None if object.done => done(),
+                    None => missing(),
+                },
             })
             .collect();
         let uids: std::collections::BTreeSet<&str> = lasting

@@ -30,6 +30,8 @@ pub struct Live {
     pub members: Arc<BTreeMap<ObjectKey, Object>>,
     /// Desired objects that exist without it.
     pub others: BTreeMap<ObjectKey, Object>,
+    /// The last state of Jobs that completed and were then removed, as far as that was seen.
+    pub finished: BTreeMap<ObjectKey, Object>,
     /// What other applications want of all this.
     pub claims: Claimed,
 }
@@ -62,7 +64,11 @@ impl Claimed {
 
     /// Why a member must not be deleted.
     pub fn reason(&self, key: &ObjectKey) -> Option<&String> {
-        self.members.get(key).or(self.unsettled.as_ref())
+        let alias = || {
+            let claimed = self.members.iter().find(|(claimed, _)| may_be_one(claimed, key));
+            claimed.map(|(_, reason)| reason)
+        };
+        self.members.get(key).or_else(alias).or(self.unsettled.as_ref())
     }
 }
 
@@ -72,6 +78,11 @@ pub(crate) const BLOCKED: &str = "Blocked";
 /// Why an object is not deleted that another application wants.
 pub(crate) fn wanted_by(other: &ApplicationKey) -> String {
     format!("Application {other} wants it too, and takes it over once nobody else does")
+}
+
+/// True for two keys that may mean one object, which the server has in two API groups. Only its identity tells for certain.
+pub(crate) fn may_be_one(a: &ObjectKey, b: &ObjectKey) -> bool {
+    a.group_kind.kind == b.group_kind.kind && (&a.namespace, &a.name) == (&b.namespace, &b.name)
 }
 
 /// What an Application wants and cannot have, as its status says.
@@ -111,6 +122,26 @@ impl Live {
         Self {
             members: Arc::new(members),
             ..Self::default()
+        }
+    }
+
+    /// Leaves out members that are there a second time: the server has some objects in two API groups (an Event, an Ingress of old),
+    /// and one identity is one object. What stays is what the manifests name.
+    fn without_aliases(&mut self, manifests: &[Manifest]) {
+        let wanted: BTreeSet<ObjectKey> = manifests.iter().map(|manifest| manifest.object.key()).collect();
+        if self.members.keys().all(|key| wanted.contains(key)) {
+            return;
+        }
+        let uid = |key: &ObjectKey| self.find(key)?.metadata("uid").map(str::to_owned);
+        let uids: BTreeSet<String> = wanted.iter().filter_map(uid).collect();
+        let is_alias = |(key, object): &(&ObjectKey, &Object)| {
+            !wanted.contains(*key) && object.metadata("uid").is_some_and(|uid| uids.contains(uid))
+        };
+        let aliases = self.members.iter().filter(is_alias).map(|(key, _)| key.clone());
+        let aliases: Vec<ObjectKey> = aliases.collect();
+        if !aliases.is_empty() {
+            let members = Arc::make_mut(&mut self.members);
+            members.retain(|key, _| !aliases.contains(key));
         }
     }
 
@@ -213,6 +244,7 @@ impl Pipeline {
         let cluster = self.cluster_of(job)?;
         let kinds = self.cluster.kinds().await?;
         let missing = missing(&kinds, &live, manifests);
+        live.without_aliases(manifests);
         // Of a kind that is not served nothing could be missing.
         if missing.is_empty() && manifests.iter().all(|manifest| kinds.has(&manifest.object)) {
             let complete = Complete {
@@ -244,6 +276,7 @@ impl Pipeline {
             };
             place.insert(key, object);
         }
+        live.without_aliases(manifests);
         Ok(live)
     }
 }
@@ -361,6 +394,42 @@ mod tests {
         assert!(!complete.is_of(&[found[0].clone(), lock("e.com/v1", "b")], &manifests));
         let other = [manifests[0].clone(), manifest(lock("e.com/v1", "c"))];
         assert!(!complete.is_of(&found, &other));
+    }
+
+    /// Reported: an Event that Git moved from `v1` to `events.k8s.io/v1` was deleted under its old name.
+    #[test]
+    fn one_identity_is_one_object() {
+        let event = |api_version: &str, name: &str, uid: &str| {
+            let metadata = json!({"name": name, "uid": uid});
+            Object::new(json!({"apiVersion": api_version, "kind": "Event", "metadata": metadata})).unwrap()
+        };
+        let found = vec![
+            event("v1", "moved", "1"),
+            event("events.k8s.io/v1", "moved", "1"),
+            event("v1", "gone", "2"),
+            event("events.k8s.io/v1", "other", "3"),
+        ];
+        let manifests = [event("events.k8s.io/v1", "moved", "")].map(manifest);
+        let mut live = Live::of_members(found.clone(), &manifests);
+        live.without_aliases(&manifests);
+        let left: Vec<String> = live
+            .members
+            .values()
+            .map(|object| object.reference().to_string())
+            .collect();
+        assert_eq!(
+            left,
+            [
+                "Event gone",
+                "Event.events.k8s.io moved",
+                "Event.events.k8s.io other"
+            ]
+        );
+        // The one that Git has is known from elsewhere.
+        let mut live = Live::of_members(found[..1].to_vec(), &manifests);
+        live.others.insert(found[1].key(), found[1].clone());
+        live.without_aliases(&manifests);
+        assert!(live.members.is_empty());
     }
 
     #[test]

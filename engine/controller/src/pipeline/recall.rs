@@ -17,6 +17,7 @@ pub(crate) struct Grounds {
     key: ApplicationKey,
     spec: ApplicationSpec,
     synced: Option<String>,
+    completed: Vec<String>,
     intent: Intent,
     /// The plugins that were asked.
     policies: Vec<String>,
@@ -28,6 +29,7 @@ impl Grounds {
             key: job.key.clone(),
             spec: job.spec.clone(),
             synced: job.synced.clone(),
+            completed: job.completed.clone(),
             intent: intent.clone(),
             policies: plugins.digests(&job.spec.policies),
         }

@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sluice_model::application::ApplicationStatus;
 use sluice_model::applyset::{self, PART_OF_LABEL};
-use sluice_model::object::ObjectKey;
+use sluice_model::object::{GroupKind, Object, ObjectKey};
 use sluice_model::plan::ApplicationKey;
 
-use crate::pipeline::{Claimed, Live, denied, wanted_by};
+use crate::pipeline::{Claimed, Live, denied, may_be_one, wanted_by};
 
 /// What all Applications want.
 #[derive(Debug, Default)]
@@ -39,16 +39,50 @@ struct Wants {
     version: Option<u64>,
     /// None where that was never known.
     objects: Option<Arc<BTreeSet<ObjectKey>>>,
+    /// The kinds of those, each once.
+    kinds: Vec<GroupKind>,
+    /// What the cluster has of those, by which a wanted object is known under another key too; none where that was not looked at.
+    live: Option<Known>,
     /// What it wants and cannot have.
     denied: BTreeSet<ObjectKey>,
 }
 
+/// What an application found in the cluster of what it wants.
+#[derive(Debug)]
+struct Known {
+    members: Arc<BTreeMap<ObjectKey, Object>>,
+    others: BTreeMap<ObjectKey, Object>,
+}
+
+impl Known {
+    fn uid(&self, key: &ObjectKey) -> Option<&str> {
+        let object = self.members.get(key).or_else(|| self.others.get(key))?;
+        object.metadata("uid")
+    }
+}
+
 impl Wants {
-    fn wants(&self, key: &ObjectKey) -> bool {
-        match &self.objects {
-            Some(objects) => objects.contains(key),
-            None => self.denied.contains(key),
-        }
+    /// True where it wants the object, under this key or another: the server has some objects in two API groups, and tells them by
+    /// their identity. Where that is not known, what has the same kind, namespace and name may be the same.
+    fn wants(&self, key: &ObjectKey, object: &Object) -> bool {
+        let Some(objects) = &self.objects else {
+            return self.denied.iter().any(|denied| may_be_one(denied, key));
+        };
+        let under = |kind: &GroupKind| {
+            let other = ObjectKey {
+                group_kind: kind.clone(),
+                ..key.clone()
+            };
+            if !objects.contains(&other) {
+                return false;
+            }
+            let uid = self.live.as_ref().map(|live| live.uid(&other));
+            match uid {
+                Some(uid) => uid.is_some() && uid == object.metadata("uid"),
+                None => may_be_one(&other, key),
+            }
+        };
+        objects.contains(key) || self.kinds.iter().any(under)
     }
 }
 
@@ -98,8 +132,13 @@ impl Claims {
         let newer = wants.version != Some(version);
         let other = objects.is_some() && objects != wants.objects;
         wants.version = Some(version);
-        if objects.is_some() {
-            wants.objects = objects;
+        if let Some(objects) = objects.filter(|_| other) {
+            let mut kinds: Vec<GroupKind> = objects.iter().map(|key| key.group_kind.clone()).collect();
+            kinds.dedup();
+            wants.kinds = kinds;
+            wants.objects = Some(objects);
+            // It has not looked for those yet.
+            wants.live = None;
         }
         if !newer && !other {
             return Vec::new();
@@ -118,16 +157,22 @@ impl Claims {
     pub(crate) fn about(&self, key: &ApplicationKey, live: &Live, desired: &BTreeSet<ObjectKey>) -> Claimed {
         let mut all = self.lock();
         let mut claimed = Claimed::default();
+        if let Some(wants) = all.applications.get_mut(key) {
+            wants.live = Some(Known {
+                members: Arc::clone(&live.members),
+                others: live.others.clone(),
+            });
+        }
         let mut prunes = false;
-        for object in live.members.keys().filter(|object| !desired.contains(*object)) {
+        for (place, object) in live.members.iter().filter(|(place, _)| !desired.contains(*place)) {
             prunes = true;
             let claimant = all
                 .applications
                 .iter()
-                .find(|(other, wants)| *other != key && wants.wants(object));
+                .find(|(other, wants)| *other != key && wants.wants(place, object));
             if let Some((claimant, _)) = claimant {
                 let reason = wanted_by(claimant);
-                claimed.members.insert(object.clone(), reason);
+                claimed.members.insert(place.clone(), reason);
             }
         }
         claimed.unsettled = all.unsettled(key).filter(|_| prunes);
@@ -138,12 +183,7 @@ impl Claims {
             };
             denied = true;
             let owner = all.applications.values().find(|wants| wants.id == owner);
-            let lets_go = owner.is_some_and(|owner| {
-                owner
-                    .objects
-                    .as_ref()
-                    .is_some_and(|objects| !objects.contains(object))
-            });
+            let lets_go = owner.is_some_and(|owner| owner.objects.is_some() && !owner.wants(object, live));
             if lets_go {
                 claimed.released.insert(object.clone());
             }
@@ -178,7 +218,6 @@ impl All {
 mod tests {
     use super::*;
     use serde_json::json;
-    use sluice_model::Object;
     use sluice_model::application::ObjectState;
 
     fn application(name: &str) -> ApplicationKey {
@@ -266,6 +305,47 @@ mod tests {
             claims.about(&a, &members, &BTreeSet::new()).reason(&key("x")),
             None
         );
+    }
+
+    /// Reported: one object in two API groups was deleted under one although it was wanted under the other.
+    #[test]
+    fn an_object_in_two_groups_is_wanted_under_either() {
+        let event = |api_version: &str, name: &str, uid: &str| {
+            let labels = json!({PART_OF_LABEL: applyset::id("shop", "a")});
+            let metadata = json!({"name": name, "namespace": "shop", "uid": uid, "labels": labels});
+            Object::new(json!({"apiVersion": api_version, "kind": "Event", "metadata": metadata})).unwrap()
+        };
+        let (claims, _) = two();
+        let (a, b) = (application("a"), application("b"));
+        let (old, new) = (event("v1", "x", "1"), event("events.k8s.io/v1", "x", "1"));
+        let other = event("v1", "y", "2");
+        let members = Live::of_members(vec![old.clone(), other.clone()], &[]);
+        claims.say(&a, 1, Some(Arc::default()));
+        let wanted = BTreeSet::from([new.key(), event("events.k8s.io/v1", "y", "").key()]);
+        claims.say(&b, 1, Some(Arc::new(wanted.clone())));
+        let reason = |key: &ObjectKey| claims.about(&a, &members, &BTreeSet::new()).reason(key).is_some();
+        assert!(
+            reason(&old.key()) && reason(&other.key()),
+            "not looked at: it may be the same"
+        );
+        // It is the same in one case, and another in the other.
+        let theirs = Live {
+            others: [&new, &event("events.k8s.io/v1", "y", "3")]
+                .into_iter()
+                .map(|object| (object.key(), object.clone()))
+                .collect(),
+            ..Live::default()
+        };
+        let about = claims.about(&b, &theirs, &wanted);
+        assert!(
+            about.released.contains(&new.key()),
+            "its owner no longer wants it"
+        );
+        assert!(reason(&old.key()) && !reason(&other.key()));
+        // Its owner wants it as before, under the old group: then it is not to be had.
+        claims.say(&a, 2, Some(Arc::new([old.key()].into())));
+        claims.about(&a, &members, &[old.key()].into());
+        assert!(!claims.about(&b, &theirs, &wanted).released.contains(&new.key()));
     }
 
     #[test]

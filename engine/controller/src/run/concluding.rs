@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use sluice_apply::ApplyError;
+use sluice_apply::{ApplyError, Finished};
 use sluice_model::application::{
     APPROVED_PLAN_ANNOTATION, ApplicationStatus, OperationKind, OperationPhase, TERMINATE_ANNOTATION,
 };
@@ -50,10 +50,8 @@ impl Actor {
             self.healing.times += 1;
             self.healing.last = Some(Instant::now());
         }
-        if let Some(failure) = finished.failure {
-            return self
-                .failed_sync(status, job, &attempt, failure, stopped, &finished.outcomes)
-                .await;
+        if finished.failure.is_some() {
+            return self.failed_sync(status, job, &attempt, finished, stopped).await;
         }
         self.healing.overtaken = 0;
         if dry_run {
@@ -98,10 +96,18 @@ impl Actor {
         status: &mut ApplicationStatus,
         job: &Job,
         attempt: &Attempt,
-        failure: ApplyError,
+        finished: Finished,
         stopped: Option<Stop>,
-        outcomes: &[Outcome],
     ) -> bool {
+        let Finished {
+            outcomes,
+            sync_fail,
+            failure: Some(failure),
+            ..
+        } = finished
+        else {
+            return false;
+        };
         if self.shared.ending.is_cancelled() && matches!(failure, ApplyError::Abandoned { .. }) {
             // Still under way: whoever comes next sees it, and goes on.
             return false;
@@ -119,7 +125,7 @@ impl Actor {
             _ => OperationPhase::Failed,
         };
         let failure = PipelineError::Apply(failure);
-        let message = standing::failure(&failure);
+        let message = standing::with_hooks(standing::failure(&failure), &sync_fail);
         self.note_failure(&failure);
         self.failed_generation = self.generation();
         operation::finish(status, phase, message.clone());
@@ -142,7 +148,7 @@ impl Actor {
         }
         self.tell(happening, &message);
         if phase == OperationPhase::Terminated {
-            self.stop_hooks(job, attempt, outcomes).await;
+            self.stop_hooks(job, attempt, &outcomes).await;
             if self.remove_annotations(&[TERMINATE_ANNOTATION]).await.is_err() {
                 self.failures += 1;
             }

@@ -313,6 +313,7 @@ impl Actor {
         let live = Live {
             members: Arc::new(staying.into_iter().collect()),
             others: std::collections::BTreeMap::new(),
+            finished: std::collections::BTreeMap::new(),
             claims: live.claims,
         };
         let prepared = shared

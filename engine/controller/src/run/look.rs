@@ -8,14 +8,14 @@ use sluice_health::{Awaited, Expectation, ObjectHealth};
 use sluice_model::application::{ApplicationStatus, HealthState, Source};
 use sluice_model::decision::ApplyOptions;
 use sluice_model::manifest::Manifest;
-use sluice_model::object::{ObjectKey, ObjectRef};
+use sluice_model::object::{Object, ObjectKey, ObjectRef};
 use sluice_report::conditions::{self, Finding};
 use tokio::time::Instant;
 
 use super::actor::Actor;
 use super::{standing, trusting};
 use crate::error::PipelineError;
-use crate::pipeline::{HealthMemory, Intent, Job, Live, Prepared, Trusted};
+use crate::pipeline::{HealthMemory, Intent, Job, Live, Prepared, Trusted, marks};
 
 /// How soon to look again where time alone may change a verdict.
 const UNSETTLED: Duration = Duration::from_secs(15);
@@ -66,6 +66,8 @@ pub(crate) struct Memory {
     rendered: Option<(Rendering, Arc<Vec<Manifest>>)>,
     wanted: Option<Wanted>,
     judged: Option<Judged>,
+    /// Jobs that completed and were removed, until the status remembers them.
+    finished: BTreeMap<ObjectKey, Object>,
     /// How new the repository was at the last look.
     pub(super) version: u64,
 }
@@ -107,6 +109,7 @@ impl Actor {
         status: &mut ApplicationStatus,
         since: Instant,
     ) -> Option<Looked> {
+        job.completed.clone_from(&status.completed);
         let trusted = match self.trusted(job, status, since).await {
             Some(trusted) => trusted,
             None => {
@@ -188,6 +191,7 @@ impl Actor {
         let told = shared.claims.say(&self.key, self.memory.version, Some(desired));
         shared.ring(&told);
         let mut live = self.live(job, &manifests).await?;
+        live.finished = self.finished(job, &live, &manifests).await?;
         drop(turn);
         self.settle_claims(&mut live, &manifests).await;
         let _turn = shared.looking.acquire().await;
@@ -224,6 +228,7 @@ impl Actor {
         status.attention = standing::attention(&prepared, &health);
         status.pending_approval = standing::pending(&prepared.plan);
         status.sync.status = standing::sync_status(&prepared.plan);
+        status.completed = marks(&prepared.objects);
         status.deletion_hooks = prepared.objects.iter().any(super::farewell::is_deletion_hook);
         let commit = &trusted.revision.commit;
         status.sync.target = (status.sync.revision != *commit).then(|| commit.clone());
@@ -232,6 +237,7 @@ impl Actor {
             false => standing::synced(&prepared.plan, commit),
         };
         self.finding(status, conditions::SYNCED, synced);
+        self.memory.finished.clear();
         self.memory.judged = Some(Judged {
             commit: commit.clone(),
             manifests: Arc::clone(&manifests),
@@ -291,6 +297,21 @@ impl Actor {
         Ok(live)
     }
 
+    /// Of what is missing now, the Jobs that completed and were removed since the last look.
+    async fn finished(
+        &mut self,
+        job: &Job,
+        live: &Live,
+        manifests: &[Manifest],
+    ) -> Result<BTreeMap<ObjectKey, Object>, PipelineError> {
+        let kinds = self.shared.pipeline.kinds(job, manifests).await?;
+        let new = self.shared.observer.take_finished(&kinds, &job.applyset());
+        let finished = &mut self.memory.finished;
+        finished.extend(new.into_iter().map(|job| (job.key(), job)));
+        finished.retain(|key, _| live.find(key).is_none());
+        Ok(finished.clone())
+    }
+
     /// Gives other applications a moment to say what they want, where something is to be deleted.
     pub(crate) async fn settle_claims(&self, live: &mut Live, manifests: &[Manifest]) {
         let deadline = Instant::now() + OTHERS_MAY_TAKE;
@@ -328,6 +349,7 @@ impl Actor {
             | PipelineError::Destination { .. }
             | PipelineError::Spec { .. }
             | PipelineError::OutOfBounds { .. }
+            | PipelineError::Empty
             | PipelineError::Paused { .. }
             | PipelineError::Automated { .. }
             | PipelineError::NothingSelected { .. }

@@ -151,6 +151,9 @@ impl Actor {
                 asked: asked.join(", "),
             });
         }
+        if prepared.is_empty_by_mistake() {
+            return Err(PipelineError::Empty);
+        }
         let hooks = match request.resources.is_empty() || request.with_hooks {
             true => Hooks::Always,
             false => Hooks::Never,

@@ -294,6 +294,14 @@ pub(crate) fn summary(outcomes: &[Outcome]) -> String {
     }
 }
 
+/// The message of a failed sync, with those of its hooks for that case which failed as well.
+pub(crate) fn with_hooks(message: String, hooks: &[Outcome]) -> String {
+    let failed = hooks.iter().filter(|hook| hook.result == StepResult::Failed);
+    let lines =
+        failed.map(|hook| format!("\nthe SyncFail hook {} failed too: {}", hook.object, hook.message));
+    lines.fold(message, |message, line| message + &line)
+}
+
 /// How many objects an application owns.
 pub(crate) fn owned<'a>(members: impl Iterator<Item = &'a Object>) -> u32 {
     count(members.count())
@@ -429,6 +437,21 @@ mod tests {
         assert_eq!(
             (finding.status, finding.reason.as_str()),
             ("False", "Progressing")
+        );
+    }
+
+    /// Reported: a SyncFail hook that the server refused was told in the log alone.
+    #[test]
+    fn a_failed_hook_for_failures_is_told() {
+        let hook = |name: &str, result| Outcome {
+            object: object(name),
+            result,
+            message: "no such image".to_owned(),
+        };
+        let hooks = [hook("a", StepResult::Created), hook("b", StepResult::Failed)];
+        assert_eq!(
+            with_hooks("A05: refused".to_owned(), &hooks),
+            "A05: refused\nthe SyncFail hook Deployment.apps shop/b failed too: no such image"
         );
     }
 

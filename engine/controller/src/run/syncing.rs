@@ -377,6 +377,7 @@ impl Actor {
         Executed {
             finished: Finished {
                 outcomes: done,
+                sync_fail: Vec::new(),
                 held_done: false,
                 failure: Some(ApplyError::Abandoned { reason }),
             },

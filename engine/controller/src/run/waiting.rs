@@ -163,8 +163,14 @@ impl Waiting {
         });
         let known: std::collections::BTreeMap<ObjectKey, HealthVerdict> =
             live.iter().map(|object| object.key()).zip(verdicts).collect();
-        let missing = || HealthVerdict {
-            status: HealthStatus::Missing,
+        let finished = self.shared.observer.finished(&kinds, &self.job.applyset());
+        let finished: BTreeSet<ObjectKey> = finished.iter().map(Object::key).collect();
+        let absent = |object: &ObjectRef| HealthVerdict {
+            // A Job with a time to live may have ended and gone since the last look.
+            status: match finished.contains(&object.key()) {
+                true => HealthStatus::Healthy,
+                false => HealthStatus::Missing,
+            },
             message: String::new(),
             plugin: None,
         };
@@ -173,7 +179,10 @@ impl Waiting {
             .map(|object| {
                 (
                     object.clone(),
-                    known.get(&object.key()).cloned().unwrap_or_else(missing),
+                    known
+                        .get(&object.key())
+                        .cloned()
+                        .unwrap_or_else(|| absent(object)),
                 )
             })
             .collect())

@@ -12,6 +12,7 @@ mod definitions;
 mod deletion;
 mod examples;
 mod going_back;
+mod identity;
 mod keys;
 mod killed;
 mod lifecycle;
