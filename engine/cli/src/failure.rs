@@ -196,6 +196,15 @@ pub(crate) enum CliError {
         /// The file, `-` for stdin.
         path: PathBuf,
     },
+    /// An Application that is not written as its schema wants it.
+    #[error("{path}: the Application cannot be used")]
+    BadApplication {
+        /// The file, `stdin` for `-`; with the line where that is known.
+        path: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// A file that should hold an Application holds something else.
     #[error("{} holds no Application", .path.display())]
     NotAnApplication {
@@ -334,7 +343,7 @@ impl Coded for CliError {
             Self::Output(_) => &codes::OUTPUT,
             Self::Encode(_) => &codes::ENCODE,
             Self::NoObject { .. } => &codes::NO_OBJECT,
-            Self::NotAnApplication { .. } => &codes::NOT_AN_APPLICATION,
+            Self::NotAnApplication { .. } | Self::BadApplication { .. } => &codes::NOT_AN_APPLICATION,
             Self::NotAPlan { .. } => &codes::NOT_A_PLAN,
             Self::OfflineNeedsFile => &codes::OFFLINE_NEEDS_FILE,
             Self::NoApplication { .. } => &codes::NO_APPLICATION,

@@ -136,7 +136,6 @@ impl Cluster {
 }
 
 async fn configuration(options: &ConnectOptions) -> Result<Config, ClusterError> {
-    let invalid = |error: &dyn std::error::Error| ClusterError::Configuration { detail: chain(error) };
     let choice = KubeConfigOptions {
         context: options.context.clone(),
         ..KubeConfigOptions::default()
@@ -147,13 +146,22 @@ async fn configuration(options: &ConnectOptions) -> Result<Config, ClusterError>
         })?;
         return Config::from_custom_kubeconfig(file, &choice)
             .await
-            .map_err(|error| invalid(&error));
+            .map_err(|error| ClusterError::Configuration {
+                detail: format!("{}: {}", path.display(), chain(&error)),
+            });
     }
-    if options.context.is_some() || std::env::var_os("KUBECONFIG").is_some() {
+    let named = std::env::var_os("KUBECONFIG");
+    if options.context.is_some() || named.is_some() {
         // Asked for by name: never fall back to another cluster than the one that was meant.
+        let place = match &named {
+            Some(paths) => format!("KUBECONFIG={}", paths.to_string_lossy()),
+            None => "~/.kube/config".to_owned(),
+        };
         return Config::from_kubeconfig(&choice)
             .await
-            .map_err(|error| invalid(&error));
+            .map_err(|error| ClusterError::Configuration {
+                detail: format!("{place}: {}", chain(&error)),
+            });
     }
     match Config::from_kubeconfig(&choice).await {
         Ok(config) => Ok(config),

@@ -6,10 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use sluice_model::tree::Revision;
 use sluice_source::{Access, Fetched, Repositories, SourceError};
 use tokio::time::Instant;
 
 use crate::error::PipelineError;
+use crate::pipeline::blocking;
 
 /// How a repository is reached, with something that tells these credentials from others.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +29,14 @@ pub struct Mirror {
     pub repository: Arc<Fetched>,
     /// How often anything new was found in it until then. Whoever saw a lower number may have seen less.
     pub version: u64,
+}
+
+impl Mirror {
+    /// What a name means in it.
+    pub(crate) async fn resolve(&self, name: &str) -> Result<Result<Revision, SourceError>, PipelineError> {
+        let (reader, name) = (Arc::clone(&self.repository), name.to_owned());
+        blocking(move || reader.resolve(&name)).await
+    }
 }
 
 type Slot = Arc<tokio::sync::Mutex<Option<Attempt>>>;
@@ -70,14 +80,37 @@ impl Mirrors {
 
     /// The mirror of `url` as of `since` or later.
     pub async fn fetch(&self, url: &str, reach: &Reach, since: Instant) -> Result<Mirror, PipelineError> {
+        self.fetch_as(url, reach, Some(since), None).await
+    }
+
+    /// The mirror of `url` as it is now, with a reference or a commit that neither branches nor tags lead to.
+    pub async fn fetch_also(&self, url: &str, reach: &Reach, name: &str) -> Result<Mirror, PipelineError> {
+        self.fetch_as(url, reach, None, Some(name.to_owned())).await
+    }
+
+    async fn fetch_as(
+        &self,
+        url: &str,
+        reach: &Reach,
+        since: Option<Instant>,
+        also: Option<String>,
+    ) -> Result<Mirror, PipelineError> {
         let slot = self.slot(url, reach);
         let mut attempt = slot.lock().await;
-        if let Some(attempt) = attempt.as_ref().filter(|attempt| attempt.began >= since) {
+        if let Some(attempt) = attempt
+            .as_ref()
+            .filter(|attempt| since.is_some_and(|since| attempt.began >= since))
+        {
             return attempt.result.clone().map_err(PipelineError::Source);
         }
+        let is_of_all = also.is_none();
         let began = Instant::now();
         let (repositories, owned, access) = (self.repositories.clone(), url.to_owned(), reach.access.clone());
-        let fetched = tokio::task::spawn_blocking(move || repositories.fetch(&owned, &access)).await;
+        let fetched = tokio::task::spawn_blocking(move || match also {
+            Some(name) => repositories.fetch_also(&owned, &access, &name),
+            None => repositories.fetch(&owned, &access),
+        })
+        .await;
         let fetched = fetched.map_err(PipelineError::internal)?;
         let news = matches!(&fetched, Ok(fetched) if fetched.changed);
         let version = self.version(url, news);
@@ -87,10 +120,13 @@ impl Mirrors {
                 version,
             })
             .map_err(Arc::new);
-        *attempt = Some(Attempt {
-            began,
-            result: result.clone(),
-        });
+        // That one name cannot be had says nothing about the others.
+        if is_of_all || result.is_ok() {
+            *attempt = Some(Attempt {
+                began,
+                result: result.clone(),
+            });
+        }
         drop(attempt);
         if news {
             (self.on_news)(url, began);

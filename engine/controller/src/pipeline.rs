@@ -39,12 +39,12 @@ use sluice_model::tree::Revision;
 use sluice_model::{Application, applyset};
 use sluice_plugin_host::{PluginHost, SyncObject};
 use sluice_render::Scope;
-use sluice_source::Fetched;
+use sluice_source::{Fetched, SourceError, is_elsewhere};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::error::PipelineError;
-use crate::mirrors::{Mirror, Mirrors};
+use crate::mirrors::Mirrors;
 use crate::references::References;
 
 use memory::Memory;
@@ -232,17 +232,20 @@ impl Pipeline {
         // A name that is none is better said before the repository is asked.
         self.cluster_of(job)?;
         let reach = self.reach(job).await?;
-        let Mirror { repository, version } = self
-            .mirrors
-            .fetch(&job.spec.source.repo_url, &reach, since)
-            .await?;
-        let name = revision.unwrap_or_else(|| job.wanted()).to_owned();
-        let reader = Arc::clone(&repository);
-        let revision = blocking(move || reader.resolve(&name)).await??;
+        let url = &job.spec.source.repo_url;
+        let name = revision.unwrap_or_else(|| job.wanted());
+        let mut mirror = self.mirrors.fetch(url, &reach, since).await?;
+        let mut revision = mirror.resolve(name).await?;
+        if let Err(SourceError::UnknownRevision { .. }) = &revision
+            && is_elsewhere(name)
+        {
+            mirror = self.mirrors.fetch_also(url, &reach, name).await?;
+            revision = mirror.resolve(name).await?;
+        }
         Ok(Found {
-            revision,
-            version,
-            repository,
+            revision: revision?,
+            version: mirror.version,
+            repository: mirror.repository,
         })
     }
 

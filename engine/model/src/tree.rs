@@ -31,4 +31,6 @@ pub struct Tree {
     pub skipped: Vec<String>,
     /// Those of them that are submodules: other repositories, of which nothing is read.
     pub submodules: Vec<String>,
+    /// Those of them that are symbolic links to a folder of the same commit.
+    pub linked_folders: Vec<String>,
 }

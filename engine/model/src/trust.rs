@@ -45,21 +45,24 @@ impl CommitLinks {
     /// are not exactly that, or when another `tree` or `parent` line follows among the headers, so that no two
     /// readers can disagree about what a commit contains.
     pub fn read(bytes: &[u8], id_digits: usize) -> Option<Self> {
+        let links = Self::as_git(bytes, id_digits)?;
+        let headers = bytes
+            .split(|byte| *byte == b'\n')
+            .take_while(|line| !line.is_empty());
+        let mut later = headers.skip(1 + links.parents.len());
+        let is_another = |line: &[u8]| line.starts_with(b"parent ") || line.starts_with(b"tree ");
+        (!later.any(is_another)).then_some(links)
+    }
+
+    /// What Git itself follows, whatever comes after it: to walk a history, whose commits are judged elsewhere. None where
+    /// Git cannot walk on either.
+    pub fn as_git(bytes: &[u8], id_digits: usize) -> Option<Self> {
         let mut lines = bytes.split(|byte| *byte == b'\n');
         let tree = object_id(lines.next()?.strip_prefix(b"tree ")?, id_digits)?;
-        let mut parents = Vec::new();
-        let mut in_parents = true;
-        for line in lines {
-            if line.is_empty() {
-                break;
-            }
-            match line.strip_prefix(b"parent ") {
-                Some(parent) if in_parents => parents.push(object_id(parent, id_digits)?),
-                Some(_) => return None,
-                None if line.starts_with(b"tree ") => return None,
-                None => in_parents = false,
-            }
-        }
+        let parents = lines.map_while(|line| line.strip_prefix(b"parent "));
+        let parents = parents
+            .map(|parent| object_id(parent, id_digits))
+            .collect::<Option<_>>()?;
         Some(Self { tree, parents })
     }
 }

@@ -1,13 +1,15 @@
 //! One file's text to manifests.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 use sluice_model::manifest::{Manifest, Origin};
 use sluice_model::object::Object;
 
 use crate::document::Converter;
 use crate::error::{Problem, RenderError, RenderErrors};
-use crate::json;
 use crate::parse::{self, At, Node, NodeKind, Wrong};
+use crate::stream::{self, Document};
 
 /// How much is read before it is called too much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,29 +82,35 @@ pub fn decode_within(file: &str, bytes: &[u8], limits: &Limits) -> Result<Vec<Ma
         );
         return file.errors.into_result(Vec::new());
     };
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    match json::looks_like(text).then(|| json::parse(text)) {
-        Some(Ok(values)) => {
-            for (value, at) in values {
-                file.take(
-                    0,
-                    Found {
-                        value,
-                        at,
-                        items: Vec::new(),
-                    },
-                );
+    let parts = stream::parts(text);
+    let mut not_json = parts.not_json;
+    for (value, at) in parts.json {
+        file.take(
+            0,
+            Found {
+                value,
+                at,
+                items: Vec::new(),
+            },
+        );
+    }
+    for Document { lines_before, text } in parts.yaml {
+        match document(text, limits) {
+            Ok(found) => found.into_iter().for_each(|found| file.take(lines_before, found)),
+            // What looks like JSON and is neither is told as what its name says it is.
+            Err(_) if file.name.ends_with(".json") && not_json.is_some() => {
+                not_json
+                    .take()
+                    .into_iter()
+                    .for_each(|wrong| file.report(0, wrong));
             }
+            Err(wrong) => wrong
+                .into_iter()
+                .for_each(|wrong| file.report(lines_before, wrong)),
         }
-        Some(Err(wrong)) if file.name.ends_with(".json") => file.report(0, wrong),
-        Some(Err(_)) | None => {
-            for (line, text) in chunks(text) {
-                match chunk(text, limits) {
-                    Ok(found) => found.into_iter().for_each(|found| file.take(line, found)),
-                    Err(wrong) => wrong.into_iter().for_each(|wrong| file.report(line, wrong)),
-                }
-            }
-        }
+    }
+    for (lines_before, wrong) in parts.wrong {
+        file.report(lines_before, wrong);
     }
     file.errors.into_result(file.manifests)
 }
@@ -116,73 +124,40 @@ struct Found {
     items: Vec<At>,
 }
 
-/// The parts between the lines that begin with `---`, each with the number of lines before it. `kubectl` divides a stream
-/// in the same way, so an error in one document does not hide those of the next.
-fn chunks(text: &str) -> Vec<(u32, &str)> {
-    let mut chunks = Vec::new();
-    let (mut start, mut start_line, mut offset) = (0, 0u32, 0);
-    let mut only_directives = true;
-    for (number, line) in text.split_inclusive('\n').enumerate() {
-        let separator = line
-            .strip_prefix("---")
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with(|c: char| c.is_ascii_whitespace()));
-        if separator && !only_directives {
-            chunks.push((start_line, text.get(start..offset).unwrap_or_default()));
-            (start, start_line) = (offset, u32::try_from(number).unwrap_or(u32::MAX));
-        }
-        // A document that begins with `---` may have directives in front of it, which belong to it.
-        only_directives &= !separator && (line.starts_with(['%', '#']) || line.trim().is_empty());
-        if separator {
-            only_directives = false;
-        }
-        offset += line.len();
-    }
-    chunks.push((start_line, text.get(start..).unwrap_or_default()));
-    chunks
-}
-
-/// Decodes the text of one document.
-fn chunk(text: &str, limits: &Limits) -> Result<Vec<Found>, Vec<Wrong>> {
-    let body = text
-        .strip_prefix("---")
-        .filter(|rest| rest.starts_with(['\n', '\r']))
-        .unwrap_or(text);
-    if json::looks_like(body)
-        && let Ok(values) = json::parse(body)
-    {
-        return Ok(values
-            .into_iter()
-            .map(|(value, at)| Found {
-                value,
-                at,
-                items: Vec::new(),
-            })
-            .collect());
-    }
-    if let Some(wrong) = control_character(text) {
+/// Decodes the text of one document; none where it is empty.
+fn document(text: &str, limits: &Limits) -> Result<Option<Found>, Vec<Wrong>> {
+    let text = prepared(text);
+    if let Some(wrong) = control_character(&text) {
         return Err(vec![wrong]);
     }
-    let roots = parse::parse(text, limits.depth).map_err(|wrong| vec![wrong])?;
+    let Some(root) = parse::parse(&text, limits.depth).map_err(|wrong| vec![wrong])? else {
+        return Ok(None);
+    };
     let mut converter = Converter::new(limits.alias_nodes, limits.depth);
-    let mut found = Vec::new();
-    for root in roots {
-        let value = converter.value(&root);
-        found.push(Found {
-            value,
-            at: root.at,
-            items: items(&root),
-        });
+    let value = converter.value(&root);
+    if converter.wrong.is_empty() {
+        let (at, items) = (root.at, items(&root));
+        return Ok(Some(Found { value, at, items }));
     }
-    match converter.wrong.is_empty() {
-        true => Ok(found),
-        false => {
-            let mut wrong = converter.wrong;
-            // What stands in an anchor is found again with every alias of it.
-            wrong.sort_by_key(|wrong| (wrong.at.line, wrong.at.column));
-            wrong.dedup_by(|a, b| a.at == b.at && a.problem == b.problem);
-            Err(wrong)
+    let mut wrong = converter.wrong;
+    // What stands in an anchor is found again with every alias of it.
+    wrong.sort_by_key(|wrong| (wrong.at.line, wrong.at.column));
+    wrong.dedup_by(|a, b| a.at == b.at && a.problem == b.problem);
+    Err(wrong)
+}
+
+/// As `kubectl` hands it to its parser: without a byte order mark, line breaks of Windows as those of Unix, and the last line
+/// ended.
+pub(crate) fn prepared(text: &str) -> Cow<'_, str> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.contains("\r\n") || !text.ends_with('\n') {
+        let mut text = text.replace("\r\n", "\n");
+        if !text.ends_with('\n') {
+            text.push('\n');
         }
+        return text.into();
     }
+    text.into()
 }
 
 /// The first character that YAML does not allow in a text at all, or that ends a line to some readers and not to others:
@@ -206,6 +181,10 @@ fn control_character(text: &str) -> Option<Wrong> {
             format!(
                 "the character U+{code:04X} ends a line to some and not to others; write `\\u{code:04x}` in double quotes"
             )
+        }
+        '\u{feff}' => {
+            "a byte order mark (U+FEFF) within a document; remove it, or write `\\ufeff` in double quotes"
+                .to_owned()
         }
         _ => format!("the character U+{code:04X} is not allowed"),
     };
@@ -277,8 +256,21 @@ impl File<'_> {
 
     /// Takes an object, or the objects of a list.
     fn object(&mut self, mut value: Value, at: At, depth: usize, item_at: &dyn Fn(usize) -> Option<At>) {
-        let Some(entries) = list_entries(&mut value) else {
+        let not_an_object = |reason: String| Wrong {
+            at,
+            problem: Problem::NotAnObject { reason },
+        };
+        let entries = match list_entries(&mut value) {
+            Ok(entries) => entries,
+            Err(reason) => return self.report(0, not_an_object(reason.to_owned())),
+        };
+        let Some(entries) = entries else {
             match Object::new(value) {
+                // `kubectl` refuses it; everything after the first slash would be the version here.
+                Ok(object) if object.version().contains('/') => {
+                    let reason = "a document is no Kubernetes object: `apiVersion` has more than one `/`";
+                    self.report(0, not_an_object(reason.to_owned()));
+                }
                 Ok(object) => {
                     let origin = Origin {
                         file: self.name.to_owned(),
@@ -288,13 +280,7 @@ impl File<'_> {
                 }
                 Err(missing) => {
                     let reason = format!("a document is no Kubernetes object: {missing}");
-                    self.report(
-                        0,
-                        Wrong {
-                            at,
-                            problem: Problem::NotAnObject { reason },
-                        },
-                    );
+                    self.report(0, not_an_object(reason));
                 }
             }
             return;
@@ -318,8 +304,10 @@ impl File<'_> {
 
 /// The entries of a `List` or of a list of one kind, such as `ConfigMapList`, whose entries may leave out what kind they
 /// are of. None for anything else.
-fn list_entries(value: &mut Value) -> Option<Vec<Value>> {
-    let map = value.as_object_mut()?;
+fn list_entries(value: &mut Value) -> Result<Option<Vec<Value>>, &'static str> {
+    let Some(map) = value.as_object_mut() else {
+        return Ok(None);
+    };
     let text = |key: &str| {
         map.get(key)
             .and_then(Value::as_str)
@@ -327,13 +315,16 @@ fn list_entries(value: &mut Value) -> Option<Vec<Value>> {
             .to_owned()
     };
     let (api_version, kind) = (text("apiVersion"), text("kind"));
-    let of = kind.strip_suffix("List")?;
-    let untyped = of.is_empty() && api_version == "v1";
-    let mut entries = match map.get_mut("items") {
-        Some(Value::Array(entries)) => std::mem::take(entries),
-        Some(Value::Null) | None if untyped => Vec::new(),
-        Some(_) | None => return None,
+    let of = kind.strip_suffix("List");
+    let untyped = of == Some("") && api_version == "v1";
+    let mut entries = match (of, map.get_mut("items")) {
+        (Some(_), Some(Value::Array(entries))) => std::mem::take(entries),
+        (Some(_), Some(Value::Null)) => Vec::new(),
+        (_, None) if untyped => Vec::new(),
+        (_, None) => return Ok(None),
+        (_, Some(_)) => return Err(NO_LIST),
     };
+    let of = of.unwrap_or_default();
     for entry in entries.iter_mut().filter_map(Value::as_object_mut) {
         if !of.is_empty() {
             entry
@@ -342,8 +333,11 @@ fn list_entries(value: &mut Value) -> Option<Vec<Value>> {
             entry.entry("kind").or_insert_with(|| of.into());
         }
     }
-    Some(entries)
+    Ok(Some(entries))
 }
+
+const NO_LIST: &str =
+    "a document has `items` and is no list of objects; `kubectl` takes it for one, whatever its kind";
 
 #[cfg(test)]
 mod tests;

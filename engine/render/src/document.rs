@@ -210,7 +210,7 @@ impl Converter {
 fn is_merge(key: &Node) -> bool {
     match &key.kind {
         NodeKind::Scalar { text, plain, tag } => {
-            text == "<<" && matches!((plain, tag.as_deref()), (true, None) | (_, Some("!!merge")))
+            text == "<<" && matches!((plain, tag.as_deref()), (true, None) | (_, Some("!" | "!!merge")))
         }
         NodeKind::List { .. } | NodeKind::Map { .. } | NodeKind::Alias(_) => false,
     }

@@ -94,6 +94,11 @@ pub enum Problem {
     /// A manifest that is a symbolic link or lies in a submodule.
     #[error("is a symbolic link or a submodule, which are not followed")]
     NotFollowed,
+    /// A folder to be looked into that is a symbolic link.
+    #[error(
+        "is a symbolic link to a folder, which is not followed: nothing in it would be read, and what came from it would be pruned"
+    )]
+    LinkedFolder,
     /// The content is kept elsewhere, by Git LFS.
     #[error("is a pointer of Git LFS: its content is not in the repository")]
     Pointer,
@@ -159,7 +164,7 @@ pub mod codes {
     pub const SYNTAX: ErrorCode = code(
         "R01",
         "a manifest cannot be parsed",
-        "correct the file at the line and column given; `kubectl apply --dry-run=client -f FILE` reads it the same way",
+        "correct the file at the line and column given; text that has `: `, ` #`, brackets or a tab in it is safe in quotes",
     );
     /// See [`super::Problem::NotText`].
     pub const NOT_TEXT: ErrorCode = code(
@@ -206,14 +211,14 @@ pub mod codes {
     /// See [`super::Problem::NotFollowed`].
     pub const NOT_FOLLOWED: ErrorCode = code(
         "R09",
-        "a manifest is a symbolic link or in a submodule",
-        "commit the file itself, or exclude the path",
+        "a manifest or a folder is a symbolic link, or in a submodule",
+        "commit the files themselves, or exclude the path (`directory.exclude`)",
     );
     /// See [`super::Problem::OtherTool`].
     pub const OTHER_TOOL: ErrorCode = code(
         "R10",
         "the folder is written for Kustomize or Helm",
-        "commit the rendered manifests (`kustomize build`, `helm template`) to a folder and point the application at that",
+        "commit the rendered manifests (`kustomize build`, `helm template`) to a folder and point the application at that; a folder below it is left out as a whole (`directory.exclude: 'FOLDER/*'`), for without its own file it would be applied unrendered",
     );
     /// See [`super::Problem::Duplicate`].
     pub const DUPLICATE: ErrorCode = code(
@@ -231,7 +236,7 @@ pub mod codes {
     pub const METADATA: ErrorCode = code(
         "R14",
         "the metadata of an object is malformed",
-        "names are text in lower case, labels and annotations are maps of text; quote numbers and booleans",
+        "`name` and `namespace` are text, `labels` and `annotations` are maps whose values are text: quote numbers and booleans (`\"1\"`, `\"true\"`)",
     );
     /// See [`super::Problem::Pointer`].
     pub const POINTER: ErrorCode = code(
@@ -277,7 +282,7 @@ impl Problem {
             Self::TooLarge { .. } | Self::TooMuch { .. } => &codes::TOO_LARGE,
             Self::NotAnObject { .. } => &codes::NOT_AN_OBJECT,
             Self::Pattern { .. } => &codes::PATTERN,
-            Self::NotFollowed => &codes::NOT_FOLLOWED,
+            Self::NotFollowed | Self::LinkedFolder => &codes::NOT_FOLLOWED,
             Self::OtherTool { .. } => &codes::OTHER_TOOL,
             Self::Duplicate { .. } => &codes::DUPLICATE,
             Self::UnknownKind { .. } => &codes::UNKNOWN_KIND,
@@ -343,6 +348,11 @@ impl RenderErrors {
     /// In the order of files and lines.
     pub fn iter(&self) -> impl Iterator<Item = &RenderError> {
         self.0.iter()
+    }
+
+    /// What is wrong with several files, as one.
+    pub fn all(errors: impl IntoIterator<Item = Self>) -> Self {
+        Self(errors.into_iter().flat_map(|errors| errors.0).collect())
     }
 
     /// How many.

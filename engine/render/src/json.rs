@@ -11,22 +11,45 @@ use crate::error::Problem;
 use crate::parse::{At, Wrong};
 use crate::scalar;
 
-/// True for text that begins as a JSON object does.
-pub(crate) fn looks_like(text: &str) -> bool {
-    text.trim_start().starts_with('{')
+/// What a text has of JSON values from its beginning on.
+pub(crate) struct Values {
+    /// The values, each with the place where it begins.
+    pub(crate) found: Vec<(Value, At)>,
+    /// Where the last of them ends.
+    pub(crate) end: usize,
+    /// Why there are no more, where the text goes on.
+    pub(crate) stop: Option<Stop>,
 }
 
-/// The values of the stream, each with the place where it begins.
-pub(crate) fn parse(text: &str) -> Result<Vec<(Value, At)>, Wrong> {
+/// What keeps a text from being JSON.
+pub(crate) enum Stop {
+    /// It is not, from here on.
+    NotJson(Wrong),
+    /// It is, and is refused all the same.
+    Refused(Wrong),
+}
+
+/// Reads the values that a text begins with.
+pub(crate) fn values(text: &str) -> Values {
     let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Strict>();
-    let mut values = Vec::new();
+    let mut values = Values {
+        found: Vec::new(),
+        end: 0,
+        stop: None,
+    };
     loop {
         let rest = text.get(stream.byte_offset()..).unwrap_or_default();
         let start = text.len() - rest.trim_start().len();
         match stream.next() {
-            None => return Ok(values),
-            Some(Ok(Strict(value))) => values.push((value, place(text, start))),
-            Some(Err(error)) => return Err(wrong(&error)),
+            None => return values,
+            Some(Ok(Strict(value))) => {
+                values.found.push((value, place(text, start)));
+                values.end = stream.byte_offset();
+            }
+            Some(Err(error)) => {
+                values.stop = Some(stop(&error));
+                return values;
+            }
         }
     }
 }
@@ -44,7 +67,7 @@ fn place(text: &str, offset: usize) -> At {
 /// Marks the message of a duplicate key, since an error of serde carries nothing but text.
 const DUPLICATE: &str = "\u{0}duplicate\u{0}";
 
-fn wrong(error: &serde_json::Error) -> Wrong {
+fn stop(error: &serde_json::Error) -> Stop {
     let clamp = |number: usize| u32::try_from(number.max(1)).unwrap_or(u32::MAX);
     let at = At {
         line: clamp(error.line()),
@@ -54,17 +77,27 @@ fn wrong(error: &serde_json::Error) -> Wrong {
     let reason = full
         .rsplit_once(" at line ")
         .map_or(full.as_str(), |(reason, _)| reason);
-    let problem = match reason.split_once(DUPLICATE) {
-        Some((_, key)) => Problem::DuplicateKey {
+    if let Some((_, key)) = reason.split_once(DUPLICATE) {
+        let problem = Problem::DuplicateKey {
             key: key.to_owned(),
             first_line: 0,
-        },
-        None => Problem::Syntax {
-            reason: format!("JSON: {reason}"),
-        },
-    };
-    Wrong { at, problem }
+        };
+        return Stop::Refused(Wrong { at, problem });
+    }
+    let reason = format!("JSON: {reason}");
+    if reason.contains("recursion limit") {
+        let problem = Problem::TooLarge { reason };
+        return Stop::Refused(Wrong { at, problem });
+    }
+    let problem = Problem::Syntax { reason };
+    match REFUSED.iter().any(|refused| full.contains(refused)) {
+        true => Stop::Refused(Wrong { at, problem }),
+        false => Stop::NotJson(Wrong { at, problem }),
+    }
 }
+
+/// Half a character as an escape, which Go replaces by U+FFFD; and numbers that no double holds.
+const REFUSED: [&str; 3] = ["surrogate", "hex escape", "number out of range"];
 
 /// A value in which no key is given twice and whole numbers are integers.
 struct Strict(Value);

@@ -19,9 +19,12 @@ mod error;
 mod json;
 mod metadata;
 mod parse;
+mod place;
 mod scalar;
 mod select;
 mod settle;
+mod stream;
+mod yaml;
 
 use sluice_model::application::Source;
 use sluice_model::manifest::Manifest;
@@ -30,6 +33,7 @@ use sluice_model::trust::Verified;
 
 pub use decode::{Limits, decode, decode_within};
 pub use error::{Place, Problem, RenderError, RenderErrors, codes};
+pub use place::key as place_of_key;
 pub use settle::{Scope, Scopes, settle};
 
 /// Reads the manifests of a verified tree: the files that `source` selects, in the order of their paths, and within a
@@ -65,7 +69,7 @@ pub fn render(tree: &Verified<Tree>, source: &Source) -> Result<Vec<Manifest>, R
                     Ok(found) => {
                         found
                             .iter()
-                            .flat_map(metadata::check)
+                            .flat_map(|manifest| metadata::check(manifest, bytes))
                             .for_each(|error| errors.push(error));
                         manifests.extend(found);
                     }

@@ -4,12 +4,16 @@ use serde_json::Value;
 use sluice_model::manifest::Manifest;
 
 use crate::error::{Problem, RenderError};
+use crate::place;
 
-/// What is wrong with the metadata of a manifest that is to be applied.
-pub(crate) fn check(manifest: &Manifest) -> Vec<RenderError> {
+/// What is wrong with the metadata of a manifest that is to be applied. `bytes` is the file that it stands in.
+pub(crate) fn check(manifest: &Manifest, bytes: &[u8]) -> Vec<RenderError> {
     let object = &manifest.object;
     let mut problems = Vec::new();
-    let mut wrong = |reason: String| problems.push(Problem::Metadata { reason });
+    let mut wrong = |path: &[&str], reason: String| {
+        let path = path.iter().map(|key| (*key).to_owned()).collect();
+        problems.push((Problem::Metadata { reason }, path));
+    };
     let metadata = match object.value().get("metadata") {
         Some(Value::Object(metadata)) => metadata,
         None | Some(Value::Null) => {
@@ -21,14 +25,17 @@ pub(crate) fn check(manifest: &Manifest) -> Vec<RenderError> {
             )];
         }
         Some(other) => {
-            wrong(format!("`metadata` is {}, not a map", kind(other)));
-            return located(manifest, problems);
+            wrong(&["metadata"], format!("`metadata` is {}, not a map", kind(other)));
+            return located(manifest, bytes, problems);
         }
     };
     for field in ["name", "generateName", "namespace"] {
         match metadata.get(field) {
             None | Some(Value::Null | Value::String(_)) => {}
-            Some(other) => wrong(format!("`metadata.{field}` is {}, not text", kind(other))),
+            Some(other) => wrong(
+                &["metadata", field],
+                format!("`metadata.{field}` is {}, not text", kind(other)),
+            ),
         }
     }
     for field in ["labels", "annotations"] {
@@ -39,13 +46,16 @@ pub(crate) fn check(manifest: &Manifest) -> Vec<RenderError> {
                     .iter()
                     .filter(|(_, value)| !value.is_string() && !value.is_null())
                 {
-                    wrong(format!(
-                        "`metadata.{field}` has `{key}` as {}, not text",
-                        kind(value)
-                    ));
+                    wrong(
+                        &["metadata", field, key],
+                        format!("`metadata.{field}` has `{key}` as {}, not text", kind(value)),
+                    );
                 }
             }
-            Some(other) => wrong(format!("`metadata.{field}` is {}, not a map", kind(other))),
+            Some(other) => wrong(
+                &["metadata", field],
+                format!("`metadata.{field}` is {}, not a map", kind(other)),
+            ),
         }
     }
     let named = ["name", "generateName"]
@@ -53,13 +63,20 @@ pub(crate) fn check(manifest: &Manifest) -> Vec<RenderError> {
         .any(|field| metadata.get(*field).is_some_and(|name| name != ""));
     if !named {
         let reason = "has no `metadata.name`".to_owned();
-        problems.push(Problem::NotAnObject { reason });
+        problems.push((Problem::NotAnObject { reason }, Vec::new()));
     }
-    located(manifest, problems)
+    located(manifest, bytes, problems)
 }
 
-fn located(manifest: &Manifest, problems: Vec<Problem>) -> Vec<RenderError> {
-    let about = |problem| RenderError::about(&manifest.origin, manifest.object.reference(), problem);
+/// Errors with the places of the keys that they are about.
+fn located(manifest: &Manifest, bytes: &[u8], problems: Vec<(Problem, Vec<String>)>) -> Vec<RenderError> {
+    let about = |(problem, path): (Problem, Vec<String>)| {
+        let mut error = RenderError::about(&manifest.origin, manifest.object.reference(), problem);
+        if let Some(at) = place::within(bytes, manifest.origin.line, &path) {
+            (error.place.line, error.place.column) = (at.line, at.column);
+        }
+        error
+    };
     problems.into_iter().map(about).collect()
 }
 

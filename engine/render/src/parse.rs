@@ -1,14 +1,13 @@
 //! The text of one document to a tree of nodes that know where they stand.
 //!
-//! Built from the parser's events rather than by a YAML library, because places, scalar styles and duplicate keys are
-//! needed and because `kubectl`'s reading of scalars is not YAML 1.2's.
+//! Built from the scanner's tokens rather than by a YAML library, because places, scalar styles and duplicate keys are
+//! needed and because `kubectl`'s reading is not that of YAML 1.2.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
-
 use crate::error::Problem;
+use crate::yaml::{Fault, Mark, Placed, Scanner, Token};
 
 /// A value with its place.
 #[derive(Debug)]
@@ -37,11 +36,14 @@ pub(crate) enum NodeKind {
         tag: Option<String>,
     },
     Map {
-        entries: Vec<(Rc<Node>, Rc<Node>)>,
+        entries: Entries,
         tag: Option<String>,
     },
     Alias(Rc<Node>),
 }
+
+/// The keys of a map with their values, as they are written.
+pub(crate) type Entries = Vec<(Rc<Node>, Rc<Node>)>;
 
 /// Something wrong, and where.
 #[derive(Debug)]
@@ -50,183 +52,378 @@ pub(crate) struct Wrong {
     pub(crate) problem: Problem,
 }
 
-/// The roots of the documents in `text`; most often one. `depth` bounds how far they nest.
-pub(crate) fn parse(text: &str, depth: usize) -> Result<Vec<Rc<Node>>, Wrong> {
-    let mut builder = Builder {
-        roots: Vec::new(),
-        open: Vec::new(),
+/// The root of the document in `text`; none where it holds none. `depth` bounds how far it nests.
+pub(crate) fn parse(text: &str, depth: usize) -> Result<Option<Rc<Node>>, Wrong> {
+    let mut parser = Parser {
+        scanner: Scanner::new(text),
         anchors: BTreeMap::new(),
         depth,
+        left: depth,
     };
-    let mut parser: Parser<'_, StrInput<'_>> = Parser::new_from_str(text);
-    while let Some(next) = parser.next_event() {
-        let (event, span) = next.map_err(|error| Wrong {
-            at: at(error.marker().line(), error.marker().col()),
-            problem: match error.info() {
-                // The scanner has a limit of its own on brackets.
-                reason if reason.contains("recursion limit") => Problem::TooLarge {
-                    reason: reason.to_owned(),
-                },
-                reason => Problem::Syntax {
-                    reason: reason.to_owned(),
-                },
-            },
-        })?;
-        if !builder.take(event, span)? {
-            break;
+    parser.document()
+}
+
+/// What YAML itself calls its tags.
+const YAML: &str = "tag:yaml.org,2002:";
+
+struct Parser<'a> {
+    scanner: Scanner<'a>,
+    /// Finished nodes by their anchor; none while the node is still open.
+    anchors: BTreeMap<String, Option<Rc<Node>>>,
+    depth: usize,
+    left: usize,
+}
+
+/// What stands before a node.
+#[derive(Default)]
+struct Properties {
+    anchor: Option<String>,
+    tag: Option<String>,
+}
+
+impl Parser<'_> {
+    fn document(&mut self) -> Result<Option<Rc<Node>>, Wrong> {
+        let root = match self.peek()? {
+            Token::StreamEnd => return Ok(None),
+            Token::DocumentStart => {
+                self.next()?;
+                match self.peek()? {
+                    Token::DocumentStart | Token::DocumentEnd | Token::StreamEnd => self.empty()?,
+                    _ => self.node(true, false)?,
+                }
+            }
+            _ => self.node(true, false)?,
+        };
+        let mut rest = Ok(self.next()?);
+        if rest.as_ref().is_ok_and(|end| end.token == Token::DocumentEnd) {
+            rest = self.scanner.next();
+        }
+        // `kubectl` drops what is left, whatever it is, without a word.
+        let mark = match rest {
+            Ok(Placed {
+                token: Token::StreamEnd,
+                ..
+            }) => return Ok(Some(root)),
+            Ok(Placed { mark, .. }) | Err(Fault { mark, .. }) => mark,
+        };
+        let reason = "the document has ended before this; `kubectl` would leave out what follows. Begin a new one with `---`";
+        Err(fault(reason, mark))
+    }
+
+    /// A value. `block` where one may begin that is written by indentation; `indentless` where a list's entries may stand at
+    /// the column of the map around it.
+    fn node(&mut self, block: bool, indentless: bool) -> Result<Rc<Node>, Wrong> {
+        let mark = self.mark()?;
+        if matches!(self.peek()?, Token::Alias(_)) {
+            let Placed {
+                token: Token::Alias(name),
+                ..
+            } = self.next()?
+            else {
+                return Err(fault(NO_CONTENT, mark));
+            };
+            return self.alias(&name, mark);
+        }
+        let properties = self.properties()?;
+        let Placed { token, mark: here } = self.scanner.peek().map_err(wrong)?;
+        match token {
+            Token::BlockEntry if indentless => self.collection(mark, properties, Self::indentless_list),
+            Token::Scalar { .. } => {
+                let Token::Scalar { text, plain } = self.next()?.token else {
+                    return Err(fault(NO_CONTENT, mark));
+                };
+                let tag = properties.tag.clone();
+                Ok(self.finish(NodeKind::Scalar { text, plain, tag }, mark, properties))
+            }
+            Token::FlowSequenceStart => self.collection(mark, properties, Self::flow_list),
+            Token::FlowMappingStart => self.collection(mark, properties, Self::flow_map),
+            Token::BlockSequenceStart if block => self.collection(mark, properties, Self::block_list),
+            Token::BlockMappingStart if block => self.collection(mark, properties, Self::block_map),
+            _ if properties.anchor.is_some() || properties.tag.is_some() => {
+                let kind = NodeKind::Scalar {
+                    text: String::new(),
+                    plain: true,
+                    tag: properties.tag.clone(),
+                };
+                Ok(self.finish(kind, mark, properties))
+            }
+            _ => Err(fault(NO_CONTENT, *here)),
         }
     }
-    Ok(builder.roots)
-}
 
-fn at(line: usize, column: usize) -> At {
-    let clamp = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    At {
-        line: clamp(line.max(1)),
-        column: clamp(column.saturating_add(1)),
+    fn alias(&self, name: &str, mark: Mark) -> Result<Rc<Node>, Wrong> {
+        let reason = match self.anchors.get(name) {
+            Some(Some(node)) => {
+                let kind = NodeKind::Alias(Rc::clone(node));
+                return Ok(Rc::new(Node { kind, at: at(mark) }));
+            }
+            Some(None) => "an anchor contains itself".to_owned(),
+            None => format!("no anchor `{name}` before this in the document"),
+        };
+        Err(Wrong {
+            at: at(mark),
+            problem: Problem::Alias { reason },
+        })
     }
-}
 
-struct Builder {
-    roots: Vec<Rc<Node>>,
-    open: Vec<Open>,
-    /// Finished nodes by the parser's number of their anchor; none while the node is still open.
-    anchors: BTreeMap<usize, Option<Rc<Node>>>,
-    depth: usize,
-}
-
-/// A collection whose end has not come yet.
-struct Open {
-    at: At,
-    anchor: usize,
-    tag: Option<String>,
-    content: Content,
-}
-
-enum Content {
-    List(Vec<Rc<Node>>),
-    Map {
-        entries: Vec<(Rc<Node>, Rc<Node>)>,
-        key: Option<Rc<Node>>,
-    },
-}
-
-impl Builder {
-    /// Takes one event; false at the end.
-    fn take(&mut self, event: Event<'_>, span: Span) -> Result<bool, Wrong> {
-        let at = at(span.start.line(), span.start.col());
-        match event {
-            Event::Nothing | Event::StreamStart | Event::DocumentEnd => {}
-            Event::DocumentStart(_) => self.anchors.clear(),
-            Event::StreamEnd => return Ok(false),
-            Event::Alias(id) => {
-                let problem = |reason: &str| Problem::Alias {
-                    reason: reason.to_owned(),
-                };
-                let target = match self.anchors.get(&id) {
-                    Some(Some(node)) => Rc::clone(node),
-                    Some(None) => {
-                        return Err(Wrong {
-                            at,
-                            problem: problem("an anchor contains itself"),
-                        });
+    /// An anchor and a tag, in either order.
+    fn properties(&mut self) -> Result<Properties, Wrong> {
+        let mut properties = Properties::default();
+        for _ in 0..2 {
+            match self.peek()? {
+                Token::Anchor(_) if properties.anchor.is_none() => {
+                    if let Token::Anchor(name) = self.next()?.token {
+                        properties.anchor = Some(name);
                     }
-                    None => {
-                        return Err(Wrong {
-                            at,
-                            problem: problem("no such anchor in this document"),
-                        });
+                }
+                Token::Tag { .. } if properties.tag.is_none() => {
+                    let Placed { token, mark } = self.next()?;
+                    if let Token::Tag { handle, suffix } = token {
+                        properties.tag = Some(tag(&handle, &suffix, mark)?);
                     }
-                };
-                self.finish(
-                    Node {
-                        kind: NodeKind::Alias(target),
-                        at,
-                    },
-                    0,
-                );
+                }
+                _ => break,
             }
-            Event::Scalar(text, style, anchor, tag) => {
-                let plain = style == ScalarStyle::Plain;
-                let kind = NodeKind::Scalar {
-                    text: text.into_owned(),
-                    plain,
-                    tag: short(tag.as_deref()),
-                };
-                self.finish(Node { kind, at }, anchor);
-            }
-            Event::SequenceStart(anchor, tag) => {
-                self.start(at, anchor, short(tag.as_deref()), Content::List(Vec::new()))?;
-            }
-            Event::MappingStart(anchor, tag) => {
-                let content = Content::Map {
-                    entries: Vec::new(),
-                    key: None,
-                };
-                self.start(at, anchor, short(tag.as_deref()), content)?;
-            }
-            Event::SequenceEnd | Event::MappingEnd => {
-                if let Some(Open {
-                    at,
-                    anchor,
-                    tag,
-                    content,
-                }) = self.open.pop()
-                {
-                    let kind = match content {
-                        Content::List(entries) => NodeKind::List { entries, tag },
-                        Content::Map { entries, .. } => NodeKind::Map { entries, tag },
-                    };
-                    self.finish(Node { kind, at }, anchor);
+        }
+        Ok(properties)
+    }
+
+    fn collection(
+        &mut self,
+        mark: Mark,
+        properties: Properties,
+        read: fn(&mut Self, Option<String>) -> Result<NodeKind, Wrong>,
+    ) -> Result<Rc<Node>, Wrong> {
+        let Some(left) = self.left.checked_sub(1) else {
+            let reason = format!("more than {} maps and lists within each other", self.depth);
+            return Err(Wrong {
+                at: at(mark),
+                problem: Problem::TooLarge { reason },
+            });
+        };
+        if let Some(anchor) = &properties.anchor {
+            self.anchors.insert(anchor.clone(), None);
+        }
+        self.left = left;
+        let kind = read(self, properties.tag.clone())?;
+        self.left += 1;
+        Ok(self.finish(kind, mark, properties))
+    }
+
+    fn finish(&mut self, kind: NodeKind, mark: Mark, properties: Properties) -> Rc<Node> {
+        let node = Rc::new(Node { kind, at: at(mark) });
+        if let Some(anchor) = properties.anchor {
+            self.anchors.insert(anchor, Some(Rc::clone(&node)));
+        }
+        node
+    }
+
+    fn block_list(&mut self, tag: Option<String>) -> Result<NodeKind, Wrong> {
+        self.next()?;
+        let mut entries = Vec::new();
+        loop {
+            let Placed { token, mark } = self.next()?;
+            match token {
+                Token::BlockEntry => entries.push(match self.peek()? {
+                    Token::BlockEntry | Token::BlockEnd => self.empty()?,
+                    _ => self.node(true, false)?,
+                }),
+                Token::BlockEnd => return Ok(NodeKind::List { entries, tag }),
+                _ => {
+                    return Err(fault(
+                        "the list goes on here, and this is no entry of it: it does not begin with `- `",
+                        mark,
+                    ));
                 }
             }
         }
-        Ok(true)
     }
 
-    fn start(&mut self, at: At, anchor: usize, tag: Option<String>, content: Content) -> Result<(), Wrong> {
-        if self.open.len() >= self.depth {
-            let reason = format!("more than {} maps and lists within each other", self.depth);
-            return Err(Wrong {
-                at,
-                problem: Problem::TooLarge { reason },
+    fn indentless_list(&mut self, tag: Option<String>) -> Result<NodeKind, Wrong> {
+        let mut entries = Vec::new();
+        while *self.peek()? == Token::BlockEntry {
+            self.next()?;
+            entries.push(match self.peek()? {
+                Token::BlockEntry | Token::Key | Token::Value | Token::BlockEnd => self.empty()?,
+                _ => self.node(true, false)?,
             });
         }
-        if anchor != 0 {
-            self.anchors.insert(anchor, None);
-        }
-        self.open.push(Open {
-            at,
-            anchor,
-            tag,
-            content,
-        });
-        Ok(())
+        Ok(NodeKind::List { entries, tag })
     }
 
-    /// Puts a finished node where it belongs.
-    fn finish(&mut self, node: Node, anchor: usize) {
-        let node = Rc::new(node);
-        if anchor != 0 {
-            self.anchors.insert(anchor, Some(Rc::clone(&node)));
+    fn block_map(&mut self, tag: Option<String>) -> Result<NodeKind, Wrong> {
+        self.next()?;
+        let mut entries = Vec::new();
+        loop {
+            let Placed { token, mark } = self.next()?;
+            match token {
+                Token::Key => {}
+                Token::BlockEnd => return Ok(NodeKind::Map { entries, tag }),
+                _ => return Err(fault("the map goes on here, and this is no key of it", mark)),
+            }
+            let key = self.block_entry()?;
+            let value = match self.peek()? {
+                Token::Value => {
+                    self.next()?;
+                    self.block_entry()?
+                }
+                _ => self.empty()?,
+            };
+            entries.push((key, value));
         }
-        match self.open.last_mut().map(|open| &mut open.content) {
-            None => self.roots.push(node),
-            Some(Content::List(entries)) => entries.push(node),
-            Some(Content::Map { entries, key }) => match key.take() {
-                None => *key = Some(node),
-                Some(key) => entries.push((key, node)),
-            },
+    }
+
+    /// A key or a value of a map that is written by indentation.
+    fn block_entry(&mut self) -> Result<Rc<Node>, Wrong> {
+        match self.peek()? {
+            Token::Key | Token::Value | Token::BlockEnd => self.empty(),
+            _ => self.node(true, true),
         }
+    }
+
+    fn flow_list(&mut self, tag: Option<String>) -> Result<NodeKind, Wrong> {
+        self.next()?;
+        let mut entries = Vec::new();
+        loop {
+            if *self.peek()? != Token::FlowSequenceEnd && !entries.is_empty() {
+                self.expect_entry("a `,` or the `]` of the list is missing before this")?;
+            }
+            match self.peek()? {
+                Token::FlowSequenceEnd => {
+                    self.next()?;
+                    return Ok(NodeKind::List { entries, tag });
+                }
+                Token::Key => entries.push(self.pair()?),
+                _ => entries.push(self.node(false, false)?),
+            }
+        }
+    }
+
+    /// A map of one key, as an entry of a list: `[a: b]`.
+    fn pair(&mut self) -> Result<Rc<Node>, Wrong> {
+        let mark = self.next()?.mark;
+        let key = match self.peek()? {
+            // The original passes over it, whichever it is.
+            Token::Value | Token::FlowEntry | Token::FlowSequenceEnd => {
+                let empty = self.empty()?;
+                self.next()?;
+                empty
+            }
+            _ => self.node(false, false)?,
+        };
+        let value = self.flow_value(&Token::FlowSequenceEnd)?;
+        let kind = NodeKind::Map {
+            entries: vec![(key, value)],
+            tag: None,
+        };
+        Ok(Rc::new(Node { kind, at: at(mark) }))
+    }
+
+    fn flow_map(&mut self, tag: Option<String>) -> Result<NodeKind, Wrong> {
+        self.next()?;
+        let mut entries = Vec::new();
+        loop {
+            if *self.peek()? != Token::FlowMappingEnd && !entries.is_empty() {
+                self.expect_entry("a `,` or the `}` of the map is missing before this")?;
+            }
+            let entry = match self.peek()? {
+                Token::FlowMappingEnd => {
+                    self.next()?;
+                    return Ok(NodeKind::Map { entries, tag });
+                }
+                Token::Key => {
+                    self.next()?;
+                    let key = match self.peek()? {
+                        Token::Value | Token::FlowEntry | Token::FlowMappingEnd => self.empty()?,
+                        _ => self.node(false, false)?,
+                    };
+                    (key, self.flow_value(&Token::FlowMappingEnd)?)
+                }
+                _ => (self.node(false, false)?, self.empty()?),
+            };
+            entries.push(entry);
+        }
+    }
+
+    /// What follows a key within brackets that end so.
+    fn flow_value(&mut self, end: &Token) -> Result<Rc<Node>, Wrong> {
+        if *self.peek()? != Token::Value {
+            return self.empty();
+        }
+        self.next()?;
+        match self.peek()? {
+            Token::FlowEntry => self.empty(),
+            token if token == end => self.empty(),
+            _ => self.node(false, false),
+        }
+    }
+
+    fn expect_entry(&mut self, reason: &'static str) -> Result<(), Wrong> {
+        let Placed { token, mark } = self.next()?;
+        match token {
+            Token::FlowEntry => Ok(()),
+            _ => Err(fault(reason, mark)),
+        }
+    }
+
+    /// A value that is not written.
+    fn empty(&mut self) -> Result<Rc<Node>, Wrong> {
+        let mark = self.mark()?;
+        let kind = NodeKind::Scalar {
+            text: String::new(),
+            plain: true,
+            tag: None,
+        };
+        Ok(self.finish(kind, mark, Properties::default()))
+    }
+
+    fn peek(&mut self) -> Result<&Token, Wrong> {
+        self.scanner.peek().map(|placed| &placed.token).map_err(wrong)
+    }
+
+    fn mark(&mut self) -> Result<Mark, Wrong> {
+        self.scanner.peek().map(|placed| placed.mark).map_err(wrong)
+    }
+
+    fn next(&mut self) -> Result<Placed, Wrong> {
+        self.scanner.next().map_err(wrong)
     }
 }
 
 /// `!!int` for a tag of YAML's own, whatever way it is written.
-fn short(tag: Option<&Tag>) -> Option<String> {
-    const YAML: &str = "tag:yaml.org,2002:";
-    let full = tag.map(|tag| format!("{}{}", tag.handle, tag.suffix))?;
-    match full.strip_prefix(YAML) {
-        Some(name) => Some(format!("!!{name}")),
-        None => Some(full),
+fn tag(handle: &str, suffix: &str, mark: Mark) -> Result<String, Wrong> {
+    match handle {
+        "" => Ok(match suffix.strip_prefix(YAML) {
+            Some(name) => format!("!!{name}"),
+            None => suffix.to_owned(),
+        }),
+        "!" | "!!" => Ok(format!("{handle}{suffix}")),
+        _ => Err(fault(
+            "only a directive could say what this tag means, and `kubectl` reads none",
+            mark,
+        )),
     }
+}
+
+const NO_CONTENT: &str = "a value is missing before this";
+
+fn at(mark: Mark) -> At {
+    let clamp = |number: usize| u32::try_from(number.saturating_add(1)).unwrap_or(u32::MAX);
+    At {
+        line: clamp(mark.line),
+        column: clamp(mark.column),
+    }
+}
+
+fn fault(reason: &str, mark: Mark) -> Wrong {
+    Wrong {
+        at: at(mark),
+        problem: Problem::Syntax {
+            reason: reason.to_owned(),
+        },
+    }
+}
+
+fn wrong(Fault { reason, mark }: Fault) -> Wrong {
+    fault(reason, mark)
 }

@@ -32,11 +32,32 @@ pub(crate) fn files<'a>(
             errors.push(RenderError::at(path, 0, 0, Problem::NotFollowed));
         }
     }
+    for path in &tree.linked_folders {
+        if below(path).is_some_and(|path| selection.takes_below(path)) {
+            errors.push(RenderError::at(path, 0, 0, Problem::LinkedFolder));
+        }
+    }
     let selected = tree
         .files
         .iter()
         .filter(|(path, _)| below(path).is_some_and(|path| selection.takes(path)));
     let selected: Vec<_> = selected.map(|(path, bytes)| (path.as_str(), &**bytes)).collect();
+    // A folder of another tool is left out as a whole, or not at all: without the file that says so it would be applied.
+    for (path, _) in selection.recurse.then_some(&tree.files).into_iter().flatten() {
+        let Some((folder, name)) = path.rsplit_once('/') else {
+            continue;
+        };
+        let is_in = |(other, _): &(&str, &[u8])| {
+            other
+                .strip_prefix(folder)
+                .is_some_and(|rest| rest.starts_with('/'))
+        };
+        if let Some(tool) = other_tool(name).filter(|_| below(path).is_some_and(|path| path.contains('/')))
+            && selected.iter().any(is_in)
+        {
+            errors.push(RenderError::at(path, 0, 0, Problem::OtherTool { tool }));
+        }
+    }
     for (path, bytes) in &selected {
         if bytes.starts_with(LFS_POINTER) {
             errors.push(RenderError::at(path, 0, 0, Problem::Pointer));
@@ -92,6 +113,14 @@ impl Selection {
             && (self.recurse || !path.contains('/'))
             && !self.exclude.as_ref().is_some_and(|glob| glob.is_match(path))
             && self.include.as_ref().is_none_or(|glob| glob.is_match(path))
+    }
+}
+
+impl Selection {
+    /// Whether any manifest may be taken below a folder that cannot be looked into.
+    fn takes_below(&self, folder: &str) -> bool {
+        let is_out = |path: &str| self.exclude.as_ref().is_some_and(|glob| glob.is_match(path));
+        self.recurse && !is_out(folder) && !is_out(&format!("{folder}/"))
     }
 }
 

@@ -23,7 +23,13 @@ fn tree(path: &str, files: &[(&str, &str)], skipped: &[&str]) -> Verified<Tree> 
         .iter()
         .map(|(name, text)| ((*name).to_owned(), text.as_bytes().into()))
         .collect();
-    let skipped = skipped.iter().map(|path| (*path).to_owned()).collect();
+    // One that ends with a slash is a link to a folder.
+    let linked_folders = skipped.iter().filter_map(|path| path.strip_suffix('/'));
+    let linked_folders = linked_folders.map(str::to_owned).collect();
+    let skipped = skipped
+        .iter()
+        .map(|path| path.trim_end_matches('/').to_owned())
+        .collect();
     Verified::attest(
         Tree {
             revision,
@@ -31,6 +37,7 @@ fn tree(path: &str, files: &[(&str, &str)], skipped: &[&str]) -> Verified<Tree> 
             files,
             skipped,
             submodules: Vec::new(),
+            linked_folders,
         },
         Evidence::NotRequired,
     )
@@ -167,9 +174,9 @@ fn every_file_is_heard() {
     for expected in [
         "R01: a.yaml:",
         "R07: b.yaml:1:1: a document is no Kubernetes object: no `apiVersion`",
-        "R14: c.yaml:1: Secret : `metadata.name` is a number, not text",
-        "R14: c.yaml:1: Secret : `metadata.labels` has `true` as a boolean, not text",
-        "R14: c.yaml:1: Secret : `metadata.annotations` is a list, not a map",
+        "R14: c.yaml:3:12: Secret : `metadata.name` is a number, not text",
+        "R14: c.yaml:3:21: Secret : `metadata.labels` has `true` as a boolean, not text",
+        "R14: c.yaml:3:40: Secret : `metadata.annotations` is a list, not a map",
         "R07: d.yaml:1: A : has no `metadata`, and so no name",
     ] {
         assert!(text.contains(expected), "{expected} is missing in\n{text}");
@@ -249,5 +256,88 @@ fn the_same_tree_gives_the_same_manifests() {
     assert_eq!(
         render(&tree, &source(Directory::default())),
         render(&tree, &source(Directory::default()))
+    );
+}
+
+/// Public reports: a folder that is a symbolic link was left out without a word, and what came from it would have been pruned.
+#[test]
+fn a_folder_that_is_a_link_is_told_where_it_would_be_looked_into() {
+    let tree = tree(
+        "app",
+        &[("app/own.yaml", &all("own"))],
+        &["app/dashboards/", "app/README"],
+    );
+    let directory = |recurse, exclude: &str| Directory {
+        recurse,
+        exclude: exclude.into(),
+        ..Directory::default()
+    };
+    let error = names(&tree, directory(true, "")).unwrap_err().to_string();
+    assert!(
+        error.starts_with("R09: app/dashboards: is a symbolic link to a folder"),
+        "{error}"
+    );
+    assert!(!error.contains("README"), "{error}");
+    for exclude in ["dashboards", "dashboards/*", "dash*"] {
+        assert_eq!(
+            names(&tree, directory(true, exclude)).unwrap(),
+            ["own"],
+            "{exclude}"
+        );
+    }
+    assert_eq!(names(&tree, directory(false, "")).unwrap(), ["own"]);
+}
+
+/// Public reports: the hint was to exclude the file, and then the bases beside it were applied unrendered.
+#[test]
+fn folders_of_other_tools_below_the_path_are_left_out_as_a_whole() {
+    let kustomization = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n";
+    let chart = "apiVersion: v2\nname: x\nversion: 0.1.0\n";
+    let (a, b, c) = (all("a"), all("b"), all("c"));
+    let files = [
+        ("app/a.yaml", a.as_str()),
+        ("app/base/b.yaml", &b),
+        ("app/base/kustomization.yaml", kustomization),
+        ("app/chart/Chart.yaml", chart),
+        ("app/chart/templates/c.yaml", &c),
+    ];
+    let tree = tree("app", &files, &[]);
+    let directory = |exclude: &str| Directory {
+        recurse: true,
+        exclude: exclude.into(),
+        ..Directory::default()
+    };
+    for (exclude, expected) in [
+        ("", vec!["R10", "R10", "R07", "R07"]),
+        // The file alone is no way out.
+        ("{base/kustomization.yaml,chart/*}", vec!["R10"]),
+        ("{base/*,chart/Chart.yaml}", vec!["R10"]),
+    ] {
+        let found = codes_of(names(&tree, directory(exclude)));
+        assert!(
+            found.starts_with(&expected[..1])
+                && found.iter().filter(|code| **code == "R10").count()
+                    == expected.iter().filter(|code| **code == "R10").count(),
+            "{exclude}: {found:?}"
+        );
+    }
+    assert_eq!(names(&tree, directory("{base/*,chart/*}")).unwrap(), ["a"]);
+    let flat = Directory::default();
+    assert_eq!(names(&tree, flat).unwrap(), ["a"]);
+}
+
+#[test]
+fn metadata_is_told_with_the_line_of_its_key() {
+    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  labels:\n    x: a\n    build: 12\n---\napiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata:\n    name: 7\n";
+    let tree = tree("app", &[("app/a.yaml", text)], &[]);
+    let errors = names(&tree, Directory::default()).unwrap_err().to_string();
+    let lines: Vec<&str> = errors.lines().collect();
+    assert!(
+        lines[0].starts_with("R14: app/a.yaml:7:5: ") && lines[0].contains("`build`"),
+        "{errors}"
+    );
+    assert!(
+        lines[1].starts_with("R14: app/a.yaml:15:5: ") && lines[1].contains("`metadata.name`"),
+        "{errors}"
     );
 }

@@ -26,6 +26,13 @@ pub struct Access {
     pub cancel: Cancel,
 }
 
+impl Access {
+    /// Whether anything was given to prove who asks.
+    pub(crate) fn has_credentials(&self) -> bool {
+        !matches!(self.credentials, Credentials::None) || self.client_identity.is_some()
+    }
+}
+
 impl From<Credentials> for Access {
     fn from(credentials: Credentials) -> Self {
         Self {

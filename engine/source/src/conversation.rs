@@ -16,6 +16,7 @@ use gix::protocol::transport::client::blocking_io::Transport;
 use gix::protocol::{Handshake, SendFlushOnDrop};
 use gix::refspec::parse::Operation;
 
+use crate::lenient::Lenient;
 use crate::offer::Offer;
 use crate::pack::{self as sieve, Refusal};
 use crate::transport::{Cause, Trouble};
@@ -41,6 +42,8 @@ pub(crate) struct Bounds<'a> {
     pub(crate) watch: &'a Watch,
     pub(crate) trouble: &'a Trouble,
     pub(crate) object_limit: u64,
+    /// Full names of references, and ids of commits, that are wanted beside branches and tags.
+    pub(crate) also: &'a [String],
 }
 
 /// Asks the remote what it has and receives what is missing. No reference is written.
@@ -61,7 +64,7 @@ pub(crate) fn converse<T: Transport>(
         &mut Discard,
     )?;
     let context = refmap::init::Context {
-        fetch_refspecs: wanted()?,
+        fetch_refspecs: wanted(bounds.also)?,
         extra_refspecs: Vec::new(),
     };
     let ref_map = handshake
@@ -70,15 +73,24 @@ pub(crate) fn converse<T: Transport>(
     if ref_map.object_hash != repository.object_hash() {
         return Ok(Conversation::OtherFormat(ref_map.object_hash));
     }
-    let offer = Offer::read(&ref_map.remote_refs);
+    let offer = Offer::read(&ref_map.remote_refs, bounds.also);
     bounds.watch.expect_pack();
     receive(repository, &mut handshake, &mut transport.inner, &ref_map, bounds)?;
     Ok(Conversation::Fetched(offer))
 }
 
-fn wanted() -> Result<Vec<gix::refspec::RefSpec>, gix::Error> {
+fn wanted(also: &[String]) -> Result<Vec<gix::refspec::RefSpec>, gix::Error> {
     let parse = |spec: &str| gix::refspec::parse(spec.into(), Operation::Fetch).map(|spec| spec.to_owned());
-    WANTED.into_iter().map(parse).collect()
+    let also = also.iter().map(|name| match name.starts_with("refs/") {
+        true => format!("+{name}:{name}"),
+        false => name.clone(),
+    });
+    let also: Vec<String> = also.collect();
+    WANTED
+        .into_iter()
+        .chain(also.iter().map(String::as_str))
+        .map(parse)
+        .collect()
 }
 
 fn user_agent() -> (&'static str, Option<String>) {
@@ -101,9 +113,11 @@ fn receive<T: Transport>(
         quiet.objects.refresh_never();
         quiet
     };
-    let mut graph = quiet.revision_graph(None);
+    let objects = Lenient(quiet.objects.clone());
+    let mut graph = Graph::new(objects.clone(), None);
     let mut negotiation = Negotiation {
         repository: &quiet,
+        objects: &objects,
         graph: &mut graph,
         ref_map,
         negotiator: Algorithm::Consecutive.into_negotiator(),
@@ -212,6 +226,7 @@ fn is_of_disk(error: &io::Error) -> bool {
 /// What both sides have in common.
 struct Negotiation<'a, 'b, 'c> {
     repository: &'a gix::Repository,
+    objects: &'a Lenient,
     graph: &'a mut Graph<'b, 'c>,
     ref_map: &'a RefMap,
     negotiator: Box<dyn Negotiator>,
@@ -221,7 +236,7 @@ impl Negotiate for Negotiation<'_, '_, '_> {
     fn mark_complete_and_common_ref(&mut self) -> Result<negotiate::Action, gix::Error> {
         let no_alternates = || Ok(std::iter::empty::<(gix::RefStore, gix::OdbHandle)>());
         negotiate::mark_complete_and_common_ref(
-            &self.repository.objects,
+            self.objects,
             &self.repository.refs,
             no_alternates,
             &mut *self.negotiator,
@@ -234,7 +249,7 @@ impl Negotiate for Negotiation<'_, '_, '_> {
 
     fn add_wants(&mut self, arguments: &mut Arguments, known: &[bool]) -> bool {
         negotiate::add_wants(
-            &self.repository.objects,
+            self.objects,
             arguments,
             self.ref_map,
             known,

@@ -39,10 +39,12 @@ pub enum SourceError {
         source: Cause,
     },
     /// The remote does not accept the credentials, or wants some.
-    #[error("repository {url} refuses the credentials")]
+    #[error("repository {url} {}", if *.given { "refuses the credentials" } else { "wants credentials, and none were given" })]
     Authentication {
         /// The URL, without credentials.
         url: String,
+        /// Whether any were given.
+        given: bool,
         /// What it said.
         #[source]
         source: Cause,
@@ -194,6 +196,14 @@ pub enum SourceError {
         /// The limit.
         limit: usize,
     },
+    /// An object is as it was made, and cannot be followed.
+    #[error("object {id} is malformed: {reason}")]
+    Malformed {
+        /// The object.
+        id: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// An object is missing or damaged.
     #[error("object {id} is missing or damaged")]
     Object {
@@ -242,6 +252,7 @@ impl Coded for SourceError {
             SourceError::TooLarge { .. } => &codes::TOO_LARGE,
             SourceError::HistoryTooLong { .. } => &codes::HISTORY_TOO_LONG,
             SourceError::Object { .. } => &codes::OBJECT,
+            SourceError::Malformed { .. } => &codes::MALFORMED,
             SourceError::NotACommit { .. } => &codes::NOT_A_COMMIT,
         }
     }
@@ -296,7 +307,7 @@ pub mod codes {
             "name the folder of a clone or of a bare repository";
         /// There is no such branch, tag or commit.
         UNKNOWN_REVISION = "S12", Input, "the revision does not exist",
-            "check `source.targetRevision`: a branch, a tag, a commit of at least seven digits, or `HEAD`";
+            "name a branch, a tag, a commit, `HEAD` or a full reference name such as `refs/pull/7/head`; in an Application that is `source.targetRevision`, in `sluice verify` its argument";
         /// A name means more than one thing.
         AMBIGUOUS_REVISION = "S13", Input, "the revision means more than one thing",
             "write `refs/heads/…` or `refs/tags/…`, or more digits of the commit";
@@ -318,6 +329,9 @@ pub mod codes {
         /// An object is missing or damaged.
         OBJECT = "S19", Source, "a Git object is missing or damaged",
             "nothing to do where it is the mirror: it is fetched anew by the next fetch; if it comes again, the repository itself is damaged: `git fsck`";
+        /// An object cannot be followed.
+        MALFORMED = "S23", Source, "a Git object is malformed",
+            "it was made so, and Git cannot follow it either (`git fsck` names it); name a revision that does not lead to it";
         /// A name means something that is not a commit.
         NOT_A_COMMIT = "S20", Input, "the revision is not a commit",
             "name a branch, a commit, or a tag of a commit";

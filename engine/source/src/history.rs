@@ -303,7 +303,7 @@ impl<'a> Walk<'a> {
 }
 
 /// The committer's time, which only decides in which order commits are looked at.
-fn committed_at(bytes: &[u8]) -> i64 {
+pub(crate) fn committed_at(bytes: &[u8]) -> i64 {
     let line = bytes
         .split(|byte| *byte == b'\n')
         .take_while(|line| !line.is_empty())

@@ -79,12 +79,13 @@ impl<'a> Mirror<'a> {
     }
 
     /// Takes the lock, brings the mirror up to date, and says whether anything was new.
-    pub(crate) fn update(&self, access: &Access) -> Result<bool, SourceError> {
+    /// `also` is the full name of a reference, or the id of a commit, that is wanted beside branches and tags.
+    pub(crate) fn update(&self, access: &Access, also: Option<&str>) -> Result<bool, SourceError> {
         let (watch, _guard) = Watch::start(access);
         let _lock = self.lock(&watch, access)?;
-        match self.update_as(Kind::Sha1, access, &watch)? {
+        match self.update_as(Kind::Sha1, access, &watch, also)? {
             Updated::Done { changed } => Ok(changed),
-            Updated::OtherFormat(kind) => match self.update_as(kind, access, &watch)? {
+            Updated::OtherFormat(kind) => match self.update_as(kind, access, &watch, also)? {
                 Updated::Done { changed } => Ok(changed),
                 Updated::OtherFormat(_) => {
                     Err(self.fetch_error("the object format changes at every question".into()))
@@ -125,17 +126,26 @@ impl<'a> Mirror<'a> {
         }
     }
 
-    fn update_as(&self, kind: Kind, access: &Access, watch: &Watch) -> Result<Updated, SourceError> {
+    fn update_as(
+        &self,
+        kind: Kind,
+        access: &Access,
+        watch: &Watch,
+        also: Option<&str>,
+    ) -> Result<Updated, SourceError> {
         let repository = match self.open()? {
             Some(repository) => repository,
             None => self.create(kind)?,
         };
         self.sweep();
         let trouble = Trouble::default();
+        let mut wanted = self.others();
+        wanted.extend(also.map(str::to_owned));
         let bounds = Bounds {
             watch,
             trouble: &trouble,
             object_limit: access.limits.object,
+            also: &wanted,
         };
         let outcome = match &self.address.route {
             Route::Http => {
@@ -175,6 +185,15 @@ impl<'a> Mirror<'a> {
                 Ok(Updated::Done { changed })
             }
         }
+    }
+
+    /// The references beside branches and tags that were wanted once, and are there still: they are kept up to date too.
+    fn others(&self) -> Vec<String> {
+        let packed = fs::read_to_string(self.path().join("packed-refs")).unwrap_or_default();
+        let names = packed.lines().filter(|line| !line.starts_with('#'));
+        let names = names.filter_map(|line| Some(line.split_once(' ')?.1));
+        let is_other = |name: &&str| !name.starts_with("refs/heads/") && !name.starts_with("refs/tags/");
+        names.filter(is_other).map(str::to_owned).collect()
     }
 
     fn open(&self) -> Result<Option<gix::Repository>, SourceError> {
@@ -271,6 +290,7 @@ impl<'a> Mirror<'a> {
             },
             Some(Cause::Authentication(text)) => SourceError::Authentication {
                 url,
+                given: access.has_credentials(),
                 source: text.into(),
             },
             Some(Cause::HostKey(Stranger { seen, wanted, detail })) => SourceError::HostKey {

@@ -17,7 +17,8 @@ pub(crate) struct Offer {
 }
 
 impl Offer {
-    pub(crate) fn read(references: &[Ref]) -> Self {
+    /// `also` names what is kept beside branches and tags.
+    pub(crate) fn read(references: &[Ref], also: &[String]) -> Self {
         let mut offer = Self {
             references: BTreeMap::new(),
             head: NO_HEAD.to_vec(),
@@ -42,7 +43,9 @@ impl Offer {
             if name == "HEAD" {
                 offer.head = head_file(reference);
             } else if let Some(id) = id
-                && (name.starts_with(b"refs/heads/") || name.starts_with(b"refs/tags/"))
+                && (name.starts_with(b"refs/heads/")
+                    || name.starts_with(b"refs/tags/")
+                    || also.iter().any(|also| name == also.as_str()))
                 && is_valid(name)
             {
                 offer.references.insert(name.clone(), id);
@@ -97,20 +100,27 @@ mod tests {
             full_ref_name: name.into(),
             object,
         };
-        let offer = Offer::read(&[
-            direct("refs/heads/b"),
-            direct("refs/heads/a"),
-            direct("refs/heads/x\n0 refs/heads/y"),
-            direct("refs/heads/../../config"),
-            direct("refs/replace/x"),
-            direct("config"),
-            Ref::Unborn {
-                full_ref_name: "HEAD".into(),
-                target: "refs/heads/x\ny".into(),
-            },
-        ]);
+        let offer = Offer::read(
+            &[
+                direct("refs/heads/b"),
+                direct("refs/heads/a"),
+                direct("refs/heads/x\n0 refs/heads/y"),
+                direct("refs/heads/../../config"),
+                direct("refs/replace/x"),
+                direct("refs/pull/7/head"),
+                direct("refs/pull/8/head"),
+                direct("config"),
+                Ref::Unborn {
+                    full_ref_name: "HEAD".into(),
+                    target: "refs/heads/x\ny".into(),
+                },
+            ],
+            &["refs/pull/7/head".to_owned()],
+        );
         let zero = "0".repeat(40);
-        let expected = format!("{PACKED_REFS_HEADER}{zero} refs/heads/a\n{zero} refs/heads/b\n");
+        let expected = format!(
+            "{PACKED_REFS_HEADER}{zero} refs/heads/a\n{zero} refs/heads/b\n{zero} refs/pull/7/head\n"
+        );
         assert_eq!(String::from_utf8(offer.packed_references()).unwrap(), expected);
         assert_eq!(offer.head(), NO_HEAD);
     }

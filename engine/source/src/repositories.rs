@@ -17,6 +17,17 @@ pub struct Repositories {
     cache: PathBuf,
 }
 
+/// Whether a name may lead to what neither branches nor tags lead to, so that it is worth asking the remote for it.
+pub fn is_elsewhere(name: &str) -> bool {
+    let is_reference = name.starts_with("refs/")
+        && !name.starts_with("refs/heads/")
+        && !name.starts_with("refs/tags/")
+        && gix::validate::reference::name(name.into()).is_ok();
+    let is_id =
+        [40, 64].contains(&name.len()) && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    is_reference || is_id
+}
+
 /// A mirror that was just brought up to date.
 #[derive(Debug)]
 pub struct Fetched {
@@ -54,9 +65,31 @@ impl Repositories {
     /// # Errors
     /// Every variant of [`SourceError`] that speaks of fetching. The mirror is then as it was before.
     pub fn fetch(&self, url: &str, access: &Access) -> Result<Fetched, SourceError> {
+        self.update(url, access, None)
+    }
+
+    /// As [`Repositories::fetch`], with what neither branches nor tags lead to: a reference by its full name, such as
+    /// `refs/pull/7/head`, or a commit by its whole id, where the remote lets it be had. A reference is kept up to date by
+    /// every later fetch.
+    ///
+    /// # Errors
+    /// As [`Repositories::fetch`], and [`SourceError::UnknownRevision`] where the remote has no such commit to give.
+    pub fn fetch_also(&self, url: &str, access: &Access, name: &str) -> Result<Fetched, SourceError> {
+        let fetched = self.update(url, access, Some(name));
+        fetched.map_err(|error| match &error {
+            SourceError::Fetch { source, .. } if source.to_string().contains("not our ref") => {
+                SourceError::UnknownRevision {
+                    name: name.to_owned(),
+                }
+            }
+            _ => error,
+        })
+    }
+
+    fn update(&self, url: &str, access: &Access, also: Option<&str>) -> Result<Fetched, SourceError> {
         let address = Address::parse(url)?;
         let mirror = Mirror::new(&self.cache, &address)?;
-        let changed = mirror.update(access)?;
+        let changed = mirror.update(access, also)?;
         Ok(Fetched {
             repository: Repository::open_mirror(&mirror.path(), url)?,
             changed,

@@ -300,10 +300,11 @@ impl Reader {
         })
     }
 
+    /// What Git follows. Whether the commit is well made is for verify to say.
     pub(crate) fn links(&self, id: ObjectId, bytes: &[u8]) -> Result<CommitLinks, SourceError> {
-        CommitLinks::read(bytes, self.digits()).ok_or_else(|| SourceError::Object {
+        CommitLinks::as_git(bytes, self.digits()).ok_or_else(|| SourceError::Malformed {
             id: id.to_string(),
-            source: "its headers are malformed".into(),
+            reason: "its first lines are no `tree` and `parent`",
         })
     }
 
@@ -330,10 +331,12 @@ impl Reader {
                         .lines()
                         .next()
                         .and_then(|line| line.strip_prefix(b"object "));
-                    let target = target
-                        .map(|hex| hex.to_str_lossy().into_owned())
-                        .unwrap_or_default();
-                    current = self.id(&target)?;
+                    let target = target.and_then(|hex| hex.to_str().ok());
+                    let target = target.and_then(|hex| self.id(hex).ok());
+                    current = target.ok_or_else(|| SourceError::Malformed {
+                        id: current.to_string(),
+                        reason: "its first line names no object",
+                    })?;
                 }
                 Some(other) => {
                     return Err(SourceError::NotACommit {

@@ -21,6 +21,11 @@ pub(crate) const DEPTH: usize = 128;
 /// One folder of a hundred thousand entries.
 pub(crate) const TREE_OBJECT_BYTES: u64 = 16 << 20;
 
+/// The longest path that a system takes.
+const LINK_BYTES: u64 = 4096;
+/// Links to links that are followed to find out what they are.
+const LINKS: usize = 8;
+
 /// How much of a folder is read into memory.
 #[derive(Debug, Clone, Copy)]
 pub struct TreeLimits {
@@ -86,6 +91,8 @@ impl Repository {
                 files: BTreeMap::new(),
                 skipped: Vec::new(),
                 submodules: Vec::new(),
+                linked_folders: Vec::new(),
+                root: reader.id(&revision.tree)?,
                 seen: BTreeMap::new(),
             };
             walk.folder(current, &folder, 0)?;
@@ -95,6 +102,7 @@ impl Repository {
                 files: walk.files,
                 skipped: walk.skipped,
                 submodules: walk.submodules,
+                linked_folders: walk.linked_folders,
             })
         })
     }
@@ -109,6 +117,9 @@ struct Walk<'a> {
     files: BTreeMap<String, Arc<[u8]>>,
     skipped: Vec<String>,
     submodules: Vec<String>,
+    linked_folders: Vec<String>,
+    /// Where links lead to is looked up from here.
+    root: ObjectId,
     /// The same content in two places is read and kept once.
     seen: BTreeMap<ObjectId, Arc<[u8]>>,
 }
@@ -140,7 +151,12 @@ impl Walk<'_> {
             match entry.kind {
                 EntryKind::Tree => self.folder(entry.id, &full, depth + 1)?,
                 EntryKind::Blob | EntryKind::BlobExecutable => self.file(entry.id, full)?,
-                EntryKind::Link => self.skipped.push(full),
+                EntryKind::Link => {
+                    if self.leads_to_folder(entry.id, path, LINKS)? {
+                        self.linked_folders.push(full.clone());
+                    }
+                    self.skipped.push(full);
+                }
                 EntryKind::Commit => {
                     self.submodules.push(full.clone());
                     self.skipped.push(full);
@@ -148,6 +164,38 @@ impl Walk<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a symbolic link that stands in a folder leads to a folder of this commit. Links within the way that it names
+    /// are followed at its end only.
+    fn leads_to_folder(&self, link: ObjectId, folder: &str, left: usize) -> Result<bool, SourceError> {
+        let target = match self.reader.read(link, Kind::Blob, LINK_BYTES) {
+            Ok(target) => target,
+            Err(SourceError::TooLarge { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let Some(target) = target.to_str().ok().and_then(|target| below(folder, target)) else {
+            return Ok(false);
+        };
+        let (mut current, mut parent) = (self.root, String::new());
+        for (place, component) in target.iter().enumerate() {
+            let bytes = self.reader.read(current, Kind::Tree, TREE_OBJECT_BYTES)?;
+            let found = entries(self.reader, current, &bytes)?;
+            let Some(entry) = found.into_iter().find(|entry| entry.name == *component) else {
+                return Ok(false);
+            };
+            match entry.kind {
+                EntryKind::Tree => current = entry.id,
+                EntryKind::Link if place + 1 == target.len() && left > 0 => {
+                    return self.leads_to_folder(entry.id, &parent, left - 1);
+                }
+                EntryKind::Link | EntryKind::Blob | EntryKind::BlobExecutable | EntryKind::Commit => {
+                    return Ok(false);
+                }
+            }
+            parent = join(&parent, component);
+        }
+        Ok(true)
     }
 
     fn file(&mut self, id: ObjectId, path: String) -> Result<(), SourceError> {
@@ -181,6 +229,27 @@ impl Walk<'_> {
         };
         SourceError::TooLarge { what, limit }
     }
+}
+
+/// The components of what a link in a folder names; none where that is outside of the repository.
+fn below<'a>(folder: &'a str, target: &'a str) -> Option<Vec<&'a str>> {
+    if target.starts_with('/') {
+        return None;
+    }
+    let mut components: Vec<&str> = folder
+        .split('/')
+        .filter(|component| !component.is_empty())
+        .collect();
+    for component in target.split('/') {
+        match component {
+            "" | "." => {}
+            ".." => {
+                components.pop()?;
+            }
+            name => components.push(name),
+        }
+    }
+    Some(components)
 }
 
 /// What a tree holds under a name.
@@ -262,6 +331,19 @@ mod tests {
             assert!(!is_harmless(name.into()), "{name:?}");
         }
         assert!(!is_harmless(b"\xff".as_bstr()));
+    }
+
+    #[test]
+    fn where_links_lead() {
+        for (folder, target, expected) in [
+            ("dev", "../common/dash", Some(vec!["common", "dash"])),
+            ("", "common//./dash/", Some(vec!["common", "dash"])),
+            ("a/b", "..", Some(vec!["a"])),
+            ("a", "../..", None),
+            ("a", "/etc", None),
+        ] {
+            assert_eq!(below(folder, target), expected, "{folder} {target}");
+        }
     }
 
     #[test]

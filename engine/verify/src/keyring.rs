@@ -245,6 +245,9 @@ impl Keyring {
         if bytes.len() > KEYRING_BYTES {
             return self.problem(name, format!("it is larger than {KEYRING_BYTES} bytes"));
         }
+        if bytes.get(8..12) == Some(b"KBXf") {
+            return self.problem(name, "this is a keybox, which only GnuPG itself reads: export the keys with `gpg --armor --export`".to_owned());
+        }
         if bytes.first().is_some_and(|byte| byte & 0x80 != 0) {
             return self.add_certificates(name, bytes);
         }
@@ -253,6 +256,12 @@ impl Keyring {
         };
         if text.contains(BEGIN) {
             self.add_armoured(name, text);
+        } else if text.contains("PRIVATE KEY-----") || text.starts_with("PuTTY-User-Key-File") {
+            let message = "this is a private key, which belongs nowhere near here: write a line `ADDRESS KEY` with the public one, which `ssh-keygen -y -f FILE` prints";
+            self.problem(name, message.to_owned());
+        } else if text.contains("BEGIN SSH2 PUBLIC KEY") {
+            let message = "this is a public key in another form: write a line `ADDRESS KEY` with what `ssh-keygen -i -f FILE` prints";
+            self.problem(name, message.to_owned());
         } else {
             let (signers, problems) = allowed_signers(text);
             if signers.is_empty() && problems.is_empty() {

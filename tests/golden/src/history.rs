@@ -388,6 +388,7 @@ impl World {
             files: self.files.clone(),
             skipped: Vec::new(),
             submodules: Vec::new(),
+            linked_folders: Vec::new(),
         };
         let source = Source {
             repo_url: "file:///shop".to_owned(),

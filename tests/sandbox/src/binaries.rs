@@ -1,4 +1,4 @@
-//! Builds the control plane once and keeps it in the user's cache folder, under a name that follows from its source.
+//! Builds the Go programs of the tests once and keeps them in the user's cache folder, under names that follow from their source.
 
 use std::{
     path::{Path, PathBuf},
@@ -34,10 +34,29 @@ pub fn control_plane_source() -> PathBuf {
 /// Returns the control plane's program, building it first if this source was not built before. `run` runs the build,
 /// which takes minutes.
 pub fn control_plane_binary(run: impl FnOnce(&mut Command) -> Result<()>) -> Result<PathBuf> {
-    let source = control_plane_source();
-    let builds = cache_folder()?.join("controlplane");
-    let folder = builds.join(fingerprint(&source)?);
-    let binary = folder.join("controlplane");
+    let packages = [".", "sigs.k8s.io/kwok/cmd/kwok"];
+    built("controlplane", &control_plane_source(), &packages, run)
+}
+
+/// Returns the program of `tests/yaml/decoder`, which decodes manifests as `kubectl` does, building it first if this source was
+/// not built before.
+pub fn yaml_decoder_binary(run: impl FnOnce(&mut Command) -> Result<()>) -> Result<PathBuf> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .with_file_name("yaml")
+        .join("decoder");
+    built("decoder", &source, &["."], run)
+}
+
+/// Builds packages of a Go module into a folder of the cache; returns the program of the module itself.
+fn built(
+    name: &str,
+    source: &Path,
+    packages: &[&str],
+    run: impl FnOnce(&mut Command) -> Result<()>,
+) -> Result<PathBuf> {
+    let builds = cache_folder()?.join(name);
+    let folder = builds.join(fingerprint(source)?);
+    let binary = folder.join(name);
     fs_err::create_dir_all(&builds)?;
 
     // Two test programs that start at the same time build it once.
@@ -55,13 +74,14 @@ pub fn control_plane_binary(run: impl FnOnce(&mut Command) -> Result<()>) -> Res
     command
         .args(["build", "-trimpath", "-ldflags=-s -w", "-o"])
         .arg(format!("{}/", folder.display()))
-        .args([".", "sigs.k8s.io/kwok/cmd/kwok"])
-        .current_dir(&source)
+        .args(packages)
+        .current_dir(source)
         .env("CGO_ENABLED", "0")
         // Where go is older than the module asks for, it may get itself a newer one: that is a Go module like the others.
         .env("GOTOOLCHAIN", "auto");
-    run(&mut command)
-        .context("the control plane cannot be built; it needs Go 1.26 and the Go modules it names")?;
+    run(&mut command).with_context(|| {
+        format!("the {name} of the tests cannot be built; it needs Go 1.26 and the Go modules it names")
+    })?;
     if !binary.exists() {
         bail!("go built no {}", binary.display());
     }

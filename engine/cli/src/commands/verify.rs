@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use sluice_model::ExitKind;
 use sluice_model::application::RuleSet;
-use sluice_source::Repository;
+use sluice_source::{Repository, SourceError, is_elsewhere};
 use sluice_verify::{Keyring, Ledger, Policy, Rules, ValidAt, Verifier, VerifyError, WeakAlgorithm};
 
 use crate::commands::key::place;
@@ -231,6 +231,15 @@ fn open(arguments: &Arguments) -> Result<Repository, Failure> {
         return Repository::open_local(&arguments.repo).map_err(Failure::of);
     }
     let access = arguments.git.access();
-    let fetched = arguments.git.repositories()?.fetch(&text, &access);
-    Ok(fetched.map_err(Failure::of)?.clone())
+    let repositories = arguments.git.repositories()?;
+    let mut fetched = repositories.fetch(&text, &access).map_err(Failure::of)?;
+    let names = arguments.revisions.iter().flat_map(|name| name.split(".."));
+    for name in names.chain(arguments.since.as_deref()) {
+        if is_elsewhere(name) && matches!(fetched.resolve(name), Err(SourceError::UnknownRevision { .. })) {
+            fetched = repositories
+                .fetch_also(&text, &access, name)
+                .map_err(Failure::of)?;
+        }
+    }
+    Ok(fetched.clone())
 }

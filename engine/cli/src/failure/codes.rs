@@ -43,7 +43,7 @@ pub const NO_OBJECT: ErrorCode = code(
 pub const NOT_AN_APPLICATION: ErrorCode = code(
     "U05",
     ExitKind::Input,
-    "a file holds no Application",
+    "a file holds no Application, or one that cannot be used",
     "give one document with apiVersion sluice.dev/v1alpha1 and kind Application; `sluice crds` has its schema",
 );
 /// See the summary.

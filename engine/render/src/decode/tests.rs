@@ -7,6 +7,19 @@ use super::*;
 
 /// Where Sluice means to differ, and why.
 const DIFFERENT: &[(&str, &str)] = &[
+    (
+        "--- {a: 1}",
+        "kubectl divides a file before it parses, and refuses such a line",
+    ),
+    (
+        "%YAML 1.1\n---\na: 1",
+        "kubectl divides a file before it parses, and refuses what is before the line",
+    ),
+    (
+        "%TAG !y! tag:yaml.org,2002:\n---\na: !y!str 12",
+        "kubectl divides a file before it parses, and refuses what is before the line",
+    ),
+    ("a: 1\n...\nb: 2", "kubectl drops the second document in silence"),
     ("a: !foo 12", "nobody defined the tag"),
     ("a: !foo {b: 1}", "nobody defined the tag"),
     ("a: !!python/object x", "nobody defined the tag"),
@@ -20,39 +33,29 @@ const DIFFERENT: &[(&str, &str)] = &[
         "JSON has no bytes; kubectl sends replacement characters",
     ),
     ("1: a\n\"1\": b", "which of the two counts is not defined"),
-    ("a: \"\\/\"", "JSON and YAML 1.2 have this escape"),
-    ("a:\t1", "the parser wants a space; refused rather than guessed"),
-    (
-        "a: 'yes'#c",
-        "the parser wants a space; refused rather than guessed",
-    ),
-    ("\ta: 1", "harmless where there is no other indentation"),
-    ("%YAML 1.2\n---\na: 1", "1.2 is a version of YAML"),
     (
         "a: |\n  yes",
         "kubectl itself ends the last line before it parses, and then answers as we do",
     ),
-    ("a: \u{85}b", "YAML 1.1's rare line breaks are characters in 1.2"),
-    (
-        "a: x\u{2028}y",
-        "YAML 1.1's rare line breaks are characters in 1.2",
-    ),
+    ("a: \u{85}b", "a reader of YAML 1.2 sees no line break there"),
+    ("a: x\u{2028}y", "a reader of YAML 1.2 sees no line break there"),
 ];
 
 fn values(yaml: &str) -> Result<Vec<Value>, String> {
-    let text = yaml.strip_prefix('\u{feff}').unwrap_or(yaml);
-    let mut values = Vec::new();
-    for (_, text) in chunks(text) {
-        let found = chunk(text, &Limits::default()).map_err(|wrong| {
-            wrong
-                .into_iter()
-                .map(|wrong| wrong.problem.to_string())
-                .collect::<Vec<_>>()
-                .join("; ")
-        })?;
+    let parts = stream::parts(yaml);
+    let told = |wrong: Vec<Wrong>| {
+        let reasons = wrong.into_iter().map(|wrong| wrong.problem.to_string());
+        reasons.collect::<Vec<_>>().join("; ")
+    };
+    let mut values: Vec<Value> = parts.json.into_iter().map(|(value, _)| value).collect();
+    for part in parts.yaml {
+        let found = document(part.text, &Limits::default()).map_err(told)?;
         values.extend(found.into_iter().map(|found| found.value));
     }
-    Ok(values)
+    match parts.wrong.is_empty() {
+        true => Ok(values),
+        false => Err(told(parts.wrong.into_iter().map(|(_, wrong)| wrong).collect())),
+    }
 }
 
 /// Numbers beyond 64 bits are doubles to Kubernetes, however they are written.
@@ -129,10 +132,9 @@ fn documents_keep_their_lines() {
         decoded("\u{feff}apiVersion: v1\r\nkind: A\r\n---\r\napiVersion: v1\r\nkind: B\r\n"),
         ["a.yaml:1 A ", "a.yaml:4 B "]
     );
-    assert_eq!(
-        decoded("%YAML 1.1\n---\napiVersion: v1\nkind: A\n"),
-        ["a.yaml:3 A "]
-    );
+    assert!(refused("%YAML 1.1\n---\napiVersion: v1\nkind: A\n").contains("is a directive"));
+    assert!(refused("apiVersion: v1\nkind: A\n--- x\n").starts_with("R01: a.yaml:3:4: "));
+    assert!(refused("apiVersion: v1\nkind: A\n...\nkind: B\n").starts_with("R01: a.yaml:4:1: "));
     assert!(decoded("").is_empty() && decoded("# only a comment\n---\nnull\n---\n").is_empty());
 }
 
@@ -158,14 +160,16 @@ fn json_is_read_as_json() {
     assert_eq!(manifests[0].object.value()["x"], "😀/");
     assert_eq!(manifests[0].object.value()["n"], 1);
     assert_eq!(manifests[1].origin.line, 2);
-    // The same within a stream of YAML documents.
-    let mixed = format!(
-        "---\n{}\n---\nkind: C\napiVersion: v1\n",
-        stream.lines().next().unwrap()
-    );
-    assert_eq!(
-        decode("a.yaml", mixed.as_bytes()).unwrap()[0].object.value()["x"],
-        "😀/"
+    // Values divided as YAML documents are: what comes after the line is YAML, and has not every escape of JSON.
+    let divided = "{\"apiVersion\":\"v1\",\"kind\":\"A\",\"x\":\"\\ud83d\\ude00\"}\n---\n{\"apiVersion\":\"v1\",\"kind\":\"B\"}\n";
+    let manifests = decode("a.json", divided.as_bytes()).unwrap();
+    assert_eq!(manifests[0].object.value()["x"], "😀");
+    assert_eq!(manifests[1].origin.line, 3);
+    let swapped = "---\n{\"apiVersion\":\"v1\",\"kind\":\"A\",\"x\":\"\\ud83d\\ude00\"}\n";
+    assert!(
+        refused(swapped).starts_with("R01: a.yaml:2:36: "),
+        "{}",
+        refused(swapped)
     );
     let twice = decode("a.json", b"{\"kind\":\"A\",\n\"kind\":\"A\"}").unwrap_err();
     assert!(
@@ -173,13 +177,45 @@ fn json_is_read_as_json() {
         "{twice}"
     );
     assert!(
-        decode("a.json", b"{\"kind\": }")
+        decode("a.json", b"{\"kind\": ")
             .unwrap_err()
             .to_string()
-            .starts_with("R01: a.json:1:")
+            .contains("a.json:1:9: cannot be parsed: JSON: ")
     );
     // What only looks like JSON is YAML.
     assert_eq!(decoded("{apiVersion: v1, kind: A}"), ["a.yaml:1 A "]);
+}
+
+/// Public reports: bundles that `kubectl` takes were refused, and words with a colon came out as maps.
+#[test]
+fn text_that_readers_of_yaml_1_2_read_otherwise() {
+    for (yaml, json) in [
+        (
+            "a: [10.0.0.1, 2001:db8::]\nb: [--prefix=app:, --x]\nc: [a:]\nd: {a:, b: c}\n",
+            r#"{"a":["10.0.0.1","2001:db8::"],"b":["--prefix=app:","--x"],"c":["a:"],"d":{"a:":null,"b":"c"}}"#,
+        ),
+        ("a: 'x\n\n  y\nz'\nb: \"x\n  y\"\n", r#"{"a":"x\ny z","b":"x y"}"#),
+        (
+            "a: [\n  1,\n  2\n]\nb: {\n c: d\n}\n",
+            r#"{"a":[1,2],"b":{"c":"d"}}"#,
+        ),
+        (
+            "a: [\t1,\n\t2 ]\nb:\tc\nd: e\t# f\n",
+            r#"{"a":[1,2],"b":"c","d":"e"}"#,
+        ),
+        ("a: 'yes'#c\n", r#"{"a":"yes"}"#),
+        ("\u{feff}a: 1\n---\n\u{feff}b: 2\n", r#"{"a":1}"#),
+        (
+            "a: >\n  x\n  y\n\n   z\nb: |1-\n  c\n",
+            r#"{"a":"x y\n\n z\n","b":" c"}"#,
+        ),
+        ("? a\n: b\n? c\n", r#"{"a":"b","c":null}"#),
+        ("a: - b\n", "null"),
+    ] {
+        let found = values(yaml).map(|values| values.into_iter().next().unwrap_or_default());
+        let expected: Value = serde_json::from_str(json).unwrap();
+        assert_eq!(found.unwrap_or_default(), expected, "{yaml:?}");
+    }
 }
 
 #[test]
@@ -195,7 +231,7 @@ fn every_error_has_its_place() {
             "R04: a.yaml:3:4: infinity and NaN are no JSON",
         ),
         ("apiVersion: v1\nkind: A\nb: !x 1\n", "R04: a.yaml:3:"),
-        ("apiVersion: v1\nkind: A\nb: *no\n", "R01: a.yaml:3:4"),
+        ("apiVersion: v1\nkind: A\nb: *no\n", "R05: a.yaml:3:4"),
         (
             "apiVersion: v1\nkind: A\nb: &a [*a]\n",
             "R05: a.yaml:3:8: an anchor contains itself",

@@ -167,7 +167,7 @@ pub(super) fn last_lines(stderr: &str) -> String {
     let lines: Vec<&str> = stderr
         .lines()
         .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with("@@") && !line.starts_with(ssh::DEBUG))
+        .filter(|line| !line.is_empty() && !line.starts_with("@@") && !ssh::is_talk(line))
         .collect();
     let from = lines.len().saturating_sub(8);
     lines

@@ -16,7 +16,13 @@ use crate::address::{Address, Destination};
 use crate::error::SourceError;
 
 /// What its talk begins with.
-pub(super) const DEBUG: &str = "debug1:";
+const TALK: [&str; 5] = [
+    "debug1:",
+    "Authenticated to ",
+    "Authenticated using ",
+    "Transferred: sent ",
+    "Bytes per second: sent ",
+];
 const SHOWN_KEY: &str = "debug1: Server host key:";
 
 /// What a running `ssh` needs, and what has to be known to understand it.
@@ -25,6 +31,11 @@ pub(super) struct Ssh {
     place: String,
     known_hosts: Option<std::path::PathBuf>,
     _files: Vec<NamedTempFile>,
+}
+
+/// Whether a line says how `ssh` fares, and not what went wrong.
+pub(super) fn is_talk(line: &str) -> bool {
+    TALK.iter().any(|talk| line.starts_with(talk))
 }
 
 /// `ssh` that runs Git's server on the other side.
@@ -70,7 +81,12 @@ pub(super) fn command(
     let mut files = Vec::new();
     let known_hosts = match &access.known_hosts {
         KnownHosts::User => None,
-        KnownHosts::File(file) => Some(file.clone()),
+        KnownHosts::File(file) => {
+            // `ssh` would say no more than that it knows no key.
+            fs_err::File::open(file)
+                .map_err(|error| unusable(&format!("the file of known hosts cannot be read: {error}")))?;
+            Some(file.clone())
+        }
         KnownHosts::Lines(lines) => {
             let file = private_file("sluice-hosts-", lines).map_err(temporary)?;
             let path = file.path().to_owned();

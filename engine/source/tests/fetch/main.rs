@@ -6,6 +6,7 @@ mod fixture;
 mod hostile;
 mod https;
 mod impostor;
+mod malformed;
 mod mirrors;
 mod packs;
 mod ssh;

@@ -37,17 +37,17 @@ pub(super) fn format() -> Result<()> {
             .args(["fmt", "--all", "--check", "--manifest-path"])
             .arg(manifest))?;
     }
-    let unformatted = answer(
-        Command::new("gofmt")
-            .args(["-l", "."])
-            .current_dir(root().join("tests/controlplane")),
-    );
-    match unformatted {
-        Some(files) if !files.trim().is_empty() => {
-            bail!("gofmt would change {}", files.trim().replace('\n', ", "))
+    for module in ["tests/controlplane", "tests/yaml/decoder"] {
+        let mut gofmt = Command::new("gofmt");
+        let unformatted = answer(gofmt.args(["-l", "."]).current_dir(root().join(module)));
+        if let Some(files) = unformatted.filter(|files| !files.trim().is_empty()) {
+            bail!(
+                "gofmt would change {} in {module}",
+                files.trim().replace('\n', ", ")
+            );
         }
-        Some(_) | None => Ok(()),
     }
+    Ok(())
 }
 
 pub(super) fn clippy() -> Result<()> {
