@@ -155,6 +155,9 @@ fn conflicts_text(conflicts: &[FieldConflict]) -> String {
     format!("conflict with other field managers: {}", list.join(", "))
 }
 
+/// So many words after "cannot" are looked at for "be changed".
+const WORDS_BETWEEN: usize = 3;
+
 impl ClusterError {
     /// True where the same request may succeed later without anybody changing anything.
     pub fn is_transient(&self) -> bool {
@@ -185,20 +188,45 @@ impl ClusterError {
         }
     }
 
-    /// True where the server does not take this change to an object that exists, whatever the value. There is no machine-readable
-    /// form of that; these are the words of the API server's own kinds and of CRDs' validation rules.
+    /// True where this change to an object that exists is not taken, whatever the value: by the API server's own kinds, a CRD's
+    /// validation rules, an admission policy or a webhook. There is no machine-readable form of that; these are the words that
+    /// they use, with a blank for what stands between (`cannot be changed`, `can't be directly changed`).
     pub fn is_immutable(&self) -> bool {
-        const WORDS: &[&str] = &[
-            "immutable",
-            "cannot change",
-            "cannot be changed",
-            "may not be changed",
-            "may not change",
-            "Forbidden: updates to",
-            "may not be updated",
-            "cannot be updated",
+        const NOT: &[&str] = &[
+            "cannot",
+            "can not",
+            "can't",
+            "may not",
+            "must not",
+            "mustn't",
+            "should not",
+            "not allowed to",
+            "not permitted to",
+            "not be",
         ];
-        matches!(self, Self::Invalid { message, .. } if WORDS.iter().any(|word| message.contains(word)))
+        const CHANGED: &[&str] = &["chang", "updat", "modif", "mutat", "edit", "alter"];
+        let (Self::Invalid { message, .. } | Self::Admission { message }) = self else {
+            return false;
+        };
+        let message = message.to_lowercase();
+        let forbidden = |sentence: &str| {
+            NOT.iter().any(|not| {
+                sentence.match_indices(not).any(|(at, _)| {
+                    let after = sentence.get(at + not.len()..).unwrap_or_default();
+                    let mut next = after.split_whitespace().take(WORDS_BETWEEN);
+                    next.any(|word| CHANGED.iter().any(|changed| word.starts_with(changed)))
+                })
+            })
+        };
+        [
+            "immutable",
+            "unchangeable",
+            "forbidden: updates to",
+            "updates to this field are forbidden",
+        ]
+        .iter()
+        .any(|word| message.contains(word))
+            || message.split(['.', ';', '\n']).any(forbidden)
     }
 
     /// True for "there is no such object".
@@ -472,6 +500,57 @@ mod tests {
             json!({"message": "namespaces \"x\" not found", "details": {"kind": "namespaces", "name": "x"}}),
         );
         assert!(matches!(error, ClusterError::NotFound { namespace: Some(name), .. } if name == "x"));
+    }
+
+    /// Admission policies and webhooks say it too (public reports: a recreate that was asked for and never came).
+    #[test]
+    fn immutability_is_read_whoever_says_it() {
+        let admission = |message: &str| ClusterError::Admission {
+            message: message.to_owned(),
+        };
+        let invalid = |message: &str| ClusterError::Invalid {
+            message: message.to_owned(),
+            fields: Vec::new(),
+        };
+        for yes in [
+            invalid("Job.batch \"j\" is invalid: spec.template: Invalid value: {}: field is immutable"),
+            invalid(
+                "StatefulSet.apps \"s\" is invalid: spec: Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden",
+            ),
+            invalid(
+                "Pod \"p\" is invalid: spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`",
+            ),
+            invalid("Widget \"w\" is invalid: spec.size: Invalid value: 3: Value is immutable"),
+            admission(
+                "configmaps \"a\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: data.mode: field is immutable",
+            ),
+            admission("admission webhook \"v.example.com\" denied the request: spec.class is Immutable"),
+            admission(
+                "admission webhook \"v.example.com\" denied the request: spec.class cannot be changed once set",
+            ),
+            admission("admission webhook \"v.example.com\" denied the request: spec.class can't be modified"),
+            admission(
+                "admission webhook \"v.example.com\" denied the request: spec.class may not be updated",
+            ),
+            admission(
+                "admission webhook \"v.example.com\" denied the request: spec.class must not be changed",
+            ),
+        ] {
+            assert!(yes.is_immutable(), "{yes}");
+        }
+        for no in [
+            admission("admission webhook \"v.example.com\" denied the request: label `team` is required"),
+            admission("pods \"p\" is forbidden: violates PodSecurity \"restricted:latest\""),
+            invalid(
+                "Service \"s\" is invalid: spec.ports[0].port: Invalid value: 99999999: must be between 1 and 65535",
+            ),
+            admission("admission webhook \"v.example.com\" denied the request: the image cannot be pulled"),
+            ClusterError::Forbidden {
+                message: "User \"u\" cannot update resource \"configmaps\"".to_owned(),
+            },
+        ] {
+            assert!(!no.is_immutable(), "{no}");
+        }
     }
 
     #[test]
