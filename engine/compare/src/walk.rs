@@ -206,7 +206,16 @@ impl<'a> Walk<'a> {
             }
             (Value::Array(wanted), Some(found @ Value::Array(there))) => {
                 match self.list_kind(wanted, there, ours) {
-                    ListKind::Keyed => self.keyed_list(wanted, there, ours),
+                    ListKind::Keyed => {
+                        let before = (self.found.changes.len(), self.found.assumed);
+                        if !self.keyed_list(wanted, there, ours) {
+                            self.found.changes.truncate(before.0);
+                            self.found.assumed = before.1;
+                            if !self.same_value(desired, found) {
+                                self.report(Some(found), Some(desired));
+                            }
+                        }
+                    }
                     ListKind::Set => self.set(wanted, there, ours),
                     ListKind::Atomic => {
                         if !self.same_value(desired, found) {

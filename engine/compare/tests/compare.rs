@@ -593,3 +593,27 @@ fn the_server_writes_what_only_it_may() {
         &json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}})
     );
 }
+
+/// A plain write takes two ports with one number, which the keys of the list do not tell apart (public reports: OutOfSync for ever, and
+/// one that goes from Git stays).
+#[test]
+fn entries_with_equal_keys_are_compared_as_one_list() {
+    let service = |ports: Value| json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a", "namespace": "n"}, "spec": {"ports": ports}});
+    let port = |name: &str, number: u16| json!({"name": name, "port": number, "protocol": "TCP"});
+    let record = json!({"f:spec": {"f:ports": {
+        "k:{\"port\":80,\"protocol\":\"TCP\"}": {}, "k:{\"port\":53,\"protocol\":\"TCP\"}": {".": {}, "f:name": {}, "f:port": {}}}}});
+    let twins = json!([port("a", 80), port("b", 80), port("dns", 53)]);
+    let there = live(service(twins.clone()), record, &[]);
+    assert_eq!(changes(&object(service(twins)), &there, &[]), [""; 0]);
+    for other in [
+        json!([port("a", 80), port("dns", 53)]),
+        json!([port("a", 80), port("c", 80), port("dns", 53)]),
+        json!([port("b", 80), port("dns", 53)]),
+    ] {
+        let found = changes(&object(service(other.clone())), &there, &[]);
+        assert!(
+            found.len() == 1 && found[0].starts_with("/spec/ports: "),
+            "{other}: {found:?}"
+        );
+    }
+}

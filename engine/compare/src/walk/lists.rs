@@ -37,9 +37,17 @@ impl<'a> Walk<'a> {
         })
     }
 
-    pub(super) fn keyed_list(&mut self, desired: &'a [Value], live: &'a [Value], ours: Option<&'a Tree>) {
+    /// Compares entry by entry. False where entries cannot be told apart by their keys, as a plain write may leave them: then the list
+    /// is one value.
+    pub(super) fn keyed_list(
+        &mut self,
+        desired: &'a [Value],
+        live: &'a [Value],
+        ours: Option<&'a Tree>,
+    ) -> bool {
         let records: Vec<Record<'a>> = ours.into_iter().flat_map(ownership::keyed_entries).collect();
         let names: Rc<[&'a str]> = self.key_names(&records, desired).into();
+        let mut matched = vec![false; live.len()];
         for (index, wanted) in desired.iter().enumerate() {
             let Some(entry) = wanted.as_object() else {
                 self.path.push(Part::Index(index));
@@ -56,6 +64,13 @@ impl<'a> Walk<'a> {
                         .filter(|candidate| same_keys(&names, entry, candidate))
                         .map(|found| (index, found))
                 });
+            if let Some((index, _)) = there
+                && matched
+                    .get_mut(index)
+                    .is_some_and(|matched| std::mem::replace(matched, true))
+            {
+                return false;
+            }
             self.path.push(Part::Entry(Entry {
                 names: Rc::clone(&names),
                 desired: Some((index, entry)),
@@ -79,7 +94,20 @@ impl<'a> Walk<'a> {
             }
             self.path.pop();
         }
+        let mut unmatched = live
+            .iter()
+            .zip(&matched)
+            .filter(|(_, matched)| !**matched)
+            .filter_map(|(entry, _)| entry.as_object());
+        let is_wanted = |found: &Map<String, Value>| {
+            let mut wanted = desired.iter().filter_map(Value::as_object);
+            wanted.any(|wanted| same_keys(&names, wanted, found))
+        };
+        if unmatched.any(is_wanted) {
+            return false;
+        }
         self.removed_records(desired, live, &records);
+        true
     }
 
     /// The fields by which entries of a list are told apart.
