@@ -1,5 +1,9 @@
 //! The plan from its first to its last wave.
 
+mod later;
+
+use std::time::Duration;
+
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use sluice_cluster::{Cluster, ClusterError, Kind};
@@ -9,9 +13,10 @@ use sluice_model::outcome::{Outcome, StepResult};
 use sluice_model::plan::{Action, PLAN_VERSION, Plan, Step};
 use tokio::time::Instant;
 
+use self::later::Progress;
 use crate::error::{ApplyError, Refusal};
 use crate::gone::{self, Failure};
-use crate::rehearsal::{self, Found};
+use crate::rehearsal::{Found, Rehearsal};
 use crate::step::{self, Ready};
 use crate::{Event, Finished, NotHealthy, Rehearse, Request, Waiter, applyset, retry, stages};
 
@@ -97,16 +102,28 @@ impl Execution<'_> {
             .map(|step| Ready::new(step, self.request.manifests))
             .collect::<Result<Vec<_>, _>>()?;
         (self.events)(Event::Rehearsing { steps: steps.len() });
-        let found = rehearsal::rehearse(self.cluster, &steps, &self.request.options).await?;
+        let mut rehearsal = Rehearsal::new(self.cluster, &steps, &self.request.options);
+        let mut progress = Progress::new(rehearsal.all().await?, &steps);
         if self.request.options.rehearse == Rehearse::Only {
-            for (index, (ready, found)) in steps.iter().zip(&found).enumerate() {
+            for (index, ready) in steps.iter().enumerate() {
+                let found = progress.found.get(index).unwrap_or(&Found::Unknown);
                 let message = match found {
                     Found::Anew => "would be deleted and created again".to_owned(),
+                    Found::Later(_) => progress.note(index).to_owned(),
                     Found::New | Found::Exists(_) | Found::Unknown => String::new(),
                 };
-                self.done(index, predicted(ready.step, found), message, ready.step);
+                self.done(index, predicted(ready.step, found), message, &ready.step.object);
             }
             return Ok(());
+        }
+        for (index, ready) in steps.iter().enumerate() {
+            let why = progress.note(index);
+            if !why.is_empty() {
+                (self.events)(Event::Later {
+                    object: ready.step.object.clone(),
+                    why: why.to_owned(),
+                });
+            }
         }
         if let Some(parent) = self.request.parent {
             applyset::grow(self.cluster, parent)
@@ -121,21 +138,23 @@ impl Execution<'_> {
         let waves = waves(&steps);
         let last = waves.len().saturating_sub(1);
         for (number, (range, name)) in waves.into_iter().enumerate() {
-            let offset = range.start;
             let wave = steps.get(range.clone()).unwrap_or_default();
-            let found = found.get(range.clone()).unwrap_or_default();
             (self.events)(Event::Wave {
                 name: name.clone(),
                 steps: wave.len(),
             });
             let deadline = Instant::now() + self.request.options.wave_timeout;
+            let begins_before = range.end;
             let done = async {
-                self.wave(wave, found, offset).await?;
+                self.settle_open(&mut rehearsal, &mut progress, range.end, &name)
+                    .await?;
+                let rest: Vec<usize> = range.filter(|index| !progress.is_done(*index)).collect();
+                self.runs(&steps, rest, &mut progress, false).await?;
                 self.settle(wave, &name, number == last).await
             };
             if let Err(error) = done.await {
                 if runs_sync_fail(&error) {
-                    let before = steps.get(..range.end).unwrap_or_default();
+                    let before = steps.get(..begins_before).unwrap_or_default();
                     let phase = wave.first().map(|ready| ready.step.phase);
                     let begins = before.partition_point(|ready| Some(ready.step.phase) != phase);
                     let of_phase = before.get(begins..).unwrap_or_default();
@@ -153,39 +172,50 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// Does the steps of one wave, run after run.
-    async fn wave(&mut self, wave: &[Ready<'_>], found: &[Found], offset: usize) -> Result<(), ApplyError> {
-        let order: Vec<&Step> = wave.iter().map(|ready| ready.step).collect();
-        let mut index = 0;
-        for run in stages::runs(&order) {
-            let range = index..index + run.len();
-            index = range.end;
-            self.parallel(
-                wave.get(range.clone()).unwrap_or_default(),
-                found.get(range.clone()).unwrap_or_default(),
-                offset + range.start,
-            )
-            .await?;
+    /// Does steps, run after run. What was deleted and is held by finalizers has to be gone before the next run begins: what
+    /// comes next may be what lets it go.
+    async fn runs(
+        &mut self,
+        steps: &[Ready<'_>],
+        order: impl IntoIterator<Item = usize>,
+        progress: &mut Progress,
+        to_the_end: bool,
+    ) -> Result<(), ApplyError> {
+        let mut held: Vec<&Step> = Vec::new();
+        for run in stages::runs(steps, order) {
+            self.all_gone(&held).await?;
+            let run_held = self.parallel(steps, &run, progress).await?;
+            progress.mark(&run);
+            held = run_held
+                .into_iter()
+                .filter_map(|index| steps.get(index))
+                .map(|ready| ready.step)
+                .collect();
         }
-        Ok(())
+        match to_the_end {
+            true => self.all_gone(&held).await,
+            false => Ok(()),
+        }
     }
 
-    /// Does steps that do not need each other. All are tried, even where one fails.
+    /// Does steps that do not need each other. All are tried, even where one fails. Those whose object finalizers hold are named.
     async fn parallel(
         &mut self,
         steps: &[Ready<'_>],
-        found: &[Found],
-        offset: usize,
-    ) -> Result<(), ApplyError> {
+        run: &[usize],
+        progress: &Progress,
+    ) -> Result<Vec<usize>, ApplyError> {
         let (cluster, options) = (self.cluster, self.request.options);
-        let mut next = steps.iter().zip(found).enumerate();
+        let mut next = run
+            .iter()
+            .filter_map(|&index| Some((index, steps.get(index)?, progress.found.get(index)?)));
         let mut under_way = FuturesUnordered::new();
         let mut refusals = Vec::new();
-        let mut defined = Vec::new();
+        let (mut defined, mut held) = (Vec::new(), Vec::new());
         loop {
             // Each is made when its turn comes: a wave may have many thousands of steps.
             let room = options.concurrency.max(1).saturating_sub(under_way.len());
-            for (index, (ready, found)) in next.by_ref().take(room) {
+            for (index, ready, found) in next.by_ref().take(room) {
                 under_way.push(async move { (index, ready, one(cluster, ready, found, &options).await) });
             }
             let Some((index, ready, result)) = under_way.next().await else {
@@ -198,11 +228,16 @@ impl Execution<'_> {
                     if let Some(stored) = done.stored {
                         (self.events)(Event::Stored(stored));
                     }
-                    self.done(offset + index, done.result, done.message, step);
+                    held.extend(done.is_held.then_some(index));
+                    let message = match done.message.is_empty() {
+                        true => progress.note(index).to_owned(),
+                        false => done.message,
+                    };
+                    self.done(index, done.result, message, &step.object);
                 }
                 Err(failure) => {
                     let refusal = failure_of(step, &failure);
-                    self.done(offset + index, StepResult::Failed, refusal.message.clone(), step);
+                    self.done(index, StepResult::Failed, refusal.message.clone(), &step.object);
                     refusals.push(refusal);
                 }
             }
@@ -214,7 +249,7 @@ impl Execution<'_> {
         }
         refusals.sort_by(|a, b| a.object.cmp(&b.object));
         match refusals.is_empty() {
-            true => Ok(()),
+            true => Ok(held),
             false => Err(ApplyError::Steps { refusals }),
         }
     }
@@ -253,18 +288,30 @@ impl Execution<'_> {
             }
         }
         if !last {
-            for ready in wave
-                .iter()
-                .filter(|ready| matches!(ready.step.action, Action::Delete { .. }))
-            {
-                self.until_gone(ready.step).await?;
-            }
+            let steps = wave.iter().map(|ready| ready.step);
+            let deleted: Vec<&Step> = steps
+                .filter(|step| matches!(step.action, Action::Delete { .. }))
+                .collect();
+            self.all_gone(&deleted).await?;
         }
         Ok(())
     }
 
-    async fn until_gone(&mut self, step: &Step) -> Result<(), ApplyError> {
-        let patience = self.request.options.deletion_timeout;
+    /// Waits until all of these are gone, in the time that one has.
+    async fn all_gone(&mut self, steps: &[&Step]) -> Result<(), ApplyError> {
+        let began = Instant::now();
+        for step in steps {
+            let patience = self
+                .request
+                .options
+                .deletion_timeout
+                .saturating_sub(began.elapsed());
+            self.until_gone(step, patience).await?;
+        }
+        Ok(())
+    }
+
+    async fn until_gone(&mut self, step: &Step, patience: Duration) -> Result<(), ApplyError> {
         let gone = async {
             let kind = self.cluster.kind_of(&step.object).await?;
             gone::until_gone(
@@ -282,6 +329,13 @@ impl Execution<'_> {
                 (self.events)(Event::Gone(step.object.clone()));
                 Ok(())
             }
+            Err(Failure::Apply(ApplyError::StillThere {
+                object, finalizers, ..
+            })) => Err(ApplyError::StillThere {
+                object,
+                finalizers,
+                seconds: self.request.options.deletion_timeout.as_secs(),
+            }),
             Err(Failure::Apply(error)) => Err(error),
             Err(Failure::Cluster(error)) => Err(ApplyError::Steps {
                 refusals: vec![Refusal::new(step.object.clone(), None, &error)],
@@ -289,9 +343,9 @@ impl Execution<'_> {
         }
     }
 
-    fn done(&mut self, index: usize, result: StepResult, message: String, step: &Step) {
+    fn done(&mut self, index: usize, result: StepResult, message: String, object: &ObjectRef) {
         let outcome = Outcome {
-            object: step.object.clone(),
+            object: object.clone(),
             result,
             message,
         };
@@ -330,7 +384,7 @@ pub(crate) async fn one(
     let kind = retry::safely(cluster, || cluster.kind_of(&ready.step.object)).await?;
     let before = match found {
         Found::Exists(version) => Some(version.as_str()),
-        Found::New | Found::Anew | Found::Unknown => None,
+        Found::New | Found::Anew | Found::Unknown | Found::Later(_) => None,
     };
     let done = step::perform(cluster, &kind, ready, before, options).await?;
     if done.stored.is_some() && ready.step.object.kind == "CustomResourceDefinition" {
@@ -370,10 +424,12 @@ fn predicted(step: &Step, found: &Found) -> StepResult {
             _,
         ) => StepResult::Unchanged,
         (Action::Apply { .. }, Found::Exists(_) | Found::Anew) => StepResult::Configured,
-        (Action::Apply { .. }, Found::New | Found::Unknown) if step.precondition.is_none() => {
+        (Action::Apply { .. }, Found::New | Found::Unknown | Found::Later(_))
+            if step.precondition.is_none() =>
+        {
             StepResult::Created
         }
-        (Action::Apply { .. }, Found::New | Found::Unknown) => StepResult::Configured,
+        (Action::Apply { .. }, Found::New | Found::Unknown | Found::Later(_)) => StepResult::Configured,
     }
 }
 

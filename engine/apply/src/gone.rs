@@ -48,23 +48,12 @@ pub(crate) async fn until_gone(
             return Err(Failure::Apply(ApplyError::StillThere {
                 object: Box::new(reference.clone()),
                 seconds: patience.as_secs(),
-                finalizers: finalizers(&live),
+                finalizers: live.finalizers().into_iter().map(str::to_owned).collect(),
             }));
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(PAUSES.1);
     }
-}
-
-fn finalizers(object: &Object) -> Vec<String> {
-    let list = object
-        .value()
-        .pointer("/metadata/finalizers")
-        .and_then(Value::as_array);
-    list.into_iter()
-        .flatten()
-        .filter_map(|item| item.as_str().map(str::to_owned))
-        .collect()
 }
 
 /// Waits until a CRD is served.

@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use sluice_cluster::{Cluster, ClusterError, Kind, Reply};
+use sluice_cluster::{Cluster, ClusterError, Kind};
 use sluice_model::application::FIELD_MANAGER;
 use sluice_model::decision::{HookCleanup, Phase, Propagation};
 use sluice_model::outcome::{Outcome, StepResult};
@@ -35,33 +35,34 @@ pub async fn remove_hook(
     };
     match delete(cluster, &kind, &reference, propagation, Some(&precondition)).await {
         Err(error) if error.is_not_found() => Ok(()),
-        answer => answer,
+        answer => answer.map(drop),
     }
 }
 
-/// Deletes an object, and takes off it what Argo CD left on its hooks.
+/// Deletes an object, and takes off it what Argo CD left on its hooks. Returns true if other finalizers still hold it.
 pub(crate) async fn delete(
     cluster: &Cluster,
     kind: &Kind,
     reference: &ObjectRef,
     propagation: Propagation,
     precondition: Option<&Precondition>,
-) -> Result<(), ClusterError> {
+) -> Result<bool, ClusterError> {
     let request = || cluster.delete(kind, reference, propagation, precondition, false);
     match retry::safely(cluster, request).await {
-        Ok(reply) => release(cluster, kind, reference, reply).await,
+        // The server answers with the object as long as it is there.
+        Ok(reply) => release(cluster, kind, reference, Object::new(reply.value).ok()).await,
         Err(error) => Err(error),
     }
 }
 
-/// Takes [`ARGO_CD`] off an object that is being deleted, and no other finalizer: those have their own controllers.
-async fn release(
+/// Takes [`ARGO_CD`] off an object that is being deleted, and no other finalizer: those have their own controllers. Returns true
+/// if they still hold it.
+pub(crate) async fn release(
     cluster: &Cluster,
     kind: &Kind,
     reference: &ObjectRef,
-    reply: Reply,
-) -> Result<(), ClusterError> {
-    let mut going = reply.object().ok();
+    mut going: Option<Object>,
+) -> Result<bool, ClusterError> {
     let uid = going
         .as_ref()
         .and_then(|going| going.metadata("uid"))
@@ -77,11 +78,11 @@ async fn release(
                 let live = retry::safely(cluster, || cluster.get(kind, reference)).await?;
                 going = live.filter(|live| live.metadata("uid") == uid.as_deref());
             }
-            Err(error) if error.is_not_found() => return Ok(()),
-            answer => return answer.map(drop),
+            Err(error) if error.is_not_found() => return Ok(false),
+            answer => return answer.map(|_| !rest.is_empty()),
         }
     }
-    Ok(())
+    Ok(going.is_some_and(|going| !going.finalizers().is_empty()))
 }
 
 /// The finalizers of an object that goes without Argo CD's; none where that is not among them, or where it does not go.

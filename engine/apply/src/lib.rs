@@ -16,9 +16,13 @@ pub mod codes;
 mod error;
 mod execution;
 mod fields;
+mod gates;
 mod gone;
+mod grounds;
 mod hooks;
+mod quantity;
 mod rehearsal;
+mod rests;
 mod retry;
 mod stages;
 mod step;
@@ -38,6 +42,9 @@ pub use error::{ApplyError, Refusal};
 pub use execution::apply;
 pub use hooks::remove_hook;
 pub use step::recorded;
+
+/// How the message of an [`Outcome`] begins whose object the server refused at first, because of something that the plan changes.
+pub const REHEARSED_LATER: &str = "rehearsed later: rests on ";
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy)]
@@ -107,6 +114,8 @@ pub struct Options {
     pub deletion_timeout: Duration,
     /// How long a CRD may take to be served.
     pub establishing: Duration,
+    /// How long a quota, a policy, a webhook or a schema that was changed may take to be in force, where something rests on it.
+    pub taking_effect: Duration,
 }
 
 impl Default for Options {
@@ -120,6 +129,8 @@ impl Default for Options {
             deletion_timeout: Duration::from_secs(120),
             // It takes milliseconds unless its names clash.
             establishing: Duration::from_secs(60),
+            // Servers look at policies once a second or so.
+            taking_effect: Duration::from_secs(15),
         }
     }
 }
@@ -140,6 +151,13 @@ pub enum Event {
     Rehearsing {
         /// How many steps.
         steps: usize,
+    },
+    /// The server refuses an object before something else of the plan is done: it is rehearsed again then.
+    Later {
+        /// Which.
+        object: ObjectRef,
+        /// `rehearsed later: rests on ResourceQuota shop/limits`.
+        why: String,
     },
     /// A wave begins.
     Wave {

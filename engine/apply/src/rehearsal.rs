@@ -1,8 +1,8 @@
 //! The whole plan as a server-side dry-run: schema, admission, quota, conflicts and rights, all answers at once, before the
 //! first write.
 //!
-//! What the plan itself is about to make is taken into account: an object of a kind whose CRD is in the plan cannot be
-//! rehearsed; one in a namespace that is in the plan may miss it; one that refers to another of the plan may miss that.
+//! The server answers for the world before the plan. A refusal that rests on something that the plan creates, changes or deletes
+//! ([`rests`]) is no answer yet: that object is rehearsed again when it is done. Every other refusal is final.
 
 use std::collections::BTreeSet;
 
@@ -10,16 +10,17 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use sluice_cluster::{Cluster, ClusterError, Kind, Reply};
 use sluice_model::decision::Strategy;
-use sluice_model::object::{GroupKind, Object};
+use sluice_model::object::Object;
 use sluice_model::plan::{Action, Step};
 
-use crate::Options;
 use crate::error::{ApplyError, Refusal};
-use crate::retry;
+use crate::grounds::{self, Ground};
+use crate::rests::{self, Gates};
 use crate::step::{self, Ready, Tried};
+use crate::{Options, gates, retry};
 
 /// What the rehearsal found out about one step.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Found {
     /// It will be created.
     New,
@@ -29,51 +30,162 @@ pub(crate) enum Found {
     Anew,
     /// It could not be rehearsed, or need not be.
     Unknown,
+    /// It was refused, and that may change with the plan.
+    Later(Later),
 }
 
-/// What the plan itself brings.
-struct Coming {
-    kinds: BTreeSet<GroupKind>,
-    namespaces: BTreeSet<String>,
-    names: BTreeSet<String>,
+/// A refusal that is no answer yet.
+#[derive(Debug)]
+pub(crate) struct Later {
+    /// The steps that it rests on.
+    pub(crate) on: BTreeSet<usize>,
+    /// What the server says now.
+    pub(crate) refusal: Refusal,
 }
 
-/// Rehearses every step.
-pub(crate) async fn rehearse(
-    cluster: &Cluster,
-    steps: &[Ready<'_>],
-    options: &Options,
-) -> Result<Vec<Found>, ApplyError> {
-    let coming = &Coming::of(steps);
-    let (mut next, mut results) = (steps.iter().enumerate(), Vec::with_capacity(steps.len()));
-    let mut under_way = FuturesUnordered::new();
-    loop {
-        // Each is made when its turn comes: a plan may have many thousands of steps.
-        let room = options.concurrency.max(1).saturating_sub(under_way.len());
-        for (index, ready) in next.by_ref().take(room) {
-            under_way.push(async move { (index, try_one(cluster, ready, coming).await) });
+/// The rehearsal of one plan, and what was learned by it.
+pub(crate) struct Rehearsal<'r> {
+    cluster: &'r Cluster,
+    pub(crate) steps: &'r [Ready<'r>],
+    concurrency: usize,
+    pub(crate) gates: Gates,
+}
+
+/// What came of rehearsing some steps.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    /// By the index of the step.
+    pub(crate) found: Vec<(usize, Found)>,
+    /// Refusals that rest on nothing of the plan.
+    pub(crate) refusals: Vec<Refusal>,
+    /// Objects that are not as they were when the plan was made, and how.
+    pub(crate) moved: Vec<String>,
+}
+
+impl<'r> Rehearsal<'r> {
+    pub(crate) fn new(cluster: &'r Cluster, steps: &'r [Ready<'r>], options: &Options) -> Self {
+        Self {
+            cluster,
+            steps,
+            concurrency: options.concurrency.max(1),
+            gates: Gates::default(),
         }
-        let Some(result) = under_way.next().await else {
-            break;
-        };
-        results.push(result);
     }
-    results.sort_by_key(|(index, _)| *index);
-    let (mut found, mut refusals, mut moved) = (Vec::new(), Vec::new(), Vec::new());
-    for (ready, (_, result)) in steps.iter().zip(results) {
-        match result {
-            Ok(what) => found.push(what),
-            Err(Trouble::Moved(how)) => moved.push(how),
-            Err(Trouble::Refused(error)) => {
-                let refusal = Refusal::new(ready.step.object.clone(), ready.step.origin.clone(), &error);
-                refusals.push(refusal);
+
+    /// Rehearses every step, before anything is written.
+    pub(crate) async fn all(&mut self) -> Result<Vec<Found>, ApplyError> {
+        let mut answers = self.some((0..self.steps.len()).collect(), true).await;
+        let hopeless = self.hopeless(&answers.found);
+        let (stays, refused): (Vec<_>, Vec<_>) = answers
+            .found
+            .into_iter()
+            .partition(|(index, _)| !hopeless.contains(index));
+        let refused = refused.into_iter().filter_map(|(_, found)| match found {
+            Found::Later(later) => Some(later.refusal),
+            _ => None,
+        });
+        answers.refusals.extend(refused);
+        match (answers.moved.is_empty(), answers.refusals.is_empty()) {
+            (false, _) => Err(ApplyError::MovedOn {
+                objects: answers.moved,
+            }),
+            (true, false) => Err(ApplyError::Refused {
+                refusals: answers.refusals,
+            }),
+            (true, true) => Ok(stays.into_iter().map(|(_, found)| found).collect()),
+        }
+    }
+
+    /// Rehearses some of the steps. Where something of the plan was written already, an object may have appeared with it.
+    pub(crate) async fn some(&mut self, indices: Vec<usize>, first: bool) -> Answers {
+        let (cluster, steps) = (self.cluster, self.steps);
+        let (mut next, mut results) = (indices.iter(), Vec::with_capacity(indices.len()));
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            // Each is made when its turn comes: a plan may have many thousands of steps.
+            let room = self.concurrency.saturating_sub(under_way.len());
+            for &index in next.by_ref().take(room) {
+                let Some(ready) = steps.get(index) else {
+                    continue;
+                };
+                under_way.push(async move { (index, ready, try_one(cluster, ready, first).await) });
+            }
+            let Some(result) = under_way.next().await else {
+                break;
+            };
+            results.push(result);
+        }
+        results.sort_by_key(|(index, _, _)| *index);
+        let (mut answers, mut refused) = (Answers::default(), Vec::new());
+        for (index, ready, result) in results {
+            match result {
+                Ok(found) => answers.found.push((index, found)),
+                Err(Trouble::Moved(how)) => answers.moved.push(how),
+                Err(Trouble::Refused(error)) => refused.push((index, ready, grounds::of(&error), error)),
             }
         }
+        if refused.is_empty() {
+            return answers;
+        }
+        let named: Vec<(&sluice_model::ObjectRef, &[Ground])> = refused
+            .iter()
+            .map(|(_, ready, grounds, _)| (&ready.step.object, grounds.as_slice()))
+            .collect();
+        gates::learn(cluster, steps, &named, &mut self.gates).await;
+        for (index, ready, grounds, error) in refused {
+            let on = self.rests_on(index, &grounds, &error);
+            let refusal = Refusal::new(ready.step.object.clone(), ready.step.origin.clone(), &error);
+            match on.is_empty() {
+                true if skips_missing_kind(ready.step)
+                    && matches!(error, ClusterError::UnknownKind { .. }) =>
+                {
+                    answers.found.push((index, Found::Unknown));
+                }
+                true => answers.refusals.push(refusal),
+                false => answers.found.push((index, Found::Later(Later { on, refusal }))),
+            }
+        }
+        answers.found.sort_by_key(|(index, _)| *index);
+        answers
     }
-    match (moved.is_empty(), refusals.is_empty()) {
-        (false, _) => Err(ApplyError::MovedOn { objects: moved }),
-        (true, false) => Err(ApplyError::Refused { refusals }),
-        (true, true) => Ok(found),
+
+    /// What comes in time: in its own wave or before, or what may be done before its turn.
+    fn rests_on(&self, index: usize, grounds: &[Ground], error: &ClusterError) -> BTreeSet<usize> {
+        let place = |at: usize| {
+            self.steps
+                .get(at)
+                .map(|ready| (ready.step.phase, ready.step.wave))
+        };
+        let comes = |at: &usize| {
+            let in_time = *at < index || place(*at) == place(index);
+            in_time
+                || self
+                    .steps
+                    .get(*at)
+                    .is_some_and(|ready| rests::is_movable(ready.step))
+        };
+        let mut on = rests::on(self.steps, index, grounds, &error.to_string(), &self.gates);
+        on.retain(comes);
+        on
+    }
+
+    /// Those that rest on one another only.
+    fn hopeless(&self, found: &[(usize, Found)]) -> BTreeSet<usize> {
+        let mut open: Vec<(usize, &BTreeSet<usize>)> = found
+            .iter()
+            .filter_map(|(index, found)| match found {
+                Found::Later(later) => Some((*index, &later.on)),
+                _ => None,
+            })
+            .collect();
+        loop {
+            let waiting: BTreeSet<usize> = open.iter().map(|(index, _)| *index).collect();
+            let before = open.len();
+            open.retain(|(_, on)| on.is_subset(&waiting));
+            if open.len() == before {
+                return waiting;
+            }
+        }
     }
 }
 
@@ -82,34 +194,25 @@ enum Trouble {
     Refused(ClusterError),
 }
 
-async fn try_one(cluster: &Cluster, ready: &Ready<'_>, coming: &Coming) -> Result<Found, Trouble> {
+async fn try_one(cluster: &Cluster, ready: &Ready<'_>, first: bool) -> Result<Found, Trouble> {
     let step = ready.step;
     let kind: Kind = match retry::safely(cluster, || cluster.kind_of(&step.object)).await {
         Ok(kind) => kind,
-        Err(ClusterError::UnknownKind { .. }) if coming.kinds.contains(&step.object.group_kind()) => {
-            return Ok(Found::Unknown);
-        }
-        // A policy says that the kind will be known by then.
-        Err(ClusterError::UnknownKind { .. }) if skips_missing_kind(step) => return Ok(Found::Unknown),
         Err(error) => return Err(Trouble::Refused(error)),
     };
     match step::rehearse(cluster, &kind, ready).await {
         Ok(Tried::Nothing) => Ok(Found::Unknown),
         Ok(Tried::Anew) => Ok(Found::Anew),
-        Ok(Tried::Answer(reply)) => judge(step, reply),
+        Ok(Tried::Answer(reply)) => judge(step, reply, first),
         Err(ClusterError::Modified { message, .. }) => {
             Err(Trouble::Moved(format!("{}: {message}", step.object)))
         }
-        Err(error) if may_pass(step, &error, coming) => Ok(Found::Unknown),
+        Err(error) if may_pass(step, &error) => Ok(Found::Unknown),
         Err(error) => Err(Trouble::Refused(error)),
     }
 }
 
-fn skips_missing_kind(step: &Step) -> bool {
-    matches!(&step.action, Action::Apply { options, .. } if options.skip_dry_run_on_missing_kind)
-}
-
-fn judge(step: &Step, reply: Reply) -> Result<Found, Trouble> {
+fn judge(step: &Step, reply: Reply, first: bool) -> Result<Found, Trouble> {
     let Action::Apply {
         strategy,
         delete_first,
@@ -121,7 +224,7 @@ fn judge(step: &Step, reply: Reply) -> Result<Found, Trouble> {
     if reply.status == 201 {
         return Ok(Found::New);
     }
-    if step.precondition.is_none() && !delete_first && *strategy != Strategy::CreateOnly {
+    if first && step.precondition.is_none() && !delete_first && *strategy != Strategy::CreateOnly {
         return Err(Trouble::Moved(format!("{} exists by now", step.object)));
     }
     let version = Object::new(reply.value)
@@ -131,7 +234,7 @@ fn judge(step: &Step, reply: Reply) -> Result<Found, Trouble> {
 }
 
 /// True where the refusal is one of the rehearsal only.
-fn may_pass(step: &Step, error: &ClusterError, coming: &Coming) -> bool {
+fn may_pass(step: &Step, error: &ClusterError) -> bool {
     // A hook makes room for itself.
     let replaced = match &step.action {
         Action::Apply { delete_first, .. } => *delete_first,
@@ -146,94 +249,19 @@ fn may_pass(step: &Step, error: &ClusterError, coming: &Coming) -> bool {
     );
     match error {
         // An immutable field, where the object will be a new one.
-        ClusterError::Invalid { message, .. } => replaced && error.is_immutable() || no_dry_run(message),
+        _ if replaced && error.is_immutable() => true,
+        ClusterError::Invalid { message, .. } => no_dry_run(message),
         ClusterError::Conflict { .. } => merged,
         // A webhook that cannot be asked without side effects.
-        ClusterError::Admission { message } | ClusterError::Refused { message, .. } => {
-            no_dry_run(message) || coming.is_named_missing(message)
-        }
-        ClusterError::NotFound {
-            namespace: Some(namespace),
-            ..
-        } => coming.namespaces.contains(namespace),
-        ClusterError::NotFound { message, .. } | ClusterError::Forbidden { message } => {
-            coming.is_named_missing(message)
-        }
+        ClusterError::Admission { message } | ClusterError::Refused { message, .. } => no_dry_run(message),
         _ => false,
     }
 }
 
+fn skips_missing_kind(step: &Step) -> bool {
+    matches!(&step.action, Action::Apply { options, .. } if options.skip_dry_run_on_missing_kind)
+}
+
 fn no_dry_run(message: &str) -> bool {
     message.contains("does not support dry run")
-}
-
-impl Coming {
-    fn of(steps: &[Ready<'_>]) -> Self {
-        let applied = || steps.iter().filter_map(|ready| ready.object.as_ref());
-        Self {
-            kinds: applied()
-                .flat_map(Kind::defined_by)
-                .map(|kind| kind.group_kind())
-                .collect(),
-            namespaces: applied()
-                .filter(|object| object.group().is_empty() && object.kind() == "Namespace")
-                .map(|object| object.name().to_owned())
-                .collect(),
-            names: applied().map(|object| object.name().to_owned()).collect(),
-        }
-    }
-
-    /// `serviceaccount "x" not found` where the plan brings an `x`.
-    fn is_named_missing(&self, message: &str) -> bool {
-        message.contains("not found")
-            && message.split('"').skip(1).step_by(2).any(|quoted| {
-                let name = quoted.rsplit('/').next().unwrap_or(quoted);
-                self.names.contains(name)
-            })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_plan_brings_is_not_missing() {
-        let coming = Coming {
-            kinds: BTreeSet::new(),
-            namespaces: BTreeSet::new(),
-            names: BTreeSet::from(["robot".to_owned()]),
-        };
-        assert!(coming.is_named_missing(
-            "error looking up service account shop/robot: serviceaccount \"robot\" not found"
-        ));
-        assert!(!coming.is_named_missing("serviceaccount \"other\" not found"));
-        assert!(!coming.is_named_missing("\"robot\" is forbidden"));
-    }
-
-    /// A ServiceAccount often has the name of the namespace that it is in.
-    #[test]
-    fn a_namespace_comes_as_a_namespace_only() {
-        let step: Step = serde_json::from_value(serde_json::json!({
-            "phase": "Sync", "wave": 0,
-            "object": {"group": "", "version": "v1", "kind": "ServiceAccount", "namespace": "robot", "name": "robot"},
-            "action": {
-                "do": "apply", "strategy": "server-side-apply", "force": false, "validate": true, "deleteFirst": false,
-                "manifest": {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot", "namespace": "robot"}},
-            },
-        }))
-        .unwrap();
-        let missing = ClusterError::NotFound {
-            message: "namespaces \"robot\" not found".to_owned(),
-            namespace: Some("robot".to_owned()),
-        };
-        let mut coming = Coming {
-            kinds: BTreeSet::new(),
-            namespaces: BTreeSet::new(),
-            names: BTreeSet::from(["robot".to_owned()]),
-        };
-        assert!(!may_pass(&step, &missing, &coming));
-        coming.namespaces.insert("robot".to_owned());
-        assert!(may_pass(&step, &missing, &coming));
-    }
 }

@@ -6,49 +6,45 @@
 use std::collections::HashSet;
 
 use sluice_model::ObjectRef;
+use sluice_model::layer::Layer;
 use sluice_model::plan::{Action, Step};
 
+use crate::step::Ready;
+
 /// What others need before they can be stored or before they work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// Namespaces and CRDs: nothing can be stored without them.
     Ground,
     /// What running things read, are allowed by or are limited by.
     Settings,
-    /// What runs.
+    /// What runs, and custom resources.
     Work,
     /// What changes how everything else is stored: only once its own backend is there.
     Gates,
-    /// Deletions, which the plan has put where they belong.
-    Deletion,
+    /// Deletions, layer by layer, where the plan has put them: what makes something work outlives it.
+    Deletion(Layer),
 }
 
 fn stage(step: &Step) -> Stage {
-    match &step.action {
-        Action::Delete { .. } => Stage::Deletion,
-        Action::Apply { .. } => stage_of(&step.object),
+    let layer = Layer::of(&step.object);
+    match (&step.action, layer) {
+        (Action::Delete { .. }, layer) => Stage::Deletion(layer),
+        (Action::Apply { .. }, Layer::Namespace | Layer::Definition) => Stage::Ground,
+        (Action::Apply { .. }, Layer::Setting) => Stage::Settings,
+        (Action::Apply { .. }, Layer::Work | Layer::Custom) => Stage::Work,
+        (Action::Apply { .. }, Layer::Gate) => Stage::Gates,
     }
 }
 
-fn stage_of(object: &ObjectRef) -> Stage {
-    match (object.group.as_str(), object.kind.as_str()) {
-        ("", "Namespace") | ("apiextensions.k8s.io", "CustomResourceDefinition") => Stage::Ground,
-        ("admissionregistration.k8s.io" | "apiregistration.k8s.io", _) => Stage::Gates,
-        ("", "ResourceQuota" | "LimitRange" | "ServiceAccount" | "Secret" | "ConfigMap")
-        | ("", "PersistentVolume" | "PersistentVolumeClaim")
-        | ("rbac.authorization.k8s.io" | "storage.k8s.io" | "scheduling.k8s.io" | "node.k8s.io", _) => {
-            Stage::Settings
-        }
-        (_, kind) if kind.ends_with("Class") => Stage::Settings,
-        _ => Stage::Work,
-    }
-}
-
-/// Cuts the steps of one wave into runs that may each be done in parallel; the runs follow one another.
-pub(crate) fn runs<'a>(steps: &[&'a Step]) -> Vec<Vec<&'a Step>> {
-    let mut runs: Vec<Vec<&'a Step>> = Vec::new();
+/// Cuts steps, given by their indices, into runs that may each be done in parallel; the runs follow one another.
+pub(crate) fn runs(steps: &[Ready<'_>], order: impl IntoIterator<Item = usize>) -> Vec<Vec<usize>> {
+    let mut runs: Vec<Vec<usize>> = Vec::new();
     let (mut current, mut names) = (None, HashSet::new());
-    for step in steps {
+    for index in order {
+        let Some(Ready { step, .. }) = steps.get(index) else {
+            continue;
+        };
         let stage = stage(step);
         let ObjectRef {
             group,
@@ -60,9 +56,9 @@ pub(crate) fn runs<'a>(steps: &[&'a Step]) -> Vec<Vec<&'a Step>> {
         let name = (group, kind, namespace, name);
         match runs.last_mut() {
             // The same object twice (a hook that is replaced): one after the other.
-            Some(run) if current == Some(stage) && !names.contains(&name) => run.push(step),
+            Some(run) if current == Some(stage) && !names.contains(&name) => run.push(index),
             _ => {
-                runs.push(vec![step]);
+                runs.push(vec![index]);
                 names.clear();
             }
         }
@@ -93,6 +89,7 @@ mod tests {
             action: match delete {
                 true => Action::Delete {
                     propagation: Propagation::Background,
+                    begun: false,
                 },
                 false => Action::Apply {
                     manifest: Default::default(),
@@ -108,7 +105,15 @@ mod tests {
             origin: None,
             changes: Vec::new(),
             precondition: None,
+            rests_on: Vec::new(),
         }
+    }
+
+    fn lengths(steps: &[Step]) -> Vec<usize> {
+        let ready: Vec<_> = steps.iter().map(|step| Ready { step, object: None }).collect();
+        let runs = runs(&ready, 0..steps.len());
+        assert_eq!(runs.concat(), (0..steps.len()).collect::<Vec<_>>());
+        runs.iter().map(Vec::len).collect()
     }
 
     #[test]
@@ -122,8 +127,23 @@ mod tests {
             step("x.io", "Thing", "t", false),
             step("", "ConfigMap", "old", true),
         ];
-        let runs = runs(&steps.iter().collect::<Vec<_>>());
-        assert_eq!(runs.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 2, 1]);
+        assert_eq!(lengths(&steps), [2, 2, 2, 1]);
+    }
+
+    /// An operator's rights, and the operator, outlive the objects that it has to let go.
+    #[test]
+    fn deletions_are_cut_by_what_needs_what() {
+        let steps = [
+            step("x.io", "Thing", "a", true),
+            step("x.io", "Thing", "b", true),
+            step("apps", "Deployment", "operator", true),
+            step("", "Service", "operator", true),
+            step("rbac.authorization.k8s.io", "Role", "operator", true),
+            step("", "ServiceAccount", "operator", true),
+            step("apiextensions.k8s.io", "CustomResourceDefinition", "things", true),
+            step("", "Namespace", "n", true),
+        ];
+        assert_eq!(lengths(&steps), [2, 2, 2, 1, 1]);
     }
 
     #[test]
@@ -132,6 +152,6 @@ mod tests {
             step("", "ConfigMap", "a", false),
             step("", "ConfigMap", "a", false),
         ];
-        assert_eq!(runs(&steps.iter().collect::<Vec<_>>()).len(), 2);
+        assert_eq!(lengths(&steps), [1, 1]);
     }
 }

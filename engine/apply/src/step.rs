@@ -17,6 +17,7 @@ use crate::Options;
 use crate::error::ApplyError;
 use crate::fields;
 use crate::gone::{self, Failure};
+use crate::grounds;
 use crate::hooks;
 use crate::retry;
 
@@ -36,6 +37,8 @@ pub(crate) struct Done {
     pub(crate) message: String,
     /// The object as the server has it now.
     pub(crate) stored: Option<Object>,
+    /// True for a deleted object that finalizers hold.
+    pub(crate) is_held: bool,
 }
 
 impl Done {
@@ -43,7 +46,25 @@ impl Done {
         Self {
             result: StepResult::Unchanged,
             message: message.to_owned(),
+            ..Self::now(None)
+        }
+    }
+
+    fn now(stored: Option<Object>) -> Self {
+        Self {
+            result: StepResult::Configured,
+            message: String::new(),
+            stored,
+            is_held: false,
+        }
+    }
+
+    fn deleted(message: &str, is_held: bool) -> Self {
+        Self {
+            result: StepResult::Deleted,
+            message: message.to_owned(),
             stored: None,
+            is_held,
         }
     }
 }
@@ -88,7 +109,8 @@ pub(crate) async fn rehearse(
     let step = ready.step;
     let precondition = step.precondition.as_ref();
     let (strategy, force, validate, delete_first, take_over, object) = match (&step.action, &ready.object) {
-        (Action::Delete { propagation }, _) => {
+        (Action::Delete { begun: true, .. }, _) => return Ok(Tried::Nothing),
+        (Action::Delete { propagation, .. }, _) => {
             let request = || cluster.delete(kind, &step.object, *propagation, precondition, true);
             return match retry::safely(cluster, request).await {
                 Err(error) if error.is_not_found() => Ok(Tried::Nothing),
@@ -109,7 +131,7 @@ pub(crate) async fn rehearse(
         (Action::Apply { .. }, None) => return Ok(Tried::Nothing),
     };
     let how = Patch {
-        force: force || strategy == Strategy::Replace,
+        force,
         strict: validate,
         dry_run: true,
     };
@@ -123,6 +145,10 @@ pub(crate) async fn rehearse(
         }
         _ if delete_first && precondition.is_some() => return anew(cluster, kind, object, how).await,
         _ => {}
+    }
+    if strategy == Strategy::Replace {
+        // As it will be sent: what apply refuses (entries with equal keys, the other branch of a union) may be taken.
+        return replace(cluster, kind, step, object, how).await.map(Tried::Answer);
     }
     // Here, where nothing was written yet, even the version must be the one the plan was made for.
     let sent = pinned(object, precondition, true);
@@ -146,10 +172,26 @@ pub(crate) async fn rehearse(
     }
 }
 
+/// Deletes an object whose change the server takes in no other way, once the new one is known to be sound.
+async fn recreate(
+    cluster: &Cluster,
+    kind: &Kind,
+    step: &Step,
+    object: &Object,
+    how: Patch,
+    options: &Options,
+) -> Result<Reply, Failure> {
+    anew(cluster, kind, object, Patch { dry_run: true, ..how }).await?;
+    remove_first(cluster, kind, step, options).await?;
+    Ok(apply(cluster, kind, object, None, how).await?)
+}
+
 /// Whether an object could be created, although one of that name is there: everything but the name is looked at first.
 async fn anew(cluster: &Cluster, kind: &Kind, object: &Object, how: Patch) -> Result<Tried, ClusterError> {
     match retry::safely(cluster, || cluster.create(kind, object, how)).await {
         Ok(_) | Err(ClusterError::Modified { exists: true, .. }) => Ok(Tried::Anew),
+        // What it replaces still counts; quotas are looked at last of all.
+        Err(ClusterError::Quota { message }) if grounds::is_by_one(&message) => Ok(Tried::Anew),
         Err(error) => Err(error),
     }
 }
@@ -164,7 +206,9 @@ pub(crate) async fn perform(
 ) -> Result<Done, Failure> {
     let step = ready.step;
     let (strategy, force, validate, delete_first, earlier, object) = match (&step.action, &ready.object) {
-        (Action::Delete { propagation }, _) => return delete(cluster, kind, step, *propagation).await,
+        (Action::Delete { propagation, begun }, _) => {
+            return delete(cluster, kind, step, *propagation, *begun).await;
+        }
         (
             Action::Apply {
                 strategy,
@@ -204,8 +248,7 @@ pub(crate) async fn perform(
         Strategy::Replace => replace(cluster, kind, step, object, how).await?,
         Strategy::Recreate => match apply(cluster, kind, object, precondition, how).await {
             Err(error) if precondition.is_some() && error.is_immutable() => {
-                remove_first(cluster, kind, step, options).await?;
-                apply(cluster, kind, object, None, how).await?
+                recreate(cluster, kind, step, object, how, options).await?
             }
             answer => answer?,
         },
@@ -219,13 +262,12 @@ pub(crate) async fn perform(
     };
     Ok(Done {
         result,
-        message: String::new(),
-        stored: Some(stored),
+        ..Done::now(Some(stored))
     })
 }
 
-/// How often the record of managers is read again because the object changed in between.
-const TAKE_OVER_TRIES: u32 = 5;
+/// How often an object is read again because it changed before what was made of it was written: controllers write its status.
+const OVERTAKEN: u32 = 5;
 
 /// Makes the fields of earlier deployers ours, so that the apply that follows decides about them. Done twice it does nothing.
 async fn take_over(
@@ -252,7 +294,7 @@ async fn take_over(
         let request = || cluster.write_managers(kind, &step.object, version, &record);
         tries += 1;
         match retry::safely(cluster, request).await {
-            Err(ClusterError::Modified { .. }) if tries < TAKE_OVER_TRIES => {}
+            Err(ClusterError::Modified { .. }) if tries < OVERTAKEN => {}
             answer => return answer.map(|_| ()),
         }
     }
@@ -350,21 +392,28 @@ async fn replace(
     object: &Object,
     how: Patch,
 ) -> Result<Reply, ClusterError> {
-    let Some(live) = retry::safely(cluster, || cluster.get(kind, &step.object)).await? else {
-        return retry::if_untouched(cluster, || cluster.create(kind, object, how)).await;
-    };
-    if let Some(precondition) = &step.precondition
-        && live.metadata("uid") != Some(precondition.uid.as_str())
-    {
-        return Err(another(step));
-    }
-    let version = live.metadata("resourceVersion").unwrap_or_default().to_owned();
-    let pinned = object.edit(|map| {
-        if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
-            metadata.insert("resourceVersion".to_owned(), version.into());
+    let mut tries = 0;
+    loop {
+        let Some(live) = retry::safely(cluster, || cluster.get(kind, &step.object)).await? else {
+            return retry::if_untouched(cluster, || cluster.create(kind, object, how)).await;
+        };
+        if let Some(precondition) = &step.precondition
+            && live.metadata("uid") != Some(precondition.uid.as_str())
+        {
+            return Err(another(step));
         }
-    });
-    retry::safely(cluster, || cluster.replace(kind, &pinned, how)).await
+        let version = live.metadata("resourceVersion").unwrap_or_default().to_owned();
+        let pinned = object.edit(|map| {
+            if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
+                metadata.insert("resourceVersion".to_owned(), version.into());
+            }
+        });
+        tries += 1;
+        match retry::safely(cluster, || cluster.replace(kind, &pinned, how)).await {
+            Err(ClusterError::Modified { .. }) if tries < OVERTAKEN => {}
+            answer => return answer,
+        }
+    }
 }
 
 async fn delete(
@@ -372,19 +421,18 @@ async fn delete(
     kind: &Kind,
     step: &Step,
     propagation: Propagation,
+    begun: bool,
 ) -> Result<Done, Failure> {
     let precondition = step.precondition.as_ref();
+    if begun {
+        let live = retry::safely(cluster, || cluster.get(kind, &step.object)).await?;
+        let same = live.filter(|live| live.metadata("uid") == precondition.map(|p| p.uid.as_str()));
+        let held = hooks::release(cluster, kind, &step.object, same).await?;
+        return Ok(Done::deleted("is on its way out", held));
+    }
     match hooks::delete(cluster, kind, &step.object, propagation, precondition).await {
-        Ok(()) => Ok(Done {
-            result: StepResult::Deleted,
-            message: String::new(),
-            stored: None,
-        }),
-        Err(error) if error.is_not_found() => Ok(Done {
-            result: StepResult::Deleted,
-            message: "was gone already".to_owned(),
-            stored: None,
-        }),
+        Ok(held) => Ok(Done::deleted("", held)),
+        Err(error) if error.is_not_found() => Ok(Done::deleted("was gone already", false)),
         Err(error) => Err(error.into()),
     }
 }
@@ -407,11 +455,11 @@ async fn remove_first(cluster: &Cluster, kind: &Kind, step: &Step, options: &Opt
     };
     let propagation = match &step.action {
         Action::Apply { options, .. } => options.propagation,
-        Action::Delete { propagation } => Some(*propagation),
+        Action::Delete { propagation, .. } => Some(*propagation),
     };
     let propagation = propagation.unwrap_or(Propagation::Background);
     match hooks::delete(cluster, kind, &step.object, propagation, Some(&precondition)).await {
-        Ok(()) => {}
+        Ok(_held) => {}
         Err(error) if error.is_not_found() => return Ok(()),
         Err(error) => return Err(error.into()),
     }
@@ -465,6 +513,7 @@ mod tests {
             origin: None,
             changes: Vec::new(),
             precondition: None,
+            rests_on: Vec::new(),
         }
     }
 

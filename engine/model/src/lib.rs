@@ -13,6 +13,7 @@ pub mod decision;
 pub mod difference;
 pub mod error;
 pub mod health;
+pub mod layer;
 pub mod manager;
 pub mod manifest;
 pub mod object;

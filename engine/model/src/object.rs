@@ -316,6 +316,15 @@ impl Object {
         self.metadata("deletionTimestamp").is_some()
     }
 
+    /// What has to be done before the API server lets it go: `metadata.finalizers`.
+    pub fn finalizers(&self) -> Vec<&str> {
+        let list = self
+            .value
+            .pointer("/metadata/finalizers")
+            .and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
     /// True for a core `Secret`, whose values must reach no log, report, plan or plugin; also for one whose kind or group is
     /// miswritten (`secret`, `core/v1`), which no server takes and which is shown all the same.
     pub fn is_secret(&self) -> bool {

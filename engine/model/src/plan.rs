@@ -83,6 +83,10 @@ pub struct Step {
     /// The live object that the plan was made for; `apply` refuses to go on where it is another one by then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precondition: Option<Precondition>,
+    /// Other objects of the plan that have to be there before the server can judge this one, as far as the plan tells. It is
+    /// rehearsed later then: once they are there, before anything else is written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rests_on: Vec<ObjectRef>,
 }
 
 /// What a step does.
@@ -117,6 +121,9 @@ pub enum Action {
     Delete {
         /// What happens to its dependents.
         propagation: Propagation,
+        /// True where its deletion has begun and finalizers hold it: it is only waited for, because other deletions follow.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        begun: bool,
     },
 }
 
@@ -256,6 +263,7 @@ mod tests {
                 uid: "u".to_owned(),
                 resource_version: Some("1".to_owned()),
             }),
+            rests_on: vec![object.clone()],
         };
         let plan = Plan {
             version: PLAN_VERSION.to_owned(),

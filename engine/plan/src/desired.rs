@@ -340,6 +340,7 @@ fn step(apply: Apply<'_>, set: &str) -> Step {
         origin,
         changes,
         precondition,
+        rests_on: Vec::new(),
     }
 }
 

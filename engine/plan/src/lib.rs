@@ -17,6 +17,7 @@ pub mod lint;
 mod naming;
 mod order;
 mod prune;
+mod rests;
 
 use sluice_model::applyset;
 use sluice_model::decision::Occasion;
@@ -29,7 +30,8 @@ pub use prune::EMPTY_REVISION;
 /// Decides what is done, in which order.
 ///
 /// A step for each object that differs, in phases, waves, kinds and names; namespaces and CRDs directly before what needs
-/// them first. Deletions come after the applies of their wave, in the reverse order, the highest wave first. What a policy
+/// them first. Deletions come after the applies of their wave, in the reverse order, the highest wave first; what is on its way
+/// out already is waited for where others follow. What a policy
 /// holds is in [`Plan::held`], what stays in [`Plan::kept`], and what forbids doing anything in [`Plan::blocked`].
 pub fn plan(input: PlanInput) -> Plan {
     let set = applyset::id(&input.application.namespace, &input.application.name);
@@ -43,6 +45,7 @@ pub fn plan(input: PlanInput) -> Plan {
         let last = matches!(step.action, Action::Delete { .. });
         (order::phase_rank(input.occasion, step.phase), step.wave, last)
     });
+    rests::note(&mut steps);
     let mut policies = input.policies;
     policies.sort_unstable();
     policies.dedup();

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+use sluice_model::ObjectRef;
 use sluice_model::decision::{Occasion, Phase};
+use sluice_model::layer;
 use sluice_model::object::{GroupKind, Object};
 
-/// The usual order of installation: what others need comes first. Kinds that are not listed come after all of these.
+/// The usual order of installation: what others need comes first. Kinds that are not listed come after all of these,
+/// cluster-scoped classes before them.
 const KINDS: &[&str] = &[
-    "PriorityClass",
     "Namespace",
     "NetworkPolicy",
     "ResourceQuota",
@@ -17,7 +20,6 @@ const KINDS: &[&str] = &[
     "ServiceAccount",
     "Secret",
     "ConfigMap",
-    "StorageClass",
     "PersistentVolume",
     "PersistentVolumeClaim",
     "CustomResourceDefinition",
@@ -35,19 +37,19 @@ const KINDS: &[&str] = &[
     "StatefulSet",
     "Job",
     "CronJob",
-    "IngressClass",
     "Ingress",
     "APIService",
     "MutatingWebhookConfiguration",
     "ValidatingWebhookConfiguration",
 ];
 
-/// Where a kind stands in the order of installation.
-pub(crate) fn kind_rank(kind: &str) -> usize {
-    KINDS
-        .iter()
-        .position(|known| *known == kind)
-        .unwrap_or(KINDS.len())
+/// Where an object stands in the order of installation, by its kind.
+pub(crate) fn kind_rank(object: &ObjectRef) -> usize {
+    if layer::is_class(object.namespace.as_deref(), &object.kind) {
+        return 0;
+    }
+    let position = KINDS.iter().position(|known| *known == object.kind);
+    1 + position.unwrap_or(KINDS.len())
 }
 
 /// Where a phase stands in an operation. When an application goes, its objects are deleted between the hooks that come
@@ -81,7 +83,7 @@ pub(crate) fn sort<T: Placed>(items: &mut [T], occasion: Occasion) {
     let key = |item: &T| {
         let (phase, wave) = item.place();
         let object = item.object().reference();
-        let rank = kind_rank(&object.kind);
+        let rank = kind_rank(&object);
         (
             phase_rank(occasion, phase),
             wave,
@@ -140,7 +142,12 @@ fn defined_kind(object: &Object) -> Option<GroupKind> {
     if object.group() != "apiextensions.k8s.io" || object.kind() != "CustomResourceDefinition" {
         return None;
     }
-    let spec = object.value().get("spec")?;
+    defined_by(object.value())
+}
+
+/// The kind that a CRD defines.
+pub(crate) fn defined_by(crd: &Value) -> Option<GroupKind> {
+    let spec = crd.get("spec")?;
     Some(GroupKind::new(
         spec.get("group")?.as_str()?,
         spec.get("names")?.get("kind")?.as_str()?,
@@ -224,6 +231,39 @@ mod tests {
         let mut other = items();
         other.reverse();
         assert_eq!(sorted(other), expected);
+    }
+
+    /// Admission looks for the class that a Pod, a claim or a custom resource names.
+    #[test]
+    fn cluster_scoped_classes_come_before_what_uses_them() {
+        let items = vec![
+            item(Phase::Sync, 0, "v1", "Pod", "n", "a"),
+            item(Phase::Sync, 0, "v1", "Namespace", "", "n"),
+            item(
+                Phase::Sync,
+                0,
+                "gateway.networking.k8s.io/v1",
+                "GatewayClass",
+                "",
+                "b",
+            ),
+            item(Phase::Sync, 0, "node.k8s.io/v1", "RuntimeClass", "", "c"),
+            item(Phase::Sync, 0, "networking.k8s.io/v1", "IngressClass", "", "d"),
+            item(Phase::Sync, 0, "scheduling.k8s.io/v1", "PriorityClass", "", "e"),
+            item(Phase::Sync, 0, "cluster.x-k8s.io/v1", "ClusterClass", "n", "f"),
+        ];
+        assert_eq!(
+            sorted(items),
+            [
+                "Sync 0 GatewayClass.gateway.networking.k8s.io b",
+                "Sync 0 RuntimeClass.node.k8s.io c",
+                "Sync 0 IngressClass.networking.k8s.io d",
+                "Sync 0 PriorityClass.scheduling.k8s.io e",
+                "Sync 0 Namespace n",
+                "Sync 0 Pod n/a",
+                "Sync 0 ClusterClass.cluster.x-k8s.io n/f",
+            ]
+        );
     }
 
     #[test]

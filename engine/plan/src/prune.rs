@@ -1,9 +1,11 @@
 //! From what Git no longer has to deletions: what goes, what waits, what stays.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sluice_model::applyset;
 use sluice_model::decision::{Occasion, Phase, PruneVerdict};
+use sluice_model::layer::Layer;
 use sluice_model::object::{Object, ObjectKey};
 use sluice_model::plan::{Action, HeldDeletion, KeptObject, Precondition, Step};
 
@@ -49,8 +51,18 @@ pub(crate) fn decide<'a>(input: &'a PlanInput, set: &str) -> Deletions<'a> {
         let wanted = input.occasion == Occasion::Sync && desired.has(&key, candidate);
         // The server has some objects in two API groups: one identity is one object.
         let mut again = || live.metadata("uid").is_some_and(|uid| !seen.insert(uid));
-        let meant = applyset::owner(live) == Some(set) && !live.is_deleting() && input.selects(live);
+        let meant = applyset::owner(live) == Some(set) && input.selects(live);
         if wanted || !meant || again() {
+            continue;
+        }
+        if live.is_deleting() {
+            // If finalizers hold the object, other deletions may have to wait for it.
+            if input.options.prune && !live.finalizers().is_empty() {
+                steps.push(Deletion {
+                    candidate,
+                    held: None,
+                });
+            }
             continue;
         }
         let mut keep = |reason: &str, decided_by: Option<&String>| {
@@ -84,13 +96,65 @@ pub(crate) fn decide<'a>(input: &'a PlanInput, set: &str) -> Deletions<'a> {
 impl Deletions<'_> {
     /// True where any deletion is done rather than held.
     pub(crate) fn any_done(&self) -> bool {
-        self.steps.iter().any(|deletion| deletion.held.is_none())
+        let mut done = self.steps.iter().filter(|deletion| deletion.held.is_none());
+        done.any(|deletion| !deletion.has_begun())
     }
 }
 
-/// Gives every deletion its place: the highest wave first, kinds and names in reverse, and those that go last after every
-/// other wave. Those that wait keep the place that they would have.
-pub(crate) fn place(deletions: Vec<Deletion<'_>>, applied_waves: &[i32]) -> (Vec<Step>, Vec<HeldDeletion>) {
+impl Deletion<'_> {
+    /// True where it only has to come to its end.
+    fn has_begun(&self) -> bool {
+        self.candidate.live.is_deleting()
+    }
+}
+
+/// Gives every deletion its place: the highest wave first; within it custom resources before what makes them work, that before
+/// its rights and settings, then definitions and namespaces, each in the reverse order of kinds and names; and those that go
+/// last after every other wave. Those that wait for a person keep the place that they would have. What is on its way out already
+/// is in the plan only as long as something comes after it.
+pub(crate) fn place(
+    mut deletions: Vec<Deletion<'_>>,
+    applied_waves: &[i32],
+) -> (Vec<Step>, Vec<HeldDeletion>) {
+    if deletions.iter().any(Deletion::has_begun) {
+        let wave_of = waves(&deletions, applied_waves);
+        let place = |deletion: &Deletion<'_>| (wave_of(deletion), Reverse(layer(deletion)));
+        let still_to_do = |deletion: &&Deletion<'_>| deletion.held.is_none() && !deletion.has_begun();
+        let last = deletions.iter().filter(still_to_do).map(place).max();
+        deletions.retain(|deletion| !deletion.has_begun() || Some(place(deletion)) < last);
+    }
+    let wave_of = waves(&deletions, applied_waves);
+    let mut placed: Vec<(i32, Deletion<'_>)> = deletions
+        .into_iter()
+        .map(|deletion| (wave_of(&deletion), deletion))
+        .collect();
+    placed.sort_by_cached_key(|(wave, deletion)| {
+        let object = deletion.candidate.live.reference();
+        (
+            *wave,
+            Reverse((Layer::of(&object), order::kind_rank(&object))),
+            Reverse((object.name, object.namespace, object.group, object.kind)),
+        )
+    });
+    let steps = placed.into_iter().map(|(wave, deletion)| step(wave, deletion));
+    let (held, done): (Vec<_>, Vec<_>) = steps.partition(|(_, held)| held.is_some());
+    let held = held.into_iter().filter_map(|(step, held)| {
+        let (reason, decided_by) = held?;
+        Some(HeldDeletion {
+            step,
+            reason,
+            decided_by,
+        })
+    });
+    (done.into_iter().map(|(step, _)| step).collect(), held.collect())
+}
+
+fn layer(deletion: &Deletion<'_>) -> Layer {
+    Layer::of(&deletion.candidate.live.reference())
+}
+
+/// In which wave of the plan each is deleted.
+fn waves(deletions: &[Deletion<'_>], applied_waves: &[i32]) -> impl Fn(&Deletion<'_>) -> i32 + use<> {
     let waves: BTreeSet<i32> = deletions
         .iter()
         .filter(|d| !d.candidate.sync.prune_last)
@@ -102,64 +166,44 @@ pub(crate) fn place(deletions: Vec<Deletion<'_>>, applied_waves: &[i32]) -> (Vec
         .chain(&waves)
         .max()
         .map_or(0, |wave| wave.saturating_add(1));
-    let wave_of = |deletion: &Deletion<'_>| match deletion.candidate.sync.prune_last {
+    move |deletion| match deletion.candidate.sync.prune_last {
         true => last,
         false => mirrored
             .get(&deletion.candidate.sync.wave)
             .copied()
             .unwrap_or_default(),
-    };
-    let mut placed: Vec<(i32, Deletion<'_>)> = deletions
-        .into_iter()
-        .map(|deletion| (wave_of(&deletion), deletion))
-        .collect();
-    placed.sort_by_cached_key(|(wave, deletion)| {
-        let object = deletion.candidate.live.reference();
-        let rank = std::cmp::Reverse(order::kind_rank(&object.kind));
-        (
-            *wave,
-            rank,
-            std::cmp::Reverse((object.name, object.namespace, object.group, object.kind)),
-        )
-    });
-    let (mut steps, mut held) = (Vec::new(), Vec::new());
-    for (wave, deletion) in placed {
-        let Deletion {
-            candidate,
-            held: reason,
-        } = deletion;
-        let live = &candidate.live;
-        // Something else may write to an object while it waits for a person, which must not void the approval; an object
-        // that is deleted at once must still be the very one that the policies saw.
-        let resource_version = if reason.is_none() {
-            live.metadata("resourceVersion").map(str::to_owned)
-        } else {
-            None
-        };
-        let step = Step {
-            phase: Phase::Sync,
-            wave,
-            object: live.reference(),
-            action: Action::Delete {
-                propagation: candidate.prune.propagation,
-            },
-            origin: None,
-            changes: Vec::new(),
-            precondition: live.metadata("uid").map(|uid| Precondition {
-                uid: uid.to_owned(),
-                resource_version,
-            }),
-        };
-        match reason {
-            None => steps.push(step),
-            Some(reason) => held.push(HeldDeletion {
-                step,
-                reason: reason.to_owned(),
-                decided_by: candidate.prune.decided_by.clone(),
-            }),
-        }
     }
-    (steps, held)
+}
+
+/// The step, and why it waits and because of whom.
+fn step(wave: i32, deletion: Deletion<'_>) -> (Step, Option<(String, Option<String>)>) {
+    let begun = deletion.has_begun();
+    let Deletion { candidate, held } = deletion;
+    let live = &candidate.live;
+    // Something else may write to an object while it waits for a person, which must not void the approval, or while it goes;
+    // an object that is deleted at once must still be the very one that the policies saw.
+    let resource_version = match held.is_none() && !begun {
+        true => live.metadata("resourceVersion").map(str::to_owned),
+        false => None,
+    };
+    let step = Step {
+        phase: Phase::Sync,
+        wave,
+        object: live.reference(),
+        action: Action::Delete {
+            propagation: candidate.prune.propagation,
+            begun,
+        },
+        origin: None,
+        changes: Vec::new(),
+        precondition: live.metadata("uid").map(|uid| Precondition {
+            uid: uid.to_owned(),
+            resource_version,
+        }),
+        rests_on: Vec::new(),
+    };
+    let held = held.map(|reason| (reason.to_owned(), candidate.prune.decided_by.clone()));
+    (step, held)
 }
 
 /// Everything that Git has, also what no policy wants applied.

@@ -254,7 +254,109 @@ fn a_held_deletion_is_done_as_the_policies_said() {
     assert_eq!(
         *action,
         Action::Delete {
-            propagation: Propagation::Orphan
+            propagation: Propagation::Orphan,
+            begun: false,
         }
     );
+}
+
+fn going(api_version: &str, kind: &str, namespaced: bool, begun: bool, wave: i32) -> PruneCandidate {
+    let mut value = json!({"apiVersion": api_version, "kind": kind, "metadata": {
+        "name": "operator", "uid": format!("u-{kind}"), "resourceVersion": "7",
+        "labels": {PART_OF_LABEL: applyset::id("shop", "shop")},
+        "managedFields": [{"manager": "sluice", "operation": "Apply"}],
+    }});
+    if namespaced {
+        value["metadata"]["namespace"] = "shop".into();
+    }
+    if begun {
+        value["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+        value["metadata"]["finalizers"] = json!(["example.com/cleanup"]);
+    }
+    PruneCandidate {
+        claimed: None,
+        live: Object::new(value).expect("an object"),
+        prune: PruneDecision {
+            verdict: PruneVerdict::Delete,
+            propagation: Propagation::Foreground,
+            decided_by: None,
+        },
+        sync: SyncDecision {
+            wave,
+            ..SyncDecision::default()
+        },
+    }
+}
+
+fn deleted(candidates: Vec<PruneCandidate>) -> Vec<String> {
+    let shown = |step: &sluice_model::plan::Step| match step.action {
+        Action::Delete { begun: true, .. } => format!("await {} {}", step.wave, step.object.kind),
+        Action::Delete { .. } => format!("delete {} {}", step.wave, step.object.kind),
+        Action::Apply { .. } => panic!("an apply"),
+    };
+    made(Vec::new(), candidates).steps.iter().map(shown).collect()
+}
+
+/// An operator, its rights and its custom object leave Git together (public reports: the object never goes).
+#[test]
+fn what_makes_something_work_is_deleted_after_it() {
+    let all = |begun: bool| {
+        vec![
+            going("v1", "Namespace", false, false, 0),
+            going("v1", "ServiceAccount", true, false, 0),
+            going("rbac.authorization.k8s.io/v1", "Role", true, false, 0),
+            going("scheduling.k8s.io/v1", "PriorityClass", false, false, 0),
+            going("apps/v1", "Deployment", true, false, 0),
+            going(
+                "admissionregistration.k8s.io/v1",
+                "ValidatingWebhookConfiguration",
+                false,
+                false,
+                0,
+            ),
+            going(
+                "apiextensions.k8s.io/v1",
+                "CustomResourceDefinition",
+                false,
+                false,
+                0,
+            ),
+            going("example.com/v1", "Realm", true, begun, 0),
+        ]
+    };
+    let rest = [
+        "delete 0 ValidatingWebhookConfiguration",
+        "delete 0 Deployment",
+        "delete 0 Role",
+        "delete 0 ServiceAccount",
+        "delete 0 PriorityClass",
+        "delete 0 CustomResourceDefinition",
+        "delete 0 Namespace",
+    ];
+    assert_eq!(deleted(all(false)), [&["delete 0 Realm"], &rest[..]].concat());
+    // The next plan, while the operator has not let it go.
+    assert_eq!(deleted(all(true)), [&["await 0 Realm"], &rest[..]].concat());
+}
+
+#[test]
+fn what_is_on_its_way_out_is_in_the_plan_only_where_something_waits_for_it() {
+    let realm = |wave| going("example.com/v1", "Realm", true, true, wave);
+    let account = |wave| going("v1", "ServiceAccount", true, false, wave);
+    assert_eq!(deleted(vec![realm(0)]), Vec::<String>::new());
+    // Higher waves go first.
+    assert_eq!(deleted(vec![realm(0), account(1)]), ["delete 1 ServiceAccount"]);
+    assert_eq!(
+        deleted(vec![realm(1), account(0)]),
+        ["await 0 Realm", "delete 1 ServiceAccount"]
+    );
+    // Nothing that holds it: it goes by itself.
+    let mut free = realm(1);
+    free.live = free.live.edit(|map| {
+        map["metadata"].as_object_mut().unwrap().remove("finalizers");
+    });
+    assert_eq!(deleted(vec![free, account(0)]), ["delete 0 ServiceAccount"]);
+    // It may change while it goes.
+    let plan = made(Vec::new(), vec![realm(0), account(0)]);
+    let first = plan.steps.first().unwrap();
+    assert_eq!(first.precondition.as_ref().unwrap().resource_version, None);
 }

@@ -71,7 +71,7 @@ pub fn shown(plan: &Plan) -> String {
 fn shown_step(step: &PlanStep) -> String {
     let mut text = String::new();
     match &step.action {
-        Action::Delete { propagation } => {
+        Action::Delete { propagation, .. } => {
             let _infallible = writeln!(text, "  - {} ({propagation:?})", step.object);
         }
         Action::Apply {

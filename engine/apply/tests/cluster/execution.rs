@@ -399,3 +399,65 @@ async fn a_killed_sync_is_finished_by_the_next() {
         assert_eq!(world.get(manifest).await.unwrap().value()["data"]["value"], "1");
     }
 }
+
+/// An operator, its rights and an object with its finalizer go together (public reports: the object never goes).
+#[tokio::test]
+async fn what_finalizers_hold_is_gone_before_what_lets_it_go() {
+    let world = World::new("apply-deletions").await;
+    let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+    let crd = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "realms.deletions.example.com"},
+        "spec": {"group": "deletions.example.com", "scope": "Namespaced", "names": {"kind": "Realm", "plural": "realms"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": schema}]}});
+    let realm = json!({"apiVersion": "deletions.example.com/v1", "kind": "Realm",
+        "metadata": {"name": "main", "namespace": world.namespace, "finalizers": ["deletions.example.com/cleanup"]}});
+    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "operator", "namespace": world.namespace}});
+    let made = world
+        .apply(&[step(crd), step(account.clone()), step(realm.clone())])
+        .await;
+    assert!(made.failure.is_none(), "{made:?}");
+    let live = world.get(&realm).await.unwrap();
+    let going = [deletion(&live), deletion(&world.get(&account).await.unwrap())];
+    let options = Options {
+        deletion_timeout: std::time::Duration::from_millis(500),
+        ..Options::default()
+    };
+    let finished = world.run(&plan(&going), None, options, |_| Ok(())).await;
+    let error = finished.failure.as_ref().unwrap().to_string();
+    assert!(
+        error.contains("deletions.example.com/cleanup") && error.contains("main"),
+        "{error}"
+    );
+    assert_eq!(results(&finished), [StepResult::Deleted, StepResult::NotTried]);
+    assert!(
+        world
+            .get(&account)
+            .await
+            .is_some_and(|account| !account.is_deleting())
+    );
+
+    // The next plan only waits for what is on its way out.
+    let live = world.get(&realm).await.unwrap();
+    let mut waited = deletion(&live);
+    waited.action = Action::Delete {
+        propagation: sluice_model::decision::Propagation::Foreground,
+        begun: true,
+    };
+    let going = [waited, deletion(&world.get(&account).await.unwrap())];
+    let finished = world.run(&plan(&going), None, options, |_| Ok(())).await;
+    assert_eq!(
+        finished.failure.as_ref().map(|error| error.code().id),
+        Some("A08"),
+        "{finished:?}"
+    );
+    let (plan, both) = (plan(&going), async {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        world
+            .somebody_patches(&realm, &json!({"metadata": {"finalizers": null}}))
+            .await;
+    });
+    let (finished, ()) = tokio::join!(world.run(&plan, None, Options::default(), |_| Ok(())), both);
+    assert!(finished.failure.is_none(), "{finished:?}");
+    assert_eq!(world.get(&realm).await, None);
+    world.until_gone(&account).await;
+}

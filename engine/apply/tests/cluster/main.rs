@@ -5,6 +5,7 @@
 )]
 
 mod execution;
+mod later;
 mod refusals;
 mod strategies;
 mod world;

@@ -212,3 +212,114 @@ async fn who_deployed_before_is_taken_over_and_others_are_not() {
         json!({"value": "1", "more": "x", "operators": "theirs"})
     );
 }
+
+/// Public reports: what a plain write takes and server-side apply does not (two entries with equal list keys, the other branch of a
+/// union) was refused in the rehearsal, although it was to be replaced.
+#[tokio::test]
+async fn what_is_replaced_is_rehearsed_as_it_will_be_sent() {
+    let world = World::new("apply-replace").await;
+    let deployment = |ports: Value, strategy: Value| {
+        let labels = json!({"app": "web"});
+        let container = json!({"name": "web", "image": "example.org/web:1", "ports": ports});
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": world.namespace},
+            "spec": {"selector": {"matchLabels": labels}, "strategy": strategy,
+                "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}}}})
+    };
+    let (one, two) = (
+        json!([{"name": "a", "containerPort": 4443}]),
+        json!([{"name": "a", "containerPort": 4443, "hostPort": 443}, {"name": "b", "containerPort": 4443, "hostPort": 4443}]),
+    );
+    let rolling = deployment(two.clone(), json!({"type": "RollingUpdate"}));
+    let refused = world.apply(&[step(rolling.clone())]).await;
+    assert!(
+        matches!(refused.failure, Some(ApplyError::Refused { .. })),
+        "{refused:?}"
+    );
+    let replace = |manifest: Value, live: Option<&Object>| {
+        with(manifest, live, |strategy, _, _| *strategy = Strategy::Replace)
+    };
+    let created = world.apply(&[replace(rolling.clone(), None)]).await;
+    assert_eq!(results(&created), [StepResult::Created], "{created:?}");
+    let live = world.get(&rolling).await.unwrap();
+    let replaced = world
+        .apply(&[replace(
+            deployment(one, json!({"type": "Recreate"})),
+            Some(&pinned_to_uid(&live)),
+        )])
+        .await;
+    assert_eq!(results(&replaced), [StepResult::Configured], "{replaced:?}");
+    let spec = world.get(&rolling).await.unwrap().value()["spec"].clone();
+    assert_eq!(spec["strategy"], json!({"type": "Recreate"}));
+    // What a plain write does not take either is refused before anything is written.
+    let beside = world.config_map("beside", "1");
+    let live = world.get(&rolling).await.unwrap();
+    let mut wrong = deployment(two, json!({"type": "Recreate"}));
+    wrong["spec"]["replicas"] = (-1).into();
+    let refused = world
+        .apply(&[step(beside.clone()), replace(wrong, Some(&pinned_to_uid(&live)))])
+        .await;
+    assert!(
+        matches!(refused.failure, Some(ApplyError::Refused { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(world.get(&beside).await, None);
+}
+
+/// An admission policy says it as the API server does (public reports: a recreate that was asked for and never came).
+#[tokio::test]
+async fn what_a_policy_calls_immutable_is_made_anew_where_that_was_asked_for() {
+    let world = World::new("apply-immutable").await;
+    let mine =
+        json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": world.namespace}}});
+    let rules = json!([{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["configmaps"]}]);
+    let api = "admissionregistration.k8s.io/v1";
+    let policy = json!({"apiVersion": api, "kind": "ValidatingAdmissionPolicy", "metadata": {"name": world.namespace},
+        "spec": {"matchConstraints": {"resourceRules": rules},
+            "validations": [{"expression": "object.data == oldObject.data", "message": "data: field is immutable"}]}});
+    let binding = json!({"apiVersion": api, "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": world.namespace},
+        "spec": {"policyName": world.namespace, "validationActions": ["Deny"], "matchResources": mine}});
+    let map = world.config_map("a", "1");
+    let set_up = world
+        .apply(&[step(map.clone()), step(policy), step(binding)])
+        .await;
+    assert!(set_up.failure.is_none(), "{set_up:?}");
+    let first = world.get(&map).await.unwrap();
+    let change = |strategy: Strategy| {
+        with(
+            world.config_map("a", "2"),
+            Some(&pinned_to_uid(&first)),
+            |how, _, _| *how = strategy,
+        )
+    };
+    let only = Options {
+        rehearse: Rehearse::Only,
+        ..Options::default()
+    };
+    // The policy takes a moment to be in force.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while world
+        .run(
+            &plan(&[change(Strategy::ServerSideApply)]),
+            None,
+            only,
+            |_| Ok(()),
+        )
+        .await
+        .failure
+        .is_none()
+    {
+        assert!(std::time::Instant::now() < deadline, "the policy is not in force");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let refused = world.apply(&[change(Strategy::ServerSideApply)]).await;
+    assert!(
+        matches!(refused.failure, Some(ApplyError::Refused { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(world.get(&map).await.unwrap(), first, "it was not asked for");
+    let recreated = world.apply(&[change(Strategy::Recreate)]).await;
+    assert!(recreated.failure.is_none(), "{recreated:?}");
+    let second = world.get(&map).await.unwrap();
+    assert_ne!(second.metadata("uid"), first.metadata("uid"));
+    assert_eq!(second.value()["data"]["value"], "2");
+}

@@ -137,6 +137,7 @@ pub(crate) fn step(manifest: Value) -> Step {
         origin: None,
         changes: Vec::new(),
         precondition: None,
+        rests_on: Vec::new(),
     }
 }
 
@@ -163,6 +164,7 @@ pub(crate) fn deletion(live: &Object) -> Step {
     Step {
         action: Action::Delete {
             propagation: Propagation::Foreground,
+            begun: false,
         },
         precondition: Some(precondition(live)),
         object: live.reference(),

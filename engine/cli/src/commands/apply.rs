@@ -305,6 +305,7 @@ impl Waiting {
 fn line(event: &Event) -> String {
     match event {
         Event::Rehearsing { steps } => format!("trying {steps} steps without storing them"),
+        Event::Later { object, why } => format!("{object} is {why}"),
         Event::Wave { name, steps } => format!("{name}: {steps} steps"),
         Event::Waiting { name, objects } => {
             format!("{name}: waiting for {} objects to become healthy", objects.len())

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 use serde_json::Value;
+use sluice_model::ObjectRef;
 use sluice_model::decision::Strategy;
 use sluice_model::difference::FieldChange;
 use sluice_model::plan::{Action, Plan, Step};
@@ -156,6 +157,7 @@ pub(crate) fn text(out: &mut impl Write, plan: &Plan) -> Result<(), Failure> {
 
 fn row(step: &Step) -> Vec<Cell> {
     let (word, style) = match (&step.action, &step.precondition) {
+        (Action::Delete { begun: true, .. }, _) => ("await end", WAITING),
         (Action::Delete { .. }, _) => ("delete", BAD),
         (
             Action::Apply {
@@ -188,6 +190,11 @@ fn row(step: &Step) -> Vec<Cell> {
         Action::Apply { .. } => String::new(),
         Action::Delete { .. } => String::new(),
     };
+    let changes: Vec<String> = [changes, later(step)]
+        .into_iter()
+        .filter(|text| !text.is_empty())
+        .collect();
+    let changes = changes.join("; ");
     let origin = step.origin.as_ref().map(ToString::to_string).unwrap_or_default();
     vec![
         Cell::new(word, style),
@@ -195,6 +202,18 @@ fn row(step: &Step) -> Vec<Cell> {
         changes.into(),
         Cell::new(origin, FAINT),
     ]
+}
+
+/// `rehearsed later: rests on Namespace shop`. Whether a quota stands in the way is known once the server is asked.
+fn later(step: &Step) -> String {
+    let comes_first = |on: &&ObjectRef| matches!(on.kind.as_str(), "Namespace" | "CustomResourceDefinition");
+    let names = |on: Vec<&ObjectRef>| on.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let (sure, possible): (Vec<_>, Vec<_>) = step.rests_on.iter().partition(comes_first);
+    match (sure.is_empty(), possible.is_empty()) {
+        (true, true) => String::new(),
+        (true, false) => format!("if it is refused, rehearsed later: rests on {}", names(possible)),
+        (false, _) => format!("rehearsed later: rests on {}", names(sure)),
+    }
 }
 
 /// The first changes of an object; `sluice diff` has all of them.

@@ -7,7 +7,7 @@ use sluice_apply::Members;
 use sluice_cluster::Cluster;
 use sluice_compare::{Certainty, Rules};
 use sluice_model::application::IgnoreDifference;
-use sluice_model::decision::{Occasion, SyncDecision};
+use sluice_model::decision::{Occasion, Propagation, PruneDecision, PruneVerdict, SyncDecision};
 use sluice_model::difference::Difference;
 use sluice_model::manager::{self, Manager};
 use sluice_model::manifest::{Manifest, Origin};
@@ -486,12 +486,12 @@ fn candidates(
     let desired: std::collections::BTreeSet<ObjectKey> =
         objects.iter().map(|object| object.desired.key()).collect();
     let claims = &live.claims;
-    let gone: Vec<&Object> = live
+    let (gone, going): (Vec<&Object>, Vec<&Object>) = live
         .members
         .iter()
-        .filter(|(key, object)| !desired.contains(*key) && !object.is_deleting())
+        .filter(|(key, _)| !desired.contains(*key))
         .map(|(_, object)| object)
-        .collect();
+        .partition(|object| !object.is_deleting());
     if gone.is_empty() {
         return Vec::new();
     }
@@ -521,6 +521,14 @@ fn candidates(
         .collect();
     let prune = plugins.prune(&job.spec.policies.prune, &asked, &context);
     note(problems, prune.problems);
+    // What is on its way out was decided about before; others may have to wait for it.
+    let decided = going.iter().map(|_| PruneDecision {
+        verdict: PruneVerdict::Delete,
+        propagation: Propagation::default(),
+        decided_by: None,
+    });
+    let verdicts: Vec<PruneDecision> = prune.value.into_iter().chain(decided).collect();
+    let masked: Vec<Object> = masked.into_iter().chain(going.into_iter().map(mask)).collect();
     let asked: Vec<_> = masked
         .iter()
         .map(|object| SyncObject {
@@ -532,7 +540,7 @@ fn candidates(
     note(problems, sync.problems);
     masked
         .into_iter()
-        .zip(prune.value)
+        .zip(verdicts)
         .zip(sync.value)
         .map(|((live, prune), sync)| sluice_plan::PruneCandidate {
             claimed: claims.reason(&live.key()).cloned(),

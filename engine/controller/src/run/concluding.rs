@@ -27,6 +27,25 @@ use crate::pipeline::{Job, Live, blocking};
 /// A plan that the cluster overtook is made anew at once, this often in a row.
 const OVERTAKEN: u32 = 3;
 
+/// What a dry-run could not judge: the first few objects, and what they rest on.
+fn later(outcomes: &[Outcome]) -> Option<String> {
+    const SHOWN: usize = 5;
+    let open: Vec<&Outcome> = outcomes
+        .iter()
+        .filter(|outcome| outcome.message.starts_with(sluice_apply::REHEARSED_LATER))
+        .collect();
+    let shown: Vec<String> = open
+        .iter()
+        .take(SHOWN)
+        .map(|outcome| format!("{} is {}", outcome.object, outcome.message))
+        .collect();
+    let more = match open.len() > SHOWN {
+        true => format!("; and {} more", open.len() - SHOWN),
+        false => String::new(),
+    };
+    (!shown.is_empty()).then(|| format!("{}{more}", shown.join("; ")))
+}
+
 impl Actor {
     /// Takes in what an execution came to. True where another look should follow.
     pub(super) async fn conclude(
@@ -55,7 +74,10 @@ impl Actor {
         }
         self.healing.overtaken = 0;
         if dry_run {
-            let message = format!("the API server would take all of it: {summary}");
+            let message = match later(&finished.outcomes) {
+                None => format!("the API server would take all of it: {summary}"),
+                Some(later) => format!("the API server refuses nothing for good: {summary}; {later}"),
+            };
             operation::finish(status, OperationPhase::Succeeded, message.clone());
             self.tell(Happening::DryRunSucceeded, &format!("{commit}: {message}"));
             return false;

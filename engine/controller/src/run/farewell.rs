@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
-use sluice_apply::{Event, Members, Request};
+use sluice_apply::{ApplyError, Event, Members, Request};
 use sluice_model::application::{
     APPROVED_PLAN_ANNOTATION, ApplicationStatus, DeletionPolicy, DeletionState, HealthState, PRUNE_FINALIZER,
     SyncStatus,
@@ -37,6 +37,20 @@ use crate::pipeline::{Compared, Intent, Job, Live};
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How many objects are set free at once.
 const PARALLEL: usize = 16;
+
+/// `, Realm.example.com shop/main first, held by example.com/cleanup`.
+fn first_of(going: &[&Object]) -> String {
+    let held = going.iter().find(|object| !object.finalizers().is_empty());
+    let Some(first) = held.or(going.first()) else {
+        return String::new();
+    };
+    let finalizers = first.finalizers().join(", ");
+    let by = match finalizers.is_empty() {
+        true => String::new(),
+        false => format!(", held by {finalizers}"),
+    };
+    format!(", {} first{by}", first.reference())
+}
 
 /// True for a hook of the Application's deletion.
 pub(crate) fn is_deletion_hook(object: &Compared) -> bool {
@@ -262,7 +276,7 @@ impl Actor {
             Event::Stored(object) => shared.observer.learn(&object),
             Event::Gone(reference) => shared.observer.forget(&reference.key()),
             Event::Waiting { name, .. } => *wave.lock().unwrap_or_else(PoisonError::into_inner) = name,
-            Event::Rehearsing { .. } | Event::Wave { .. } | Event::Done(_) => {}
+            Event::Rehearsing { .. } | Event::Later { .. } | Event::Wave { .. } | Event::Done(_) => {}
         };
         let manifests = prepared.manifests();
         let request = Request {
@@ -304,18 +318,16 @@ impl Actor {
             self.finding(status, conditions::SYNCED, Finding::no("Deleting", reason));
             return Ok(false);
         }
-        // What is on its way out needs no second word.
-        let (going, staying): (Vec<_>, Vec<_>) = live
-            .members
-            .iter()
-            .map(|(key, object)| (key.clone(), object.clone()))
-            .partition(|(_, object)| object.is_deleting());
         let live = Live {
-            members: Arc::new(staying.into_iter().collect()),
             others: std::collections::BTreeMap::new(),
             finished: std::collections::BTreeMap::new(),
-            claims: live.claims,
+            ..live
         };
+        let going: Vec<&Object> = live
+            .members
+            .values()
+            .filter(|object| object.is_deleting())
+            .collect();
         let prepared = shared
             .pipeline
             .prepare(job, Intent::farewell(manifests), &[], &live, now)
@@ -339,11 +351,24 @@ impl Actor {
                 manifests: &manifests,
                 approval,
                 parent: None,
-                options: shared.options.apply,
+                options: sluice_apply::Options {
+                    deletion_timeout: LOOK_AGAIN,
+                    ..shared.options.apply
+                },
             };
             let finished = sluice_apply::apply(&prepared.cluster, request, &waiter, &mut |_| {}).await;
-            if let Some(failure) = finished.failure {
-                return Err(failure.into());
+            match finished.failure {
+                None => {}
+                // What comes after it waits; the next look goes on from there.
+                Some(failure @ ApplyError::StillThere { .. }) => {
+                    self.finding(
+                        status,
+                        conditions::SYNCED,
+                        Finding::no("Deleting", failure.to_string()),
+                    );
+                    return Ok(false);
+                }
+                Some(failure) => return Err(failure.into()),
             }
             if finished.held_done {
                 self.remove_annotations(&[APPROVED_PLAN_ANNOTATION]).await?;
@@ -372,11 +397,7 @@ impl Actor {
             return Ok(false);
         }
         if !going.is_empty() {
-            let first = going
-                .first()
-                .map(|(_, object)| object.reference().to_string())
-                .unwrap_or_default();
-            let message = format!("{} objects are being deleted, {first} first", going.len());
+            let message = format!("{} objects are being deleted{}", going.len(), first_of(&going));
             self.finding(status, conditions::SYNCED, Finding::no("Deleting", message));
             return Ok(false);
         }

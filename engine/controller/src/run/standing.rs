@@ -227,6 +227,7 @@ pub(crate) fn attention(prepared: &Prepared, health: &[ObjectHealth]) -> Vec<Obj
     }
     for step in &plan.steps {
         let message = match &step.action {
+            Action::Delete { begun: true, .. } => "is on its way out; others wait for it".to_owned(),
             Action::Delete { .. } => "is no longer in Git".to_owned(),
             Action::Apply { .. } if step.precondition.is_none() => "is not in the cluster".to_owned(),
             Action::Apply { .. } => {
@@ -395,10 +396,12 @@ mod tests {
             object: object("a"),
             action: Action::Delete {
                 propagation: Propagation::Foreground,
+                begun: false,
             },
             origin: None,
             changes: Vec::new(),
             precondition: None,
+            rests_on: Vec::new(),
         };
         let held = Plan {
             held: vec![HeldDeletion {

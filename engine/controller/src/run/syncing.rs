@@ -314,6 +314,7 @@ impl Actor {
             Event::Gone(reference) => shared.observer.forget(&reference.key()),
             Event::Waiting { name, .. } => *wave.lock().unwrap_or_else(PoisonError::into_inner) = name,
             Event::Done(outcome) => done.push(outcome),
+            Event::Later { object, why } => tracing::debug!(%object, why, "not taken yet"),
             Event::Rehearsing { .. } | Event::Wave { .. } => {}
         };
         let options = sluice_apply::Options {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use serde_json::Value;
-use sluice_cluster_tests::{Engine, World, condition, config_map, text};
+use sluice_cluster_tests::{Engine, World, condition, config_map, definition, text};
 use sluice_sandbox::Service;
 
 const A_WHILE: Duration = Duration::from_secs(90);
@@ -189,4 +189,48 @@ fn protection_that_only_git_has_counts() {
             "{kept:#}"
         );
     }
+}
+
+/// An operator's account, and an object that only the operator can let go (public reports: the object stays for ever).
+#[test]
+fn what_lets_an_object_go_outlives_it() {
+    let world = World::shared("delete-operator").unwrap();
+    let kind = definition("operator.example.com", "Realm", "{spec: {type: object}}");
+    world.engine.define("realms.operator.example.com", &kind).unwrap();
+    let account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: operator}\n";
+    world.write("account.yaml", account).unwrap();
+    let realm = "apiVersion: operator.example.com/v1\nkind: Realm\nmetadata: {name: main, finalizers: [operator.example.com/cleanup]}\n";
+    world.write("realm.yaml", realm).unwrap();
+    let commit = world.commit("an operator and what it works on").unwrap();
+    world.apply(&prunes(&world)).unwrap();
+    world.wait_synced(&commit).unwrap();
+
+    delete(&world);
+    world
+        .wait_status(|status| {
+            let synced = condition(status, "Synced")?;
+            let message = text(synced, "/message");
+            ensure!(
+                message.contains("operator.example.com/cleanup") && message.contains("main"),
+                "not named: {message}"
+            );
+            Ok(())
+        })
+        .unwrap();
+    let account = world.object("serviceaccount/operator").unwrap();
+    assert!(
+        account.pointer("/metadata/deletionTimestamp").is_none(),
+        "it may be what lets the object go: {account:#}"
+    );
+    let patch = [
+        "patch",
+        "realms.operator.example.com",
+        "main",
+        "--type=merge",
+        "-p",
+        r#"{"metadata":{"finalizers":null}}"#,
+    ];
+    world.kubectl(&patch).unwrap();
+    wait_gone(&world, "serviceaccount/operator");
+    wait_gone(&world, "applications.sluice.dev/app");
 }

@@ -15,6 +15,7 @@ mod going_back;
 mod identity;
 mod keys;
 mod killed;
+mod later;
 mod lifecycle;
 mod membership;
 mod operations;
