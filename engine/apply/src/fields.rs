@@ -1,6 +1,7 @@
 //! Taking fields that others own out of an object, by the path that the API server names in a conflict.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
+use sluice_model::manager::Tree;
 
 /// Removes the field at a path as the server writes it: `.spec.replicas`, `.data.a.b`, `.spec.containers[name="web"].image`,
 /// `.metadata.finalizers[="x"]`. Keys may contain dots, so a path is read along the object. True where something went.
@@ -47,6 +48,32 @@ pub(crate) fn remove(object: &mut Value, path: &str) -> bool {
         }
         _ => false,
     }
+}
+
+/// A merge patch that says what an object says and takes out what is claimed. Lists are replaced as a whole, so that of them nothing
+/// needs to be taken out.
+pub(crate) fn without(mut object: Value, claim: &Tree) -> Value {
+    fn take_out(object: &mut Value, claim: &Tree) {
+        let Value::Object(fields) = object else { return };
+        for (key, below) in claim {
+            let Some(name) = key.strip_prefix("f:") else {
+                continue;
+            };
+            let below = below.as_object().filter(|below| !below.is_empty());
+            match (below, fields.get_mut(name)) {
+                (Some(below), Some(value)) => take_out(value, below),
+                (Some(below), None) if below.keys().any(|key| key.starts_with("f:")) => {
+                    let mut value = Value::Object(Map::new());
+                    take_out(&mut value, below);
+                    fields.insert(name.to_owned(), value);
+                }
+                (Some(_), None) => {}
+                (None, _) => drop(fields.insert(name.to_owned(), Value::Null)),
+            }
+        }
+    }
+    take_out(&mut object, claim);
+    object
 }
 
 /// What stands in brackets.
@@ -103,6 +130,23 @@ mod tests {
         let whole = object.clone();
         let went = remove(&mut object, path);
         assert_eq!((went, &object), (expected != whole, &expected), "{path}");
+    }
+
+    #[test]
+    fn what_is_claimed_is_taken_out() {
+        let object = json!({"spec": {"strategy": {"type": "Recreate"}, "ports": [{"port": 80}]}});
+        let claim = json!({"f:spec": {
+            "f:strategy": {"f:rollingUpdate": {}},
+            "f:ports": {"k:{\"port\":81,\"protocol\":\"TCP\"}": {}},
+            "f:conversion": {"f:webhook": {}},
+            "f:others": {"k:{\"name\":\"a\"}": {}},
+        }});
+        let expected = json!({"spec": {
+            "strategy": {"type": "Recreate", "rollingUpdate": null},
+            "ports": [{"port": 80}],
+            "conversion": {"webhook": null},
+        }});
+        assert_eq!(without(object, claim.as_object().unwrap()), expected);
     }
 
     #[test]

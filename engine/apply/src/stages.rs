@@ -98,6 +98,7 @@ mod tests {
                     validate: true,
                     delete_first: false,
                     take_over: Vec::new(),
+                    record: Default::default(),
                     cleanup: Vec::new(),
                     options: ApplyOptions::default(),
                 },

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use sluice_cluster::{Cluster, ClusterError, Kind, Patch, Reply};
 use sluice_model::applyset;
 use sluice_model::decision::{Propagation, Strategy};
-use sluice_model::manager::{self, Manager};
-use sluice_model::object::{Object, ObjectKey};
+use sluice_model::manager::{self, Takeover};
+use sluice_model::object::{Object, ObjectKey, ObjectRef};
 use sluice_model::outcome::StepResult;
-use sluice_model::plan::{Action, Precondition, Step};
+use sluice_model::plan::{Action, Precondition, Rerecord, Step};
 use sluice_model::secret;
 
 use crate::Options;
@@ -108,28 +108,38 @@ pub(crate) async fn rehearse(
 ) -> Result<Tried, ClusterError> {
     let step = ready.step;
     let precondition = step.precondition.as_ref();
-    let (strategy, force, validate, delete_first, take_over, object) = match (&step.action, &ready.object) {
-        (Action::Delete { begun: true, .. }, _) => return Ok(Tried::Nothing),
-        (Action::Delete { propagation, .. }, _) => {
-            let request = || cluster.delete(kind, &step.object, *propagation, precondition, true);
-            return match retry::safely(cluster, request).await {
-                Err(error) if error.is_not_found() => Ok(Tried::Nothing),
-                answer => answer.map(Tried::Answer),
-            };
-        }
-        (
-            Action::Apply {
-                strategy,
-                force,
-                validate,
-                delete_first,
+    let (strategy, force, validate, delete_first, take_over, record, object) =
+        match (&step.action, &ready.object) {
+            (Action::Delete { begun: true, .. }, _) => return Ok(Tried::Nothing),
+            (Action::Delete { propagation, .. }, _) => {
+                let request = || cluster.delete(kind, &step.object, *propagation, precondition, true);
+                return match retry::safely(cluster, request).await {
+                    Err(error) if error.is_not_found() => Ok(Tried::Nothing),
+                    answer => answer.map(Tried::Answer),
+                };
+            }
+            (
+                Action::Apply {
+                    strategy,
+                    force,
+                    validate,
+                    delete_first,
+                    take_over,
+                    record,
+                    ..
+                },
+                Some(object),
+            ) => (
+                *strategy,
+                *force,
+                *validate,
+                *delete_first,
                 take_over,
-                ..
-            },
-            Some(object),
-        ) => (*strategy, *force, *validate, *delete_first, take_over, object),
-        (Action::Apply { .. }, None) => return Ok(Tried::Nothing),
-    };
+                record,
+                object,
+            ),
+            (Action::Apply { .. }, None) => return Ok(Tried::Nothing),
+        };
     let how = Patch {
         force,
         strict: validate,
@@ -160,7 +170,16 @@ pub(crate) async fn rehearse(
                 .all(|conflict| take_over.contains(&conflict.manager)) =>
         {
             let forced = Patch { force: true, ..how };
-            send(cluster, kind, sent, forced).await
+            send(cluster, kind, sent.clone(), forced).await
+        }
+        answer => answer,
+    };
+    let answer = match answer {
+        // What is claimed in the record is gone by the time of the write.
+        Err(ClusterError::Invalid { .. }) if !record.is_empty() && precondition.is_some() => {
+            let patch = fields::without(sent.into_value(), &record.claim);
+            let request = || cluster.try_patch(kind, &step.object, &patch, how.strict);
+            retry::safely(cluster, request).await
         }
         answer => answer,
     };
@@ -205,29 +224,48 @@ pub(crate) async fn perform(
     options: &Options,
 ) -> Result<Done, Failure> {
     let step = ready.step;
-    let (strategy, force, validate, delete_first, earlier, object) = match (&step.action, &ready.object) {
-        (Action::Delete { propagation, begun }, _) => {
-            return delete(cluster, kind, step, *propagation, *begun).await;
-        }
-        (
-            Action::Apply {
-                strategy,
-                force,
-                validate,
-                delete_first,
-                take_over: earlier,
-                ..
-            },
-            Some(object),
-        ) => (*strategy, *force, *validate, *delete_first, earlier, object),
-        (Action::Apply { .. }, None) => return Ok(Done::nothing("nothing to send")),
-    };
+    let (strategy, force, validate, delete_first, earlier, record, object) =
+        match (&step.action, &ready.object) {
+            (Action::Delete { propagation, begun }, _) => {
+                return delete(cluster, kind, step, *propagation, *begun).await;
+            }
+            (
+                Action::Apply {
+                    strategy,
+                    force,
+                    validate,
+                    delete_first,
+                    take_over: earlier,
+                    record,
+                    ..
+                },
+                Some(object),
+            ) => (
+                *strategy,
+                *force,
+                *validate,
+                *delete_first,
+                earlier,
+                record,
+                object,
+            ),
+            (Action::Apply { .. }, None) => return Ok(Done::nothing("nothing to send")),
+        };
     if delete_first {
         remove_first(cluster, kind, step, options).await?;
     }
     let precondition = step.precondition.as_ref().filter(|_| !delete_first);
-    if let Some(precondition) = precondition.filter(|_| !earlier.is_empty()) {
-        take_over(cluster, kind, step, precondition, earlier).await?;
+    let becomes_ours = Takeover {
+        managers: earlier,
+        claim: Some(&record.claim),
+        version: object.api_version(),
+    };
+    if let Some(precondition) = precondition
+        && (!earlier.is_empty()
+            || !record.claim.is_empty()
+            || is_of_lost_version(cluster, step, record).await)
+    {
+        take_over(cluster, kind, step, precondition, &becomes_ours).await?;
     }
     let how = Patch {
         force,
@@ -242,16 +280,18 @@ pub(crate) async fn perform(
         }
         // `RecreateAlways` is in the plan as a deletion first.
         Strategy::ServerSideApply | Strategy::CreateOnly | Strategy::RecreateAlways => {
-            apply(cluster, kind, object, precondition, how).await?
+            apply_over(cluster, kind, step, object, precondition, how, &becomes_ours).await?
         }
         Strategy::Merge => merge(cluster, kind, object, precondition, how).await?,
         Strategy::Replace => replace(cluster, kind, step, object, how).await?,
-        Strategy::Recreate => match apply(cluster, kind, object, precondition, how).await {
-            Err(error) if precondition.is_some() && error.is_immutable() => {
-                recreate(cluster, kind, step, object, how, options).await?
+        Strategy::Recreate => {
+            match apply_over(cluster, kind, step, object, precondition, how, &becomes_ours).await {
+                Err(error) if precondition.is_some() && error.is_immutable() => {
+                    recreate(cluster, kind, step, object, how, options).await?
+                }
+                answer => answer?,
             }
-            answer => answer?,
-        },
+        }
     };
     let created = reply.status == 201;
     let stored = reply.object()?;
@@ -269,13 +309,31 @@ pub(crate) async fn perform(
 /// How often an object is read again because it changed before what was made of it was written: controllers write its status.
 const OVERTAKEN: u32 = 5;
 
-/// Makes the fields of earlier deployers ours, so that the apply that follows decides about them. Done twice it does nothing.
+/// True where our entry of the record is at a version that is served no more: the server would pass over it, and what Git drops
+/// would stay.
+async fn is_of_lost_version(cluster: &Cluster, step: &Step, record: &Rerecord) -> bool {
+    let Some(recorded) = &record.from_version else {
+        return false;
+    };
+    let (group, version) = recorded.split_once('/').unwrap_or(("", recorded));
+    let before = ObjectRef {
+        group: group.to_owned(),
+        version: version.to_owned(),
+        ..step.object.clone()
+    };
+    matches!(
+        cluster.kind_of(&before).await,
+        Err(ClusterError::UnknownKind { .. })
+    )
+}
+
+/// Makes fields of others ours, so that the apply that follows decides about them. Done twice it does nothing.
 async fn take_over(
     cluster: &Cluster,
     kind: &Kind,
     step: &Step,
     precondition: &Precondition,
-    earlier: &[Manager],
+    takeover: &Takeover<'_>,
 ) -> Result<(), ClusterError> {
     let mut tries = 0;
     loop {
@@ -287,7 +345,7 @@ async fn take_over(
             true => recorded(cluster, kind, &live).await?,
             false => live.clone(),
         };
-        let Some(record) = manager::taken_over(&known, earlier) else {
+        let Some(record) = manager::taken_over(&known, takeover) else {
             return Ok(());
         };
         let version = live.metadata("resourceVersion").unwrap_or_default();
@@ -341,6 +399,29 @@ async fn apply(
     how: Patch,
 ) -> Result<Reply, ClusterError> {
     send(cluster, kind, pinned(object, precondition, false), how).await
+}
+
+/// As [`apply`]. Where our entry of the record is at a version of the kind that lacks a field which the object has, the server cannot
+/// read it: then it is written at the version that Git has, and the apply sent again.
+async fn apply_over(
+    cluster: &Cluster,
+    kind: &Kind,
+    step: &Step,
+    object: &Object,
+    precondition: Option<&Precondition>,
+    how: Patch,
+    becomes_ours: &Takeover<'_>,
+) -> Result<Reply, ClusterError> {
+    match (
+        apply(cluster, kind, object, precondition, how).await,
+        precondition,
+    ) {
+        (Err(error), Some(identity)) if error.is_of_recorded_version() => {
+            take_over(cluster, kind, step, identity, becomes_ours).await?;
+            apply(cluster, kind, object, precondition, how).await
+        }
+        (answer, _) => answer,
+    }
 }
 
 /// Server-side apply. Without validation, fields that the schema does not have are left out: the server cannot take them.
@@ -502,6 +583,7 @@ mod tests {
             validate: true,
             delete_first: false,
             take_over: Vec::new(),
+            record: Default::default(),
             cleanup: Vec::new(),
             options: Default::default(),
         };

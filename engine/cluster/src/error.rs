@@ -229,6 +229,12 @@ impl ClusterError {
             || message.split(['.', ';', '\n']).any(forbidden)
     }
 
+    /// True where our entry of the record of managers stands in the way: it is written at a version of the kind that lacks a field
+    /// which the object has by now.
+    pub fn is_of_recorded_version(&self) -> bool {
+        matches!(self, Self::Invalid { message, .. } if cannot_convert(message))
+    }
+
     /// True for "there is no such object".
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound { .. })
@@ -260,6 +266,11 @@ impl ClusterError {
             // Server-side apply answers 500 to a field that the schema does not have, or that has another type.
             500 if message.contains("failed to create typed patch object") => Self::Invalid {
                 fields: undeclared(&message),
+                message,
+            },
+            // The same at the version of an entry of the record of managers.
+            500 if cannot_convert(&message) => Self::Invalid {
+                fields: Vec::new(),
                 message,
             },
             401 => Self::Unauthorised { message },
@@ -325,6 +336,12 @@ impl ClusterError {
             },
         }
     }
+}
+
+/// `.spec.a: field not declared in schema`, and not of what was sent.
+fn cannot_convert(message: &str) -> bool {
+    message.contains("field not declared in schema")
+        && !message.contains("failed to create typed patch object")
 }
 
 /// The fields that a message of server-side apply names as unknown: `.spec.x: field not declared in schema`.

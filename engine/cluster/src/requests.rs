@@ -193,6 +193,26 @@ impl Cluster {
         self.call(request.map_err(unwritable)?).await
     }
 
+    /// Whether the server would take a JSON merge patch, and what it would make of it. Nothing is stored.
+    pub async fn try_patch(
+        &self,
+        kind: &Kind,
+        reference: &ObjectRef,
+        patch: &Value,
+        strict: bool,
+    ) -> Result<Reply, ClusterError> {
+        let parameters = PatchParams {
+            dry_run: true,
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            field_validation: Some(validation(strict)),
+            ..PatchParams::default()
+        };
+        let request = Request::new(kind.path(reference.namespace.as_deref()))
+            .patch(&reference.name, &parameters, &kube::api::Patch::Merge(patch))
+            .map_err(unwritable)?;
+        self.call(request).await
+    }
+
     /// Writes a record of field managers, if the object is still at `version`.
     pub async fn write_managers(
         &self,

@@ -64,6 +64,7 @@ fn change(pointer: &str, live: Option<&Value>, desired: Option<&Value>) -> Field
         live: live.cloned(),
         desired: desired.cloned(),
         holder: None,
+        stays: false,
     }
 }
 

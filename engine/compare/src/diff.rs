@@ -5,11 +5,12 @@
 
 use serde_json::{Map, Value};
 use similar::{ChangeTag, DiffTag, TextDiff};
+use sluice_model::difference::FieldChange;
 use sluice_model::manager::Manager;
 use sluice_model::object::Object;
 use sluice_model::secret::{self, MASK};
 
-use crate::path::Step;
+use crate::path::{self, Step};
 use crate::prepare::prepare;
 use crate::walk::Change;
 
@@ -79,6 +80,8 @@ pub struct Pair<'a> {
     pub ignore: &'a [String],
     /// As for [`crate::compare_taking_over`].
     pub predecessors: &'a [Manager],
+    /// What differs, where that was found out already: the server may have said more than comparing can tell.
+    pub changes: Option<&'a [FieldChange]>,
 }
 
 impl Pair<'_> {
@@ -104,14 +107,29 @@ impl Pair<'_> {
                 Some(secret::mask(&desired).into_value()),
             ));
         };
-        let changes = crate::changes_of(&desired, live, self.ignore, self.predecessors).changes;
+        let changes: Vec<Made> = match self.changes.filter(|_| !desired.is_secret()) {
+            Some(changes) => changes.iter().map(|change| Made::of(live, change)).collect(),
+            None => {
+                let found = crate::changes_of(&desired, live, self.ignore, self.predecessors, false);
+                found.changes.into_iter().map(Made::from).collect()
+            }
+        };
         if changes.is_empty() {
             return None;
         }
-        let after = apply(live.value().clone(), &changes);
+        let mut before = live.value().clone();
+        let after = apply(before.clone(), &changes);
+        // Read at the version that Git has, and written at another one.
+        let version = [Step::Field("apiVersion".to_owned())];
+        if let Some(Made {
+            live: Some(written), ..
+        }) = changes.iter().find(|made| made.steps == version)
+        {
+            before["apiVersion"] = written.clone();
+        }
         let (before, after) = match desired.is_secret() {
-            true => masked(live.value().clone(), after, &changes),
-            false => (live.value().clone(), after),
+            true => masked(before, after, &changes),
+            false => (before, after),
         };
         Some(Sides::of(&desired, Some(before), Some(after)))
     }
@@ -219,8 +237,44 @@ fn yaml(mut object: Value) -> String {
     serde_yaml::to_string(&object).unwrap_or_default()
 }
 
+/// A change, with the way to it in the live object.
+pub(crate) struct Made {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) live: Option<Value>,
+    pub(crate) desired: Option<Value>,
+}
+
+impl Made {
+    fn of(live: &Object, change: &FieldChange) -> Self {
+        Self {
+            steps: path::steps_to(live.value(), &change.pointer),
+            live: change.live.clone(),
+            desired: change.desired.clone(),
+        }
+    }
+
+    /// A field that goes.
+    pub(crate) fn gone(steps: Vec<Step>) -> Self {
+        Self {
+            steps,
+            live: None,
+            desired: None,
+        }
+    }
+}
+
+impl From<Change> for Made {
+    fn from(change: Change) -> Self {
+        Self {
+            steps: change.steps,
+            live: change.live,
+            desired: change.desired,
+        }
+    }
+}
+
 /// The live object with the changes made.
-fn apply(mut live: Value, changes: &[Change]) -> Value {
+pub(crate) fn apply(mut live: Value, changes: &[Made]) -> Value {
     for change in changes {
         if let Some(desired) = &change.desired {
             set(&mut live, &change.steps, desired);
@@ -295,7 +349,7 @@ fn remove(value: &mut Value, steps: &[Step]) {
 }
 
 /// Both sides of a Secret with every value masked; those that change say so.
-fn masked(before: Value, after: Value, changes: &[Change]) -> (Value, Value) {
+fn masked(before: Value, after: Value, changes: &[Made]) -> (Value, Value) {
     let mask = |value: Value, word: &str| {
         let Ok(object) = Object::new(value) else {
             return Value::Null;

@@ -23,20 +23,23 @@ mod ownership;
 mod path;
 mod prepare;
 mod quantity;
+mod question;
 mod rules;
 mod walk;
 
 use serde_json::Value;
 use sluice_model::difference::{Difference, FieldChange};
-use sluice_model::manager::{Manager, taken_over};
+use sluice_model::manager::{Manager, Operation, Takeover, Tree, managers, taken_over};
 use sluice_model::object::Object;
 use sluice_model::secret::mask_changes;
 
 use crate::ownership::Ours;
 use crate::path::Ignored;
+use crate::walk::How;
 
 pub use answer::{against, stamp};
 pub use prepare::prepare;
+pub use question::{Leftovers, Question, at, keeping, leaving_out, question};
 pub use rules::{BadRule, Rules, autoscaled};
 
 /// What a comparison came to.
@@ -46,6 +49,9 @@ pub struct Comparison {
     pub difference: Difference,
     /// How sure it is.
     pub certainty: Certainty,
+    /// What has to be claimed in the record of managers first, so that the apply drops it: entries of lists whose keys were
+    /// edited by hand.
+    pub claim: Tree,
 }
 
 /// Whether the server could tell better.
@@ -53,11 +59,11 @@ pub struct Comparison {
 pub enum Certainty {
     /// It could not.
     Sure,
-    /// A field that we own has another value than we gave it: Git has another one by now, or the server or a webhook makes
-    /// this of ours.
-    OwnValueDiffers,
     /// A field within a value that is ours as a whole was taken for a default, and no schema is known that would say so.
     DefaultAssumed,
+    /// What becomes of the change only the server knows: a field that Git dropped may have a default or may not go at all; a default
+    /// beside what changes may not be taken beside it.
+    ServerDecides,
 }
 
 /// Compares what Git wants with what the cluster has.
@@ -83,6 +89,7 @@ pub fn compare_taking_over(
         return Comparison {
             difference: Difference::Missing,
             certainty: Certainty::Sure,
+            claim: Tree::new(),
         };
     };
     let prepared;
@@ -93,22 +100,13 @@ pub fn compare_taking_over(
         }
         false => desired,
     };
-    let found = changes_of(desired, live, ignore, predecessors);
-    let certainty = match found.assumed {
-        true => Certainty::DefaultAssumed,
-        false if found.changes.iter().any(|change| change.own_value) => Certainty::OwnValueDiffers,
-        false => Certainty::Sure,
+    let found = changes_of(desired, live, ignore, predecessors, false);
+    let certainty = match (found.assumed, found.asks) {
+        (true, _) => Certainty::DefaultAssumed,
+        (false, true) => Certainty::ServerDecides,
+        (false, false) => Certainty::Sure,
     };
-    let mut changes: Vec<FieldChange> = found
-        .changes
-        .into_iter()
-        .map(|change| FieldChange {
-            pointer: change.pointer,
-            live: change.live,
-            desired: change.desired,
-            holder: change.holder,
-        })
-        .collect();
+    let mut changes: Vec<FieldChange> = found.changes.into_iter().map(FieldChange::from).collect();
     if desired.is_secret() {
         mask_changes(&mut changes);
     }
@@ -120,19 +118,60 @@ pub fn compare_taking_over(
             (false, false) => Difference::Changed(changes),
         },
         certainty,
+        claim: found.claim,
+    }
+}
+
+impl From<walk::Change> for FieldChange {
+    fn from(change: walk::Change) -> Self {
+        Self {
+            pointer: change.pointer,
+            live: change.live,
+            desired: change.desired,
+            holder: change.holder,
+            stays: false,
+        }
     }
 }
 
 /// What differs, once the fields of `predecessors` are ours.
-fn changes_of(desired: &Object, live: &Object, ignore: &[String], predecessors: &[Manager]) -> walk::Found {
+fn changes_of(
+    desired: &Object,
+    live: &Object,
+    ignore: &[String],
+    predecessors: &[Manager],
+    looks_beside: bool,
+) -> walk::Found {
     let ignored = Ignored::new(ignore);
-    let Some(record) = taken_over(live, predecessors) else {
-        return walk::walk(desired, live, &ignored, false);
+    let takeover = Takeover {
+        managers: predecessors,
+        claim: None,
+        version: desired.api_version(),
+    };
+    let record = match predecessors.is_empty() {
+        true => None,
+        false => taken_over(live, &takeover),
+    };
+    let Some(record) = record else {
+        let how = How {
+            looks_beside,
+            ..How::default()
+        };
+        return walk::walk(desired, live, &ignored, how);
+    };
+    let applied = |manager: &Manager| manager.operation == Operation::Apply && predecessors.contains(manager);
+    let how = How {
+        adopting: true,
+        declared: managers(live)
+            .filter(|(manager, _)| applied(manager))
+            .map(|(_, tree)| tree)
+            .collect(),
+        looks_beside,
     };
     let adopted = live.edit(|map| {
         if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
             metadata.insert("managedFields".to_owned(), record);
         }
     });
-    walk::walk(desired, &adopted, &ignored, true)
+    walk::walk(desired, &adopted, &ignored, how)
 }

@@ -64,6 +64,65 @@ pub(crate) fn steps(path: &[Part<'_>]) -> Vec<Step> {
         .collect()
 }
 
+/// The same way in the record of managers, as the server writes it; none where the record has no such place.
+pub(crate) fn keys(path: &[Part<'_>]) -> Option<Vec<String>> {
+    path.iter()
+        .map(|part| match part {
+            Part::Field(name) => Some(format!("f:{name}")),
+            Part::Entry(entry) => {
+                let (_, live) = entry.live?;
+                let keys: Map<String, Value> = entry
+                    .names
+                    .iter()
+                    .filter_map(|name| live.get_key_value(*name))
+                    .map(|(name, value)| (name.clone(), value.clone()))
+                    .collect();
+                Some(format!("k:{}", Value::Object(keys)))
+            }
+            Part::Index(_) | Part::Member { .. } => None,
+        })
+        .collect()
+}
+
+/// The place in a value that a pointer of a change names, as steps; where the value has no such entry of a list, a new one.
+pub(crate) fn steps_to(value: &Value, pointer: &str) -> Vec<Step> {
+    let mut at = Some(value);
+    let parts = pointer.split('/').skip(1);
+    parts
+        .map(|part| {
+            let part = part.replace("~1", "/").replace("~0", "~");
+            match at {
+                Some(Value::Array(entries)) => {
+                    let index = entry_named(&part, entries).or_else(|| member_named(&part, entries));
+                    at = index.and_then(|index| entries.get(index));
+                    index.map_or(Step::Append, Step::Entry)
+                }
+                Some(_) | None => {
+                    at = at.and_then(|value| value.get(&part));
+                    Step::Field(part)
+                }
+            }
+        })
+        .collect()
+}
+
+/// What a value has at the place that a pointer of a change names.
+pub(crate) fn at<'v>(value: &'v Value, pointer: &str) -> Option<&'v Value> {
+    steps_to(value, pointer)
+        .iter()
+        .try_fold(value, |value, step| match step {
+            Step::Field(name) => value.get(name),
+            Step::Entry(index) => value.get(*index),
+            Step::Append => None,
+        })
+}
+
+/// The member of a set that a part of a pointer names.
+fn member_named(wanted: &str, entries: &[Value]) -> Option<usize> {
+    let member = wanted.strip_prefix('[')?.strip_suffix(']')?;
+    entries.iter().position(|entry| plain(entry) == member)
+}
+
 /// RFC 6901, with keyed entries as `[name=web]`.
 pub(crate) fn pointer(path: &[Part<'_>]) -> String {
     let mut text = String::new();

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use sluice_model::object::Object;
+use sluice_model::secret::LAST_APPLIED;
 
 use crate::defaults;
 use crate::ownership::{self, Ours};
@@ -22,7 +23,7 @@ const SERVER_ONLY: &[&str] = &[
 ];
 
 /// What is sent for a manifest: without what only the server writes (`managedFields`, `resourceVersion`, a null
-/// `creationTimestamp`, …), a Secret's `stringData` moved into its `data`, and with the ignored fields as they should be
+/// `creationTimestamp`, …) and `kubectl`'s copy of what it applied, a Secret's `stringData` moved into its `data`, and with the ignored fields as they should be
 /// sent: where the object does not exist, as Git has them; where it does, not at all if somebody else owns them, and with
 /// their live value if we do, since leaving them out would delete them.
 ///
@@ -32,6 +33,7 @@ pub fn prepare(desired: &Object, live: Option<&Object>, ignore: &[String]) -> Ob
     let nothing_to_do = ignored.patterns().is_empty()
         && !desired.is_secret()
         && desired.value().get("aggregationRule").is_none()
+        && desired.annotation(LAST_APPLIED).is_none()
         && SERVER_ONLY
             .iter()
             .all(|field| desired.value()["metadata"].get(field).is_none());
@@ -41,6 +43,13 @@ pub fn prepare(desired: &Object, live: Option<&Object>, ignore: &[String]) -> Ob
     desired.edit(|map| {
         if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
             SERVER_ONLY.iter().for_each(|field| drop(metadata.remove(*field)));
+        }
+        if let Some(Value::Object(annotations)) = map
+            .get_mut("metadata")
+            .and_then(|metadata| metadata.get_mut("annotations"))
+        {
+            // Client-side apply's own memory, which who exports an object exports too. It means nothing in Git.
+            annotations.remove(LAST_APPLIED);
         }
         if desired.is_secret() {
             move_string_data(map);

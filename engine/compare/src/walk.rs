@@ -1,16 +1,19 @@
 //! The comparison itself: desired, live and our part of the record, walked side by side. Lists are in `lists`.
 
+mod beside;
 mod lists;
 
 use serde_json::{Map, Value};
 use sluice_model::applyset::PART_OF_LABEL;
-use sluice_model::manager::{Manager, managers};
+use sluice_model::manager::{Manager, Operation, managers, recorded_version};
 use sluice_model::object::Object;
 
 use crate::defaults::{self, Builtin};
 use crate::ownership::{self, ListKind, Ours, Tree};
 use crate::path::{self, Ignored, Part, Step};
 use crate::quantity;
+
+pub(crate) use beside::{Beside, insert};
 
 /// One difference, with the way to it in the live object.
 #[derive(Debug)]
@@ -23,20 +26,42 @@ pub(crate) struct Change {
     pub(crate) desired: Option<Value>,
     /// Who else has the field on record.
     pub(crate) holder: Option<Manager>,
-    /// True where we are the last who wrote the live value.
-    pub(crate) own_value: bool,
+    /// True for a field of ours that Git dropped and that the server may keep or fill in again.
+    pub(crate) may_stay: bool,
 }
 
 /// What a comparison found.
 pub(crate) struct Found {
     pub(crate) changes: Vec<Change>,
+    /// What goes unless it is a default of the server: an earlier deployer's record does not tell.
+    pub(crate) unless_default: Vec<Change>,
+    /// Empty values of Git over which a controller wrote another one.
+    pub(crate) filled_in: Vec<String>,
+    /// What has to be claimed in the record, because nothing else makes it go.
+    pub(crate) claim: Tree,
+    /// What stands beside the changes and is not Git's, where that was asked for.
+    pub(crate) beside: Vec<Beside>,
     /// A field was taken for a default without a schema that says so.
     pub(crate) assumed: bool,
+    /// Only the server knows what becomes of this.
+    pub(crate) asks: bool,
 }
 
-/// All differences between two states of one object. `adopting`: our part of the record was another deployer's.
-pub(crate) fn walk(desired: &Object, live: &Object, ignored: &Ignored, adopting: bool) -> Found {
+/// How a comparison is made.
+#[derive(Default)]
+pub(crate) struct How<'a> {
+    /// Our part of the record was another deployer's.
+    pub(crate) adopting: bool,
+    /// Of those, what was applied: exactly what they gave, without defaults.
+    pub(crate) declared: Vec<&'a Tree>,
+    /// Whether what stands beside the changes is wanted.
+    pub(crate) looks_beside: bool,
+}
+
+/// All differences between two states of one object.
+pub(crate) fn walk<'a>(desired: &'a Object, live: &'a Object, ignored: &'a Ignored, how: How<'a>) -> Found {
     let ours = Ours::of(live);
+    let adopting = how.adopting;
     let mut walk = Walk {
         live,
         builtin: Builtin::of(desired),
@@ -44,14 +69,22 @@ pub(crate) fn walk(desired: &Object, live: &Object, ignored: &Ignored, adopting:
         any_ignored: !ignored.patterns().is_empty(),
         written: ours.written.is_some() || adopting,
         finds_removals: ours.applied.is_some(),
-        adopting,
+        how,
         path: Vec::with_capacity(16),
         scratch: String::with_capacity(64),
         found: Found {
             changes: Vec::new(),
+            unless_default: Vec::new(),
+            filled_in: Vec::new(),
+            claim: Tree::new(),
+            beside: Vec::new(),
             assumed: false,
+            asks: false,
         },
     };
+    if let Some(recorded) = recorded_version(live).filter(|recorded| *recorded != desired.api_version()) {
+        walk.found.changes.push(beside::version(recorded, desired));
+    }
     if let (Some(desired), Some(live)) = (desired.value().as_object(), live.value().as_object()) {
         walk.root(desired, live, ours.tree());
     }
@@ -67,8 +100,7 @@ struct Walk<'a> {
     written: bool,
     /// The record says what Git wanted, so that what it no longer wants can be told.
     finds_removals: bool,
-    /// The record was another deployer's, who may own defaults too.
-    adopting: bool,
+    how: How<'a>,
     path: Vec<Part<'a>>,
     scratch: String,
     found: Found,
@@ -95,6 +127,7 @@ impl<'a> Walk<'a> {
         live: &'a Map<String, Value>,
         ours: Option<&'a Tree>,
     ) {
+        let before = self.found.changes.len();
         for (name, value) in desired {
             match name.as_str() {
                 "apiVersion" | "kind" | "metadata" => {}
@@ -106,6 +139,7 @@ impl<'a> Walk<'a> {
         }
         let kept = |name: &str| matches!(name, "apiVersion" | "kind" | "metadata" | "stringData");
         self.removed_fields(desired, live, ours, kept);
+        self.look_beside(desired, live, ours, before);
         let metadata = |object: &'a Map<String, Value>| object.get("metadata").and_then(Value::as_object);
         let (Some(desired), Some(live)) = (metadata(desired), metadata(live)) else {
             return;
@@ -134,19 +168,36 @@ impl<'a> Walk<'a> {
     }
 
     fn report(&mut self, live: Option<&Value>, desired: Option<&Value>) {
-        if desired.is_none() && self.adopting && !self.is_without_defaults() {
-            return;
-        }
         // What is not there, and what goes, is nobody's to defend.
         let overwrites = live.is_some() && desired.is_some();
-        self.found.changes.push(Change {
+        let goes = desired.is_none() && !self.is_without_defaults();
+        let change = Change {
             pointer: path::pointer(&self.path),
             steps: path::steps(&self.path),
             live: live.cloned(),
             desired: desired.cloned(),
             holder: if overwrites { self.holder() } else { None },
-            own_value: overwrites && Ours::of(self.live).applied.is_some_and(|tree| self.is_in(tree)),
-        });
+            may_stay: goes && !self.is_metadata(),
+        };
+        if goes && self.how.adopting && !self.how.declared.iter().any(|tree| self.is_in(tree)) {
+            self.found.unless_default.push(change);
+            self.found.asks = true;
+            return;
+        }
+        self.found.asks |= change.may_stay && !self.how.adopting;
+        let by_controller = |holder: &Manager| holder.operation == Operation::Update && !holder.is_by_hand();
+        if matches!(desired, Some(value @ (Value::String(_) | Value::Array(_) | Value::Object(_))) if is_empty(value))
+            && change.holder.as_ref().is_some_and(by_controller)
+            && !Ours::of(self.live).applied.is_some_and(|tree| self.is_in(tree))
+        {
+            self.found.filled_in.push(change.pointer.clone());
+            self.found.asks = true;
+        }
+        self.found.changes.push(change);
+    }
+
+    fn is_metadata(&self) -> bool {
+        matches!(self.path.first(), Some(Part::Field("metadata")))
     }
 
     fn is_without_defaults(&self) -> bool {
@@ -190,7 +241,7 @@ impl<'a> Walk<'a> {
         }
         match (desired, live) {
             (desired, None | Some(Value::Null)) => {
-                let dropped = is_empty(desired) && (self.written || was_applied(desired, ours));
+                let dropped = is_empty(desired) && (self.written || self.was_applied(desired, ours));
                 if !dropped {
                     self.report(None, Some(desired));
                 }
@@ -233,10 +284,12 @@ impl<'a> Walk<'a> {
     }
 
     fn map(&mut self, desired: &'a Map<String, Value>, live: &'a Map<String, Value>, ours: Option<&'a Tree>) {
+        let before = self.found.changes.len();
         for (name, value) in desired {
             self.entry(name, value, live.get(name), ours);
         }
         self.removed_fields(desired, live, ours, |_| false);
+        self.look_beside(desired, live, ours, before);
     }
 
     /// A leaf in the record is either a map that is one value, or one that was applied without content.
@@ -249,7 +302,7 @@ impl<'a> Walk<'a> {
         match ours {
             Some(tree) if !tree.is_empty() => false,
             // Labels and annotations are never one value, for any kind.
-            Some(_) if matches!(self.path.first(), Some(Part::Field("metadata"))) => false,
+            Some(_) if self.is_metadata() => false,
             // Given empty: whatever is there now was filled in by defaults or by others, unless the map is one of those
             // that are a single value, where empty means everything.
             Some(_) if desired.is_empty() => !live.is_empty() && self.is_selector(),
@@ -278,10 +331,13 @@ impl<'a> Walk<'a> {
             let (Some(name), Some(below)) = (key.strip_prefix("f:"), below.as_object()) else {
                 continue;
             };
-            if kept(name) || desired.get(name).is_some_and(|value| !value.is_null()) {
+            let given = desired.get(name);
+            if kept(name) || given.is_some_and(|value| !value.is_null()) {
                 continue;
             }
-            if let Some(value) = live.get(name).filter(|value| !value.is_null()) {
+            // A null asks for nothing, and an empty value is what the server makes of it in a map of texts.
+            let is_nothing = |value: &Value| value.is_null() || given.is_some() && is_empty(value);
+            if let Some(value) = live.get(name).filter(|value| !is_nothing(value)) {
                 self.enter(name);
                 self.removed(value, below);
                 self.leave();
@@ -358,7 +414,13 @@ impl<'a> Walk<'a> {
                     let same = self.is_ignored()
                         || self.builtin.is_status(name)
                         || match there.get(name) {
-                            Some(found) if !found.is_null() => self.same_value(value, found),
+                            Some(found) if !found.is_null() => {
+                                let nothing = is_empty(value);
+                                nothing && is_empty(found)
+                                    || self.same_value(value, found)
+                                    // The default instead of what says nothing.
+                                    || nothing && self.builtin.is_known() && self.may_add(name, found)
+                            }
                             Some(_) | None => is_empty(value),
                         };
                     self.path.pop();
@@ -392,6 +454,20 @@ impl<'a> Walk<'a> {
         may
     }
 
+    /// True where all of an empty value was applied by us: then the server has left it out of what it stores. What somebody
+    /// else removed is no longer ours. Of an empty list that is matched by keys or a set there is no record; where the server
+    /// stores its own types, it leaves it out.
+    fn was_applied(&self, desired: &Value, ours: Option<&Tree>) -> bool {
+        match desired {
+            Value::Null => true,
+            Value::Object(fields) if !fields.is_empty() => fields.iter().all(|(name, value)| {
+                value.is_null() || self.was_applied(value, ownership::field(ours, name, &mut String::new()))
+            }),
+            Value::Array(_) => self.builtin.is_known() || self.is_metadata() || ours.is_some(),
+            _ => ours.is_some(),
+        }
+    }
+
     fn same_scalar(&self, desired: &Value, live: &Value) -> bool {
         quantity::equal(desired, live)
             || self.builtin.is_quantity(&self.path) && quantity::quantities(desired, live)
@@ -406,18 +482,6 @@ fn same_base64(desired: &Value, live: &Value) -> bool {
     };
     let compact = |text: &str| -> String { text.chars().filter(|c| !matches!(c, '\n' | '\r')).collect() };
     compact(desired) == compact(live)
-}
-
-/// True where all of an empty value was applied by us: then the server has left it out of what it stores. What somebody
-/// else removed is no longer ours.
-fn was_applied(desired: &Value, ours: Option<&Tree>) -> bool {
-    match desired {
-        Value::Null => true,
-        Value::Object(fields) if !fields.is_empty() => fields.iter().all(|(name, value)| {
-            value.is_null() || was_applied(value, ownership::field(ours, name, &mut String::new()))
-        }),
-        _ => ours.is_some(),
-    }
 }
 
 /// What the API server may leave out of what it stores.

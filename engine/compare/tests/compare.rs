@@ -12,7 +12,7 @@ fn object(value: Value) -> Object {
 /// `live` with the record that we applied `fields`, and what others own.
 fn live(mut value: Value, fields: Value, others: &[(&str, Value)]) -> Object {
     let mut entries = vec![
-        json!({"manager": "sluice", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": fields}),
+        json!({"manager": "sluice", "operation": "Apply", "apiVersion": value["apiVersion"], "fieldsType": "FieldsV1", "fieldsV1": fields}),
     ];
     for (manager, fields) in others {
         entries.push(
@@ -52,6 +52,7 @@ fn unified(desired: &Object, live: Option<&Object>, context: usize) -> Vec<diff:
         live,
         ignore: &[],
         predecessors: &[],
+        changes: None,
     };
     pair.unified(context)
 }

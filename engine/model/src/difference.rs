@@ -23,6 +23,31 @@ impl Difference {
     pub fn is_same(&self) -> bool {
         matches!(self, Self::Same)
     }
+
+    /// The same without the change of one field.
+    #[must_use]
+    pub fn without(self, pointer: &str) -> Self {
+        self.keeping(|change| change.pointer != pointer)
+    }
+
+    /// Only some of the changes.
+    #[must_use]
+    pub fn keeping(self, keep: impl Fn(&FieldChange) -> bool) -> Self {
+        match self {
+            Self::Same | Self::Missing => self,
+            Self::Unowned(mut changes) => {
+                changes.retain(keep);
+                Self::Unowned(changes)
+            }
+            Self::Changed(mut changes) => {
+                changes.retain(keep);
+                match changes.is_empty() {
+                    true => Self::Same,
+                    false => Self::Changed(changes),
+                }
+            }
+        }
+    }
 }
 
 /// One field that differs. A Secret's values are masked before they get here.
@@ -39,4 +64,7 @@ pub struct FieldChange {
     /// Another manager that has the field on record: writing it takes it from them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<Manager>,
+    /// True where Git dropped the field and the server keeps it, whatever is applied: only a new object loses it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stays: bool,
 }

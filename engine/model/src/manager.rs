@@ -153,40 +153,117 @@ fn applies_itself(manager: &Manager, tree: &Tree) -> bool {
         && annotations.is_some_and(|annotations| annotations.get(LAST_APPLIED).is_some())
 }
 
-/// `managedFields` with everything of `from` in our own entry; none where nothing of it is on record.
-pub fn taken_over(live: &Object, from: &[Manager]) -> Option<Value> {
-    let (mut ours, mut theirs, mut others) = (None, Vec::new(), Vec::new());
+/// What of the record becomes ours before an object is applied, so that the apply decides about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Takeover<'a> {
+    /// Whose fields become ours, all of them.
+    pub managers: &'a [Manager],
+    /// Single fields, from nobody or from who wrote them with an update; never from who applies them.
+    pub claim: Option<&'a Tree>,
+    /// The version of the kind that Git has: our entry speaks of its fields.
+    pub version: &'a str,
+}
+
+/// `managedFields` once a takeover is done; none where it says all of that already.
+pub fn taken_over(live: &Object, takeover: &Takeover<'_>) -> Option<Value> {
+    let claim = takeover.claim.filter(|claim| !claim.is_empty());
+    let (mut ours, mut theirs, mut others, mut changes) = (None, Vec::new(), Vec::new(), false);
     for entry in entries(live) {
         match Manager::of(entry) {
             Some(manager) if manager.is_us() && manager.operation == Operation::Apply => {
-                ours = Some(entry.clone())
+                changes |= entry.get("apiVersion").and_then(Value::as_str) != Some(takeover.version);
+                ours = Some(entry.clone());
             }
-            Some(manager) if from.contains(&manager) => theirs.push(entry),
+            Some(manager) if takeover.managers.contains(&manager) => theirs.push(entry),
+            Some(manager) if manager.operation == Operation::Update && manager.subresource.is_none() => {
+                let mut entry = entry.clone();
+                if let (Some(Value::Object(tree)), Some(claim)) = (entry.get_mut("fieldsV1"), claim) {
+                    changes |= subtract(tree, claim);
+                    if tree.is_empty() {
+                        continue;
+                    }
+                }
+                others.push(entry);
+            }
             Some(_) | None => others.push(entry.clone()),
         }
     }
-    let first = theirs.first()?;
+    if ours.is_none() && theirs.is_empty() && claim.is_none() {
+        return None;
+    }
     let mut ours = ours.unwrap_or_else(|| {
         json!({
             "manager": FIELD_MANAGER,
             "operation": "Apply",
-            "apiVersion": first.get("apiVersion").cloned().unwrap_or_else(|| live.api_version().into()),
-            "time": first.get("time"),
+            "time": theirs.first().and_then(|first| first.get("time")),
             "fieldsType": "FieldsV1",
             "fieldsV1": {},
         })
     });
-    for entry in theirs {
-        if let (Some(Value::Object(ours)), Some(theirs)) = (ours.get_mut("fieldsV1"), tree(entry)) {
+    if let Some(entry) = ours.as_object_mut() {
+        entry.insert("apiVersion".to_owned(), takeover.version.into());
+    }
+    changes |= !theirs.is_empty();
+    if let Some(Value::Object(ours)) = ours.get_mut("fieldsV1") {
+        for theirs in theirs.iter().filter_map(|entry| tree(entry)) {
             unite(ours, theirs);
+        }
+        if let Some(claim) = claim {
+            changes |= !has_all(ours, claim);
+            unite(ours, claim);
         }
     }
     others.push(ours);
-    Some(Value::Array(others))
+    changes.then_some(Value::Array(others))
+}
+
+/// The version of its kind at which our entry is written; none where we never applied it.
+pub fn recorded_version(live: &Object) -> Option<&str> {
+    let is_ours = |entry: &&Value| {
+        let text = |field: &str| entry.get(field).and_then(Value::as_str).unwrap_or_default();
+        text("manager") == FIELD_MANAGER && text("operation") == "Apply" && text("subresource").is_empty()
+    };
+    entries(live).find(is_ours)?.get("apiVersion")?.as_str()
+}
+
+/// True where a tree has everything that another one has as its own.
+fn has_all(tree: &Tree, wanted: &Tree) -> bool {
+    wanted.iter().all(|(key, wanted)| {
+        let wanted = wanted.as_object();
+        tree.get(key)
+            .and_then(Value::as_object)
+            .is_some_and(|below| match wanted.is_none_or(Map::is_empty) {
+                true => below.is_empty() || below.contains_key("."),
+                false => wanted.is_some_and(|wanted| has_all(below, wanted)),
+            })
+    })
+}
+
+/// Takes out what a claim names. True where something went.
+fn subtract(tree: &mut Tree, claim: &Tree) -> bool {
+    let mut went = false;
+    for (key, claimed) in claim {
+        let leaf = claimed.as_object().is_none_or(Map::is_empty);
+        if leaf {
+            went |= tree.remove(key).is_some();
+            continue;
+        }
+        let (Some(Value::Object(below)), Some(claimed)) = (tree.get_mut(key), claimed.as_object()) else {
+            continue;
+        };
+        if subtract(below, claimed) {
+            went = true;
+            // An empty tree would say that all of it is theirs.
+            if below.is_empty() {
+                tree.remove(key);
+            }
+        }
+    }
+    went
 }
 
 /// Adds what `theirs` has. An empty tree is the thing itself; next to children that is written as `.`.
-fn unite(ours: &mut Tree, theirs: &Tree) {
+pub fn unite(ours: &mut Tree, theirs: &Tree) {
     for (key, theirs) in theirs {
         let Value::Object(theirs) = theirs else { continue };
         match ours.get_mut(key).and_then(Value::as_object_mut) {
@@ -375,7 +452,12 @@ mod tests {
             operation: Operation::Update,
             subresource: None,
         };
-        let record = taken_over(&object, std::slice::from_ref(&helm)).unwrap();
+        let takeover = Takeover {
+            managers: std::slice::from_ref(&helm),
+            claim: None,
+            version: "v1",
+        };
+        let record = taken_over(&object, &takeover).unwrap();
         assert_eq!(
             record,
             json!([
@@ -387,7 +469,50 @@ mod tests {
                 ),
             ])
         );
-        assert_eq!(taken_over(&live(record), &[helm]), None);
+        assert_eq!(taken_over(&live(record), &takeover), None);
+    }
+
+    /// A default of the server beside the new value of a union belongs to nobody, and what an injector wrote belongs to it.
+    #[test]
+    fn single_fields_are_claimed_from_who_wrote_them_and_never_from_who_applies_them() {
+        let claim = json!({"f:spec": {"f:conversion": {"f:webhook": {}}}});
+        let takeover = Takeover {
+            managers: &[],
+            claim: claim.as_object(),
+            version: "v1",
+        };
+        let bundle =
+            || json!({"f:spec": {"f:conversion": {"f:webhook": {"f:clientConfig": {"f:caBundle": {}}}}}});
+        let ours = || json!({"f:spec": {"f:conversion": {"f:strategy": {}}}});
+        let both = || json!({"f:spec": {"f:conversion": {"f:strategy": {}, "f:webhook": {}}}});
+        let object = live(json!([
+            entry("injector", "Update", bundle()),
+            entry("applier", "Apply", bundle()),
+            entry("sluice", "Apply", ours()),
+        ]));
+        let record = taken_over(&object, &takeover).unwrap();
+        let expected = json!([
+            entry("applier", "Apply", bundle()),
+            entry("sluice", "Apply", both())
+        ]);
+        assert_eq!(record, expected);
+        assert_eq!(taken_over(&live(record), &takeover), None);
+    }
+
+    #[test]
+    fn our_entry_moves_to_the_version_that_git_has() {
+        let mut old = entry("sluice", "Apply", json!({"f:spec": {"f:a": {}}}));
+        let new = old.clone();
+        old["apiVersion"] = "v1beta1".into();
+        let object = live(json!([old]));
+        assert_eq!(recorded_version(&object), Some("v1beta1"));
+        let takeover = Takeover {
+            version: "v1",
+            ..Takeover::default()
+        };
+        assert_eq!(taken_over(&object, &takeover), Some(json!([new.clone()])));
+        assert_eq!(taken_over(&live(json!([new])), &takeover), None);
+        assert_eq!(taken_over(&live(json!([])), &takeover), None);
     }
 
     /// Reported: after `managedFields: [{}]` the keys that Git dropped stayed for ever, and the object was Synced.

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::decision::{ApplyOptions, HookCleanup, Phase, Propagation, Strategy};
 use crate::difference::FieldChange;
-use crate::manager::Manager;
+use crate::manager::{Manager, Tree};
 use crate::manifest::Origin;
 use crate::object::ObjectRef;
 
@@ -89,6 +89,13 @@ pub struct Step {
     pub rests_on: Vec<ObjectRef>,
 }
 
+impl Step {
+    /// True where doing it changes anything: not where all that differs is what the server keeps, whatever is applied.
+    pub fn mends(&self) -> bool {
+        self.changes.is_empty() || !self.changes.iter().all(|change| change.stays)
+    }
+}
+
 /// What a step does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "do")]
@@ -110,6 +117,9 @@ pub enum Action {
         /// Earlier deployers whose fields become ours first, so that what they wrote and Git does not have really goes.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         take_over: Vec<Manager>,
+        /// What else is written into the record of managers first.
+        #[serde(default, skip_serializing_if = "Rerecord::is_empty")]
+        record: Rerecord,
         /// When it is deleted again once it has run; empty for what stays.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         cleanup: Vec<HookCleanup>,
@@ -125,6 +135,26 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         begun: bool,
     },
+}
+
+/// What is written into an object's record of managers before it is applied.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rerecord {
+    /// Fields that Git does not have and that would stand beside what it has, because nobody who applies them owns them: a default of
+    /// the server next to the new member of a union, an entry whose key was edited by hand. In the form of the record.
+    #[serde(default, skip_serializing_if = "Tree::is_empty")]
+    pub claim: Tree,
+    /// The version of the kind that our entry is written at, where Git has another one by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_version: Option<String>,
+}
+
+impl Rerecord {
+    /// True where the record is as it should be.
+    pub fn is_empty(&self) -> bool {
+        self.claim.is_empty() && self.from_version.is_none()
+    }
 }
 
 /// The state of the live object that a step was planned for.
@@ -249,6 +279,10 @@ mod tests {
                 validate: true,
                 delete_first: false,
                 take_over: vec![manager],
+                record: Rerecord {
+                    from_version: Some("x/v1".to_owned()),
+                    ..Rerecord::default()
+                },
                 cleanup: vec![HookCleanup::HookFailed],
                 options: ApplyOptions {
                     skip_dry_run_on_missing_kind: true,

@@ -7,7 +7,7 @@ use sluice_model::difference::{Difference, FieldChange};
 use sluice_model::manager::{Manager, Operation};
 use sluice_model::manifest::Origin;
 use sluice_model::object::Object;
-use sluice_model::plan::{Action, Block, Precondition, Step};
+use sluice_model::plan::{Action, Block, Precondition, Rerecord, Step};
 use sluice_model::secret;
 
 use crate::input::{DesiredObject, Hooks, PlanInput};
@@ -40,6 +40,7 @@ struct Apply<'a> {
     changes: Vec<FieldChange>,
     precondition: Option<Precondition>,
     take_over: Vec<Manager>,
+    record: Rerecord,
     recreate: bool,
 }
 
@@ -161,6 +162,7 @@ fn hook<'a>(desired: &'a DesiredObject, input: &PlanInput, names: &HookNames) ->
         // It may be gone, or another one, by the time it runs: hooks are made anew.
         precondition: None,
         take_over: Vec::new(),
+        record: Rerecord::default(),
         recreate: false,
     };
     phases.into_iter().map(apply).collect()
@@ -209,6 +211,7 @@ fn part<'a>(desired: &'a DesiredObject, input: &PlanInput, set: &str, unchanged:
         changes,
         precondition: desired.live.as_ref().and_then(identity),
         take_over: desired.predecessors.clone(),
+        record: desired.record.clone(),
         recreate: desired.recreate,
     }]
 }
@@ -242,6 +245,7 @@ fn label_change(live: &Object, set: &str) -> FieldChange {
         live: live.label(PART_OF_LABEL).map(Into::into),
         desired: Some(set.into()),
         holder: None,
+        stays: false,
     }
 }
 
@@ -286,6 +290,7 @@ fn namespace<'a>(input: &PlanInput, applies: &[Apply<'_>]) -> Option<Apply<'a>> 
         changes,
         precondition: namespace.live.as_ref().and_then(identity),
         take_over: Vec::new(),
+        record: Rerecord::default(),
         recreate: false,
     })
 }
@@ -304,6 +309,7 @@ fn step(apply: Apply<'_>, set: &str) -> Step {
         changes,
         precondition,
         take_over,
+        record,
         recreate,
     } = apply;
     let reference = object.reference();
@@ -334,6 +340,7 @@ fn step(apply: Apply<'_>, set: &str) -> Step {
             validate,
             delete_first,
             take_over,
+            record,
             cleanup,
             options,
         },

@@ -5,7 +5,7 @@ use sluice_model::difference::Difference;
 use sluice_model::manager::Manager;
 use sluice_model::manifest::Manifest;
 use sluice_model::object::Object;
-use sluice_model::plan::ApplicationKey;
+use sluice_model::plan::{ApplicationKey, Rerecord};
 use sluice_model::selection::Selector;
 
 /// Everything that was found out and decided about one application at one revision.
@@ -66,6 +66,8 @@ pub struct DesiredObject {
     pub decision: SyncDecision,
     /// Earlier deployers whose fields become ours ([`sluice_model::manager::predecessors`]).
     pub predecessors: Vec<Manager>,
+    /// What else is written into the record of managers first.
+    pub record: Rerecord,
     /// True where the server takes the change only as a new object, and the strategy allows for that.
     pub recreate: bool,
     /// True where the application that owns the live object is known not to want it any more: then it may be taken over.

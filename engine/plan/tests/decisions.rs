@@ -52,6 +52,7 @@ fn applied(live: Option<Object>, decision: SyncDecision) -> (bool, Strategy, App
         live: Some("1".into()),
         desired: Some("2".into()),
         holder: None,
+        stays: false,
     };
     let desired = DesiredObject {
         manifest: Manifest {
@@ -68,6 +69,7 @@ fn applied(live: Option<Object>, decision: SyncDecision) -> (bool, Strategy, App
         live,
         decision,
         predecessors: Vec::new(),
+        record: Default::default(),
         released: false,
         recreate: false,
     };

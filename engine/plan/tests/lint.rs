@@ -39,6 +39,7 @@ fn desired(kind: &str, name: &str) -> DesiredObject {
         difference: Difference::Missing,
         decision: SyncDecision::default(),
         predecessors: Vec::new(),
+        record: Default::default(),
         recreate: false,
         released: false,
     }

@@ -32,6 +32,7 @@ pub fn run(bytes: &[u8]) {
         live: live.as_ref(),
         ignore: &ignored,
         predecessors: &[],
+        changes: None,
     };
     pair.unified(3);
     pair.side_by_side(3);

@@ -302,6 +302,7 @@ impl World {
                     difference: comparison.difference,
                     decision,
                     predecessors: earlier,
+                    record: Default::default(),
                     recreate: false,
                 }
             })

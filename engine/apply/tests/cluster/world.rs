@@ -131,6 +131,7 @@ pub(crate) fn step(manifest: Value) -> Step {
             validate: true,
             delete_first: false,
             take_over: Vec::new(),
+            record: Default::default(),
             cleanup: Vec::new(),
             options: ApplyOptions::default(),
         },

@@ -119,10 +119,18 @@ fn text(
             live: object.live.as_ref(),
             ignore: &object.ignored,
             predecessors: &object.predecessors,
+            changes: Some(changes(object)),
         };
         match arguments.side_by_side {
             true => columns(out, pair.side_by_side(arguments.lines), width(arguments))?,
             false => unified(out, pair, arguments.lines)?,
+        }
+        for change in changes(object).iter().filter(|change| change.stays) {
+            let text = format!(
+                "  {} stays: the API server keeps what Git dropped, and only a new object loses it",
+                change.pointer
+            );
+            writeln!(out, "{}", styled(FAINT, plain(&text)))?;
         }
         for change in changes(object).iter().filter(|change| change.holder.is_some()) {
             let holder = change

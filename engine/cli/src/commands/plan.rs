@@ -230,8 +230,13 @@ fn change(change: &FieldChange) -> String {
     let text = |value: &Option<Value>| value.as_ref().map_or("nothing".to_owned(), Value::to_string);
     let (live, desired) = shortened(&text(&change.live), &text(&change.desired));
     let holder = change.holder.as_ref().map(|holder| format!(" (of {holder})"));
+    let stays = if change.stays {
+        " (the API server keeps it)"
+    } else {
+        ""
+    };
     format!(
-        "{} {live} → {desired}{}",
+        "{} {live} → {desired}{}{stays}",
         change.pointer,
         holder.unwrap_or_default()
     )

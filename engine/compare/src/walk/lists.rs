@@ -48,6 +48,7 @@ impl<'a> Walk<'a> {
         let records: Vec<Record<'a>> = ours.into_iter().flat_map(ownership::keyed_entries).collect();
         let names: Rc<[&'a str]> = self.key_names(&records, desired).into();
         let mut matched = vec![false; live.len()];
+        let mut missing = Vec::new();
         for (index, wanted) in desired.iter().enumerate() {
             let Some(entry) = wanted.as_object() else {
                 self.path.push(Part::Index(index));
@@ -79,6 +80,7 @@ impl<'a> Walk<'a> {
             match there {
                 _ if self.is_ignored() => {}
                 Some((_, there)) => {
+                    let before = self.found.changes.len();
                     let record = records.iter().find(|(keys, _)| {
                         keys.iter().all(|(key, value)| {
                             there.get(key).is_some_and(|found| quantity::equal(found, value))
@@ -89,8 +91,12 @@ impl<'a> Walk<'a> {
                         self.entry(name, value, there.get(name), record);
                     }
                     self.removed_fields(entry, there, record, |name| names.contains(&name));
+                    self.look_beside(entry, there, record, before);
                 }
-                None => self.report(None, Some(wanted)),
+                None => {
+                    missing.push(entry);
+                    self.report(None, Some(wanted));
+                }
             }
             self.path.pop();
         }
@@ -107,7 +113,50 @@ impl<'a> Walk<'a> {
             return false;
         }
         self.removed_records(desired, live, &records);
+        if !missing.is_empty() && self.finds_removals && matched.contains(&false) {
+            self.edited_entries(&missing, live, &matched, &names);
+        }
         true
+    }
+
+    /// Entries of Git's whose keys were edited by hand are missing, and what they became gives way.
+    fn edited_entries(
+        &mut self,
+        missing: &[&'a Map<String, Value>],
+        live: &'a [Value],
+        matched: &[bool],
+        names: &Rc<[&'a str]>,
+    ) {
+        let mut free: Vec<_> = live
+            .iter()
+            .enumerate()
+            .zip(matched)
+            .filter(|(_, matched)| !**matched)
+            .filter_map(|((index, entry), _)| Some((index, entry, entry.as_object()?)))
+            .collect();
+        for wanted in missing {
+            let mut place = None;
+            for (at, (index, entry, fields)) in free.iter().enumerate() {
+                self.path.push(Part::Entry(Entry {
+                    names: Rc::clone(names),
+                    desired: None,
+                    live: Some((*index, fields)),
+                }));
+                let became = !self.is_ignored() && self.became(wanted, fields);
+                if became {
+                    self.report(Some(entry), None);
+                    self.claim();
+                }
+                self.path.pop();
+                if became {
+                    place = Some(at);
+                    break;
+                }
+            }
+            if let Some(at) = place {
+                free.remove(at);
+            }
+        }
     }
 
     /// The fields by which entries of a list are told apart.

@@ -12,7 +12,7 @@ use sluice_model::difference::Difference;
 use sluice_model::manager::{self, Manager};
 use sluice_model::manifest::{Manifest, Origin};
 use sluice_model::object::{Object, ObjectKey, ObjectRef};
-use sluice_model::plan::{Action, ApplicationKey, Plan};
+use sluice_model::plan::{Action, ApplicationKey, Plan, Rerecord};
 use sluice_model::secret::mask;
 use sluice_model::selection::Selector;
 use sluice_plan::{DesiredObject, DestinationNamespace, HookNames, Hooks, Options, PlanInput};
@@ -86,6 +86,8 @@ pub struct Compared {
     pub ignored: Vec<String>,
     /// Whose fields become ours.
     pub predecessors: Vec<Manager>,
+    /// What else is written into the record of managers first.
+    pub record: Rerecord,
     /// True where the change needs a new object, and the strategy allows for that.
     pub recreate: bool,
     pub(crate) certainty: Certainty,
@@ -118,6 +120,7 @@ impl Compared {
             difference: self.difference.clone(),
             decision: self.decision.clone(),
             predecessors: self.predecessors.clone(),
+            record: self.record.clone(),
             recreate: self.recreate,
             released: self.released,
         }
@@ -436,7 +439,20 @@ fn judge(manifest: Manifest, live: Option<Object>, mut decision: SyncDecision, r
         .map(|live| manager::predecessors(live, names))
         .unwrap_or_default();
     let desired = sluice_compare::prepare(&object, live.as_ref(), &ignored);
-    let comparison = sluice_compare::compare_taking_over(&desired, live.as_ref(), &ignored, &predecessors);
+    let mut comparison =
+        sluice_compare::compare_taking_over(&desired, live.as_ref(), &ignored, &predecessors);
+    let recorded = adopted
+        .and_then(manager::recorded_version)
+        .filter(|recorded| *recorded != desired.api_version())
+        .map(str::to_owned);
+    if recorded.is_none() {
+        // Only what is applied has an entry that speaks of what Git has.
+        comparison.difference = comparison.difference.without("/apiVersion");
+    }
+    let record = Rerecord {
+        claim: std::mem::take(&mut comparison.claim),
+        from_version: recorded,
+    };
     Compared {
         desired,
         live,
@@ -445,6 +461,7 @@ fn judge(manifest: Manifest, live: Option<Object>, mut decision: SyncDecision, r
         origin,
         ignored,
         predecessors,
+        record,
         recreate: false,
         done: false,
         mark: None,

@@ -1,20 +1,19 @@
 //! What comparing cannot settle, asked of the server: a dry-run, once for each desired and live state.
 //!
-//! Three things only the server knows: which fields of a custom resource are defaults, where it keeps a list or map as one
-//! value; what a webhook or a schema makes of a value that we gave; and whether it takes a change to an object that
-//! exists at all. Everything else is compared here, without a request.
+//! Some things only the server knows: which fields of a custom resource are defaults, where it keeps a list or map as one
+//! value; what a webhook or a schema makes of a value that we gave; whether it takes a change to an object that exists at all, and
+//! beside what is there; what becomes of a field that Git dropped. Everything else is compared here, without a request.
+
+mod inquiry;
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use futures::StreamExt as _;
-use serde_json::Value;
-use sluice_cluster::{Cluster, ClusterError, Patch};
 use sluice_compare::Certainty;
-use sluice_model::Coded as _;
-use sluice_model::applyset::PART_OF_LABEL;
 use sluice_model::decision::Strategy;
 use sluice_model::difference::{Difference, FieldChange};
+use sluice_model::manager::{self, Tree};
 use sluice_model::object::Object;
 
 use crate::error::PipelineError;
@@ -28,13 +27,44 @@ pub(crate) type Answers = BTreeMap<String, (u64, Answer)>;
 
 /// What the server says.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Answer {
-    /// These fields would change.
+pub(crate) struct Answer {
+    pub(super) verdict: Verdict,
+    /// What has to be claimed in the record of managers, or the server would not take the change beside it.
+    pub(super) claim: Tree,
+    /// Empty values that are not sent: a controller has filled them in, and the server does not take that back.
+    pub(super) unsent: Vec<String>,
+    /// Fields that Git dropped and that the server keeps.
+    pub(super) stays: Vec<String>,
+    /// True where Git dropped fields that may have a default.
+    pub(super) drops: bool,
+    /// Another applier's field beside which the server does not take the change.
+    pub(super) beside: Option<String>,
+}
+
+/// Whether the server takes a change.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Verdict {
+    /// It does, and these fields would change.
     Changes(Vec<FieldChange>),
-    /// It would not take the change: a field cannot be changed once the object is there.
+    /// It does once the record is as it is to be; these fields would change, as comparing has them.
+    Settled(Vec<FieldChange>),
+    /// It would not: a field cannot be changed once the object is there.
     Immutable,
     /// It refuses for another reason, which whoever applies will hear too.
     Refused,
+}
+
+impl From<Verdict> for Answer {
+    fn from(verdict: Verdict) -> Self {
+        Self {
+            verdict,
+            claim: Tree::new(),
+            unsent: Vec::new(),
+            stays: Vec::new(),
+            drops: false,
+            beside: None,
+        }
+    }
 }
 
 impl Pipeline {
@@ -75,7 +105,7 @@ impl Pipeline {
                 let object = objects.get(index).cloned();
                 let (cluster, set) = (&cluster, job.applyset());
                 async move {
-                    let answer = ask(cluster, object?, &set).await?;
+                    let answer = inquiry::ask(cluster, object?, &set).await?;
                     Some((uid, (stamp, answer)))
                 }
             })
@@ -89,7 +119,7 @@ impl Pipeline {
         for object in objects.iter_mut() {
             let uid = object.live.as_ref().and_then(|live| live.metadata("uid"));
             if let Some((_, answer)) = uid.and_then(|uid| known.get(uid)) {
-                take_in(object, answer);
+                take_in(object, answer, synced);
             }
         }
         if !known.is_empty() {
@@ -99,16 +129,15 @@ impl Pipeline {
     }
 }
 
-/// Where Git has just changed, a value that is not as we gave it needs no explanation; once that revision was synced, it does.
+/// Where Git has just changed, a difference needs no explanation; once that revision was synced, it does.
 fn is_doubtful(object: &Compared, synced: bool) -> bool {
     let differs = matches!(object.difference, Difference::Changed(_) | Difference::Unowned(_));
     object.is_lasting()
         && object.decision.strategy.applies()
         && (object.decision.strategy == Strategy::Recreate && differs
             || match object.certainty {
-                Certainty::Sure => false,
-                Certainty::OwnValueDiffers => synced,
-                Certainty::DefaultAssumed => true,
+                Certainty::Sure => synced && matches!(object.difference, Difference::Changed(_)),
+                Certainty::DefaultAssumed | Certainty::ServerDecides => true,
             })
 }
 
@@ -119,52 +148,73 @@ fn stamp(desired: &Object, live: &Object) -> u64 {
     hasher.finish()
 }
 
-/// None where the server does not answer: that is asked again.
-async fn ask(cluster: &Cluster, object: Compared, set: &str) -> Option<Answer> {
-    let live = object.live?;
-    let desired = object.desired.edit(|map| {
-        let metadata = map
-            .entry("metadata")
-            .or_insert_with(|| Value::Object(serde_json::Map::new()));
-        metadata["labels"][PART_OF_LABEL] = set.into();
-        // Of the object that was looked at, not of one that has its name by now.
-        metadata["uid"] = live.metadata("uid").into();
-    });
-    let how = Patch {
-        force: true,
-        strict: object.decision.validate,
-        dry_run: true,
+fn take_in(object: &mut Compared, answer: &Answer, synced: bool) {
+    let found = std::mem::replace(&mut object.difference, Difference::Same);
+    object.difference = match (&answer.verdict, found) {
+        (Verdict::Immutable, found) => {
+            object.recreate = object.decision.strategy == Strategy::Recreate;
+            found
+        }
+        (Verdict::Settled(changes), Difference::Unowned(_)) => Difference::Unowned(changes.clone()),
+        (Verdict::Settled(changes), _) if changes.is_empty() => Difference::Same,
+        (Verdict::Settled(changes), _) => Difference::Changed(changes.clone()),
+        // What Git dropped and has a default all the same is still to be given up on record, once.
+        (Verdict::Changes(changes), found @ Difference::Changed(_))
+            if changes.is_empty() && (synced || !answer.drops) =>
+        {
+            found.keeping(|change| change.pointer == VERSION || answer.stays.contains(&change.pointer))
+        }
+        (Verdict::Changes(changes), Difference::Same) if !changes.is_empty() => {
+            Difference::Changed(changes.clone())
+        }
+        // Where both see changes, ours say who else has the field.
+        (Verdict::Changes(_) | Verdict::Refused, found) => found,
     };
-    let kind = cluster.kind_of(&desired.reference()).await.ok()?;
-    match cluster.apply(&kind, &desired, how).await {
-        Ok(reply) => {
-            let answer = sluice_observe::lean(reply.object().ok()?);
-            let label = format!("/metadata/labels/{}", PART_OF_LABEL.replace('/', "~1"));
-            let mut changes = sluice_compare::against(&live, &answer);
-            // Whether it carries the label is looked at elsewhere.
-            changes.retain(|change| change.pointer != label);
-            Some(Answer::Changes(changes))
+    if let Verdict::Settled(changes) = &answer.verdict {
+        object.desired = without_nulls(&object.desired, changes);
+    }
+    if let Some(reason) = &answer.beside {
+        object.decision.hold.get_or_insert_with(|| reason.clone());
+    }
+    if !answer.claim.is_empty() {
+        manager::unite(&mut object.record.claim, &answer.claim);
+    }
+    if !answer.unsent.is_empty() {
+        object.desired = sluice_compare::leaving_out(&object.desired, &answer.unsent);
+        let found = std::mem::replace(&mut object.difference, Difference::Same);
+        object.difference = found.keeping(|change| !answer.unsent.contains(&change.pointer));
+    }
+    match (&object.live, answer.stays.is_empty()) {
+        (Some(_), false) if makes_anew(object.decision.strategy) => object.recreate = true,
+        (Some(live), false) => {
+            object.desired = sluice_compare::keeping(&object.desired, live, &answer.stays);
+            if let Difference::Changed(changes) = &mut object.difference {
+                for change in changes {
+                    change.stays = answer.stays.contains(&change.pointer);
+                }
+            }
         }
-        Err(error) if error.is_transient() || matches!(error, ClusterError::Modified { .. }) => None,
-        Err(error) if error.is_immutable() => Some(Answer::Immutable),
-        Err(error) => {
-            // Without its words: of a Secret they may have values.
-            tracing::debug!(object = %desired.reference(), code = error.code().id, "the server refuses a question");
-            Some(Answer::Refused)
-        }
+        (_, _) => {}
     }
 }
 
-fn take_in(object: &mut Compared, answer: &Answer) {
-    match (answer, &object.difference) {
-        (Answer::Immutable, _) => object.recreate = object.decision.strategy == Strategy::Recreate,
-        (Answer::Changes(changes), Difference::Changed(_)) if changes.is_empty() => {
-            object.difference = Difference::Same;
-        }
-        (Answer::Changes(changes), Difference::Same) if !changes.is_empty() => {
-            object.difference = Difference::Changed(changes.clone());
-        }
-        // Where both see changes, ours say who else has the field.
-        (Answer::Changes(_) | Answer::Refused, _) => {}
-    }
+/// A null beside which the field is kept, as server-side apply takes it, is not sent where the field is to go.
+fn without_nulls(desired: &Object, changes: &[FieldChange]) -> Object {
+    let nulls: Vec<String> = changes
+        .iter()
+        .map(|change| &change.pointer)
+        .filter(|pointer| sluice_compare::at(desired, pointer).is_some_and(serde_json::Value::is_null))
+        .cloned()
+        .collect();
+    sluice_compare::leaving_out(desired, &nulls)
 }
+
+fn makes_anew(strategy: Strategy) -> bool {
+    matches!(strategy, Strategy::Recreate | Strategy::RecreateAlways)
+}
+
+/// The change that says at which version of its kind our entry of the record is.
+const VERSION: &str = "/apiVersion";
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! What the automation does, and when: a new revision at once, a failed one again after a while, drift ever more slowly.
 
 use sluice_model::application::{ApplicationStatus, OperationPhase, OperationState};
-use sluice_model::plan::Plan;
+use sluice_model::plan::{Plan, Step};
 use sluice_plan::Hooks;
 use sluice_report::conditions::Finding;
 use tokio::time::Instant;
@@ -93,7 +93,9 @@ impl Actor {
             (false, false) => Hooks::Never,
         };
         let plan = prepared.plan_for(automated.prune, hooks);
-        match (plan.blocked.is_empty(), plan.steps.is_empty()) {
+        // What the server keeps, whatever is applied, is said and not tried again and again.
+        let mends = plan.steps.iter().any(Step::mends);
+        match (plan.blocked.is_empty(), !mends) {
             (false, _) => return Decision::Nothing,
             (true, true) => return Decision::Arrived,
             (true, false) => {}

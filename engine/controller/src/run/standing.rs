@@ -5,7 +5,7 @@ use sluice_model::application::{ApplicationStatus, HealthState, ObjectState, Pen
 use sluice_model::health::HealthStatus;
 use sluice_model::object::{GroupKind, Object};
 use sluice_model::outcome::{Outcome, StepResult};
-use sluice_model::plan::{Action, Plan};
+use sluice_model::plan::{Action, Plan, Step};
 use sluice_model::{Coded as _, ObjectRef};
 use sluice_plugin_host::{PluginProblem, RejectedFile};
 use sluice_report::conditions::Finding;
@@ -60,6 +60,16 @@ pub(crate) fn synced(plan: &Plan, commit: &str) -> Finding {
         return Finding::no(
             code.id,
             format!("{object}{}{more}\nhint: {}", block.reason, code.hint),
+        );
+    }
+    let kept = plan.steps.first().filter(|_| !plan.steps.iter().any(Step::mends));
+    if let Some((step, change)) = kept.and_then(|step| Some((step, step.changes.first()?))) {
+        return Finding::no(
+            "FieldKept",
+            format!(
+                "Git dropped `{}` of {}, and the API server keeps it whatever is applied: only a new object loses it",
+                change.pointer, step.object
+            ),
         );
     }
     if !plan.steps.is_empty() {

@@ -109,6 +109,7 @@ fn input(desired: &Object, live: &Object, count: usize) -> PlanInput {
             difference,
             decision: SyncDecision::default(),
             predecessors: Vec::new(),
+            record: Default::default(),
             recreate: false,
             released: false,
         }
@@ -136,6 +137,7 @@ fn pair<'a>(desired: &'a Object, live: &'a Object) -> diff::Pair<'a> {
         live: Some(live),
         ignore: &[],
         predecessors: &[],
+        changes: None,
     }
 }
 
