@@ -153,6 +153,7 @@ fn wanted(object: Object, live: Option<Object>, decision: SyncDecision) -> Desir
         live,
         decision,
         predecessors: Vec::new(),
+        record: Default::default(),
         released: false,
         recreate: false,
     }

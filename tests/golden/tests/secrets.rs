@@ -87,11 +87,20 @@ fn changes(difference: &Difference) -> String {
 /// All that is shown of a Secret that Git has in one way and the cluster in another.
 fn faces(desired: &Object, live: &Object) -> Vec<(&'static str, String)> {
     let sent = prepare(desired, Some(live), &[]);
+    let told = match compare(&sent, Some(live), &[]) {
+        Difference::Unowned(changes) | Difference::Changed(changes) => changes,
+        Difference::Same | Difference::Missing => Vec::new(),
+    };
     let pair = |live| Pair {
         desired,
         live,
         ignore: &[],
         predecessors: &[],
+        changes: None,
+    };
+    let known = Pair {
+        changes: Some(&told),
+        ..pair(Some(live))
     };
     let lines = |pair: Pair<'_>| {
         pair.unified(3)
@@ -108,6 +117,7 @@ fn faces(desired: &Object, live: &Object) -> Vec<(&'static str, String)> {
         ),
         ("diff of a change", lines(pair(Some(live)))),
         ("diff of a creation", lines(pair(None))),
+        ("diff of what was found out already", lines(known)),
         (
             "diff in columns",
             format!("{:?}", pair(Some(live)).side_by_side(3)),

@@ -37,6 +37,7 @@ fn apply(api_version: &str, kind: &str, name: &str, rest: Value) -> Step {
             validate: true,
             delete_first: false,
             take_over: Vec::new(),
+            record: Default::default(),
             cleanup: Vec::new(),
             options: ApplyOptions::default(),
         },
@@ -58,6 +59,7 @@ fn change(mut step: Step, pointer: &str) -> Step {
         live: None,
         desired: None,
         holder: None,
+        stays: false,
     }];
     step
 }

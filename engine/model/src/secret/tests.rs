@@ -99,6 +99,7 @@ fn change(pointer: &str, live: Value) -> FieldChange {
         live: Some(live),
         desired: None,
         holder: None,
+        stays: false,
     }
 }
 

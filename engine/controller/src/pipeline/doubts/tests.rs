@@ -31,6 +31,8 @@ fn compared(strategy: Strategy, desired: Value, pointers: &[&str]) -> Compared {
         record: Default::default(),
         recreate: false,
         released: false,
+        done: false,
+        mark: None,
         certainty: Certainty::ServerDecides,
     }
 }
