@@ -67,10 +67,20 @@ func (c *client) serverReady() error {
 	return err
 }
 
-const nodeName = "sandbox-node"
+// Two, as a cluster of one cannot roll out a pod that holds a port of its node.
+var nodeNames = []string{"sandbox-node", "sandbox-node-2"}
 
-// nodeReady creates the node, its storage and all, and tells whether it can take pods.
-func (c *client) nodeReady() error {
+// nodesReady creates the nodes, storage and all, and tells whether they can take pods.
+func (c *client) nodesReady() error {
+	for _, name := range nodeNames {
+		if err := c.nodeReady(name); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (c *client) nodeReady(name string) error {
 	var node struct {
 		Spec struct {
 			Taints []struct{ Key string }
@@ -79,25 +89,25 @@ func (c *client) nodeReady() error {
 			Conditions []struct{ Type, Status string }
 		}
 	}
-	status, err := c.request(http.MethodGet, "/api/v1/nodes/"+nodeName, nil, &node)
+	status, err := c.request(http.MethodGet, "/api/v1/nodes/"+name, nil, &node)
 	if status == http.StatusNotFound {
-		if err := c.createNode(); err != nil {
+		if err := c.createNodes(); err != nil {
 			return err
 		}
-		return errors.New("the node was just created")
+		return errors.New("it was just created")
 	}
 	if err != nil {
 		return err
 	}
 	for _, taint := range node.Spec.Taints {
-		return fmt.Errorf("the node has the taint %s", taint.Key)
+		return fmt.Errorf("it has the taint %s", taint.Key)
 	}
 	for _, condition := range node.Status.Conditions {
 		if condition.Type == "Ready" && condition.Status == "True" {
 			return nil
 		}
 	}
-	return errors.New("the node is not Ready")
+	return errors.New("it is not Ready")
 }
 
 // namespaceReady tells whether pods can be created in the default namespace: each needs its service account.
@@ -108,8 +118,8 @@ func (c *client) namespaceReady() error {
 
 type object = map[string]any
 
-// createNode makes what a cluster comes with: a node, a default storage class, and volumes that claims can be bound to.
-func (c *client) createNode() error {
+// createNodes makes what a cluster comes with: nodes, a default storage class, and volumes that claims can be bound to.
+func (c *client) createNodes() error {
 	class := object{
 		"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
 		"metadata": object{
@@ -140,16 +150,21 @@ func (c *client) createNode() error {
 			return err
 		}
 	}
-	node := object{
-		"apiVersion": "v1", "kind": "Node",
-		"metadata": object{
-			"name": nodeName,
-			"labels": object{
-				"kubernetes.io/hostname": nodeName, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
+	for _, name := range nodeNames {
+		node := object{
+			"apiVersion": "v1", "kind": "Node",
+			"metadata": object{
+				"name": name,
+				"labels": object{
+					"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
+				},
 			},
-		},
+		}
+		if err := c.create("/api/v1/nodes", node); err != nil {
+			return err
+		}
 	}
-	return c.create("/api/v1/nodes", node)
+	return nil
 }
 
 func (c *client) create(path string, body object) error {

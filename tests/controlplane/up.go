@@ -203,7 +203,7 @@ func (p *plane) start(signals <-chan os.Signal, commands <-chan string) error {
 	}{
 		// The API server waits for etcd by itself.
 		{"the API server", []string{"etcd", "kube-apiserver"}, p.client.serverReady},
-		{"the node", []string{"kube-controller-manager", "kube-scheduler", "kwok"}, p.client.nodeReady},
+		{"the nodes", []string{"kube-controller-manager", "kube-scheduler", "kwok"}, p.client.nodesReady},
 		{"the default service account", nil, p.client.namespaceReady},
 	}
 	for _, step := range steps {

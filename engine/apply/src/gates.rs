@@ -1,6 +1,7 @@
 //! Reading what is behind the names in refusals. Asked only where something was refused; what cannot be read is not there.
 
 use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
 
 use sluice_cluster::Cluster;
 use sluice_model::object::{GroupKind, Object};
@@ -45,9 +46,8 @@ pub(crate) async fn learn(
     for ground in grounds() {
         if let Ground::Policy { policy, binding } = ground {
             let key = (policy.clone(), binding.clone());
-            if !gates.parameters.contains_key(&key) {
-                let parameters = parameters(cluster, steps, policy, binding).await;
-                gates.parameters.insert(key, parameters);
+            if let Entry::Vacant(place) = gates.parameters.entry(key) {
+                place.insert(parameters(cluster, steps, policy, binding).await);
             }
         }
     }

@@ -40,7 +40,7 @@ pub(crate) struct Later {
     /// The steps that it rests on.
     pub(crate) on: BTreeSet<usize>,
     /// What the server says now.
-    pub(crate) refusal: Refusal,
+    pub(crate) refusal: Box<Refusal>,
 }
 
 /// The rehearsal of one plan, and what was learned by it.
@@ -81,7 +81,7 @@ impl<'r> Rehearsal<'r> {
             .into_iter()
             .partition(|(index, _)| !hopeless.contains(index));
         let refused = refused.into_iter().filter_map(|(_, found)| match found {
-            Found::Later(later) => Some(later.refusal),
+            Found::Later(later) => Some(*later.refusal),
             _ => None,
         });
         answers.refusals.extend(refused);
@@ -142,7 +142,13 @@ impl<'r> Rehearsal<'r> {
                     answers.found.push((index, Found::Unknown));
                 }
                 true => answers.refusals.push(refusal),
-                false => answers.found.push((index, Found::Later(Later { on, refusal }))),
+                false => answers.found.push((
+                    index,
+                    Found::Later(Later {
+                        on,
+                        refusal: Box::new(refusal),
+                    }),
+                )),
             }
         }
         answers.found.sort_by_key(|(index, _)| *index);

@@ -297,7 +297,7 @@ fn is_no_stricter(entry: &Value, was: &Value) -> bool {
     };
     let narrows = |field: &&str| is_set(was.get(*field)) && entry.get(*field).is_none();
     let ignores = entry.get("failurePolicy").and_then(Value::as_str) == Some("Ignore");
-    !NARROWS.iter().any(|field| narrows(&field))
+    !NARROWS.iter().any(narrows)
         && fields.iter().all(|(field, value)| {
             field == "failurePolicy" && ignores || was.get(field).is_some_and(|was| is_covered(value, was))
         })

@@ -7,7 +7,7 @@ use sluice_model::manager::{Manager, predecessors};
 use sluice_model::object::Object;
 
 fn object(value: Value) -> Object {
-    Object::new(value).unwrap()
+    Object::new(value).expect("it is an object")
 }
 
 fn entry(manager: &str, operation: &str, version: &str, fields: Value) -> Value {
@@ -16,7 +16,7 @@ fn entry(manager: &str, operation: &str, version: &str, fields: Value) -> Value 
 
 /// As the cluster has it, with our part of the record and what others wrote.
 fn live(mut value: Value, ours: Value, others: &[(&str, &str, Value)]) -> Object {
-    let version = value["apiVersion"].as_str().unwrap().to_owned();
+    let version = value["apiVersion"].as_str().expect("it has a version").to_owned();
     let mut entries = vec![entry("sluice", "Apply", &version, ours)];
     for (manager, operation, fields) in others {
         entries.push(entry(manager, operation, &version, fields.clone()));

@@ -10,6 +10,9 @@ use sluice_model::health::HealthStatus::{self, Degraded, Healthy, Missing, Progr
 use sluice_model::health::HealthVerdict;
 
 const ALL: [HealthStatus; 6] = [Healthy, Suspended, Progressing, Missing, Degraded, Unknown];
+/// After so many seconds, the statuses of `a`, `b`, ….
+type Looks = [(u64, &'static [HealthStatus])];
+
 const PATIENCE: Duration = Duration::from_secs(600);
 
 fn health(name: &str, status: HealthStatus) -> ObjectHealth {
@@ -114,7 +117,7 @@ fn an_objects_own_time_counts_whoever_waits() {
 fn degraded_has_to_last() {
     let part = [(Role::Part, None)];
     #[rustfmt::skip]
-    let table: [(&[(u64, &[HealthStatus])], &str); 6] = [
+    let table: [(&'static Looks, &str); 6] = [
         (&[(0, &[Degraded])], "a waits 5"),
         (&[(0, &[Degraded]), (4, &[Degraded])], "a waits 1"),
         (&[(0, &[Degraded]), (5, &[Degraded])], "a is degraded"),

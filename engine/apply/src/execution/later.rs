@@ -217,7 +217,7 @@ impl Execution<'_> {
         for &index in stuck {
             let place = progress.found.get_mut(index);
             if let Some(Found::Later(later)) = place.map(|place| std::mem::replace(place, Found::Unknown)) {
-                refusals.push(self.fail(index, later.refusal, progress.note(index)));
+                refusals.push(self.fail(index, *later.refusal, progress.note(index)));
             }
         }
         match refusals.is_empty() {
