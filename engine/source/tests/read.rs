@@ -155,6 +155,15 @@ fn a_tag_of_something_else_is_refused() {
     check_error(open(&work).resolve("of-blob"), &codes::NOT_A_COMMIT);
 }
 
+/// Git cannot follow such objects either. They are told from damaged ones: a mirror that has one is whole.
+#[test]
+fn what_cannot_be_followed_is_malformed_and_not_damaged() {
+    let work = Work::new().unwrap();
+    let tag = hash_object(&work, "tag", b"type commit\ntag x\n\nx\n");
+    let error = check_error(open(&work).resolve(&tag), &codes::MALFORMED);
+    assert!(error.to_string().contains(&tag), "{error}");
+}
+
 #[test]
 fn objects_come_as_they_are() {
     let work = Work::new().unwrap();

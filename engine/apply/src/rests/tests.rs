@@ -1,3 +1,5 @@
+//! What a refusal rests on, case by case: which steps of a plan can change the answer, and which cannot.
+
 use std::sync::Arc;
 
 use serde_json::json;

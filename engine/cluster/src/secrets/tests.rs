@@ -1,3 +1,5 @@
+//! What is told of a Secret that the server refuses: never its values, always the field and the kind of mistake.
+
 use serde_json::{Value, json};
 use sluice_model::error::Coded as _;
 

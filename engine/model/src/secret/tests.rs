@@ -1,3 +1,5 @@
+//! Secrets of every shape: nothing of a value is seen, and names are.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;

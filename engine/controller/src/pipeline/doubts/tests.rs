@@ -1,3 +1,5 @@
+//! What the server keeps, settles or refuses, and what follows for the plan.
+
 use serde_json::{Value, json};
 use sluice_model::decision::SyncDecision;
 use sluice_model::manifest::Origin;
