@@ -16,6 +16,7 @@ mod identity;
 mod keys;
 mod killed;
 mod later;
+mod leftovers;
 mod lifecycle;
 mod membership;
 mod operations;

@@ -1,0 +1,281 @@
+//! A second sync of anything is empty: manifests that others publish, with every place set to its zero, empty and null value, are
+//! applied to a real API server, and then nothing differs.
+//!
+//! It takes minutes, and some values are known not to settle yet (see the README), so it does not run with all tests:
+//! `cargo test --release -p sluice-compare --test settling -- --ignored sample` tries each place of each kind, without `sample` every
+//! place of every object.
+#![expect(clippy::unwrap_used, reason = "the shared parts of tests are tests too")]
+
+mod variants;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use serde_json::{Value, json};
+use sluice_cluster::{Cluster, ClusterError, ConnectOptions, Kind, Patch};
+use sluice_compare::{against, compare, prepare};
+use sluice_model::decision::Propagation;
+use sluice_model::object::Object;
+use sluice_observe::lean;
+use sluice_sandbox::{ControlPlane, bundle};
+use variants::{Variant, variants, with_empties};
+
+/// Where manifests are, by the module that publishes them.
+const PARTS: &[(&str, &str)] = &[
+    (
+        "github.com/prometheus-operator/prometheus-operator",
+        "bundle.yaml",
+    ),
+    ("github.com/prometheus-operator/prometheus-operator", "example"),
+    ("sigs.k8s.io/gateway-api", "config/crd/experimental"),
+    ("sigs.k8s.io/gateway-api", "conformance"),
+    ("sigs.k8s.io/gateway-api", "examples/standard"),
+    ("k8s.io/kubernetes", "cluster/addons"),
+    ("k8s.io/kubernetes", "test/e2e/testing-manifests"),
+    ("knative.dev/serving", "config/core"),
+    ("knative.dev/serving", "config/hpa-autoscaling"),
+    ("knative.dev/serving", "third_party/contour-latest"),
+    ("knative.dev/serving", "third_party/cert-manager-latest"),
+    (
+        "knative.dev/operator",
+        "cmd/operator/kodata/knative-eventing/1.15.0",
+    ),
+];
+
+/// So many variants are in the sample.
+const SAMPLE: usize = 1_500;
+
+/// All objects that can be read, each once, in the namespace of the test.
+fn objects() -> Vec<Object> {
+    let mut objects = BTreeMap::new();
+    for (module, place) in PARTS {
+        for file in manifests(&bundle(module).unwrap().join(place)) {
+            let content = fs_err::read(&file).unwrap();
+            for manifest in sluice_render::decode("a.yaml", &content).unwrap_or_default() {
+                objects.entry(manifest.object.key()).or_insert(manifest.object);
+            }
+        }
+    }
+    objects.into_values().collect()
+}
+
+fn manifests(place: &Path) -> Vec<PathBuf> {
+    if place.is_file() {
+        return vec![place.to_owned()];
+    }
+    let mut found = Vec::new();
+    for entry in fs_err::read_dir(place).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() || path.extension().is_some_and(|extension| extension == "yaml") {
+            found.extend(manifests(&path));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// What came of many variants.
+#[derive(Debug, Default)]
+struct Figures {
+    tried: usize,
+    refused: usize,
+    /// Comparing says that nothing differs.
+    equal: usize,
+    /// Comparing cannot tell, and the server says that nothing differs.
+    asked: usize,
+    asked_about: BTreeSet<String>,
+    differ: Vec<String>,
+}
+
+enum Came {
+    Refused,
+    Equal,
+    Asked,
+    Differs(String),
+}
+
+struct World {
+    cluster: Cluster,
+}
+
+impl World {
+    async fn new() -> Self {
+        let plane = tokio::task::spawn_blocking(ControlPlane::shared).await.unwrap();
+        let options = ConnectOptions {
+            kubeconfig: Some(plane.kubeconfig().to_owned()),
+            context: None,
+        };
+        Self {
+            cluster: Cluster::connect(&options).await.unwrap(),
+        }
+    }
+
+    async fn apply(&self, object: &Object, dry_run: bool) -> Result<(Kind, Object), ClusterError> {
+        let kind = self.cluster.kind_of(&object.reference()).await?;
+        let how = Patch {
+            force: true,
+            strict: true,
+            dry_run,
+        };
+        let reply = self.cluster.apply(&kind, object, how).await?;
+        Ok((kind, lean(reply.object()?)))
+    }
+
+    /// Defines the kinds, so that objects of them can be applied.
+    async fn define(&self, objects: &[Object]) {
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "settling"}});
+        self.apply(&Object::new(namespace).unwrap(), false).await.unwrap();
+        let crds = objects
+            .iter()
+            .filter(|object| object.kind() == "CustomResourceDefinition");
+        futures::stream::iter(crds)
+            .for_each_concurrent(8, |crd| async move {
+                drop(self.apply(&prepare(crd, None, &[]), false).await.unwrap());
+            })
+            .await;
+        let defined: Vec<Kind> = objects.iter().flat_map(Kind::defined_by).collect();
+        let until = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < until {
+            let kinds = self.cluster.refresh_kinds().await.unwrap();
+            let is_there = |kind: &Kind| kinds.find(&kind.group, &kind.version, &kind.kind).is_some();
+            if defined.iter().all(is_there) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        panic!("not all kinds are served");
+    }
+
+    /// In the namespace of the test; none of a kind that is not there.
+    async fn placed(&self, object: &Object) -> Option<Object> {
+        let kind = self.cluster.kind_of(&object.reference()).await.ok()?;
+        Some(object.edit(|map| {
+            if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
+                metadata.remove("namespace");
+                if kind.namespaced {
+                    metadata.insert("namespace".to_owned(), "settling".into());
+                }
+            }
+        }))
+    }
+
+    /// Applies a variant, without storing it, and compares.
+    async fn settle(&self, variant: &Object) -> Came {
+        let desired = prepare(variant, None, &[]);
+        let (_, live) = match self.apply(&desired, true).await {
+            Ok(answer) => answer,
+            Err(_) => return Came::Refused,
+        };
+        let difference = compare(&prepare(variant, Some(&live), &[]), Some(&live), &[]);
+        match (difference.is_same(), variant.kind()) {
+            (true, _) => Came::Equal,
+            // The kinds that it defines are needed as they are.
+            (false, "CustomResourceDefinition") => Came::Differs(format!("{difference:?}")),
+            (false, _) => self.ask(variant).await,
+        }
+    }
+
+    /// Stores it, and asks the server what applying it once more would change.
+    async fn ask(&self, variant: &Object) -> Came {
+        let desired = prepare(variant, None, &[]);
+        let Ok((kind, live)) = self.apply(&desired, false).await else {
+            return Came::Refused;
+        };
+        let found = compare(&prepare(variant, Some(&live), &[]), Some(&live), &[]);
+        let again = self.apply(&desired, true).await;
+        let how = Propagation::Background;
+        // It may be going already.
+        drop(
+            self.cluster
+                .delete(&kind, &variant.reference(), how, None, false)
+                .await,
+        );
+        match again {
+            Ok((_, answer)) if against(&live, &answer).is_empty() => Came::Asked,
+            Ok((_, answer)) => Came::Differs(format!(
+                "{found:?}, and the server changes {:?}",
+                against(&live, &answer)
+            )),
+            Err(error) => Came::Differs(format!("{found:?}, and then {error}")),
+        }
+    }
+
+    async fn sweep(&self, variants: Vec<Variant>) -> Figures {
+        let mut figures = Figures::default();
+        let mut results = futures::stream::iter(variants)
+            .map(|variant| async move {
+                let came = self.settle(&variant.object).await;
+                (variant, came)
+            })
+            .buffer_unordered(24);
+        while let Some((variant, came)) = results.next().await {
+            figures.tried += 1;
+            match came {
+                Came::Refused => figures.refused += 1,
+                Came::Equal => figures.equal += 1,
+                Came::Asked => {
+                    figures.asked += 1;
+                    figures.asked_about.insert(variant.shape);
+                }
+                Came::Differs(how) => figures.differ.push(format!("{}: {how}", variant.what)),
+            }
+        }
+        figures
+    }
+}
+
+/// Everything, or each place of each kind once.
+async fn sweep(all: bool) -> Figures {
+    let world = World::new().await;
+    let objects = objects();
+    world.define(&objects).await;
+    let (mut seen, mut wanted) = (BTreeSet::new(), Vec::new());
+    for object in &objects {
+        let Some(object) = world.placed(object).await else {
+            continue;
+        };
+        let empties = with_empties(&object).map(|empties| Variant {
+            what: format!("{} with empty lists", object.reference()),
+            shape: format!("{} with empty lists", object.group_kind()),
+            object: empties,
+        });
+        let some = variants(&object).into_iter().chain(empties);
+        wanted.extend(some.filter(|variant| all || seen.insert(variant.shape.clone())));
+    }
+    if !all {
+        // Evenly over all kinds.
+        let step = wanted.len().div_ceil(SAMPLE).max(1);
+        wanted = wanted.into_iter().step_by(step).collect();
+    }
+    world.sweep(wanted).await
+}
+
+/// The few that comparing cannot tell without the server are asked about once for each state; they must stay few.
+fn check(figures: &Figures) {
+    assert!(figures.differ.is_empty(), "{:#?}", figures.differ);
+    assert!(figures.equal > figures.asked * 20, "{figures:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes minutes, and eight values are known not to settle"]
+async fn a_sample_settles_for_every_place_of_every_kind() {
+    let figures = told(sweep(false)).await;
+    assert!(figures.tried > 700, "{figures:#?}");
+    check(&figures);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes some minutes: every place of every object"]
+async fn what_says_nothing_settles_for_every_place_of_every_object() {
+    check(&told(sweep(true)).await);
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are what it is for")]
+async fn told(sweep: impl Future<Output = Figures>) -> Figures {
+    let started = Instant::now();
+    let figures = sweep.await;
+    println!("{figures:#?}\nin {} s", started.elapsed().as_secs());
+    figures
+}

@@ -1,0 +1,167 @@
+//! What stands beside Git's and is nobody's will: it goes, or it is said that it stays. From public reports about other engines.
+
+use anyhow::ensure;
+use serde_json::{Value, json};
+use sluice_cluster_tests::{World, condition, text};
+
+const IMAGE: &str = "registry.example.com/web:1";
+
+fn deployment(strategy: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec:\n  replicas: 0\n{strategy}  selector: {{matchLabels: {{app: web}}}}\n  \
+         template:\n    metadata: {{labels: {{app: web}}}}\n    spec: {{containers: [{{name: web, image: \"{IMAGE}\"}}]}}\n"
+    )
+}
+
+/// The pointers of all changes of the plan.
+fn planned(world: &World<'_>) -> Vec<String> {
+    let plan: Value = serde_json::from_str(&world.done(&["plan", "app", "-o", "json"])).unwrap();
+    let steps = plan["steps"].as_array().unwrap();
+    let changes = steps
+        .iter()
+        .flat_map(|step| step["changes"].as_array().into_iter().flatten());
+    changes
+        .map(|change| text(change, "/pointer").to_owned())
+        .collect()
+}
+
+/// Git changes a file, and the controller does what that asks for.
+fn moved(world: &World<'_>, file: &str, content: &str) {
+    world.write(file, content).unwrap();
+    let commit = world.commit(content).unwrap();
+    world.refresh().unwrap();
+    world.wait_synced(&commit).unwrap();
+    assert_eq!(planned(world), Vec::<String>::new());
+}
+
+/// `rollingUpdate` is the server's default, and it does not take `Recreate` beside it.
+#[test]
+fn a_default_beside_the_new_member_of_a_union_goes() {
+    for (name, strategy) in [
+        ("union", "  strategy: {type: Recreate}\n"),
+        (
+            "union-null",
+            "  strategy: {type: Recreate, rollingUpdate: null}\n",
+        ),
+    ] {
+        let world = World::shared(name).unwrap();
+        world.write("web.yaml", &deployment("")).unwrap();
+        let commit = world.commit("rolls by default").unwrap();
+        world.apply(&world.application()).unwrap();
+        world.wait_synced(&commit).unwrap();
+        moved(&world, "web.yaml", &deployment(strategy));
+        let live = world.object("deployment/web").unwrap();
+        assert_eq!(live["spec"]["strategy"], json!({"type": "Recreate"}));
+    }
+}
+
+/// `clusterIP: None` that Git drops.
+#[test]
+fn a_field_that_the_server_keeps_is_said_and_not_tried_again_and_again() {
+    let service = |more: &str| {
+        format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: web}}\nspec: {{ports: [{{port: 80}}], selector: {{a: b}}{more}}}\n"
+        )
+    };
+    let world = World::shared("kept-field").unwrap();
+    world.write("web.yaml", &service(", clusterIP: None")).unwrap();
+    let commit = world.commit("headless").unwrap();
+    world.apply(&world.application()).unwrap();
+    world.wait_synced(&commit).unwrap();
+    world.write("web.yaml", &service("")).unwrap();
+    world.commit("ordinary").unwrap();
+    world.refresh().unwrap();
+    world
+        .wait_status(|status| {
+            let synced = condition(status, "Synced")?;
+            ensure!(text(synced, "/reason") == "FieldKept", "{synced:#}");
+            ensure!(text(synced, "/message").contains("/spec/clusterIP"), "{synced:#}");
+            ensure!(text(status, "/sync/status") == "OutOfSync", "{status:#}");
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(planned(&world), ["/spec/clusterIP"]);
+    let version = world.version("service/web").unwrap();
+    world.refresh().unwrap();
+    assert_eq!(world.version("service/web").unwrap(), version);
+}
+
+#[test]
+fn an_entry_whose_key_was_edited_by_hand_gives_way_to_gits() {
+    let world = World::shared("edited-key").unwrap();
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}], selector: {a: b}}\n";
+    world.write("web.yaml", service).unwrap();
+    let commit = world.commit("a service").unwrap();
+    let mut application = world.application();
+    application["spec"]["syncPolicy"]["automated"]["selfHeal"] = false.into();
+    world.apply(&application).unwrap();
+    world.wait_synced(&commit).unwrap();
+    let patch = r#"[{"op": "replace", "path": "/spec/ports/0/port", "value": 81}]"#;
+    world
+        .kubectl(&[
+            "patch",
+            "service",
+            "web",
+            "--field-manager",
+            "kubectl-edit",
+            "--type",
+            "json",
+            "-p",
+            patch,
+        ])
+        .unwrap();
+    world
+        .wait_status(|status| {
+            ensure!(text(status, "/sync/status") == "OutOfSync", "{status:#}");
+            Ok(())
+        })
+        .unwrap();
+    world.done(&["sync", "app"]);
+    let live = world.object("service/web").unwrap();
+    let ports: Vec<&Value> = live["spec"]["ports"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|port| &port["port"])
+        .collect();
+    assert_eq!(ports, [80]);
+}
+
+/// The new version has a field more, with a default, which the old one cannot read.
+#[test]
+fn our_record_moves_to_the_version_that_git_has() {
+    let world = World::shared("record-version").unwrap();
+    let group = "record-version.example.com";
+    let (before, after) = ("v1beta1", "v1beta2");
+    let version = |name: &str, properties: Value| {
+        let spec = json!({"type": "object", "properties": properties});
+        json!({"name": name, "served": true, "storage": name == after,
+            "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}})
+    };
+    let crd = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": format!("gates.{group}")},
+        "spec": {
+            "group": group, "scope": "Namespaced", "names": {"kind": "Gate", "plural": "gates"},
+            "versions": [
+                version(before, json!({"port": {"type": "string"}})),
+                version(after, json!({"port": {"type": "string"}, "access": {"type": "string", "default": "deny"}})),
+            ],
+        },
+    });
+    world.apply(&crd).unwrap();
+    let plane = &world.engine.plane;
+    plane
+        .kubectl(&format!(
+            "wait --for=condition=Established crd/gates.{group} --timeout=30s"
+        ))
+        .unwrap();
+    let gate = |version: &str, port: &str| {
+        format!("apiVersion: {group}/{version}\nkind: Gate\nmetadata: {{name: a}}\nspec: {{port: {port}}}\n")
+    };
+    world.write("gate.yaml", &gate(before, "one")).unwrap();
+    let commit = world.commit("the old version").unwrap();
+    world.apply(&world.application()).unwrap();
+    world.wait_synced(&commit).unwrap();
+    moved(&world, "gate.yaml", &gate(after, "one"));
+    moved(&world, "gate.yaml", &gate(after, "two"));
+}
