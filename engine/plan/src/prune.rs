@@ -1,5 +1,6 @@
 //! From what Git no longer has to deletions: what goes, what waits, what stays.
 
+use std::cell::LazyCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -210,8 +211,8 @@ fn step(wave: i32, deletion: Deletion<'_>) -> (Step, Option<(String, Option<Stri
 struct Desired<'a> {
     /// Under every name that it will have in the cluster.
     keys: BTreeSet<ObjectKey>,
-    /// The identities of what the cluster has of it.
-    uids: BTreeSet<&'a str>,
+    /// The identities of what the cluster has of it: only what Git has under no key is looked up there.
+    uids: LazyCell<BTreeSet<&'a str>, Box<dyn FnOnce() -> BTreeSet<&'a str> + 'a>>,
     /// Hooks that have only `generateName`.
     generated: Vec<&'a Object>,
 }
@@ -232,11 +233,14 @@ impl<'a> Desired<'a> {
                 );
             }
         }
-        let live = input.desired.iter().filter_map(|desired| desired.live.as_ref());
+        let uids = || {
+            let live = input.desired.iter().filter_map(|desired| desired.live.as_ref());
+            live.filter_map(|live| live.metadata("uid")).collect()
+        };
         let hooks = input.desired.iter().filter(|desired| desired.decision.hook);
         Self {
             keys,
-            uids: live.filter_map(|live| live.metadata("uid")).collect(),
+            uids: LazyCell::new(Box::new(uids)),
             generated: hooks
                 .map(|desired| &desired.manifest.object)
                 .filter(|hook| hook.name().is_empty())
