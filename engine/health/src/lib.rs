@@ -28,7 +28,8 @@ use std::time::Duration;
 
 use sluice_model::ObjectRef;
 use sluice_model::health::{HealthStatus, HealthVerdict};
-use sluice_model::plan::{Action, Step};
+use sluice_model::object::ObjectKey;
+use sluice_model::plan::{Action, Plan, Step};
 
 /// How long an object may be Degraded before that counts: its controller may still report on an older state of it.
 pub const PATIENCE_WITH_DEGRADED: Duration = Duration::from_secs(5);
@@ -82,6 +83,14 @@ impl Expectation {
             },
             timeout: seconds.map(Duration::from_secs),
         })
+    }
+
+    /// Returns what a wait expects of each object that a plan applies.
+    #[must_use]
+    pub fn all(plan: &Plan) -> BTreeMap<ObjectKey, Self> {
+        let steps = plan.steps.iter();
+        let expected = steps.filter_map(|step| Some((step.object.key(), Self::of(step)?)));
+        expected.collect()
     }
 }
 

@@ -15,6 +15,7 @@ use sluice_controller::PipelineError;
 use sluice_health::{Answer, Awaited, Expectation, ObjectHealth, Wait};
 use sluice_model::application::{APPROVED_PLAN_ANNOTATION, PolicyRef};
 use sluice_model::health::{HealthStatus, HealthVerdict};
+use sluice_model::object::ObjectKey;
 use sluice_model::outcome::{Outcome, StepResult};
 use sluice_model::plan::{PLAN_VERSION, Plan};
 use sluice_model::secret::mask;
@@ -163,7 +164,7 @@ async fn execute(arguments: &Arguments, saved: &Plan, global: &Global) -> Result
         cluster: prepared.cluster.clone(),
         plugins: engine.pipeline.plugins.clone(),
         policies: engine.job.spec.policies.health.clone().into(),
-        expectations: Arc::new(expectations(saved)),
+        expectations: Arc::new(Expectation::all(saved)),
     };
     let wait = move |objects: Vec<ObjectRef>, timeout: Duration| {
         waiting.clone().until_healthy(objects, timeout).boxed()
@@ -174,13 +175,6 @@ async fn execute(arguments: &Arguments, saved: &Plan, global: &Global) -> Result
     let finished = sluice_apply::apply(&prepared.cluster, request, &wait, &mut tell).await;
     let held = if finished.held_done { 0 } else { saved.held.len() };
     Ok((finished, held))
-}
-
-/// What a wave's wait expects of each object that a plan applies.
-fn expectations(plan: &Plan) -> BTreeMap<ObjectRef, Expectation> {
-    let steps = plan.steps.iter();
-    let expected = steps.filter_map(|step| Some((step.object.clone(), Expectation::of(step)?)));
-    expected.collect()
 }
 
 /// `: why`, where that was said.
@@ -228,7 +222,7 @@ struct Waiting {
     plugins: PluginHost,
     policies: Arc<[PolicyRef]>,
     /// What is expected of the objects that the plan applies.
-    expectations: Arc<BTreeMap<ObjectRef, Expectation>>,
+    expectations: Arc<BTreeMap<ObjectKey, Expectation>>,
 }
 
 /// How often a wave is looked at while it is waited for.
@@ -246,7 +240,7 @@ impl Waiting {
                     object: object.clone(),
                     verdict,
                 };
-                let expectation = self.expectations.get(object).copied();
+                let expectation = self.expectations.get(&object.key()).copied();
                 awaited.push(Awaited {
                     health,
                     expectation: expectation.unwrap_or(Expectation::PART),

@@ -11,6 +11,7 @@ use futures::StreamExt as _;
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
 use sluice_apply::{ApplyError, Event, Members, Request};
+use sluice_health::Expectation;
 use sluice_model::application::{
     APPROVED_PLAN_ANNOTATION, ApplicationStatus, DeletionPolicy, DeletionState, HealthState, PRUNE_FINALIZER,
     SyncStatus,
@@ -27,7 +28,6 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::actor::{self, Actor, MANAGER};
-use super::syncing::expectations;
 use super::waiting::Waiting;
 use super::{pace, standing};
 use crate::error::PipelineError;
@@ -266,7 +266,7 @@ impl Actor {
             follows: false,
             deletes: true,
             looked: Arc::new(Mutex::new((Instant::now(), None))),
-            expectations: Arc::new(expectations(&plan)),
+            expectations: Arc::new(Expectation::all(&plan)),
             wave: Arc::clone(&wave),
             tell,
         };

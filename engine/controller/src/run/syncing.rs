@@ -1,6 +1,5 @@
 //! Doing a sync: what a look calls for, and its execution. Its end is in `concluding`.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +11,6 @@ use sluice_model::application::{
     TERMINATE_ANNOTATION,
 };
 use sluice_model::manifest::Manifest;
-use sluice_model::object::ObjectKey;
 use sluice_model::outcome::Outcome;
 use sluice_model::plan::Plan;
 use sluice_model::selection::Selector;
@@ -302,7 +300,7 @@ impl Actor {
             follows: attempt.follows,
             deletes: false,
             looked: Arc::new(Mutex::new((Instant::now(), None))),
-            expectations: Arc::new(expectations(&attempt.plan)),
+            expectations: Arc::new(Expectation::all(&attempt.plan)),
             wave: Arc::clone(&wave),
             tell,
         };
@@ -420,13 +418,6 @@ impl Actor {
 pub(super) fn patience(job: &Job) -> Result<Duration, PipelineError> {
     let field = "spec.syncPolicy.healthTimeout";
     pace::duration(field, &job.spec.sync_policy.health_timeout)
-}
-
-/// What a wave's wait expects of each object that a plan applies.
-pub(super) fn expectations(plan: &Plan) -> BTreeMap<ObjectKey, Expectation> {
-    let steps = plan.steps.iter();
-    let expected = steps.filter_map(|step| Some((step.object.key(), Expectation::of(step)?)));
-    expected.collect()
 }
 
 /// Why an operation must write nothing more. A dry run writes nothing anyway.
