@@ -275,10 +275,13 @@ impl Ended {
     /// From the operation in the status, or from the history where a newer one took its place there.
     fn of(application: &Application, id: &str) -> Option<Self> {
         let status = application.status.as_ref()?;
-        let current = status.operation.as_ref().filter(|operation| operation.id == id);
+        let current = status
+            .operation
+            .as_ref()
+            .filter(|operation| operation.initiator.id() == id);
         let current = current.map(|operation| Self {
-            phase: operation.phase,
-            message: operation.message.clone(),
+            phase: operation.phase(),
+            message: operation.message(),
             revision: operation.revision.clone(),
         });
         current.or_else(|| {
@@ -325,13 +328,12 @@ pub(crate) fn describe(application: &Application) -> String {
     };
     add("", &status.health.message);
     if let Some(operation) = &status.operation {
-        let phase = format!("{:?}", operation.phase);
+        let phase = format!("{:?}", operation.phase());
         add(
             "operation ",
-            &if operation.message.is_empty() {
-                phase
-            } else {
-                format!("{phase}: {}", operation.message)
+            &match operation.message() {
+                message if message.is_empty() => phase,
+                message => format!("{phase}: {message}"),
             },
         );
     }

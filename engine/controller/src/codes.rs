@@ -30,13 +30,6 @@ pub const SPEC: ErrorCode = ErrorCode {
     hint: "correct the named field; `kubectl explain application.spec` documents it",
     exit: ExitKind::Input,
 };
-/// A request that cannot be read.
-pub const REQUEST: ErrorCode = ErrorCode {
-    id: "K05",
-    summary: "the request in the annotation `sluice.dev/operation` cannot be read",
-    hint: "use `sluice sync`, which writes it",
-    exit: ExitKind::Input,
-};
 /// A bug.
 pub const INTERNAL: ErrorCode = ErrorCode {
     id: "K07",
@@ -62,33 +55,12 @@ pub const OUT_OF_BOUNDS: ErrorCode = ErrorCode {
 };
 // K10 to K29 are those of the cluster.
 
-/// A request while nothing is written.
-pub const PAUSED: ErrorCode = ErrorCode {
-    id: "K30",
-    summary: "the Application is paused, so nothing is written",
-    hint: "`sluice resume` ends the pause; `sluice sync --dry-run` and `sluice plan` work meanwhile",
-    exit: ExitKind::Held,
-};
 /// A request that the automation would undo.
 pub const AUTOMATED: ErrorCode = ErrorCode {
     id: "K31",
     summary: "the automation would undo this at once: it keeps the application at another revision",
     hint: "`sluice rollback` pins a revision, which the automation then keeps too",
     exit: ExitKind::Input,
-};
-/// It does not work.
-pub const DEGRADED: ErrorCode = ErrorCode {
-    id: "K32",
-    summary: "everything is applied, but the application does not work",
-    hint: "look at the named object with `kubectl describe`; commit a fix, or go back with `sluice rollback`",
-    exit: ExitKind::Negative,
-};
-/// It does not work yet.
-pub const NOT_HEALTHY_IN_TIME: ErrorCode = ErrorCode {
-    id: "K33",
-    summary: "everything is applied, but the application did not become healthy in time",
-    hint: "look at the named object with `kubectl describe`, or give it longer: `spec.syncPolicy.healthTimeout`",
-    exit: ExitKind::Timeout,
 };
 /// The hooks for the deletion are not known.
 pub const DELETION_HOOKS: ErrorCode = ErrorCode {
@@ -134,17 +106,13 @@ pub const ALL: &[&ErrorCode] = &[
     &CREDENTIALS,
     &DESTINATION,
     &SPEC,
-    &REQUEST,
     &INTERNAL,
     &EMPTY,
     &OUT_OF_BOUNDS,
     &HOSTS,
     &NO_LONGER_TRUSTED,
     &DAMAGED_KEYS,
-    &PAUSED,
     &AUTOMATED,
-    &DEGRADED,
-    &NOT_HEALTHY_IN_TIME,
     &DELETION_HOOKS,
     &NOTHING_SELECTED,
 ];
@@ -155,6 +123,7 @@ mod tests {
     fn every_code_is_its_own_and_has_a_hint() {
         let all = [
             super::ALL,
+            sluice_reconcile::codes::ALL,
             sluice_cluster::codes::ALL,
             sluice_apply::codes::ALL,
             sluice_observe::codes::ALL,

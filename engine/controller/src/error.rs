@@ -95,14 +95,6 @@ pub enum PipelineError {
     /// There is nothing at the revision, and something in the cluster.
     #[error("{}; everything stays as it is", codes::EMPTY.summary)]
     Empty,
-    /// Nothing is written.
-    #[error("the Application was paused by {by}: {reason}")]
-    Paused {
-        /// Who.
-        by: String,
-        /// Why.
-        reason: String,
-    },
     /// The automation keeps another revision.
     #[error("the automation keeps the application at {wanted}, so {asked} would not last")]
     Automated {
@@ -190,7 +182,6 @@ impl PipelineError {
             | Self::Spec { .. }
             | Self::OutOfBounds { .. }
             | Self::Empty
-            | Self::Paused { .. }
             | Self::Automated { .. }
             | Self::NothingSelected { .. }
             | Self::DeletionHooks
@@ -234,7 +225,6 @@ impl Coded for PipelineError {
             Self::Spec { .. } => &codes::SPEC,
             Self::OutOfBounds { .. } => &codes::OUT_OF_BOUNDS,
             Self::Empty => &codes::EMPTY,
-            Self::Paused { .. } => &codes::PAUSED,
             Self::Automated { .. } => &codes::AUTOMATED,
             Self::NothingSelected { .. } => &codes::NOTHING_SELECTED,
             Self::DeletionHooks => &codes::DELETION_HOOKS,
@@ -258,7 +248,6 @@ impl Coded for PipelineError {
             | Self::Spec { .. }
             | Self::OutOfBounds { .. }
             | Self::Empty
-            | Self::Paused { .. }
             | Self::Automated { .. }
             | Self::NothingSelected { .. }
             | Self::DeletionHooks

@@ -21,8 +21,9 @@ pub use verification::{
 };
 
 pub use crate::operation::{
-    HistoryEntry, OPERATION_ANNOTATION, OperationKind, OperationPhase, OperationRequest, OperationState,
-    TERMINATE_ANNOTATION, WaitingFor,
+    HistoryEntry, Initiator, OPERATION_ANNOTATION, Operation, OperationFailure, OperationKind,
+    OperationPhase, OperationRequest, OperationResult, OperationState, TERMINATE_ANNOTATION, WaitingFor,
+    rfc3339,
 };
 
 /// Annotation: refresh at once; any value. Removed when seen. The value `hard` forgets every cache first.
@@ -416,7 +417,7 @@ pub struct ApplicationStatus {
     pub verification: Option<VerificationState>,
     /// The operation in progress, or the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operation: Option<OperationState>,
+    pub operation: Option<Operation>,
     /// How far the deletion of the Application is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion: Option<DeletionState>,

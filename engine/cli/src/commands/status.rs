@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 use kube::ResourceExt as _;
-use sluice_model::application::{Application, ApplicationStatus, ObjectState};
+use sluice_model::application::{Application, ApplicationStatus, ObjectState, rfc3339};
 
 use crate::args::Global;
 use crate::commands::get::{health_cell, sync_cell};
@@ -140,20 +140,25 @@ fn summarise(facts: &mut Table, status: &ApplicationStatus) {
         }
     }
     if let Some(operation) = &status.operation {
-        let until = operation.finished_at.as_deref().map_or_else(
-            || format!("since {}", operation.started_at),
-            |finished| format!("finished {finished}"),
+        let until = operation.ended_at().map_or_else(
+            || format!("since {}", rfc3339(operation.started_at)),
+            |finished| format!("finished {}", rfc3339(finished)),
         );
         let who = format!(
             "{:?} {} to {}, by {}, {until}",
             operation.kind,
-            operation.id,
+            operation.initiator.id(),
             short(&operation.revision),
-            operation.initiated_by
+            operation.initiator.name(operation.kind)
         );
-        facts.row(vec!["operation".into(), phase_cell(operation.phase), who.into()]);
-        if !operation.message.is_empty() {
-            facts.row(vec!["".into(), "".into(), (&operation.message).into()]);
+        facts.row(vec![
+            "operation".into(),
+            phase_cell(operation.phase()),
+            who.into(),
+        ]);
+        let message = operation.message();
+        if !message.is_empty() {
+            facts.row(vec!["".into(), "".into(), message.into()]);
         }
     }
     facts.row(vec!["objects".into(), status.objects.to_string().into()]);

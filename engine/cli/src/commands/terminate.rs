@@ -82,5 +82,5 @@ fn goes_on(application: &Application) -> bool {
 
 fn phase(application: &Application) -> Option<OperationPhase> {
     let operation = application.status.as_ref()?.operation.as_ref()?;
-    Some(operation.phase)
+    Some(operation.phase())
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use sluice_health::Role;
-use sluice_model::application::{Application, OperationPhase, SyncStatus};
+use sluice_model::application::{Application, SyncStatus};
 
 use crate::args::Global;
 use crate::connection::{Connection, block_on, gone, is_settled};
@@ -124,7 +124,7 @@ pub(crate) fn holds(wanted: Wanted, application: &Application) -> bool {
             Wanted::Idle => status
                 .operation
                 .as_ref()
-                .is_none_or(|operation| operation.phase != OperationPhase::Running),
+                .is_none_or(|operation| !operation.is_running()),
             Wanted::Deleted => false,
         }
 }

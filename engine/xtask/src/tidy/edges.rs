@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("plan", &["model"]),
     ("health", &["model"]),
     ("report", &["model"]),
+    ("reconcile", &["model", "plan", "health", "report"]),
     ("cluster", &["model"]),
     ("apply", &["model", "cluster"]),
     ("observe", &["model", "cluster"]),
@@ -34,6 +35,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "apply",
             "observe",
             "plugin-host",
+            "reconcile",
         ],
     ),
     (
@@ -51,6 +53,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "apply",
             "observe",
             "plugin-host",
+            "reconcile",
             "controller",
         ],
     ),

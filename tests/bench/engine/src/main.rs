@@ -291,7 +291,7 @@ fn is_there(status: &ApplicationStatus, commit: &str) -> bool {
         && status
             .operation
             .as_ref()
-            .is_some_and(|operation| operation.phase == OperationPhase::Succeeded)
+            .is_some_and(|operation| operation.phase() == OperationPhase::Succeeded)
 }
 
 fn kind() -> Kind {

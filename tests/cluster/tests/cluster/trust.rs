@@ -460,7 +460,7 @@ fn a_restart_costs_no_verification() {
     assert!(since.contains("verified=1"), "{since}");
     assert_ne!(ledger()["metadata"]["resourceVersion"], before);
 
-    // A ledger that somebody else has written is not believed.
+    // A ledger that another writer has changed is not believed.
     let forged = text(&ledger(), "/data/ledger.json").replace(&fifth, &"a".repeat(40));
     let patch = json!({"data": {"ledger.json": forged}}).to_string();
     let namespace = &signed.world.namespace;
@@ -483,7 +483,7 @@ fn a_restart_costs_no_verification() {
     signed.refresh();
     signed.world.wait_synced(&seventh).unwrap();
     let since = said_since(&engine, length);
-    assert!(since.contains("somebody else has written it"), "{since}");
+    assert!(since.contains("another writer has changed it"), "{since}");
     // It goes with the Application.
     let delete = format!("delete applications.sluice.dev/app -n {}", signed.world.namespace);
     engine.plane.kubectl(&delete).unwrap();

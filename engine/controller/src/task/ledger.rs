@@ -4,6 +4,8 @@
 //! written stands in the Application's status, which the controller alone writes; a ledger of another digest is not read,
 //! and what it knew is verified again.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use sluice_cluster::{Cluster, Patch};
@@ -11,10 +13,12 @@ use sluice_model::ObjectRef;
 use sluice_model::application::{ApplicationStatus, VerificationState};
 use sluice_model::error::one_line;
 use sluice_model::object::Object;
+use sluice_model::plan::ApplicationKey;
 use sluice_verify::Ledger;
 
-use super::actor::Actor;
+use super::log;
 use crate::error::PipelineError;
+use crate::fleet::Shared;
 use crate::references::Named;
 
 /// The key of the ConfigMap that holds it.
@@ -22,10 +26,42 @@ const KEY: &str = "ledger.json";
 /// The longest name of an object.
 const LONGEST_NAME: usize = 253;
 
-impl Actor {
-    /// The ledger, read once; an empty one where there is none that can be believed.
-    pub(super) async fn ledger(&mut self, status: &ApplicationStatus) -> Ledger {
-        if let Some(ledger) = &self.memory.trust.ledger {
+/// The ledger of one Application: what is known of it, and where it is kept.
+pub(crate) struct LedgerStore {
+    shared: Arc<Shared>,
+    key: ApplicationKey,
+    uid: String,
+    /// None until it is needed.
+    known: Option<Ledger>,
+    /// The digest of what was written last by this process.
+    digest: Option<String>,
+}
+
+impl LedgerStore {
+    pub(crate) fn new(shared: Arc<Shared>, key: ApplicationKey) -> Self {
+        Self {
+            shared,
+            key,
+            uid: String::new(),
+            known: None,
+            digest: None,
+        }
+    }
+
+    /// This is another Application than before, though of the same name.
+    pub(crate) fn meet(&mut self, uid: String) {
+        self.uid = uid;
+        (self.known, self.digest) = (None, None);
+    }
+
+    /// Forgets what was read, so that it is read again.
+    pub(crate) fn forget(&mut self) {
+        self.known = None;
+    }
+
+    /// Returns the ledger, read once; an empty one if there is none that can be believed.
+    pub(crate) async fn read(&mut self, status: &ApplicationStatus) -> Ledger {
+        if let Some(ledger) = &self.known {
             return ledger.clone();
         }
         let wanted = status
@@ -42,8 +78,27 @@ impl Actor {
                 }
             },
         };
-        self.memory.trust.ledger = Some(ledger.clone());
+        self.known = Some(ledger.clone());
         ledger
+    }
+
+    /// Writes the ledger down.
+    pub(crate) async fn keep(&mut self, ledger: Ledger) {
+        let text = ledger.to_json();
+        self.known = Some(ledger);
+        match self.write_ledger(&text).await {
+            Ok(()) => self.digest = Some(digest(&text)),
+            // It costs time after a restart, and nothing else.
+            Err(error) => log(&self.key, &error),
+        }
+    }
+
+    /// Puts the digest of what was written into a status.
+    pub(crate) fn note_digest(&self, status: &mut ApplicationStatus) {
+        if let Some(digest) = &self.digest {
+            let state = status.verification.get_or_insert_with(VerificationState::default);
+            state.ledger_digest = Some(digest.clone());
+        }
     }
 
     async fn read_ledger(&self, wanted: &str) -> Result<Ledger, String> {
@@ -55,23 +110,9 @@ impl Actor {
         let text = map.value().pointer(&format!("/data/{KEY}"));
         let text = text.and_then(serde_json::Value::as_str).unwrap_or_default();
         if digest(text) != wanted {
-            return Err("somebody else has written it".to_owned());
+            return Err("another writer has changed it".to_owned());
         }
         Ledger::from_json(text).map_err(|error| one_line(&error))
-    }
-
-    /// Writes the ledger down, and its digest into the status.
-    pub(super) async fn keep_ledger(&mut self, status: &mut ApplicationStatus, ledger: Ledger) {
-        let text = ledger.to_json();
-        self.memory.trust.ledger = Some(ledger);
-        match self.write_ledger(&text).await {
-            Ok(()) => {
-                let state = status.verification.get_or_insert_with(VerificationState::default);
-                state.ledger_digest = Some(digest(&text));
-            }
-            // It costs time after a restart, and nothing else.
-            Err(error) => self.note_failure(&error),
-        }
     }
 
     async fn write_ledger(&self, text: &str) -> Result<(), PipelineError> {
@@ -84,7 +125,7 @@ impl Actor {
                 "namespace": place.namespace,
                 "labels": {"app.kubernetes.io/managed-by": "sluice"},
                 "ownerReferences": [{
-                    "apiVersion": "sluice.dev/v1alpha1", "kind": "Application", "name": self.key.name, "uid": self.uid(),
+                    "apiVersion": "sluice.dev/v1alpha1", "kind": "Application", "name": self.key.name, "uid": self.uid,
                 }],
             },
             "data": {KEY: text},

@@ -14,12 +14,11 @@ use sluice_model::health::{HealthStatus, HealthVerdict};
 use sluice_model::manifest::Manifest;
 use sluice_model::object::{Object, ObjectKey};
 use sluice_model::secret::mask;
+use sluice_reconcile::{Progress, annotation, superseded, waiting_for};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::Shared;
-use super::gate;
-use super::wake::Wake;
+use crate::fleet::{Shared, Wake};
 use crate::pipeline::{Job, Live, blocking};
 
 /// What has no watch event may still change its verdict by time.
@@ -50,7 +49,7 @@ pub(crate) struct Waiting {
     /// The wave that is waited for.
     pub(crate) wave: Arc<Mutex<String>>,
     /// Where to say what is waited for.
-    pub(crate) tell: mpsc::UnboundedSender<WaitingFor>,
+    pub(crate) progress: mpsc::UnboundedSender<Progress>,
 }
 
 impl Waiting {
@@ -104,10 +103,10 @@ impl Waiting {
                 Answer::Waiting { on, next } => (on, next),
             };
             let wave = self.wave.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let waiting = gate::waiting_for(&wave, &on, said.as_ref(), jiff::Timestamp::now());
+            let waiting = waiting_for(&wave, &on, said.as_ref(), jiff::Timestamp::now());
             if said.as_ref() != Some(&waiting) {
                 // If the operation has ended, its status need not tell any more.
-                let _unheard = self.tell.send(waiting.clone());
+                let _unheard = self.progress.send(Progress::Waiting(waiting.clone()));
                 said = Some(waiting);
             }
             let _either = tokio::time::timeout(TICK.min(next), change).await;
@@ -194,25 +193,14 @@ impl Waiting {
             return Some("the controller ends".to_owned());
         }
         let application = self.application.borrow().clone();
-        match application.as_deref() {
-            None => return Some("the Application is gone".to_owned()),
-            Some(now) if now.metadata.deletion_timestamp.is_some() != self.deletes => {
-                return Some("the Application is being deleted".to_owned());
-            }
-            Some(now) if now.metadata.generation != self.generation => {
-                return Some("the Application was changed".to_owned());
-            }
-            Some(now) if super::actor::asks_for_operation(now) => {
-                return Some("another operation was asked for".to_owned());
-            }
-            Some(_) => {}
+        if let Some(reason) = superseded(application.as_deref(), self.generation, self.deletes) {
+            return Some(reason.to_owned());
         }
         if !self.follows {
             return None;
         }
         // A fix for what does not get healthy must not have to wait for it: news, a refresh or the time of a poll let it in.
-        let refresh =
-            application.is_some_and(|now| super::actor::annotation(&now, REFRESH_ANNOTATION).is_some());
+        let refresh = application.is_some_and(|now| annotation(&now, REFRESH_ANNOTATION).is_some());
         let (looked, known) = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let pause = if refresh {

@@ -6,22 +6,35 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sluice_model::application::{
-    ApplicationStatus, Pin, Source, Verification, VerificationMode, VerificationState,
-};
+use sluice_model::application::{Pin, Source, Verification, VerificationMode, VerificationState};
+use sluice_model::plan::ApplicationKey;
 use sluice_report::conditions::{self, Finding};
 use sluice_report::events::Happening;
 use sluice_verify::{Ledger, VerifyError};
 use tokio::time::Instant;
 
-use super::actor::Actor;
+use super::assess::Draft;
+use super::ledger::LedgerStore;
+use super::log;
 use crate::codes;
 use crate::error::PipelineError;
+use crate::fleet::Shared;
 use crate::pipeline::{Found, Grounds, Job, Trusted};
 
-/// What was asked, and by which keys and rules; as long as these are the same, so is the answer.
+/// Finds the trusted revision of one Application, and remembers what was judged.
+pub(crate) struct Trust {
+    shared: Arc<Shared>,
+    key: ApplicationKey,
+    /// How new the repository was at the last look.
+    pub(crate) version: u64,
+    trusted: Option<(Grounded, Trusted)>,
+    refused: Option<(Grounded, Refusal)>,
+    ledger: LedgerStore,
+}
+
+/// What was judged, and by which keys and rules; as long as these are the same, so is the judgement.
 #[derive(Debug, Clone, PartialEq)]
-struct Question {
+struct Grounded {
     commit: String,
     tag: Option<String>,
     source: Source,
@@ -30,15 +43,6 @@ struct Question {
     accepted: Option<String>,
     keyring: String,
     policy: String,
-}
-
-/// What is remembered from look to look. All of it can be found out again.
-#[derive(Debug, Default)]
-pub(crate) struct Memory {
-    trusted: Option<(Question, Trusted)>,
-    refused: Option<(Question, Refusal)>,
-    /// None until it is needed.
-    pub(super) ledger: Option<Ledger>,
 }
 
 /// A revision that is not let through.
@@ -57,73 +61,93 @@ enum Failure {
     Failed(PipelineError),
 }
 
-impl Actor {
-    /// The revision to compare with; none where nothing is known.
-    pub(crate) async fn trusted(
+impl Trust {
+    pub(crate) fn new(shared: Arc<Shared>, key: ApplicationKey) -> Self {
+        Self {
+            ledger: LedgerStore::new(Arc::clone(&shared), key.clone()),
+            shared,
+            key,
+            version: 0,
+            trusted: None,
+            refused: None,
+        }
+    }
+
+    /// This is another Application than before, though of the same name.
+    pub(crate) fn meet(&mut self, uid: String) {
+        self.forget();
+        self.ledger.meet(uid);
+    }
+
+    /// Forgets what was judged.
+    pub(crate) fn forget(&mut self) {
+        (self.trusted, self.refused, self.version) = (None, None, 0);
+        self.ledger.forget();
+    }
+
+    /// Returns the revision to compare with; none if it is not known. Findings go into the draft.
+    pub(crate) async fn revision(
         &mut self,
         job: &mut Job,
-        status: &mut ApplicationStatus,
+        draft: &mut Draft,
         since: Instant,
     ) -> Option<Trusted> {
         let shared = Arc::clone(&self.shared);
         let found = match shared.pipeline.find(job, None, since).await {
             Ok(found) => found,
             Err(error) => {
-                self.failures += 1;
-                self.finding(status, conditions::SOURCE_READY, Finding::failed(&error));
-                self.note_failure(&error);
+                draft.fail(conditions::SOURCE_READY, &error);
                 // What was trusted is still what Git wanted last: drift is seen and healed even while Git is away.
                 return self.remembered(job);
             }
         };
-        self.memory.version = found.version;
+        self.version = found.version;
+        self.ledger.note_digest(&mut draft.status);
         let source = format!("{} is {}", found.revision.requested, found.revision.commit);
-        self.finding(status, conditions::SOURCE_READY, Finding::yes("Fetched", source));
+        draft.find(conditions::SOURCE_READY, Finding::yes("Fetched", source));
         let grounds = match shared.pipeline.grounds(job, &found).await {
             Ok(grounds) => grounds,
             Err(error) => {
-                self.finding(status, conditions::VERIFIED, Finding::failed(&error));
-                self.note_failure(&error);
+                log(&self.key, &error);
+                draft.find(conditions::VERIFIED, Finding::failed(&error));
                 return self.remembered(job);
             }
         };
-        self.tell_of_keys(job, status, &grounds);
+        self.tell_of_keys(job, draft, &grounds);
         let pinned = job.spec.pin.is_some();
-        match self.verified(job, status, &found, &grounds).await {
+        match self.verified(job, draft, &found, &grounds).await {
             // Going back takes nothing of the trust away that was established since.
             Ok(trusted) if pinned && job.verified.trusted_revision.is_some() => {
                 let commit = &trusted.revision.commit;
                 let message = format!("{commit} is pinned, and signed as it has to be");
-                self.finding(status, conditions::VERIFIED, Finding::yes("Pinned", message));
+                draft.find(conditions::VERIFIED, Finding::yes("Pinned", message));
                 Some(trusted)
             }
             Ok(trusted) => {
-                self.accepted(job, status, &trusted, &grounds).await;
+                self.accepted(job, draft, &trusted, &grounds).await;
                 Some(trusted)
             }
             // Nothing else is wanted than what is pinned.
             Err(Failure::Refused(refusal)) if pinned => {
-                self.finding(status, conditions::VERIFIED, refusal.finding);
+                draft.find(conditions::VERIFIED, refusal.finding);
                 None
             }
             Err(Failure::Refused(refusal)) => {
                 let shakes = refusal.shakes;
-                self.refused(job, status, refusal, &grounds).await;
+                self.refused(job, draft, refusal, &grounds).await;
                 let last = job.verified.trusted_revision.clone()?;
                 // The cluster may stay at what is no longer trusted, and not be moved there.
                 if shakes && job.synced.as_ref() != Some(&last) {
                     return None;
                 }
-                self.fall_back(job, status, &grounds, last).await
+                self.fall_back(job, draft, &grounds, last).await
             }
             Err(Failure::Failed(error)) => {
-                self.failures += 1;
                 let place = match &error {
                     PipelineError::Source(_) => conditions::SOURCE_READY,
                     _ => conditions::VERIFIED,
                 };
-                self.finding(status, place, Finding::failed(&error));
-                self.note_failure(&error);
+                draft.fail(place, &error);
                 self.remembered(job)
             }
         }
@@ -131,15 +155,16 @@ impl Actor {
 
     /// What was trusted last, as long as the same is asked of it.
     fn remembered(&self, job: &Job) -> Option<Trusted> {
-        let (question, trusted) = self.memory.trust.trusted.as_ref()?;
+        let (question, trusted) = self.trusted.as_ref()?;
         let same = question.verification == job.spec.verification && question.pin == job.spec.pin;
         same.then(|| trusted.clone())
     }
 
     /// A damaged key is named while the others serve.
-    fn tell_of_keys(&self, job: &Job, status: &mut ApplicationStatus, grounds: &Grounds) {
+    fn tell_of_keys(&self, job: &Job, draft: &mut Draft, grounds: &Grounds) {
         if job.mode() == VerificationMode::None {
-            status
+            draft
+                .status
                 .conditions
                 .retain(|condition| condition.r#type != conditions::KEYS_READY);
             return;
@@ -153,37 +178,35 @@ impl Actor {
                 Finding::no(code.id, text)
             }
         };
-        self.finding(status, conditions::KEYS_READY, finding);
+        draft.find(conditions::KEYS_READY, finding);
     }
 
     async fn verified(
         &mut self,
         job: &Job,
-        status: &mut ApplicationStatus,
+        draft: &mut Draft,
         found: &Found,
         grounds: &Grounds,
     ) -> Result<Trusted, Failure> {
         let question = question(job, found, grounds);
-        let memory = &self.memory.trust;
-        if let Some((known, trusted)) = &memory.trusted
+        if let Some((known, trusted)) = &self.trusted
             && *known == question
         {
             return Ok(trusted.clone());
         }
-        if let Some((known, refusal)) = &memory.refused
+        if let Some((known, refusal)) = &self.refused
             && *known == question
         {
             return Err(Failure::Refused(refusal.clone()));
         }
         let result = self
-            .judged(job, status, found, grounds, job.spec.pin.is_some())
+            .judged(job, draft, found, grounds, job.spec.pin.is_some())
             .await;
         let result = result.map_err(Failure::Failed)?;
-        let memory = &mut self.memory.trust;
         match result {
             Ok(trusted) => {
-                memory.trusted = Some((question, trusted.clone()));
-                memory.refused = None;
+                self.trusted = Some((question, trusted.clone()));
+                self.refused = None;
                 Ok(trusted)
             }
             Err(error @ (PipelineError::Verify { .. } | PipelineError::NoLongerTrusted { .. })) => {
@@ -193,7 +216,7 @@ impl Actor {
                     acceptable: acceptable(&error),
                     shakes: matches!(error, PipelineError::NoLongerTrusted { .. }),
                 };
-                memory.refused = Some((question, refusal.clone()));
+                self.refused = Some((question, refusal.clone()));
                 Err(Failure::Refused(refusal))
             }
             Err(error) => Err(Failure::Failed(error)),
@@ -201,28 +224,28 @@ impl Actor {
     }
 
     /// A revision that a person asks for by name, or nothing.
-    pub(super) async fn trusted_by_name(
+    pub(super) async fn by_name(
         &mut self,
         job: &Job,
-        status: &mut ApplicationStatus,
+        draft: &mut Draft,
         found: &Found,
     ) -> Result<Trusted, PipelineError> {
         let shared = Arc::clone(&self.shared);
         let grounds = shared.pipeline.grounds(job, found).await?;
-        self.judged(job, status, found, &grounds, true).await?
+        self.judged(job, draft, found, &grounds, true).await?
     }
 
     /// Judges with the ledger, and keeps it. `is_named` where a person named the revision.
     async fn judged(
         &mut self,
         job: &Job,
-        status: &mut ApplicationStatus,
+        draft: &mut Draft,
         found: &Found,
         grounds: &Grounds,
         is_named: bool,
     ) -> Result<Result<Trusted, PipelineError>, PipelineError> {
         let before = match self.needs_ledger(job, found, grounds) {
-            true => self.ledger(status).await,
+            true => self.ledger.read(&draft.status).await,
             false => Ledger::default(),
         };
         // Waiting for a repository takes no turn, computing does. A closed semaphore means that the process ends.
@@ -234,7 +257,8 @@ impl Actor {
             false => pipeline.trust(job, found, grounds, ledger, now).await?,
         };
         if ledger != before {
-            self.keep_ledger(status, ledger).await;
+            self.ledger.keep(ledger).await;
+            self.ledger.note_digest(&mut draft.status);
         }
         Ok(result)
     }
@@ -249,21 +273,15 @@ impl Actor {
         job.mode() != VerificationMode::None && !is_known
     }
 
-    async fn accepted(
-        &mut self,
-        job: &mut Job,
-        status: &mut ApplicationStatus,
-        trusted: &Trusted,
-        grounds: &Grounds,
-    ) {
+    async fn accepted(&mut self, job: &mut Job, draft: &mut Draft, trusted: &Trusted, grounds: &Grounds) {
         let commit = trusted.revision.commit.clone();
         if job.mode() == VerificationMode::None {
-            status.verification = None;
+            draft.status.verification = None;
             let message = "the Application asks for no verification";
-            self.finding(status, conditions::VERIFIED, Finding::yes("NotRequired", message));
+            draft.find(conditions::VERIFIED, Finding::yes("NotRequired", message));
             return;
         }
-        let before = status.verification.take().unwrap_or_default();
+        let before = draft.status.verification.take().unwrap_or_default();
         let signer = trusted.signer.as_ref().map(|signer| signer.fingerprint.clone());
         let same = before.trusted_revision.as_deref() == Some(commit.as_str());
         let is_restart = before.start_of_trust != trusted.starts.effective;
@@ -274,7 +292,7 @@ impl Actor {
             (false, false) => Some(before.commits.unwrap_or_default().saturating_add(new)),
         };
         let known = before.refused_revision.clone();
-        status.verification = Some(VerificationState {
+        draft.status.verification = Some(VerificationState {
             signer: signer.or_else(|| before.signer.clone().filter(|_| same)),
             trusted_revision: Some(commit.clone()),
             refused_revision: trusted.held_back.as_ref().map(|held| held.commit.clone()),
@@ -286,7 +304,7 @@ impl Actor {
             pending_acceptance: None,
             ledger_digest: before.ledger_digest,
         });
-        job.verified = status.verification.clone().unwrap_or_default();
+        job.verified = draft.status.verification.clone().unwrap_or_default();
         if let Some(held) = &trusted.held_back {
             let error = PipelineError::Verify {
                 commit: held.commit.clone(),
@@ -294,12 +312,12 @@ impl Actor {
             };
             let finding = Finding::failed(&error);
             let stays = format!("synced is {commit}, the newest before it all of whose history is trusted");
-            self.say_refused(status, known.as_deref(), &held.commit, finding, &stays)
+            self.say_refused(draft, known.as_deref(), &held.commit, finding, &stays)
                 .await;
             return;
         }
         // A revision that was found trusted before keeps the words in which that was said.
-        let said = conditions::get(&status.conditions, conditions::VERIFIED)
+        let said = conditions::get(&draft.status.conditions, conditions::VERIFIED)
             .is_some_and(|said| said.status == "True");
         if !(same && said && trusted.signer.is_none()) {
             let message = match &trusted.signer {
@@ -309,18 +327,12 @@ impl Actor {
                 }
                 None => format!("{commit} was verified before"),
             };
-            self.finding(status, conditions::VERIFIED, Finding::yes("Trusted", message));
+            draft.find(conditions::VERIFIED, Finding::yes("Trusted", message));
         }
     }
 
-    async fn refused(
-        &mut self,
-        job: &mut Job,
-        status: &mut ApplicationStatus,
-        refusal: Refusal,
-        grounds: &Grounds,
-    ) {
-        let before = status.verification.take().unwrap_or_default();
+    async fn refused(&mut self, job: &mut Job, draft: &mut Draft, refusal: Refusal, grounds: &Grounds) {
+        let before = draft.status.verification.take().unwrap_or_default();
         let known = before.refused_revision.clone();
         let stays = match &before.trusted_revision {
             Some(trusted) => format!("the cluster stays at {trusted}"),
@@ -332,22 +344,22 @@ impl Actor {
             true => (Some(grounds.keyring.digest()), Some(grounds.policy.digest())),
             false => (before.keyring_digest.clone(), before.policy_digest.clone()),
         };
-        status.verification = Some(VerificationState {
+        draft.status.verification = Some(VerificationState {
             refused_revision: Some(refusal.commit.clone()),
             pending_acceptance: refusal.acceptable,
             keyring_digest: digests.0,
             policy_digest: digests.1,
             ..before
         });
-        job.verified = status.verification.clone().unwrap_or_default();
-        self.say_refused(status, known.as_deref(), &refusal.commit, refusal.finding, &stays)
+        job.verified = draft.status.verification.clone().unwrap_or_default();
+        self.say_refused(draft, known.as_deref(), &refusal.commit, refusal.finding, &stays)
             .await;
     }
 
     /// `known` is the commit of which the same was said before: an Event tells of each once.
     async fn say_refused(
         &mut self,
-        status: &mut ApplicationStatus,
+        draft: &mut Draft,
         known: Option<&str>,
         commit: &str,
         finding: Finding,
@@ -356,20 +368,22 @@ impl Actor {
         let message = format!("{}; {stays}", finding.message);
         if known != Some(commit) {
             tracing::warn!(application = %self.key, commit, reason = finding.reason, "revision refused");
-            self.tell(Happening::RevisionRefused, &message);
+            draft
+                .happenings
+                .push((Happening::RevisionRefused, message.clone()));
         }
-        self.finding(status, conditions::VERIFIED, Finding { message, ..finding });
+        draft.find(conditions::VERIFIED, Finding { message, ..finding });
     }
 
     /// The last trusted revision, to go on with.
     async fn fall_back(
         &mut self,
         job: &Job,
-        status: &mut ApplicationStatus,
+        draft: &mut Draft,
         grounds: &Grounds,
         last: String,
     ) -> Option<Trusted> {
-        if let Some((question, trusted)) = &self.memory.trust.trusted
+        if let Some((question, trusted)) = &self.trusted
             && trusted.revision.commit == last
             && question.source.path == job.spec.source.path
         {
@@ -387,20 +401,20 @@ impl Actor {
         };
         match again.await {
             Ok((question, trusted)) => {
-                self.memory.trust.trusted = Some((question, trusted.clone()));
+                self.trusted = Some((question, trusted.clone()));
                 Some(trusted)
             }
             Err(error) => {
-                self.finding(status, conditions::SOURCE_READY, Finding::failed(&error));
-                self.note_failure(&error);
+                log(&self.key, &error);
+                draft.find(conditions::SOURCE_READY, Finding::failed(&error));
                 None
             }
         }
     }
 }
 
-fn question(job: &Job, found: &Found, grounds: &Grounds) -> Question {
-    Question {
+fn question(job: &Job, found: &Found, grounds: &Grounds) -> Grounded {
+    Grounded {
         commit: found.revision.commit.clone(),
         tag: found.revision.tag.clone(),
         source: job.spec.source.clone(),

@@ -1,29 +1,28 @@
-//! The health gate: after the last wave an operation is done only when the verdict is in.
+//! The health gate: after the last wave an operation has succeeded only once the application is healthy.
 //!
-//! The gate blocks nothing: the operation stays `Running` while the application is looked at as ever, and each look asks the
-//! gate. If the controller ends meanwhile, the next one goes on from the status. When the wait is over is decided by
-//! [`sluice_health`]; the clock is handed in.
+//! The gate blocks nothing: the operation stays `AwaitingHealth` while the application is assessed as ever, and each assessment
+//! asks the gate. If the controller ends meanwhile, the next one goes on from the status. When the wait is over is decided by
+//! [`sluice_health`].
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use sluice_health::{Answer as Judged, Awaited, Failure, ObjectHealth, Wait};
-use sluice_model::application::{ApplicationStatus, OperationPhase, OperationState, WaitingFor};
+use sluice_model::application::{ApplicationStatus, OperationState, WaitingFor, rfc3339};
 use sluice_model::error::{Coded, ErrorCode};
 use sluice_model::selection::Selector;
 
-use super::operation::AUTOMATIC;
 use crate::codes;
 
-/// How long a wait is not worth a word.
+/// How long a wait is not worth a word in the status.
 const QUIET: SignedDuration = SignedDuration::from_secs(1);
 
 /// Who waits, in [`WaitingFor::what`].
 const WHAT: &str = "the application";
 
-/// Everything was applied, and it does not work.
+/// Everything was applied, and the application does not work.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unfit {
+pub enum Unfit {
     /// It will not get healthy by itself.
     #[error("everything is applied, but {0}")]
     Degraded(String),
@@ -44,29 +43,26 @@ impl Coded for Unfit {
 /// What the gate says.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// No operation waits for a verdict.
+    /// No operation waits for the application's health.
     None,
-    /// The verdict is in: it works.
+    /// The application is healthy.
     Passed,
-    /// The verdict is not in; ask again after this time at the latest.
+    /// It is not yet; ask again after this time at the latest.
     Wait(Duration),
-    /// The verdict is in: it does not work.
+    /// It will not be, or not in time.
     Failed(Unfit),
 }
 
 /// What is remembered between two questions; all of it can be lost.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Gate {
     closed: Option<Timestamp>,
     wait: Wait,
 }
 
-/// Returns true if everything is applied and only the verdict is missing.
+/// Returns true if everything is applied and only the health is awaited.
 pub(crate) fn is_waiting(status: &ApplicationStatus) -> bool {
-    let operation = status.operation.as_ref();
-    operation.is_some_and(|operation| {
-        operation.phase == OperationPhase::Running && operation.healthy_until.is_some()
-    })
+    deadline(status).is_some()
 }
 
 /// Returns true for the code of an operation that failed although everything was applied: doing it again would change nothing.
@@ -74,22 +70,34 @@ pub(crate) fn failed_at(code: &str) -> bool {
     [codes::DEGRADED.id, codes::NOT_HEALTHY_IN_TIME.id].contains(&code)
 }
 
+fn deadline(status: &ApplicationStatus) -> Option<Timestamp> {
+    match status.operation.as_ref()?.state {
+        OperationState::AwaitingHealth { until, .. } => Some(until),
+        OperationState::Requested(_)
+        | OperationState::Rehearsing
+        | OperationState::Applying { .. }
+        | OperationState::Ended { .. } => None,
+    }
+}
+
 impl Gate {
-    /// Everything is applied: from `now` on the operation waits for the verdict, for as long as `patience`.
-    pub(crate) fn close(&mut self, operation: &mut OperationState, patience: Duration, now: Timestamp) {
-        let until = now.checked_add(signed(patience)).unwrap_or(Timestamp::MAX);
-        operation.healthy_until = Some(until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+    /// Everything is applied: from `now` on the operation waits for the application's health, for as long as `patience`.
+    pub(crate) fn close(&mut self, patience: Duration, now: Timestamp) -> OperationState {
         self.closed = Some(now);
         self.wait = Wait::default();
+        OperationState::AwaitingHealth {
+            until: now.checked_add(signed(patience)).unwrap_or(Timestamp::MAX),
+            waiting_for: None,
+        }
     }
 
-    /// Returns for how much longer the status need not tell of the wait, because most verdicts are in by then. None if that time
-    /// is over, and for an operation that a person asked for and looks at.
+    /// Returns for how much longer the status need not tell of the wait, because most applications are healthy by then. None if
+    /// that time is over, and for an operation that a person asked for and looks at.
     pub(crate) fn quiet(&self, status: &ApplicationStatus, now: Timestamp) -> Option<Duration> {
         let operation = status.operation.as_ref().filter(|_| is_waiting(status))?;
         let rest = QUIET - now.duration_since(self.closed?);
         let rest = Duration::try_from(rest).ok().filter(|rest| !rest.is_zero());
-        rest.filter(|_| operation.id == AUTOMATIC)
+        rest.filter(|_| operation.initiator.is_automatic())
     }
 
     /// Judges the application as it was found, and writes down what the operation waits for. `patience` is the time of the objects
@@ -101,10 +109,7 @@ impl Gate {
         patience: Duration,
         now: Timestamp,
     ) -> Answer {
-        if !is_waiting(status) {
-            return Answer::None;
-        }
-        let Some(operation) = &mut status.operation else {
+        let (Some(until), Some(operation)) = (deadline(status), &mut status.operation) else {
             return Answer::None;
         };
         let meant: Vec<Awaited> = awaited
@@ -112,36 +117,34 @@ impl Gate {
             .filter(|awaited| Selector::any(&operation.resources, &awaited.health.object))
             .cloned()
             .collect();
-        let elapsed = elapsed(operation, patience, now);
+        let elapsed = now.duration_since(until).saturating_add(signed(patience));
+        let elapsed = Duration::try_from(elapsed).unwrap_or_default();
         let (wait, answer) = std::mem::take(&mut self.wait).judge(&meant, elapsed, patience);
         self.wait = wait;
         match answer {
             Judged::Over => Answer::Passed,
             Judged::Failed { on, why } => Answer::Failed(match why {
-                Failure::Degraded => Unfit::Degraded(explain(&on)),
-                Failure::Late => Unfit::Late(explain(&on)),
+                Failure::Degraded => Unfit::Degraded(explain_status(&on)),
+                Failure::Late => Unfit::Late(explain_status(&on)),
             }),
             Judged::Waiting { on, next } => {
-                let waiting = waiting_for(WHAT, &on, operation.waiting_for.as_ref(), now);
-                operation.message = waiting.to_string();
-                operation.waiting_for = Some(waiting);
+                let waiting = waiting_for(WHAT, &on, operation.state.waiting_for(), now);
+                operation.state = OperationState::AwaitingHealth {
+                    until,
+                    waiting_for: Some(waiting),
+                };
                 Answer::Wait(next)
             }
         }
     }
 
     /// The controller cannot tell how the application is. The wait goes on until its time is over.
-    pub(crate) fn unknown(
-        &mut self,
-        status: &ApplicationStatus,
-        patience: Duration,
-        now: Timestamp,
-    ) -> Answer {
+    pub(crate) fn unknown(&mut self, status: &ApplicationStatus, now: Timestamp) -> Answer {
         self.wait = Wait::default();
-        let Some(operation) = status.operation.as_ref().filter(|_| is_waiting(status)) else {
+        let Some(until) = deadline(status) else {
             return Answer::None;
         };
-        match patience.saturating_sub(elapsed(operation, patience, now)) {
+        match Duration::try_from(until.duration_since(now)).unwrap_or_default() {
             Duration::ZERO => Answer::Failed(Unfit::Late(
                 "the controller cannot tell how it is; see the conditions".to_owned(),
             )),
@@ -150,21 +153,23 @@ impl Gate {
     }
 }
 
-fn explain(health: &ObjectHealth) -> String {
-    let explained = super::standing::explain(health);
-    format!("{:?}: {explained}", health.verdict.status)
+/// Returns an object's health in words: `Deployment.apps shop/web: 1 of 3 replicas are available (health-kubernetes)`.
+pub fn explain(health: &ObjectHealth) -> String {
+    let verdict = &health.verdict;
+    let why = match verdict.message.is_empty() {
+        true => format!("{:?}", verdict.status),
+        false => verdict.message.clone(),
+    };
+    let plugin = verdict
+        .plugin
+        .as_ref()
+        .map(|plugin| format!(" ({plugin})"))
+        .unwrap_or_default();
+    format!("{}: {why}{plugin}", health.object)
 }
 
-/// How long the operation has waited, by what its status says of the wait's end.
-fn elapsed(operation: &OperationState, patience: Duration, now: Timestamp) -> Duration {
-    let until = operation.healthy_until.as_ref();
-    let until = until.and_then(|at| at.parse::<Timestamp>().ok());
-    // A time that cannot be read is over.
-    let Some(until) = until else {
-        return Duration::MAX;
-    };
-    let elapsed = now.duration_since(until).saturating_add(signed(patience));
-    Duration::try_from(elapsed).unwrap_or_default()
+fn explain_status(health: &ObjectHealth) -> String {
+    format!("{:?}: {}", health.verdict.status, explain(health))
 }
 
 fn signed(duration: Duration) -> SignedDuration {
@@ -172,7 +177,7 @@ fn signed(duration: Duration) -> SignedDuration {
 }
 
 /// Returns what is waited for; since when, if that is the same as before.
-pub(crate) fn waiting_for(
+pub fn waiting_for(
     what: &str,
     health: &ObjectHealth,
     before: Option<&WaitingFor>,
@@ -181,7 +186,7 @@ pub(crate) fn waiting_for(
     let object = health.object.to_string();
     let since = before
         .filter(|before| before.what == what && before.object == object)
-        .map_or_else(|| super::actor::time(now), |before| before.since.clone());
+        .map_or_else(|| rfc3339(now), |before| before.since.clone());
     WaitingFor {
         what: what.to_owned(),
         object,
@@ -195,8 +200,10 @@ pub(crate) fn waiting_for(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operation::{begun, finish};
     use sluice_health::{Expectation, PATIENCE_WITH_DEGRADED};
     use sluice_model::ObjectRef;
+    use sluice_model::application::{Initiator, Operation, OperationKind, OperationResult};
     use sluice_model::health::{HealthStatus, HealthVerdict};
 
     fn awaited(name: &str, status: HealthStatus) -> Awaited {
@@ -226,11 +233,18 @@ mod tests {
 
     /// An operation whose last wave was done at second 0.
     fn waiting(gate: &mut Gate, patience: Duration) -> ApplicationStatus {
-        let mut status = ApplicationStatus::default();
-        let mut operation = OperationState::default();
-        gate.close(&mut operation, patience, at(0));
-        crate::run::operation::begin(&mut status, operation);
-        status
+        let person = Initiator::Person {
+            id: "1".to_owned(),
+            name: "eve".to_owned(),
+        };
+        let operation = Operation {
+            state: gate.close(patience, at(0)),
+            ..begun(person, OperationKind::Sync, at(0))
+        };
+        ApplicationStatus {
+            operation: Some(operation),
+            ..ApplicationStatus::default()
+        }
     }
 
     #[test]
@@ -245,20 +259,20 @@ mod tests {
             panic!("it has to wait");
         };
         assert_eq!(rest, LONG - Duration::from_secs(10));
-        let said = &status.operation.as_ref().unwrap().message;
-        assert!(
-            said.starts_with("the application waits for Deployment.apps shop/b: 1 of 3 replicas are available (health-kubernetes), since 2"),
-            "{said}"
-        );
+        let said = status.operation.as_ref().unwrap().message();
+        let expected = "the application waits for Deployment.apps shop/b: 1 of 3 replicas are available (health-kubernetes), since 2";
+        assert!(said.starts_with(expected), "{said}");
         for good in [HealthStatus::Suspended, HealthStatus::Healthy] {
             assert!(matches!(ask(&mut status, good), Answer::Passed));
         }
+        let mut nothing = Gate::default();
         assert!(matches!(
-            Gate::default().ask(&mut status, &[], LONG, at(10)),
+            nothing.ask(&mut status, &[], LONG, at(10)),
             Answer::Passed
         ));
+        let mut status = ApplicationStatus::default();
         assert!(matches!(
-            Gate::default().ask(&mut ApplicationStatus::default(), &[], LONG, at(10)),
+            nothing.ask(&mut status, &[], LONG, at(10)),
             Answer::None
         ));
     }
@@ -279,6 +293,7 @@ mod tests {
         };
         assert!(unfit.code().id == codes::NOT_HEALTHY_IN_TIME.id && failed_at(unfit.code().id));
         assert!(unfit.to_string().contains("shop/a"), "{unfit}");
+        assert!(!failed_at("A05"));
     }
 
     #[test]
@@ -302,27 +317,23 @@ mod tests {
             |second| Gate::default().ask(&mut status, std::slice::from_ref(&slow), LONG, at(second));
         assert!(matches!(ask(900), Answer::Wait(rest) if rest == Duration::from_secs(300)));
         assert!(matches!(ask(1_200), Answer::Failed(Unfit::Late(_))));
-        // A time that cannot be read holds nobody for ever.
-        status.operation.as_mut().unwrap().healthy_until = Some("soon".to_owned());
-        let answer = Gate::default().ask(&mut status, &objects, LONG, at(0));
-        assert!(matches!(answer, Answer::Failed(Unfit::Late(_))), "{answer:?}");
     }
 
     #[test]
     fn what_cannot_be_told_waits_and_not_for_ever() {
         let mut gate = Gate::default();
         let status = waiting(&mut gate, LONG);
-        let answer = gate.unknown(&status, LONG, at(60));
+        let answer = gate.unknown(&status, at(60));
         assert!(
             matches!(answer, Answer::Wait(rest) if rest == Duration::from_secs(540)),
             "{answer:?}"
         );
         assert!(matches!(
-            gate.unknown(&status, LONG, at(600)),
+            gate.unknown(&status, at(600)),
             Answer::Failed(Unfit::Late(_))
         ));
         assert!(matches!(
-            gate.unknown(&ApplicationStatus::default(), LONG, at(0)),
+            gate.unknown(&ApplicationStatus::default(), at(0)),
             Answer::None
         ));
     }
@@ -331,7 +342,8 @@ mod tests {
     fn a_short_wait_is_not_worth_a_word() {
         let mut gate = Gate::default();
         let mut status = waiting(&mut gate, LONG);
-        status.operation.as_mut().unwrap().id = AUTOMATIC.to_owned();
+        assert_eq!(gate.quiet(&status, at(0)), None, "a person waits");
+        status.operation.as_mut().unwrap().initiator = Initiator::Automation;
         assert_eq!(gate.quiet(&status, at(0)), Some(Duration::from_secs(1)));
         assert_eq!(gate.quiet(&status, at(1)), None, "it takes long");
         assert_eq!(
@@ -339,10 +351,10 @@ mod tests {
             None,
             "it goes on after a restart"
         );
-        status.operation.as_mut().unwrap().id = "1".to_owned();
-        assert_eq!(gate.quiet(&status, at(0)), None, "a person waits");
-        status.operation.as_mut().unwrap().id = AUTOMATIC.to_owned();
-        status.operation.as_mut().unwrap().phase = OperationPhase::Succeeded;
+        let result = OperationResult::Succeeded {
+            message: String::new(),
+        };
+        finish(&mut status, result, at(0));
         assert_eq!(gate.quiet(&status, at(0)), None, "it is over");
     }
 

@@ -1,13 +1,14 @@
 //! From what was found to what the status says. Pure.
 
 use sluice_health::{ObjectHealth, worst};
+use sluice_model::ObjectRef;
 use sluice_model::application::{ApplicationStatus, HealthState, ObjectState, PendingApproval, SyncStatus};
 use sluice_model::health::HealthStatus;
 use sluice_model::object::{GroupKind, Object};
 use sluice_model::outcome::{Outcome, StepResult};
 use sluice_model::plan::{Action, Plan, Step};
-use sluice_model::{Coded as _, ObjectRef};
 use sluice_plugin_host::{PluginProblem, RejectedFile};
+use sluice_reconcile::explain;
 use sluice_report::conditions::Finding;
 
 use crate::codes;
@@ -142,22 +143,6 @@ pub(crate) fn health(objects: &[ObjectHealth]) -> (HealthState, Finding) {
         _ => Finding::no(&format!("{status:?}"), message.clone()),
     };
     (HealthState { status, message }, finding)
-}
-
-/// `Deployment.apps shop/web: 1 of 3 replicas are available (health-kubernetes)`.
-pub(crate) fn explain(health: &ObjectHealth) -> String {
-    let verdict = &health.verdict;
-    let why = if verdict.message.is_empty() {
-        format!("{:?}", verdict.status)
-    } else {
-        verdict.message.clone()
-    };
-    let plugin = verdict
-        .plugin
-        .as_ref()
-        .map(|plugin| format!(" ({plugin})"))
-        .unwrap_or_default();
-    format!("{}: {why}{plugin}", health.object)
 }
 
 /// The `PluginsReady` condition.
@@ -329,24 +314,9 @@ pub(crate) fn unknown(status: &mut ApplicationStatus) {
     status.attention.clear();
 }
 
-/// The message of a request that cannot be read.
-pub(crate) fn unreadable_request(error: &serde_json::Error) -> String {
-    format!(
-        "{}: {}: {error}\nhint: {}",
-        codes::REQUEST.id,
-        codes::REQUEST.summary,
-        codes::REQUEST.hint
-    )
-}
-
 /// Code, causes and hint in one text.
 pub(crate) fn failure(error: &dyn sluice_model::Coded) -> String {
     Finding::failed(error).message_within_limits()
-}
-
-/// The code of a failure.
-pub(crate) fn code(error: &crate::error::PipelineError) -> &'static str {
-    error.code().id
 }
 
 #[cfg(test)]

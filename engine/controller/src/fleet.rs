@@ -4,24 +4,8 @@
 //! its repository has something new, a plugin or a keyring changed, or it is time to poll. At rest it asks the API server
 //! nothing: the Application, its objects, keyrings and credentials all come from watches.
 
-mod actor;
-mod automation;
 mod claims;
-mod concluding;
-mod farewell;
-mod finalizer;
-mod gate;
 mod leader;
-mod ledger;
-mod look;
-mod operation;
-mod pace;
-mod pausing;
-mod requests;
-mod standing;
-mod syncing;
-mod trusting;
-mod waiting;
 mod wake;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,9 +34,9 @@ use crate::error::PipelineError;
 use crate::mirrors::Mirrors;
 use crate::pipeline::{Bounds, Pipeline, Reaching};
 use crate::references::{self, References};
-use actor::Actor;
+use crate::task::Task;
 use claims::Claims;
-use wake::Wake;
+pub(crate) use wake::Wake;
 
 /// How the controller runs.
 #[derive(Debug, Clone)]
@@ -423,8 +407,8 @@ fn apply(shared: &Arc<Shared>, object: DynamicObject) -> bool {
         .insert(id, Arc::clone(&wake));
     let (sender, receiver) = watch::channel(Some(application));
     wake.ring(|reasons| reasons.application = true);
-    let actor = Actor::new(Arc::clone(shared), key.clone(), receiver, Arc::clone(&wake));
-    let task = tokio::spawn(actor.run());
+    let task = Task::new(Arc::clone(shared), key.clone(), receiver, Arc::clone(&wake));
+    let task = tokio::spawn(task.run());
     actors.insert(
         key,
         Handle {

@@ -1,0 +1,533 @@
+//! Assessing an Application: from the repository and the cluster to findings, without changing anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sluice_health::{Awaited, Expectation, ObjectHealth};
+use sluice_model::application::{ApplicationStatus, HealthState, Source, rfc3339};
+use sluice_model::decision::ApplyOptions;
+use sluice_model::manifest::Manifest;
+use sluice_model::object::{Object, ObjectKey, ObjectRef};
+use sluice_model::plan::{ApplicationKey, Plan, Step};
+use sluice_model::{Application, Coded as _};
+use sluice_plan::Hooks;
+use sluice_reconcile::{Assessment, ByHooks, Found, Outlook, PlanFacts, Terms};
+use sluice_report::conditions::{self, Finding};
+use sluice_report::events::Happening;
+use tokio::time::Instant;
+
+use super::trust::Trust;
+use super::{log, summary};
+use crate::error::PipelineError;
+use crate::fleet::Shared;
+use crate::pipeline::{HealthMemory, Intent, Job, Live, Prepared, Trusted, marks};
+
+/// How long others may take to say what they want before this assessment goes on without deleting anything; a later one will.
+const OTHERS_MAY_TAKE: Duration = Duration::from_secs(10);
+const BETWEEN_QUESTIONS: Duration = Duration::from_millis(50);
+/// How long the first lists of an application's kinds may take.
+const FIRST_LISTS: Duration = Duration::from_secs(60);
+
+/// Assesses one Application, and remembers what need not be found out twice.
+pub(crate) struct Assessor {
+    shared: Arc<Shared>,
+    key: ApplicationKey,
+    pub(crate) trust: Trust,
+    memory: Memory,
+    health: HealthMemory,
+}
+
+/// What was assessed: for carrying out what is decided on it.
+#[derive(Debug, Clone)]
+pub(crate) struct Subject {
+    pub(crate) application: Arc<Application>,
+    pub(crate) job: Job,
+    pub(crate) trusted: Trusted,
+    pub(crate) manifests: Arc<Vec<Manifest>>,
+    pub(crate) prepared: Arc<Prepared>,
+}
+
+impl Subject {
+    /// Returns what the loop decides on of one of its plans.
+    pub(crate) fn facts(&self, plan: &Plan) -> PlanFacts {
+        PlanFacts {
+            revision: self.trusted.revision.commit.clone(),
+            requested: self.trusted.revision.requested.clone(),
+            digest: plan.digest(),
+            steps: plan.steps.len(),
+            held: plan.held.len(),
+            policies: plan.policies.clone(),
+        }
+    }
+}
+
+/// A status to which findings are added.
+pub(crate) struct Draft {
+    pub(crate) status: ApplicationStatus,
+    generation: Option<i64>,
+    application: ApplicationKey,
+    /// What happened that people are told of.
+    pub(crate) happenings: Vec<(Happening, String)>,
+    /// True if something failed that may work the next time.
+    pub(crate) failed: bool,
+}
+
+impl Draft {
+    pub(crate) fn new(application: &Application, key: &ApplicationKey, status: ApplicationStatus) -> Self {
+        Self {
+            status,
+            generation: application.metadata.generation,
+            application: key.clone(),
+            happenings: Vec::new(),
+            failed: false,
+        }
+    }
+
+    /// Sets a condition.
+    pub(crate) fn find(&mut self, r#type: &str, finding: Finding) {
+        let now = rfc3339(jiff::Timestamp::now());
+        conditions::set(
+            &mut self.status.conditions,
+            r#type,
+            finding,
+            self.generation,
+            &now,
+        );
+    }
+
+    /// Sets a condition to a failure that may work the next time.
+    pub(crate) fn fail(&mut self, r#type: &str, error: &PipelineError) {
+        log(&self.application, error);
+        self.failed = true;
+        self.find(r#type, Finding::failed(error));
+    }
+}
+
+/// What is remembered from one assessment to the next. All of it can be found out again.
+#[derive(Debug, Default)]
+struct Memory {
+    rendered: Option<(Rendering, Arc<Vec<Manifest>>)>,
+    wanted: Option<Wanted>,
+    judged: Option<Judged>,
+    /// Jobs that completed and were removed, until the status remembers them.
+    finished: BTreeMap<ObjectKey, Object>,
+}
+
+/// What was rendered last says is wanted.
+#[derive(Debug)]
+struct Wanted {
+    manifests: Arc<Vec<Manifest>>,
+    keys: Arc<BTreeSet<ObjectKey>>,
+}
+
+/// What manifests are rendered from.
+#[derive(Debug, PartialEq)]
+struct Rendering {
+    commit: String,
+    source: Source,
+    destination: String,
+}
+
+/// The last revision that could be judged.
+#[derive(Debug, Clone)]
+struct Judged {
+    commit: String,
+    manifests: Arc<Vec<Manifest>>,
+}
+
+impl Assessor {
+    pub(crate) fn new(shared: Arc<Shared>, key: ApplicationKey) -> Self {
+        Self {
+            trust: Trust::new(Arc::clone(&shared), key.clone()),
+            shared,
+            key,
+            memory: Memory::default(),
+            health: HealthMemory::default(),
+        }
+    }
+
+    /// This is another Application than before, though of the same name.
+    pub(crate) fn meet(&mut self, application: &Application) {
+        self.memory = Memory::default();
+        self.trust
+            .meet(application.metadata.uid.clone().unwrap_or_default());
+    }
+
+    /// Forgets everything that can be found out again.
+    pub(crate) fn forget(&mut self) {
+        self.memory = Memory::default();
+        self.trust.forget();
+        self.health = HealthMemory::default();
+    }
+
+    /// Returns what of an Application the stages need.
+    pub(crate) fn job(&self, application: &Application) -> Job {
+        Job::of(application, &self.key.namespace)
+    }
+
+    /// Assesses the Application. The repository must have been fetched since `since`. Findings go into the status that is returned;
+    /// the subject is there if enough is known to decide on it.
+    pub(crate) async fn assess(
+        &mut self,
+        application: Arc<Application>,
+        status: ApplicationStatus,
+        since: Instant,
+    ) -> (Assessment, Option<Subject>) {
+        let mut draft = Draft::new(&application, &self.key, status);
+        let mut job = self.job(&application);
+        job.verified = draft.status.verification.clone().unwrap_or_default();
+        job.completed.clone_from(&draft.status.completed);
+        let mut assessment = Assessment {
+            application: Arc::clone(&application),
+            status: ApplicationStatus::default(),
+            happenings: Vec::new(),
+            failed: false,
+            unsettled: false,
+            found: None,
+        };
+        let mut subject = None;
+        if application.metadata.deletion_timestamp.is_none() {
+            match self.look(&application, job, &mut draft, since).await {
+                Some((looked, health, unsettled)) => {
+                    let found = found(&looked, &health);
+                    assessment.unsettled = unsettled;
+                    match found {
+                        Ok(found) => {
+                            assessment.found = Some(found);
+                            subject = Some(looked);
+                        }
+                        Err(error) => draft.fail(conditions::SYNCED, &error),
+                    }
+                }
+                None => self.cannot_tell(&application),
+            }
+        }
+        assessment.status = draft.status;
+        assessment.happenings = draft.happenings;
+        assessment.failed = draft.failed;
+        (assessment, subject)
+    }
+
+    async fn look(
+        &mut self,
+        application: &Arc<Application>,
+        mut job: Job,
+        draft: &mut Draft,
+        since: Instant,
+    ) -> Option<(Subject, Vec<ObjectHealth>, bool)> {
+        let Some(trusted) = self.trust.revision(&mut job, draft, since).await else {
+            summary::unknown(&mut draft.status);
+            let because = Finding::unknown("Unknown", "what Git wants is not known");
+            draft.find(conditions::SYNCED, because.clone());
+            draft.find(conditions::HEALTHY, because);
+            return None;
+        };
+        match self.judge(application, &job, draft, trusted).await {
+            Ok(judged) => Some(judged),
+            Err(error) => {
+                let health = draft.status.health.clone();
+                failed(draft, &error);
+                if let PipelineError::Render(_) = error {
+                    self.health_of_last(&job, draft, health).await;
+                }
+                None
+            }
+        }
+    }
+
+    /// Whether what runs still works does not depend on a newer commit that cannot be rendered.
+    async fn health_of_last(&mut self, job: &Job, draft: &mut Draft, before: HealthState) {
+        let Some(last) = self.memory.judged.clone() else {
+            draft.status.health = before;
+            return;
+        };
+        let shared = Arc::clone(&self.shared);
+        let now = jiff::Timestamp::now();
+        let health = async {
+            let live = self.live(job, &last.manifests).await?;
+            let intent = Intent::whole(&last.commit);
+            let prepared = shared
+                .pipeline
+                .prepare(job, intent, &last.manifests, &live, now)
+                .await?;
+            let mut memory = HealthMemory::default();
+            shared
+                .pipeline
+                .health(&job.spec.policies, &prepared.objects, &mut memory, now)
+                .await
+        };
+        if let Ok((health, _)) = health.await {
+            let (state, finding) = summary::health(&health);
+            draft.status.health = state;
+            draft.find(conditions::HEALTHY, finding);
+        }
+    }
+
+    /// From a trusted revision on. Returns too whether time alone may change a verdict.
+    async fn judge(
+        &mut self,
+        application: &Arc<Application>,
+        job: &Job,
+        draft: &mut Draft,
+        trusted: Trusted,
+    ) -> Result<(Subject, Vec<ObjectHealth>, bool), PipelineError> {
+        let shared = Arc::clone(&self.shared);
+        let pipeline = &shared.pipeline;
+        let turn = shared.looking.acquire().await;
+        let manifests = self.rendered(job, &trusted).await?;
+        let rendered = summary::rendered(manifests.len(), &trusted.tree.get().submodules);
+        draft.find(conditions::RENDERED, Finding::yes("Rendered", rendered));
+        let desired = self.wanted(&manifests);
+        let told = shared.claims.say(&self.key, self.trust.version, Some(desired));
+        shared.ring(&told);
+        let mut live = self.live(job, &manifests).await?;
+        live.finished = self.finished(job, &live, &manifests).await?;
+        drop(turn);
+        self.settle_claims(&mut live, &manifests).await;
+        let _turn = shared.looking.acquire().await;
+        let watching = Finding::yes("Watching", "every kind that it manages is watched");
+        draft.find(conditions::CLUSTER_READY, watching);
+        let now = jiff::Timestamp::now();
+        let intent = Intent::whole(&trusted.revision.commit);
+        let prepared = pipeline.prepare(job, intent, &manifests, &live, now).await?;
+        let policies = &job.spec.policies;
+        let (health, health_problems) = pipeline
+            .health(policies, &prepared.objects, &mut self.health, now)
+            .await?;
+        let problems: Vec<_> = prepared
+            .problems
+            .iter()
+            .chain(&health_problems)
+            .cloned()
+            .collect();
+        // Plugins that look at the clock may judge an unchanged object otherwise later, and one that failed may recover.
+        let unsettled = !problems.is_empty() || pipeline.plugins.health_uses_time(&policies.health);
+        let plugins = summary::plugins(&problems, &pipeline.plugins.rejected());
+        draft.find(conditions::PLUGINS_READY, plugins);
+        let (state, finding) = summary::health(&health);
+        draft.find(conditions::HEALTHY, finding);
+        let commit = &trusted.revision.commit;
+        let status = &mut draft.status;
+        status.health = state;
+        status.objects = summary::owned(live.members.values());
+        status.attention = summary::attention(&prepared, &health);
+        status.pending_approval = summary::pending(&prepared.plan);
+        status.sync.status = summary::sync_status(&prepared.plan);
+        status.completed = marks(&prepared.objects);
+        status.deletion_hooks = prepared.objects.iter().any(super::delete::is_deletion_hook);
+        status.sync.target = (status.sync.revision != *commit).then(|| commit.clone());
+        let synced = match prepared.is_empty_by_mistake() {
+            true => summary::empty(commit),
+            false => summary::synced(&prepared.plan, commit),
+        };
+        draft.find(conditions::SYNCED, synced);
+        self.memory.finished.clear();
+        self.memory.judged = Some(Judged {
+            commit: commit.clone(),
+            manifests: Arc::clone(&manifests),
+        });
+        let subject = Subject {
+            application: Arc::clone(application),
+            job: job.clone(),
+            trusted,
+            manifests,
+            prepared,
+        };
+        Ok((subject, health, unsettled))
+    }
+
+    /// The manifests of a trusted revision, rendered once.
+    pub(crate) async fn rendered(
+        &mut self,
+        job: &Job,
+        trusted: &Trusted,
+    ) -> Result<Arc<Vec<Manifest>>, PipelineError> {
+        let rendering = Rendering {
+            commit: trusted.revision.commit.clone(),
+            source: job.spec.source.clone(),
+            destination: job.destination().to_owned(),
+        };
+        if let Some((known, manifests)) = &self.memory.rendered
+            && *known == rendering
+        {
+            return Ok(Arc::clone(manifests));
+        }
+        let manifests = Arc::new(self.shared.pipeline.manifests(job, trusted).await?);
+        self.memory.wanted = Some(Wanted {
+            keys: Arc::new(keys(&manifests)),
+            manifests: Arc::clone(&manifests),
+        });
+        let lasts = self.shared.pipeline.serves(&manifests);
+        self.memory.rendered = lasts.then(|| (rendering, Arc::clone(&manifests)));
+        Ok(manifests)
+    }
+
+    /// What manifests say is wanted.
+    fn wanted(&self, manifests: &[Manifest]) -> Arc<BTreeSet<ObjectKey>> {
+        let last = self.memory.wanted.as_ref();
+        match last.filter(|last| std::ptr::eq(last.manifests.as_slice(), manifests)) {
+            Some(last) => Arc::clone(&last.keys),
+            None => Arc::new(keys(manifests)),
+        }
+    }
+
+    /// What the cluster has, from the watches; what is still to be adopted is asked for.
+    pub(crate) async fn live(&self, job: &Job, manifests: &[Manifest]) -> Result<Live, PipelineError> {
+        let shared = &self.shared;
+        let kinds = shared.pipeline.kinds(job, manifests).await?;
+        shared.observer.ensure(&kinds, FIRST_LISTS).await?;
+        shared.needs(&self.key, kinds.clone());
+        let members = shared.observer.snapshot(&kinds, &job.applyset());
+        let mut live = shared.pipeline.live(job, members, manifests).await?;
+        live.claims = shared.claims.about(&self.key, &live, &self.wanted(manifests));
+        Ok(live)
+    }
+
+    /// Of what is missing now, the Jobs that completed and were removed since the last look.
+    async fn finished(
+        &mut self,
+        job: &Job,
+        live: &Live,
+        manifests: &[Manifest],
+    ) -> Result<BTreeMap<ObjectKey, Object>, PipelineError> {
+        let kinds = self.shared.pipeline.kinds(job, manifests).await?;
+        let new = self.shared.observer.take_finished(&kinds, &job.applyset());
+        let finished = &mut self.memory.finished;
+        finished.extend(new.into_iter().map(|job| (job.key(), job)));
+        finished.retain(|key, _| live.find(key).is_none());
+        Ok(finished.clone())
+    }
+
+    /// Gives other applications a moment to say what they want, where something is to be deleted.
+    pub(crate) async fn settle_claims(&self, live: &mut Live, manifests: &[Manifest]) {
+        let deadline = Instant::now() + OTHERS_MAY_TAKE;
+        while live.claims.unsettled.is_some()
+            && Instant::now() < deadline
+            && !self.shared.ending.is_cancelled()
+        {
+            tokio::time::sleep(BETWEEN_QUESTIONS).await;
+            live.claims = self.shared.claims.about(&self.key, live, &self.wanted(manifests));
+        }
+    }
+
+    /// Other Applications need not wait for what this one wants: it cannot say so now.
+    fn cannot_tell(&self, application: &Application) {
+        let mirrors = &self.shared.pipeline.mirrors;
+        let version = mirrors.version(&application.spec.source.repo_url, false);
+        let told = self.shared.claims.say(&self.key, version, None);
+        self.shared.ring(&told);
+    }
+}
+
+/// What the loop decides on.
+fn found(subject: &Subject, health: &[ObjectHealth]) -> Result<Found, PipelineError> {
+    let prepared = &subject.prepared;
+    let automated = subject.job.spec.sync_policy.automated;
+    let out_of_sync = summary::sync_status(&prepared.plan) != sluice_model::application::SyncStatus::Synced;
+    let automatic = automated.filter(|_| out_of_sync).map(|automated| {
+        let outlook = |hooks| {
+            let plan = prepared.plan_for(automated.prune, hooks);
+            Outlook {
+                blocked: !plan.blocked.is_empty(),
+                mends: plan.steps.iter().any(Step::mends),
+            }
+        };
+        ByHooks {
+            always: outlook(Hooks::Always),
+            with_changes: outlook(Hooks::WithChanges),
+            never: outlook(Hooks::Never),
+        }
+    });
+    Ok(Found {
+        revision: subject.trusted.revision.commit.clone(),
+        plan: subject.facts(&prepared.plan),
+        automatic,
+        awaited: awaited(prepared, health),
+        empty_by_mistake: prepared.is_empty_by_mistake(),
+        terms: terms(&subject.job)?,
+    })
+}
+
+/// How long things may take, from the spec.
+pub(crate) fn terms(job: &Job) -> Result<Terms, PipelineError> {
+    let policy = &job.spec.sync_policy;
+    let backoff = &policy.retry.backoff;
+    Ok(Terms {
+        patience: duration("spec.syncPolicy.healthTimeout", &policy.health_timeout)?,
+        retry: sluice_reconcile::Retry {
+            limit: policy.retry.limit,
+            first: duration("spec.syncPolicy.retry.backoff.duration", &backoff.duration)?,
+            factor: backoff.factor,
+            longest: duration("spec.syncPolicy.retry.backoff.maxDuration", &backoff.max_duration)?,
+        },
+    })
+}
+
+/// Reads `5s`, `3m`, `1h30m`.
+fn duration(field: &'static str, text: &str) -> Result<Duration, PipelineError> {
+    let wrong = |detail: String| PipelineError::Spec { field, detail };
+    let span: jiff::SignedDuration = text
+        .parse()
+        .map_err(|error| wrong(format!("`{text}` is no duration such as `5s` or `3m`: {error}")))?;
+    Duration::try_from(span).map_err(|_| wrong(format!("`{text}` is negative")))
+}
+
+/// The objects whose health the end of an operation waits for.
+fn awaited(prepared: &Prepared, health: &[ObjectHealth]) -> Vec<Awaited> {
+    let objects = prepared.objects.iter();
+    let options: BTreeMap<ObjectRef, &ApplyOptions> = objects
+        .map(|object| (object.reference(), &object.decision.options))
+        .collect();
+    let awaited = health.iter().filter_map(|health| {
+        let options = options.get(&health.object);
+        if options.is_some_and(|options| options.no_wait) {
+            return None;
+        }
+        let seconds = options.and_then(|options| options.timeout);
+        Some(Awaited {
+            health: health.clone(),
+            expectation: Expectation {
+                timeout: seconds.map(|seconds| Duration::from_secs(seconds.into())),
+                ..Expectation::PART
+            },
+        })
+    });
+    awaited.collect()
+}
+
+/// A failure after trust: which condition tells of it, and what is no longer known.
+fn failed(draft: &mut Draft, error: &PipelineError) {
+    let place = match error {
+        PipelineError::Render(_) => conditions::RENDERED,
+        PipelineError::Source(_) | PipelineError::Credentials { .. } | PipelineError::Hosts { .. } => {
+            conditions::SOURCE_READY
+        }
+        PipelineError::Verify { .. }
+        | PipelineError::NoLongerTrusted { .. }
+        | PipelineError::Keyring { .. } => conditions::VERIFIED,
+        PipelineError::Cluster(_) | PipelineError::Observe(_) => conditions::CLUSTER_READY,
+        PipelineError::Apply(_)
+        | PipelineError::Destination { .. }
+        | PipelineError::Spec { .. }
+        | PipelineError::OutOfBounds { .. }
+        | PipelineError::Empty
+        | PipelineError::Automated { .. }
+        | PipelineError::NothingSelected { .. }
+        | PipelineError::DeletionHooks
+        | PipelineError::Internal { .. } => conditions::SYNCED,
+    };
+    summary::unknown(&mut draft.status);
+    let because = Finding::unknown(
+        error.code().id,
+        "it could not be found out; see the other conditions",
+    );
+    draft.find(conditions::SYNCED, because.clone());
+    draft.find(conditions::HEALTHY, because);
+    draft.fail(place, error);
+}
+
+fn keys(manifests: &[Manifest]) -> BTreeSet<ObjectKey> {
+    let keys = manifests.iter().map(|manifest| manifest.object.key());
+    keys.collect()
+}
