@@ -171,7 +171,12 @@ impl Task {
             Effect::RefreshKinds { always } => self.refresh_kinds(always).await,
             Effect::Write => self.home.write(self.state.status()).await.map_err(Into::into),
             Effect::PutFinalizer => self.home.put_finalizer().await.map_err(Into::into),
-            Effect::Remove(keys) => self.home.remove_annotations(keys).await.map_err(Into::into),
+            Effect::Remove(keys) => self
+                .home
+                .remove_annotations(keys)
+                .await
+                .map(drop)
+                .map_err(Into::into),
             Effect::CorrectRecord => self.correct_record().await,
             Effect::StopHooks => self.stop_hooks().await,
             Effect::WantNothing => {
@@ -192,7 +197,7 @@ impl Task {
     /// Finds out the answer to a question of the core.
     async fn answer(&mut self, question: Effect) -> Observation {
         match question {
-            Effect::Take(keys) => Observation::Taken(self.home.remove_annotations(&keys).await.is_ok()),
+            Effect::Take(keys) => Observation::Taken(self.home.remove_annotations(&keys).await.ok()),
             Effect::Announce => Observation::Announced(self.home.write(self.state.status()).await.is_ok()),
             Effect::Assess { since } => {
                 let since = self.start + since.0;

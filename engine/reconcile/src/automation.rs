@@ -74,16 +74,15 @@ pub(crate) fn decide(state: &mut State, application: &Application, found: &Found
     let same_spec = state
         .failed_generation
         .is_none_or(|failed| Some(failed) == state.generation);
-    let last = state
-        .status
-        .operation
-        .as_ref()
-        .filter(|last| same_spec && last.initiator.is_automatic() && last.revision == found.revision);
+    let last = state.status.operation.as_ref();
+    let last = last.filter(|last| same_spec && last.revision == found.revision);
+    // Whoever began it: a person wants it to end.
     if let Some(ended) = last.filter(|last| last.phase() == OperationPhase::Terminated) {
         return Decision::GivenUp(Finding::no("Terminated", ended.message()));
     }
     // If only the health was wrong there is nothing to do again.
-    let failed = last.and_then(|last| Some((last, last.failure()?)));
+    let failed = last.filter(|last| last.initiator.is_automatic());
+    let failed = failed.and_then(|last| Some((last, last.failure()?)));
     let failed = failed.filter(|(_, failure)| !gate::failed_at(&failure.code));
     let hooks = match (failed.is_some(), moved) {
         (true, _) => Hooks::Always,

@@ -53,8 +53,11 @@ pub(crate) fn conclude(step: &mut Step<'_>, context: Context, order: &Order, exe
             done(step, &context, order, held_done, &summary);
             turn::again(step, context)
         }
-        // Still under way: the next controller sees it, and goes on.
-        End::ControllerEnds => turn::rest(step, &context),
+        // Still under way: the next look is the first one of another controller, which sees it and goes on.
+        End::ControllerEnds => {
+            step.state.uid = None;
+            turn::rest(step, &context)
+        }
         End::MovedOn(_) if automatic && state.healing.overtaken < OVERTAKEN => {
             // Not a failure of this revision: the next plan takes what changed into account.
             state.healing.overtaken += 1;

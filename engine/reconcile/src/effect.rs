@@ -138,6 +138,8 @@ pub struct Order {
     pub whole: bool,
     /// The generation of the spec that it was made for.
     pub generation: Option<i64>,
+    /// The version of the Application from which on an annotation asks for something else.
+    pub taken_at: u64,
 }
 
 /// When to wake if nothing else happens, and why.

@@ -4,7 +4,7 @@ use sluice_model::Application;
 use sluice_model::application::{OPERATION_ANNOTATION, TERMINATE_ANNOTATION};
 
 use crate::effect::Order;
-use crate::{annotation, who};
+use crate::{annotation, version, who};
 
 /// Why an operation must write nothing more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,8 @@ impl Stop {
 
 /// Returns why an operation must write nothing more, if it must not. A dry run writes nothing anyway, so a pause does not end it.
 pub fn stop(application: &Application, order: &Order) -> Option<Stop> {
-    if let Some(by) = annotation(application, TERMINATE_ANNOTATION) {
+    let is_new = version(application) >= order.taken_at;
+    if let Some(by) = annotation(application, TERMINATE_ANNOTATION).filter(|_| is_new) {
         return Some(Stop::Terminated(by.to_owned()));
     }
     let pause = application.spec.pause.as_ref().filter(|_| !order.dry_run)?;
@@ -35,11 +36,13 @@ pub fn stop(application: &Application, order: &Order) -> Option<Stop> {
 }
 
 /// Returns why there is no point any more in waiting for the health of what was applied for the spec of `generation`, if there is
-/// none. `deletes` is true while the Application is being deleted.
+/// none. `deletes` is true while the Application is being deleted; `taken_at` is the version from which on an annotation asks for
+/// something else.
 pub fn superseded(
     application: Option<&Application>,
     generation: Option<i64>,
     deletes: bool,
+    taken_at: u64,
 ) -> Option<&'static str> {
     let Some(application) = application else {
         return Some("the Application is gone");
@@ -50,7 +53,7 @@ pub fn superseded(
     if application.metadata.generation != generation {
         return Some("the Application was changed");
     }
-    if annotation(application, OPERATION_ANNOTATION).is_some() {
+    if version(application) >= taken_at && annotation(application, OPERATION_ANNOTATION).is_some() {
         return Some("another operation was asked for");
     }
     None
@@ -64,7 +67,7 @@ mod tests {
 
     fn application(metadata: Value, spec: Value) -> Application {
         let mut all = json!({"apiVersion": "sluice.dev/v1alpha1", "kind": "Application",
-            "metadata": {"name": "web", "namespace": "shop", "generation": 3},
+            "metadata": {"name": "web", "namespace": "shop", "generation": 3, "resourceVersion": "7"},
             "spec": {"source": {"repoURL": "https://git.example.com/r"}}});
         for (place, more) in [("metadata", metadata), ("spec", spec)] {
             let place = all[place].as_object_mut().unwrap();
@@ -82,6 +85,7 @@ mod tests {
             follows: false,
             whole: true,
             generation: Some(3),
+            taken_at: 7,
         };
         let nothing = application(json!({}), json!({}));
         let paused = application(json!({}), json!({"pause": {"by": "eve", "reason": "x"}}));
@@ -89,6 +93,10 @@ mod tests {
         let ended = application(
             json!({"annotations": {TERMINATE_ANNOTATION: "bob"}}),
             json!({"pause": {"by": "eve"}}),
+        );
+        let stale = application(
+            json!({"annotations": {TERMINATE_ANNOTATION: "bob"}, "resourceVersion": "6"}),
+            json!({}),
         );
         let cases = [
             (&nothing, false, None),
@@ -101,6 +109,7 @@ mod tests {
             ),
             (&ended, false, Some("it was terminated by bob")),
             (&ended, true, Some("it was terminated by bob")),
+            (&stale, false, None),
         ];
         for (application, dry_run, expected) in cases {
             let reason = stop(application, &order(dry_run)).map(|stop| stop.reason());
@@ -114,7 +123,12 @@ mod tests {
         let newer = application(json!({"generation": 4}), json!({}));
         let asked = application(json!({"annotations": {OPERATION_ANNOTATION: "{}"}}), json!({}));
         let deleted = application(json!({"deletionTimestamp": "2026-01-01T00:00:00Z"}), json!({}));
+        let stale = application(
+            json!({"annotations": {OPERATION_ANNOTATION: "{}"}, "resourceVersion": "6"}),
+            json!({}),
+        );
         let cases = [
+            (Some(&stale), false, None),
             (None, false, Some("the Application is gone")),
             (Some(&same), false, None),
             (Some(&newer), false, Some("the Application was changed")),
@@ -123,7 +137,7 @@ mod tests {
             (Some(&deleted), true, None),
         ];
         for (application, deletes, expected) in cases {
-            assert_eq!(superseded(application, Some(3), deletes), expected);
+            assert_eq!(superseded(application, Some(3), deletes, 7), expected);
         }
     }
 }

@@ -49,6 +49,16 @@ pub use turn::step;
 
 use sluice_model::Application;
 
+/// Returns the version of an Application, which grows with every change. Versions are numbers on every API server that there is.
+pub fn version(application: &Application) -> u64 {
+    let version = application
+        .metadata
+        .resource_version
+        .as_deref()
+        .unwrap_or_default();
+    version.parse().unwrap_or_default()
+}
+
 /// Returns the value of an annotation.
 pub fn annotation<'a>(application: &'a Application, key: &str) -> Option<&'a str> {
     let annotations = application.metadata.annotations.as_ref()?;

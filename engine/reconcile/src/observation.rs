@@ -21,8 +21,9 @@ use crate::time::Moment;
 pub enum Observation {
     /// The task woke.
     Woken(Woken),
-    /// Answers [`Effect::Take`](crate::Effect::Take): whether the annotations are gone.
-    Taken(bool),
+    /// Answers [`Effect::Take`](crate::Effect::Take): the version of the Application from which on the annotations are gone; none if
+    /// they could not be taken off.
+    Taken(Option<u64>),
     /// Answers [`Effect::Announce`](crate::Effect::Announce): whether the status is written.
     Announced(bool),
     /// Answers [`Effect::Assess`](crate::Effect::Assess).

@@ -34,10 +34,16 @@ fn requested(request: OperationRequest, now: jiff::Timestamp) -> Operation {
     }
 }
 
-/// Takes up the request that is in the annotation, or one that the last controller had taken up. It stands in the status before the
+/// Returns the request that is in the annotation, as it is written.
+pub(crate) fn asked(step: &Step<'_>, context: &Context) -> Option<String> {
+    let text = step.state.asked(&context.application, OPERATION_ANNOTATION);
+    text.map(str::to_owned)
+}
+
+/// Takes up the request that is asked for, or one that the last controller had taken up. It stands in the status before the
 /// annotation goes, so that it cannot be lost in between; and it is acted on only once the annotation is gone, so that it is not
 /// done twice.
-pub(crate) fn take(step: &mut Step<'_>, mut context: Context) -> Next {
+pub(crate) fn take(step: &mut Step<'_>, mut context: Context, asked: Option<String>) -> Next {
     let open = match step
         .state
         .status
@@ -48,11 +54,11 @@ pub(crate) fn take(step: &mut Step<'_>, mut context: Context) -> Next {
         Some(OperationState::Requested(open)) => Some((**open).clone()),
         _ => None,
     };
-    let Some(text) = annotation(&context.application, OPERATION_ANNOTATION) else {
+    let Some(text) = asked else {
         context.request = open;
         return turn::assess(step, context);
     };
-    match serde_json::from_str::<OperationRequest>(text) {
+    match serde_json::from_str::<OperationRequest>(&text) {
         Ok(request) if open.as_ref() == Some(&request) => take_annotation(step, context, Ok(request)),
         Ok(request) => {
             let by = who(&request.requested_by);
@@ -145,7 +151,7 @@ pub(crate) fn give_up(step: &mut Step<'_>) {
 
 /// Ends what is going on, or is about to be tried again, because a person wants that.
 pub(crate) fn terminate(step: &mut Step<'_>, application: &Application) {
-    let Some(by) = annotation(application, TERMINATE_ANNOTATION) else {
+    let Some(by) = step.state.asked(application, TERMINATE_ANNOTATION) else {
         return;
     };
     let message = format!("it was terminated by {by}; a sync that is asked for, or a new commit, goes on");

@@ -14,7 +14,7 @@ use crate::effect::{Effect, Next, Why};
 use crate::gate::Gate;
 use crate::time::{Moment, Now};
 use crate::turn::Turn;
-use crate::{codes, operation, waits};
+use crate::{annotation, codes, operation, version, waits};
 
 /// What the loop remembers of one Application.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +42,8 @@ pub struct State {
     polls: u64,
     /// When something else is due, and what.
     pub(crate) due: Option<(Moment, Why)>,
+    /// The version of the Application from which on the annotations are gone that were taken off. The watch may lag behind.
+    pub(crate) taken_at: u64,
     pub(crate) turn: Turn,
 }
 
@@ -96,6 +98,7 @@ impl State {
             poll: now,
             polls: 0,
             due: None,
+            taken_at: 0,
             turn: Turn::Resting,
         }
     }
@@ -127,6 +130,7 @@ impl State {
             status: application.status.clone().unwrap_or_default(),
             poll: now.moment,
             polls: self.polls,
+            taken_at: self.taken_at,
             ..fresh
         };
         self.synced_generation = self.status.observed_generation;
@@ -136,7 +140,7 @@ impl State {
     /// Takes in an operation that was under way when the last controller ended. One that only waits for the application's health
     /// goes on, and so does one that was asked for and not begun. What a person asked for and was begun has to be asked for
     /// again. The automation goes on by itself, and finds out whether its operation was done already: that one is returned.
-    fn take_interrupted(&mut self, now: Now) -> Option<Operation> {
+    pub(crate) fn take_interrupted(&mut self, now: Now) -> Option<Operation> {
         let operation = self.status.operation.as_ref()?;
         match (&operation.state, &operation.initiator) {
             (
@@ -155,6 +159,11 @@ impl State {
                 None
             }
         }
+    }
+
+    /// Returns the value of an annotation that asks for something, unless it is one that was taken off already.
+    pub(crate) fn asked<'a>(&self, application: &'a Application, key: &str) -> Option<&'a str> {
+        annotation(application, key).filter(|_| version(application) >= self.taken_at)
     }
 
     /// The repository is asked now; the next time is after a poll.
@@ -183,7 +192,8 @@ impl State {
                 next = due;
             }
         }
-        Next::At(next.0, next.1)
+        // A turn may have taken longer than until then.
+        Next::At(next.0.max(now.moment), next.1)
     }
 }
 

@@ -87,27 +87,37 @@ pub fn step(mut state: State, observation: Observation, now: Now) -> (State, Vec
 
 fn proceed(step: &mut Step<'_>, turn: Turn, observation: Observation) -> Next {
     match (turn, observation) {
-        (_, Observation::Woken(woken)) => wake(step, woken),
+        (Turn::Resting, Observation::Woken(woken)) => wake(step, woken),
+        (_, Observation::Woken(woken)) => {
+            // The answer to the question was lost, and an operation may have been interrupted by that.
+            step.state.interrupted = step.state.take_interrupted(step.now);
+            wake(step, woken)
+        }
         (turn, Observation::Failed) => {
             step.state.failures.now = true;
             unchanged(step, turn)
         }
         (Turn::Taking(context), Observation::Taken(taken)) => {
-            match taken {
-                true => requests::terminate(step, &context.application),
-                false => step.state.failures.now = true,
-            }
-            requests::take(step, context)
+            let Some(version) = taken else {
+                // The API server is away: the annotations are still there for the next turn.
+                step.state.failures.now = true;
+                return rest(step, &context);
+            };
+            requests::terminate(step, &context.application);
+            let request = requests::asked(step, &context);
+            step.state.taken_at = step.state.taken_at.max(version);
+            requests::take(step, context, request)
         }
         (Turn::Requesting(context, request), Observation::Announced(true)) => {
             requests::take_annotation(step, context, Ok(*request))
         }
-        (Turn::TakingRequest(context, request), Observation::Taken(true)) => {
+        (Turn::TakingRequest(context, request), Observation::Taken(Some(version))) => {
+            step.state.taken_at = step.state.taken_at.max(version);
             requests::taken(step, context, *request)
         }
         // The API server is away: the annotation is still there for the next turn.
         (Turn::Requesting(context, _), Observation::Announced(false))
-        | (Turn::TakingRequest(context, _), Observation::Taken(false)) => {
+        | (Turn::TakingRequest(context, _), Observation::Taken(None)) => {
             step.state.failures.now = true;
             rest(step, &context)
         }
@@ -160,7 +170,7 @@ fn wake(step: &mut Step<'_>, woken: Woken) -> Next {
     state.due = None;
     state.generation = application.metadata.generation;
     let refresh = annotation(&application, REFRESH_ANNOTATION).map(str::to_owned);
-    let asks = refresh.is_some() || annotation(&application, OPERATION_ANNOTATION).is_some();
+    let asks = refresh.is_some() || state.asked(&application, OPERATION_ANNOTATION).is_some();
     let polls = now >= state.poll;
     if asks {
         // Who asks for a sync means what Git has now.
@@ -194,14 +204,17 @@ fn wake(step: &mut Step<'_>, woken: Woken) -> Next {
         step.effects.push(Effect::RefreshKinds { always: is_hard });
     }
     pause::note(step, &context.application);
-    let there = |key: &&&str| annotation(&context.application, key).is_some();
+    let there = |key: &&&str| step.state.asked(&context.application, key).is_some();
     let ended: Vec<&str> = [&RESUMED_ANNOTATION, &TERMINATE_ANNOTATION]
         .iter()
         .filter(|key| there(key))
         .map(|key| **key)
         .collect();
     match ended.is_empty() {
-        true => requests::take(step, context),
+        true => {
+            let request = requests::asked(step, &context);
+            requests::take(step, context, request)
+        }
         false => step.ask(Effect::Take(ended), Turn::Taking(context)),
     }
 }
@@ -364,6 +377,7 @@ fn begin(step: &mut Step<'_>, context: Context, wanted: Wanted, plan: PlanFacts)
         follows: !pinned,
         whole: true,
         generation: state.generation,
+        taken_at: state.taken_at,
     };
     match wanted {
         Wanted::Automatic { heals, retries, .. } => {

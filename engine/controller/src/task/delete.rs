@@ -168,6 +168,7 @@ impl Task {
             generation,
             commit: String::new(),
             follows: false,
+            taken_at: 0,
             deletes: true,
             looked: Arc::new(Mutex::new((Instant::now(), None))),
             expectations: Arc::new(Expectation::all(&plan)),

@@ -176,6 +176,7 @@ impl Work {
             generation: order.generation,
             commit: order.plan.revision.clone(),
             follows: order.follows,
+            taken_at: order.taken_at,
             deletes: false,
             looked: Arc::new(Mutex::new((Instant::now(), None))),
             expectations: Arc::new(Expectation::all(plan)),

@@ -94,13 +94,16 @@ impl Home {
         }
     }
 
-    /// Takes annotations off.
-    pub(crate) async fn remove_annotations(&self, keys: &[&str]) -> Result<(), ClusterError> {
+    /// Takes annotations off. Returns the version of the Application from which on they are gone.
+    pub(crate) async fn remove_annotations(&self, keys: &[&str]) -> Result<u64, ClusterError> {
         let nulls: serde_json::Map<String, Value> =
             keys.iter().map(|key| ((*key).to_owned(), Value::Null)).collect();
         match self.patch_metadata(json!({"annotations": nulls})).await {
-            Err(error) if error.is_not_found() => Ok(()),
-            result => result.map(drop),
+            Err(error) if error.is_not_found() => Ok(0),
+            result => result.map(|reply| {
+                let version = reply.value.pointer("/metadata/resourceVersion");
+                number(version.and_then(Value::as_str).unwrap_or_default())
+            }),
         }
     }
 

@@ -40,6 +40,8 @@ pub(crate) struct Waiting {
     pub(crate) commit: String,
     /// True where the operation follows the target revision.
     pub(crate) follows: bool,
+    /// The version of the Application from which on an annotation asks for something else.
+    pub(crate) taken_at: u64,
     /// True where the Application is being deleted.
     pub(crate) deletes: bool,
     /// When the repository was looked at last, and because of which news.
@@ -193,7 +195,12 @@ impl Waiting {
             return Some("the controller ends".to_owned());
         }
         let application = self.application.borrow().clone();
-        if let Some(reason) = superseded(application.as_deref(), self.generation, self.deletes) {
+        if let Some(reason) = superseded(
+            application.as_deref(),
+            self.generation,
+            self.deletes,
+            self.taken_at,
+        ) {
             return Some(reason.to_owned());
         }
         if !self.follows {
