@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use super::look::Memory;
 use super::wake::{Reasons, Wake};
-use super::{Shared, automation, gate, operation, pace, syncing};
+use super::{Shared, automation, gate, operation, pace};
 use crate::error::PipelineError;
 use crate::pipeline::{HealthMemory, Job};
 
@@ -194,8 +194,8 @@ impl Actor {
             self.shared.pipeline.forget(&self.key);
         }
         let misses_kinds = || {
-            let job = Job::of(application, &self.key.namespace);
-            self.shared.pipeline.misses_kinds(&job)
+            let pipeline = &self.shared.pipeline;
+            Job::resolve(application, &pipeline.defaults).is_ok_and(|job| pipeline.misses_kinds(&job))
         };
         let asks_for_kinds = refresh == Some("hard") || looks_anew && misses_kinds();
         if asks_for_kinds && let Err(error) = self.shared.pipeline.cluster.refresh_kinds().await {
@@ -220,7 +220,14 @@ impl Actor {
                 self.unsaid = Some(status);
                 return;
             }
-            let mut job = Job::of(&current, &self.key.namespace);
+            let mut job = match Job::resolve(&current, &self.shared.pipeline.defaults) {
+                Ok(job) => job,
+                Err(problems) => {
+                    self.unreadable(&current, &mut status, problems, request.take())
+                        .await;
+                    break;
+                }
+            };
             job.verified = status.verification.clone().unwrap_or_default();
             let looked = self.look(&mut job, &mut status, self.since).await;
             let again = match (looked, request.take()) {
@@ -229,8 +236,8 @@ impl Actor {
                 }
                 (Some(looked), None) => Box::pin(self.act(&current, &job, &mut status, looked)).await,
                 (None, request) => {
-                    let patience = syncing::patience(&job).unwrap_or_default();
-                    let answer = self.gate.unknown(&status, patience, jiff::Timestamp::now());
+                    let now = jiff::Timestamp::now();
+                    let answer = self.gate.unknown(&status, job.health_timeout, now);
                     self.answered(&mut status, answer).await;
                     if let Some(request) = request {
                         self.give_up_request(&mut status, request);

@@ -126,7 +126,7 @@ impl Actor {
 
     /// Whether a failed sync is tried again.
     fn again(&self, job: &Job, failed: &OperationState, plan: Plan) -> Decision {
-        let retry = &job.spec.sync_policy.retry;
+        let retry = job.retry;
         let commit = failed.revision.get(..12).unwrap_or(&failed.revision);
         if failed.retries >= retry.limit {
             let message = format!(
@@ -136,10 +136,7 @@ impl Actor {
             );
             return Decision::Failed(Finding::no(operation::code_of(failed), message));
         }
-        let wait = match pace::before_retry(&retry.backoff, failed.retries) {
-            Ok(wait) => wait,
-            Err(error) => return Decision::Failed(Finding::failed(&error)),
-        };
+        let wait = pace::before_retry(retry, failed.retries);
         let finished = failed
             .finished_at
             .as_ref()

@@ -28,8 +28,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::actor::{self, Actor, MANAGER};
+use super::standing;
 use super::waiting::Waiting;
-use super::{pace, standing};
 use crate::error::PipelineError;
 use crate::pipeline::{Compared, Intent, Job, Live};
 
@@ -126,7 +126,11 @@ impl Actor {
         application: &Arc<Application>,
         status: &mut ApplicationStatus,
     ) -> Result<bool, PipelineError> {
-        let mut job = Job::of(application, &self.key.namespace);
+        let defaults = &self.shared.pipeline.defaults;
+        let mut job = match application.spec.deletion_policy {
+            DeletionPolicy::Orphan => Job::to_let_go(application, defaults)?,
+            DeletionPolicy::Prune => Job::resolve(application, defaults)?,
+        };
         let live = self.live(&job, &[]).await?;
         status.objects = standing::owned(live.members.values());
         match job.spec.deletion_policy {
@@ -251,8 +255,6 @@ impl Actor {
             &job.key.namespace,
         );
         let parent = self.parent(job, job.recorded.union(&hooks));
-        let field = "spec.syncPolicy.healthTimeout";
-        let patience = pace::duration(field, &job.spec.sync_policy.health_timeout)?;
         let (tell, mut told) = mpsc::unbounded_channel();
         let wave = Arc::new(Mutex::new(String::new()));
         let waiting = Waiting {
@@ -285,7 +287,7 @@ impl Actor {
             approval: None,
             parent: Some(&parent),
             options: sluice_apply::Options {
-                wave_timeout: patience,
+                wave_timeout: job.health_timeout,
                 ..self.shared.options.apply
             },
         };
@@ -408,7 +410,7 @@ impl Actor {
 
     /// Takes the mark of ownership off.
     async fn set_free(&self, job: &Job, objects: impl Iterator<Item = &Object>) -> Result<(), PipelineError> {
-        let cluster = &self.shared.pipeline.cluster_of(job)?;
+        let cluster = &self.shared.pipeline.cluster_of(job);
         let patch = json!({"metadata": {"labels": {PART_OF_LABEL: Value::Null}}});
         let patch = &patch;
         let references: Vec<ObjectRef> = objects.map(Object::reference).collect();

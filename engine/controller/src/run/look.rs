@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_health::{Awaited, Expectation, ObjectHealth};
-use sluice_model::application::{ApplicationStatus, HealthState, Source};
+use sluice_model::Application;
+use sluice_model::application::{ApplicationStatus, HealthState, OperationRequest, Source};
 use sluice_model::decision::ApplyOptions;
 use sluice_model::manifest::Manifest;
 use sluice_model::object::{Object, ObjectKey, ObjectRef};
@@ -15,13 +16,15 @@ use tokio::time::Instant;
 use super::actor::Actor;
 use super::{standing, trusting};
 use crate::error::PipelineError;
-use crate::pipeline::{HealthMemory, Intent, Job, Live, Prepared, Trusted, marks};
+use crate::pipeline::{HealthMemory, Intent, Job, Live, Prepared, Problem, Trusted, marks};
 
 /// How soon to look again where time alone may change a verdict.
 const UNSETTLED: Duration = Duration::from_secs(15);
 /// How long others may take to say what they want before this look goes on without deleting anything; a later one will.
 const OTHERS_MAY_TAKE: Duration = Duration::from_secs(10);
 const BETWEEN_QUESTIONS: Duration = Duration::from_millis(50);
+/// How long an operation waits on where the spec cannot be read meanwhile, at most; its status says until when.
+const SPEC_MAY_TAKE: Duration = Duration::from_secs(600);
 /// How long the first lists of an application's kinds may take.
 const FIRST_LISTS: Duration = Duration::from_secs(60);
 
@@ -113,7 +116,7 @@ impl Actor {
         let trusted = match self.trusted(job, status, since).await {
             Some(trusted) => trusted,
             None => {
-                self.cannot_tell(job);
+                self.cannot_tell(&job.spec.source.repo_url);
                 standing::unknown(status);
                 self.finding(
                     status,
@@ -131,7 +134,7 @@ impl Actor {
         match self.judge(job, status, trusted).await {
             Ok(looked) => Some(looked),
             Err(error) => {
-                self.cannot_tell(job);
+                self.cannot_tell(&job.spec.source.repo_url);
                 let health = status.health.clone();
                 self.failed(status, &error);
                 if let PipelineError::Render(_) = error {
@@ -325,11 +328,27 @@ impl Actor {
     }
 
     /// Others need not wait for what this application wants: it cannot say so now.
-    fn cannot_tell(&self, job: &Job) {
-        let mirrors = &self.shared.pipeline.mirrors;
-        let version = mirrors.version(&job.spec.source.repo_url, false);
+    fn cannot_tell(&self, repository: &str) {
+        let version = self.shared.pipeline.mirrors.version(repository, false);
         let told = self.shared.claims.say(&self.key, version, None);
         self.shared.ring(&told);
+    }
+
+    /// The spec has mistakes: nothing is looked at and nothing done until it is corrected.
+    pub(super) async fn unreadable(
+        &mut self,
+        application: &Application,
+        status: &mut ApplicationStatus,
+        problems: Vec<Problem>,
+        request: Option<OperationRequest>,
+    ) {
+        self.cannot_tell(&application.spec.source.repo_url);
+        self.failed(status, &problems.into());
+        let answer = self.gate.unknown(status, SPEC_MAY_TAKE, jiff::Timestamp::now());
+        self.answered(status, answer).await;
+        if let Some(request) = request {
+            self.give_up_request(status, request);
+        }
     }
 
     /// A failure after trust: which condition tells of it, and what is no longer known.
@@ -346,8 +365,7 @@ impl Actor {
             | PipelineError::Keyring { .. } => conditions::VERIFIED,
             PipelineError::Cluster(_) | PipelineError::Observe(_) => conditions::CLUSTER_READY,
             PipelineError::Apply(_)
-            | PipelineError::Destination { .. }
-            | PipelineError::Spec { .. }
+            | PipelineError::Spec(_)
             | PipelineError::OutOfBounds { .. }
             | PipelineError::Empty
             | PipelineError::Paused { .. }

@@ -3,9 +3,7 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
-use sluice_model::application::Backoff;
-
-use crate::error::PipelineError;
+use crate::pipeline::Retry;
 
 /// The waits before the first and every further undoing of drift at one revision: somebody, or something, insists. Argo CD's
 /// figures.
@@ -22,11 +20,9 @@ pub(crate) fn after_failure(failures: u32, poll: Duration) -> Duration {
 }
 
 /// The wait before a failed sync is tried again.
-pub(crate) fn before_retry(backoff: &Backoff, retries: u32) -> Result<Duration, PipelineError> {
-    let first = duration("spec.syncPolicy.retry.backoff.duration", &backoff.duration)?;
-    let longest = duration("spec.syncPolicy.retry.backoff.maxDuration", &backoff.max_duration)?;
-    let factor = backoff.factor.max(1).saturating_pow(retries.min(32));
-    Ok(first.saturating_mul(factor).min(longest))
+pub(crate) fn before_retry(retry: Retry, retries: u32) -> Duration {
+    let factor = retry.factor.saturating_pow(retries.min(32));
+    retry.first.saturating_mul(factor).min(retry.longest)
 }
 
 /// A time between `base` and one and a half of it, so that applications do not poll in step.
@@ -35,31 +31,22 @@ pub(crate) fn jittered(base: Duration) -> Duration {
     base + base / 2_000 * u32::try_from(random).unwrap_or_default()
 }
 
-/// Reads `5s`, `3m`, `1h30m`.
-pub(crate) fn duration(field: &'static str, text: &str) -> Result<Duration, PipelineError> {
-    let wrong = |detail: String| PipelineError::Spec { field, detail };
-    let span: jiff::SignedDuration = text
-        .parse()
-        .map_err(|error| wrong(format!("`{text}` is no duration such as `5s` or `3m`: {error}")))?;
-    Duration::try_from(span).map_err(|_| wrong(format!("`{text}` is negative")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn retries_wait_longer_and_longer_up_to_a_limit() {
-        let backoff = Backoff::default();
+        let retry = Retry {
+            limit: 8,
+            first: Duration::from_secs(5),
+            factor: 2,
+            longest: Duration::from_secs(180),
+        };
         let waits: Vec<u64> = (0..8)
-            .map(|retries| before_retry(&backoff, retries).unwrap().as_secs())
+            .map(|retries| before_retry(retry, retries).as_secs())
             .collect();
         assert_eq!(waits, [5, 10, 20, 40, 80, 160, 180, 180]);
-        let wrong = Backoff {
-            duration: "soon".to_owned(),
-            ..Backoff::default()
-        };
-        assert!(matches!(before_retry(&wrong, 0), Err(PipelineError::Spec { .. })));
     }
 
     #[test]

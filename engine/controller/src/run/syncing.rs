@@ -24,9 +24,8 @@ use super::automation::Decision;
 use super::gate::{self, Answer};
 use super::look::Looked;
 use super::operation::{self, AUTOMATIC};
+use super::standing;
 use super::waiting::Waiting;
-use super::{pace, standing};
-use crate::error::PipelineError;
 use crate::pipeline::{Job, Prepared, Trusted};
 
 /// Of a sync that takes no longer only its end is an Event.
@@ -75,9 +74,8 @@ impl Actor {
         self.healing.looked = true;
         let answer = match gate::is_waiting(status) {
             true => {
-                let patience = patience(job).unwrap_or_default();
-                self.gate
-                    .ask(status, &looked.awaited(), patience, jiff::Timestamp::now())
+                let now = jiff::Timestamp::now();
+                self.gate.ask(status, &looked.awaited(), job.health_timeout, now)
             }
             false => Answer::None,
         };
@@ -207,14 +205,15 @@ impl Actor {
         status.sync.target = None;
         self.synced_generation = self.generation();
         self.healing.overtaken = 0;
-        let (Some(mut operation), Ok(patience)) = (interrupted, patience(job)) else {
+        let Some(mut operation) = interrupted else {
             return false;
         };
         if operation.revision != *commit {
             return false;
         }
         operation.summary = "done before the controller was restarted".to_owned();
-        self.gate.close(&mut operation, patience, jiff::Timestamp::now());
+        let now = jiff::Timestamp::now();
+        self.gate.close(&mut operation, job.health_timeout, now);
         status.operation = Some(operation);
         true
     }
@@ -229,15 +228,7 @@ impl Actor {
     ) -> bool {
         let commit = attempt.trusted.revision.commit.clone();
         let digest = attempt.plan.digest();
-        let patience = match patience(job) {
-            Ok(patience) => patience,
-            Err(error) => {
-                self.finding(status, conditions::SYNCED, Finding::failed(&error));
-                let message = standing::failure(&error);
-                operation::refuse(status, attempt.id, attempt.kind, attempt.by, message);
-                return false;
-            }
-        };
+        let patience = job.health_timeout;
         if gate::is_waiting(status) {
             let newer = format!("{:?} to {commit} takes its place", attempt.kind);
             operation::finish(status, OperationPhase::Superseded, newer);
@@ -412,12 +403,6 @@ impl Actor {
             tracing::warn!(application = %self.key, %error, "the record of members could not be corrected");
         }
     }
-}
-
-/// How long the application may take to become healthy.
-pub(super) fn patience(job: &Job) -> Result<Duration, PipelineError> {
-    let field = "spec.syncPolicy.healthTimeout";
-    pace::duration(field, &job.spec.sync_policy.health_timeout)
 }
 
 /// Why an operation must write nothing more. A dry run writes nothing anyway.
