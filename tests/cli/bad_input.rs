@@ -66,6 +66,13 @@ refused!(
     "inspect",
     &fixture("plugins/broken.wasm")
 );
+refused!(
+    every_mistake_of_a_spec,
+    "render",
+    "--offline",
+    "-f",
+    &fixture("mistaken-application.yaml")
+);
 refused!(a_plugin_that_is_not_there, "plugin", "inspect", "nobody");
 refused!(
     a_plugin_file_that_is_not_there,

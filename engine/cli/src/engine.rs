@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use sluice_cluster::Cluster;
 use sluice_controller::mirrors::Mirrors;
-use sluice_controller::pipeline::{Claimed, Intent, Job, Pipeline, Prepared, Reaching};
+use sluice_controller::pipeline::{Claimed, Defaults, Intent, Job, Pipeline, Prepared, Reaching};
 use sluice_model::application::Application;
 use sluice_model::manifest::Manifest;
 use sluice_source::{Access, KnownHosts, Limits, Repositories};
@@ -158,10 +158,15 @@ impl Engine {
         git: &Git,
         global: &Global,
     ) -> Result<Self, Failure> {
+        let defaults = Defaults {
+            namespace: connection.namespace.clone(),
+            ..Defaults::default()
+        };
+        let job =
+            Job::resolve(&application, &defaults).map_err(|problems| Failure::pipeline(problems.into()))?;
         let mirrors = Mirrors::new(git.repositories()?);
         let mut pipeline = Pipeline::new(mirrors, plugin::host(global), connection.cluster.clone());
         pipeline.reaching = git.reaching();
-        let job = Job::of(&application, &connection.namespace);
         Ok(Self {
             connection,
             pipeline,
@@ -237,7 +242,7 @@ impl Engine {
             return Claimed::default();
         };
         let others = others.iter().filter_map(|other| {
-            let key = Job::of(other, "").key;
+            let key = Job::key_of(other, "");
             (key != self.job.key).then_some((key, other.status.as_ref()?))
         });
         Claimed::said(others)

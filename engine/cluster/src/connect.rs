@@ -38,6 +38,31 @@ pub struct Cluster {
     pub(crate) hidden: Arc<Hidden>,
 }
 
+/// A ServiceAccount that requests can be made as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceAccount {
+    /// The user that the API server knows it as.
+    user: HeaderValue,
+}
+
+impl ServiceAccount {
+    /// The account of that name in a namespace. None where one of the two cannot be a name.
+    pub fn named(namespace: &str, name: &str) -> Option<Self> {
+        let is_name = |text: &str| {
+            !text.is_empty()
+                && text.bytes().all(|byte| {
+                    byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.')
+                })
+        };
+        if !is_name(namespace) || !is_name(name) {
+            return None;
+        }
+        // The server adds the groups that every ServiceAccount is in.
+        let user = HeaderValue::try_from(format!("system:serviceaccount:{namespace}:{name}")).ok()?;
+        Some(Self { user })
+    }
+}
+
 impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cluster")
@@ -76,28 +101,11 @@ impl Cluster {
 
     /// The same connection, with every request made as a ServiceAccount: what it may not do is refused. Watches and what is
     /// asked of the kinds stay as they are, since they are shared.
-    ///
-    /// # Errors
-    /// [`ClusterError::Configuration`] for names that are none.
-    pub fn acting_as(&self, namespace: &str, service_account: &str) -> Result<Self, ClusterError> {
-        let is_name = |text: &str| {
-            !text.is_empty()
-                && text.bytes().all(|byte| {
-                    byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.')
-                })
-        };
-        let unusable = || ClusterError::Configuration {
-            detail: format!("`{service_account}` of `{namespace}` is no name of a ServiceAccount"),
-        };
-        if !is_name(namespace) || !is_name(service_account) {
-            return Err(unusable());
-        }
-        // The server adds the groups that every ServiceAccount is in.
-        let account = format!("system:serviceaccount:{namespace}:{service_account}");
-        Ok(Self {
-            account: Some(HeaderValue::try_from(account).map_err(|_| unusable())?),
+    pub fn acting_as(&self, account: &ServiceAccount) -> Self {
+        Self {
+            account: Some(account.user.clone()),
             ..self.clone()
-        })
+        }
     }
 
     /// The same connection as whoever connected.

@@ -19,7 +19,7 @@ mod secrets;
 mod segment;
 mod watch;
 
-pub use connect::{Cluster, ConnectOptions};
+pub use connect::{Cluster, ConnectOptions, ServiceAccount};
 pub use error::{ClusterError, FieldConflict};
 pub use kinds::{Kind, Kinds};
 pub use requests::{Patch, Reply};

@@ -3,6 +3,8 @@
 //! Whatever form a rule has, it comes down to pointers as [`crate::compare`] and [`crate::prepare`] take them: for one object,
 //! as Git and the cluster have it now.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use sluice_model::application::IgnoreDifference;
 use sluice_model::manager::{Tree, managers};
@@ -10,9 +12,9 @@ use sluice_model::object::Object;
 
 use crate::jq::{Query, Step};
 
-/// Rules that were read.
+/// Rules that were read. Cheap to clone.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Rules(Vec<Rule>);
+pub struct Rules(Arc<[Rule]>);
 
 #[derive(Debug, Clone, PartialEq)]
 struct Rule {
@@ -24,6 +26,8 @@ struct Rule {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{expression}`: {reason}")]
 pub struct BadRule {
+    /// Where it stands in the rules: `[0].jqPathExpressions[1]`.
+    pub place: String,
     /// As written.
     pub expression: String,
     /// What is wrong with it.
@@ -34,26 +38,37 @@ impl Rules {
     /// Reads rules as they are written.
     ///
     /// # Errors
-    /// [`BadRule`] for a pointer or a path that means nothing, and for a rule that would ignore whole objects.
-    pub fn read(rules: &[IgnoreDifference]) -> Result<Self, BadRule> {
-        let read = |rule: &IgnoreDifference| {
-            for pointer in &rule.json_pointers {
+    /// A [`BadRule`] for every pointer and path that means nothing, and for those that would ignore whole objects.
+    pub fn read(rules: &[IgnoreDifference]) -> Result<Self, Vec<BadRule>> {
+        let (mut read, mut bad) = (Vec::with_capacity(rules.len()), Vec::new());
+        for (index, rule) in rules.iter().enumerate() {
+            let wrong = |field: &str, number: usize, expression: &str, reason: String| BadRule {
+                place: format!("[{index}].{field}[{number}]"),
+                expression: expression.to_owned(),
+                reason,
+            };
+            for (number, pointer) in rule.json_pointers.iter().enumerate() {
                 if !pointer.starts_with('/') || pointer.trim_matches('/').is_empty() {
                     let reason = "a pointer starts with `/` and names a field, as in `/spec/replicas`";
-                    return Err(bad(pointer, reason));
+                    bad.push(wrong("jsonPointers", number, pointer, reason.to_owned()));
                 }
             }
-            let query = |text: &String| Query::read(text).map_err(|reason| bad(text, &reason));
-            Ok(Rule {
+            let mut queries = Vec::with_capacity(rule.jq_path_expressions.len());
+            for (number, path) in rule.jq_path_expressions.iter().enumerate() {
+                match Query::read(path) {
+                    Ok(query) => queries.push(query),
+                    Err(reason) => bad.push(wrong("jqPathExpressions", number, path, reason)),
+                }
+            }
+            read.push(Rule {
                 what: rule.clone(),
-                queries: rule
-                    .jq_path_expressions
-                    .iter()
-                    .map(query)
-                    .collect::<Result<_, _>>()?,
-            })
-        };
-        Ok(Self(rules.iter().map(read).collect::<Result<_, _>>()?))
+                queries,
+            });
+        }
+        match bad.is_empty() {
+            true => Ok(Self(read.into())),
+            false => Err(bad),
+        }
     }
 
     /// The fields of one object that they name.
@@ -82,13 +97,6 @@ impl Rules {
         pointers.sort_unstable();
         pointers.dedup();
         pointers
-    }
-}
-
-fn bad(expression: &str, reason: &str) -> BadRule {
-    BadRule {
-        expression: expression.to_owned(),
-        reason: reason.to_owned(),
     }
 }
 
@@ -263,6 +271,27 @@ mod tests {
         ] {
             assert!(Rules::read(&[rule(fields.clone())]).is_err(), "{fields}");
         }
+    }
+
+    #[test]
+    fn every_mistake_is_named_with_its_place() {
+        let good = rule(json!({"kind": "Pod", "jsonPointers": ["/spec"]}));
+        let bad = rule(
+            json!({"kind": "Pod", "jsonPointers": ["/spec", "spec", ""], "jqPathExpressions": [".spec", "length"]}),
+        );
+        let mistakes = Rules::read(&[good, bad]).unwrap_err();
+        let places: Vec<_> = mistakes
+            .iter()
+            .map(|mistake| (mistake.place.as_str(), mistake.expression.as_str()))
+            .collect();
+        assert_eq!(
+            places,
+            [
+                ("[1].jsonPointers[1]", "spec"),
+                ("[1].jsonPointers[2]", ""),
+                ("[1].jqPathExpressions[1]", "length"),
+            ]
+        );
     }
 
     #[test]

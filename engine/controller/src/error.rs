@@ -11,6 +11,7 @@ use sluice_source::SourceError;
 use sluice_verify::VerifyError;
 
 use crate::codes;
+use crate::pipeline::Problem;
 
 /// A stage that failed.
 #[derive(Debug, thiserror::Error)]
@@ -72,20 +73,9 @@ pub enum PipelineError {
         /// Why.
         detail: String,
     },
-    /// A destination that there is not.
-    #[error("there is no cluster named `{name}`")]
-    Destination {
-        /// As written.
-        name: String,
-    },
-    /// A value of the spec that means nothing.
-    #[error("`{field}` is wrong: {detail}")]
-    Spec {
-        /// Its path.
-        field: &'static str,
-        /// Why.
-        detail: String,
-    },
+    /// Mistakes in the spec; never none.
+    #[error("{}", spec_text(.0))]
+    Spec(Vec<Problem>),
     /// Objects where the engine is not meant to have any.
     #[error("the engine has no objects there: {}", first(.objects))]
     OutOfBounds {
@@ -154,13 +144,41 @@ fn render_text(errors: &RenderErrors) -> String {
     lines.join("\n")
 }
 
+fn spec_text(problems: &[Problem]) -> String {
+    match problems {
+        [problem] => problem.to_string(),
+        problems => {
+            let lines = problems
+                .iter()
+                .map(|problem| format!("{}: {problem}", problem.code().id));
+            lines.collect::<Vec<_>>().join("\n")
+        }
+    }
+}
+
+/// Each hint once, however many mistakes it is about.
+fn hints(problems: &[Problem]) -> String {
+    let mut hints: Vec<String> = Vec::new();
+    for problem in problems {
+        let hint = problem.hint();
+        if !hints.contains(&hint) {
+            hints.push(hint);
+        }
+    }
+    hints.join("; ")
+}
+
 impl PipelineError {
-    /// The failures in it, each with its own code: a set of manifests may have many.
+    /// The failures in it, each with its own code: a set of manifests and a spec may have many.
     pub fn into_coded(self) -> Vec<Box<dyn Coded>> {
         match self {
             Self::Render(errors) => errors
                 .iter()
                 .map(|error| Box::new(error.clone()) as Box<dyn Coded>)
+                .collect(),
+            Self::Spec(problems) => problems
+                .into_iter()
+                .map(|problem| Box::new(problem) as Box<dyn Coded>)
                 .collect(),
             other => vec![Box::new(other)],
         }
@@ -178,8 +196,7 @@ impl PipelineError {
             | Self::Keyring { .. }
             | Self::Credentials { .. }
             | Self::Hosts { .. }
-            | Self::Destination { .. }
-            | Self::Spec { .. }
+            | Self::Spec(_)
             | Self::OutOfBounds { .. }
             | Self::Empty
             | Self::Automated { .. }
@@ -202,6 +219,12 @@ impl From<SourceError> for PipelineError {
     }
 }
 
+impl From<Vec<Problem>> for PipelineError {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::Spec(problems)
+    }
+}
+
 impl From<RenderErrors> for PipelineError {
     fn from(errors: RenderErrors) -> Self {
         Self::Render(errors)
@@ -221,8 +244,7 @@ impl Coded for PipelineError {
             Self::Keyring { .. } => &codes::KEYRING,
             Self::Credentials { .. } => &codes::CREDENTIALS,
             Self::Hosts { .. } => &codes::HOSTS,
-            Self::Destination { .. } => &codes::DESTINATION,
-            Self::Spec { .. } => &codes::SPEC,
+            Self::Spec(problems) => problems.first().map_or(&codes::SPEC, Coded::code),
             Self::OutOfBounds { .. } => &codes::OUT_OF_BOUNDS,
             Self::Empty => &codes::EMPTY,
             Self::Automated { .. } => &codes::AUTOMATED,
@@ -240,12 +262,11 @@ impl Coded for PipelineError {
             Self::Cluster(error) => error.hint(),
             Self::Observe(error) => error.hint(),
             Self::Apply(error) => error.hint(),
+            Self::Spec(problems) => hints(problems),
             Self::Keyring { .. }
             | Self::Credentials { .. }
             | Self::Hosts { .. }
             | Self::NoLongerTrusted { .. }
-            | Self::Destination { .. }
-            | Self::Spec { .. }
             | Self::OutOfBounds { .. }
             | Self::Empty
             | Self::Automated { .. }

@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::PipelineError;
 use crate::mirrors::Mirrors;
-use crate::pipeline::{Bounds, Pipeline, Reaching};
+use crate::pipeline::{Bounds, Defaults, Pipeline, Reaching};
 use crate::references::{self, References};
 use crate::task::Task;
 use claims::Claims;
@@ -238,7 +238,10 @@ async fn work(
         pipeline: Pipeline {
             references,
             bounds: options.bounds.clone(),
-            default_account: options.default_account.clone(),
+            defaults: Defaults {
+                account: options.default_account.clone(),
+                ..Defaults::default()
+            },
             reaching,
             ..Pipeline::new(mirrors, plugins.clone(), cluster.clone())
         },

@@ -2,23 +2,23 @@
 //!
 //! ```text
 //! trusted ─▶ manifests ─▶ live ─▶ prepare ─▶ (apply)
-//! source     render       observe  sync policies, compare,
-//! verify     settle                prune policies, plan
+//! source     render       observe  decide, with the plugins and
+//! verify     settle                the server to ask
 //! ```
 //!
 //! Every step can be called by itself; each takes what the one before it gave. Whatever blocks or computes runs on threads
 //! for that, so a runtime of one thread is enough.
 
 mod bounds;
-mod completed;
-mod decide;
 mod doubts;
 mod earlier;
 mod health;
+mod job;
 mod keyrings;
 mod live;
 mod memory;
 mod namespace;
+mod prepare;
 mod reach;
 mod recall;
 mod trust;
@@ -28,15 +28,12 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use sluice_cluster::{Cluster, Kind, Kinds};
-use sluice_model::application::{
-    ACCEPTED_HISTORY_ANNOTATION, ApplicationSpec, NamespaceMetadata, VerificationMode, VerificationState,
-};
+use sluice_model::application::NamespaceMetadata;
 use sluice_model::manifest::Manifest;
 use sluice_model::object::{GroupKind, Object, ObjectKey};
 use sluice_model::plan::ApplicationKey;
 use sluice_model::secret::mask;
 use sluice_model::tree::Revision;
-use sluice_model::{Application, applyset};
 use sluice_plugin_host::{PluginHost, SyncObject};
 use sluice_render::Scope;
 use sluice_source::{Fetched, SourceError, is_elsewhere};
@@ -50,13 +47,13 @@ use crate::references::References;
 use memory::Memory;
 
 pub use bounds::Bounds;
-pub(crate) use completed::marks;
-pub use decide::{Compared, Intent, Prepared};
 pub use health::HealthMemory;
+pub use job::{Defaults, Job, KeyringPlace, Problem, Retry, TrustStart};
 pub use keyrings::Grounds;
-pub(crate) use live::{BLOCKED, denied, may_be_one, wanted_by};
-pub use live::{Claimed, Live};
+pub use prepare::{Plugins, Prepared};
 pub use reach::{Reaching, SHARED_CERTIFICATES, SHARED_KNOWN_HOSTS, SHARED_REPOSITORIES};
+pub(crate) use sluice_decide::{BLOCKED, denied, marks, may_be_one, wanted_by};
+pub use sluice_decide::{Claimed, Compared, Intent, Live};
 pub use trust::{HeldBack, Starts, Trusted};
 
 /// The stages and what they need. Cheap to clone.
@@ -71,96 +68,15 @@ pub struct Pipeline {
     pub(crate) references: References,
     /// Where objects may be.
     pub bounds: Bounds,
-    /// The ServiceAccount of its namespace that an application acts as which names none; whoever runs this where missing.
-    pub default_account: Option<String>,
-    pub(crate) answers: Memory<doubts::Answers>,
+    /// What holds for an Application that does not say otherwise.
+    pub defaults: Defaults,
+    pub(crate) answers: Memory<sluice_decide::Answers>,
     /// For which revision and metadata the destination namespace was as it should be.
     pub(crate) namespaces: Memory<(Option<String>, Option<NamespaceMetadata>)>,
     pub(crate) complete: Memory<Arc<live::Complete>>,
     pub(crate) prepared: Memory<Arc<recall::Recalled>>,
     /// How repositories are reached where an Application says nothing else.
     pub reaching: Reaching,
-}
-
-/// What of an Application the stages need.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Job {
-    /// Which application.
-    pub key: ApplicationKey,
-    /// What it wants.
-    pub spec: ApplicationSpec,
-    /// What of its history was verified.
-    pub verified: VerificationState,
-    /// The commit that a person accepts although the history was rewritten.
-    pub accepted: Option<String>,
-    /// The commit that the cluster was last moved to.
-    pub synced: Option<String>,
-    /// Its Jobs that completed and may be gone since ([`sluice_model::application::ApplicationStatus::completed`]).
-    pub completed: Vec<String>,
-    /// What it says of its members ([`sluice_apply::Members`]): where to look for live objects.
-    pub recorded: sluice_apply::Members,
-}
-
-impl Job {
-    /// Reads an Application, from the cluster or from a file. `namespace` is where it is meant to be where it does not say.
-    pub fn of(application: &Application, namespace: &str) -> Self {
-        let annotations = application.metadata.annotations.clone().unwrap_or_default();
-        let record = serde_json::json!({"apiVersion": "sluice.dev/v1alpha1", "kind": "Application", "metadata": {"annotations": annotations}});
-        let recorded = Object::new(record)
-            .map(|object| sluice_apply::Members::recorded(&object))
-            .unwrap_or_default();
-        let status = application.status.as_ref();
-        Self {
-            key: ApplicationKey {
-                namespace: application
-                    .metadata
-                    .namespace
-                    .clone()
-                    .unwrap_or_else(|| namespace.to_owned()),
-                name: application.metadata.name.clone().unwrap_or_default(),
-            },
-            spec: application.spec.clone(),
-            synced: application
-                .status
-                .as_ref()
-                .map(|status| status.sync.revision.clone())
-                .filter(|revision| !revision.is_empty()),
-            verified: status
-                .and_then(|status| status.verification.clone())
-                .unwrap_or_default(),
-            completed: status.map(|status| status.completed.clone()).unwrap_or_default(),
-            accepted: annotations.get(ACCEPTED_HISTORY_ANNOTATION).cloned(),
-            recorded,
-        }
-    }
-
-    /// The id that its objects carry.
-    pub fn applyset(&self) -> String {
-        applyset::id(&self.key.namespace, &self.key.name)
-    }
-
-    /// Where namespaced objects without a namespace go.
-    pub fn destination(&self) -> &str {
-        self.spec
-            .destination
-            .namespace
-            .as_deref()
-            .unwrap_or(&self.key.namespace)
-    }
-
-    /// The revision that is wanted: the pinned one, or what the target revision means.
-    pub fn wanted(&self) -> &str {
-        let pinned = self.spec.pin.as_ref().map(|pin| pin.revision.as_str());
-        pinned.unwrap_or(&self.spec.source.target_revision)
-    }
-
-    /// How much of the history must be signed.
-    pub fn mode(&self) -> VerificationMode {
-        self.spec
-            .verification
-            .as_ref()
-            .map_or(VerificationMode::None, |verification| verification.mode)
-    }
 }
 
 /// A repository at a revision, not judged yet.
@@ -183,7 +99,7 @@ impl Pipeline {
             cluster,
             references,
             bounds: Bounds::default(),
-            default_account: None,
+            defaults: Defaults::default(),
             answers: Memory::default(),
             namespaces: Memory::default(),
             complete: Memory::default(),
@@ -201,20 +117,11 @@ impl Pipeline {
     }
 
     /// The cluster, as the account that an application's objects are read and written as.
-    ///
-    /// # Errors
-    /// [`PipelineError::Spec`] where what the spec names is no name.
-    pub fn cluster_of(&self, job: &Job) -> Result<Cluster, PipelineError> {
-        let named = job.spec.destination.service_account.as_ref();
-        let Some(account) = named.or(self.default_account.as_ref()) else {
-            return Ok(self.cluster.clone());
-        };
-        self.cluster
-            .acting_as(&job.key.namespace, account)
-            .map_err(|error| PipelineError::Spec {
-                field: "spec.destination.serviceAccount",
-                detail: error.to_string(),
-            })
+    pub fn cluster_of(&self, job: &Job) -> Cluster {
+        match &job.account {
+            Some(account) => self.cluster.acting_as(account),
+            None => self.cluster.clone(),
+        }
     }
 
     /// Fetches the repository, unless that was done since, and finds out what `revision` means; [`Job::wanted`] where missing.
@@ -224,13 +131,6 @@ impl Pipeline {
         revision: Option<&str>,
         since: Instant,
     ) -> Result<Found, PipelineError> {
-        if job.spec.destination.name != "in-cluster" {
-            return Err(PipelineError::Destination {
-                name: job.spec.destination.name.clone(),
-            });
-        }
-        // A name that is none is better said before the repository is asked.
-        self.cluster_of(job)?;
         let reach = self.reach(job).await?;
         let url = &job.spec.source.repo_url;
         let name = revision.unwrap_or_else(|| job.wanted());
@@ -302,7 +202,7 @@ impl Pipeline {
         let (plugins, job) = (self.plugins.clone(), job.clone());
         blocking(move || {
             let asked: Vec<SyncObject> = unknown.iter().map(|object| mask(object).into()).collect();
-            let context = decide::sync_context(&job, jiff::Timestamp::now());
+            let context = prepare::sync_context(&job, jiff::Timestamp::now());
             let answer = plugins.sync(&job.spec.policies.sync, &asked, &context);
             let decided = unknown.iter().zip(answer.value);
             decided

@@ -253,7 +253,8 @@ impl Task {
         let pipeline = &self.shared.pipeline;
         let misses = || {
             let application = self.home.application.borrow().clone();
-            application.is_some_and(|application| pipeline.misses_kinds(&self.assessor.job(&application)))
+            let job = application.and_then(|application| self.assessor.job(&application).ok());
+            job.is_some_and(|job| pipeline.misses_kinds(&job))
         };
         if always || misses() {
             // A failure shows where a kind is needed.

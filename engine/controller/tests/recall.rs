@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use sluice_cluster::Cluster;
 use sluice_controller::mirrors::Mirrors;
-use sluice_controller::pipeline::{Intent, Job, Live, Pipeline, Prepared};
+use sluice_controller::pipeline::{Defaults, Intent, Job, Live, Pipeline, Prepared};
 use sluice_model::manifest::{Manifest, Origin};
 use sluice_model::{Application, Object, applyset};
 use sluice_plugin_host::PluginHost;
@@ -34,7 +34,7 @@ impl Stage {
         .unwrap();
         Self {
             pipeline: Pipeline::new(mirrors, PluginHost::standard(), cluster),
-            job: Job::of(&application, "n"),
+            job: Job::resolve(&application, &Defaults::default()).unwrap(),
             manifests: vec![manifest("wanted", 1)],
             live: live("1"),
             _cache: cache,

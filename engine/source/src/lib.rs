@@ -31,6 +31,6 @@ mod watch;
 pub use access::{Access, Cancel, Credentials, KnownHosts, Limits, Secret};
 pub use address::is_below;
 pub use error::{SourceError, codes};
-pub use repositories::{Fetched, Repositories, is_elsewhere};
+pub use repositories::{Fetched, Repositories, can_be_revision, is_elsewhere};
 pub use repository::Repository;
 pub use tree::TreeLimits;

@@ -17,6 +17,11 @@ pub struct Repositories {
     cache: PathBuf,
 }
 
+/// Whether a name can be that of a branch, a tag or another reference, or a commit's id. That there is such a one is not said.
+pub fn can_be_revision(name: &str) -> bool {
+    gix::validate::reference::name_partial(name.into()).is_ok()
+}
+
 /// Whether a name may lead to what neither branches nor tags lead to, so that it is worth asking the remote for it.
 pub fn is_elsewhere(name: &str) -> bool {
     let is_reference = name.starts_with("refs/")

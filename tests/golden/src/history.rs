@@ -5,13 +5,12 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::Value;
-use sluice_compare::{compare_taking_over, prepare};
-use sluice_model::application::{Directory, FIELD_MANAGER, Source};
+use serde_json::{Value, json};
+use sluice_controller::pipeline::{Defaults, Job};
+use sluice_decide::{Claimed, Decided, Intent, Live};
+use sluice_model::application::FIELD_MANAGER;
 use sluice_model::applyset;
-use sluice_model::decision::{Occasion, Strategy};
-use sluice_model::difference::Difference;
-use sluice_model::manager::predecessors;
+use sluice_model::decision::{Occasion, Phase, Strategy};
 use sluice_model::manifest::Manifest;
 use sluice_model::object::{Object, ObjectKey};
 use sluice_model::plan::{Action, ApplicationKey, Plan, Step as PlanStep};
@@ -19,14 +18,13 @@ use sluice_model::secret;
 use sluice_model::selection::Selector;
 use sluice_model::tree::{Revision, Tree};
 use sluice_model::trust::{Evidence, Verified};
-use sluice_plan::{
-    DesiredObject, DestinationNamespace, Hooks, Options, PlanInput, PruneCandidate, lint, plan,
-};
+use sluice_plan::{DestinationNamespace, Hooks, lint, plan};
 use sluice_render::{Scope, render, settle};
 
-use crate::policies::Policies;
+use crate::policies::{Asked, Policies};
 use crate::server::Server;
 use crate::shown::{indented, noted, shown};
+use crate::trial;
 
 /// One story.
 #[derive(Debug, Deserialize)]
@@ -108,6 +106,10 @@ pub struct Settings {
     pub released: Vec<String>,
     /// Which policies answer.
     pub policies: Policies,
+    /// `spec.ignoreDifferences`.
+    pub ignore_differences: Vec<Value>,
+    /// `spec.syncPolicy.syncOptions`.
+    pub sync_options: Vec<String>,
 }
 
 /// A change to a live object.
@@ -118,6 +120,9 @@ pub struct Edit {
     pub object: String,
     /// The field manager.
     pub by: String,
+    /// The subresource that it writes through.
+    #[serde(default)]
+    pub subresource: Option<String>,
     /// Values by pointer; null removes.
     pub set: BTreeMap<String, Value>,
 }
@@ -138,6 +143,10 @@ pub struct World {
     files: BTreeMap<String, Arc<[u8]>>,
     revision: u32,
     shown: Option<String>,
+    /// The revision that the cluster was last moved to.
+    synced: Option<String>,
+    /// What the status remembers of Jobs that completed.
+    completed: Vec<String>,
 }
 
 /// Runs a history and returns what happened as text.
@@ -181,8 +190,9 @@ impl World {
                 edit.set
                     .iter()
                     .for_each(|(pointer, new)| set(&mut value, pointer, new));
+                let object = Object::new(value).expect("still an object");
                 self.server
-                    .write(&Object::new(value).expect("still an object"), &edit.by);
+                    .write_through(&object, &edit.by, edit.subresource.as_deref());
                 let fields: Vec<&str> = edit.set.keys().map(String::as_str).collect();
                 format!("## {} edits {}: {}\n", edit.by, edit.object, fields.join(", "))
             }
@@ -231,13 +241,14 @@ impl World {
     }
 
     fn sync(&mut self, occasion: Occasion, settings: &Settings, execute: bool) -> String {
-        let (input, manifests) = match self.input(occasion, settings) {
-            Ok(found) => found,
+        let decided = match self.decide(occasion, settings) {
+            Ok(decided) => decided,
             Err(errors) => return format!("refused:\n{}\n", indented(&errors)),
         };
-        let made = plan(input.clone());
-        check(&made, &input);
-        let mut text = shown(&made);
+        check(&decided);
+        self.completed = sluice_decide::marks(&decided.objects);
+        let made = &decided.plan;
+        let mut text = shown(made);
         if !execute {
             self.shown = Some(made.digest());
             return text;
@@ -253,12 +264,14 @@ impl World {
                 "approved was another plan\n"
             });
         }
-        let failures = self.execute(&made, &manifests, approved);
+        let failures = self.execute(made, &decided.manifests(), approved);
         for failure in &failures {
             let _infallible = writeln!(text, "failed: {failure}");
         }
-        let (input, _) = self.input(occasion, settings).expect("it rendered before");
-        let again = plan(input);
+        if failures.is_empty() && occasion == Occasion::Sync && settings.only.is_empty() {
+            self.synced = Some(made.revision.clone());
+        }
+        let again = self.decide(occasion, settings).expect("it rendered before").plan;
         self.shown = Some(again.digest());
         if failures.is_empty() && !settings.hooks_always {
             assert!(
@@ -270,113 +283,139 @@ impl World {
         text
     }
 
-    /// What a plan is made of, as the controller puts it together.
+    /// What is decided, as the controller decides it.
     ///
     /// # Errors
     /// What render refuses, as text.
-    pub fn input(
-        &self,
-        occasion: Occasion,
-        settings: &Settings,
-    ) -> Result<(PlanInput, BTreeMap<ObjectKey, Object>), String> {
-        let key = application();
-        let set = applyset::id(&key.namespace, &key.name);
-        let manifests = self.manifests()?;
-        let mut sent = BTreeMap::new();
-        let desired: Vec<DesiredObject> = manifests
-            .into_iter()
-            .map(|Manifest { object, origin }| {
-                let decision = settings.policies.sync(&object);
-                let live = self.server.get(&object.key());
-                let object = prepare(&object, live.as_ref(), &decision.ignore_fields);
-                sent.insert(object.key(), object.clone());
-                let adopted = live.as_ref().filter(|_| decision.strategy.applies());
-                let names = decision.take_over.as_deref();
-                let earlier = adopted.map(|live| predecessors(live, names)).unwrap_or_default();
-                let comparison =
-                    compare_taking_over(&object, live.as_ref(), &decision.ignore_fields, &earlier);
-                DesiredObject {
-                    released: settings.released.contains(&object.reference().to_string()),
-                    manifest: Manifest { object, origin },
-                    live,
-                    difference: comparison.difference,
-                    decision,
-                    predecessors: earlier,
-                    record: Default::default(),
-                    recreate: false,
-                }
-            })
-            .collect();
-        let candidates = self
-            .server
-            .objects()
-            .filter(|live| applyset::owner(live) == Some(set.as_str()))
-            .map(|live| {
-                // Where the application goes, Git still has what it protects.
-                let written = (occasion == Occasion::ApplicationDeleted)
-                    .then(|| sent.get(&live.key()))
-                    .flatten();
-                let verdicts = [Some(&live), written].into_iter().flatten();
-                let name = live.reference().to_string();
-                PruneCandidate {
-                    prune: verdicts
-                        .map(|object| settings.policies.prune(object))
-                        .max_by(|a, b| a.verdict.cmp(&b.verdict))
-                        .expect("the live object has one"),
-                    sync: Policies::Standard.sync(&live),
-                    claimed: settings
-                        .claimed
-                        .contains(&name)
-                        .then(|| "Application shop/other wants it too".to_owned()),
-                    live,
-                }
-            })
-            .collect();
-        let desired_namespace =
-            serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
-        let desired_namespace = Object::new(desired_namespace).expect("an object");
-        let destination = DestinationNamespace {
-            live: self.server.get(&desired_namespace.key()),
-            desired: desired_namespace,
-            difference: Difference::Missing,
-        };
+    pub fn decide(&self, occasion: Occasion, settings: &Settings) -> Result<Decided, String> {
+        let job = self.job(settings);
+        let (subject, mut policies) = (job.subject(), Asked::of(&job, settings.policies));
+        let written = self.manifests(&job)?;
         let hooks = match (settings.hooks_always, settings.hooks_never) {
             (true, _) => Hooks::Always,
             (_, true) => Hooks::Never,
             (false, false) => Hooks::WithChanges,
         };
-        let input = PlanInput {
-            application: key,
-            revision: if occasion == Occasion::Sync {
-                self.revision()
-            } else {
-                String::new()
-            },
-            destination_namespace: "shop".to_owned(),
-            policies: vec![
-                "sync-standard@sha256:00".to_owned(),
-                "prune-standard@sha256:00".to_owned(),
-            ],
-            occasion,
-            desired,
-            candidates,
-            namespace: Some(destination)
-                .filter(|destination| settings.create_namespace && destination.live.is_none()),
-            selection: settings.only.clone(),
-            options: Options {
-                prune: !settings.no_prune,
-                allow_empty: settings.allow_empty,
-                hooks,
-            },
+        let (intent, manifests) = match occasion {
+            Occasion::Sync => {
+                let whole = Intent {
+                    prune: !settings.no_prune,
+                    hooks,
+                    selection: settings.only.clone(),
+                    ..Intent::whole(&self.revision())
+                };
+                (whole, written)
+            }
+            // What Git has beside the hooks for that goes too, and only protects.
+            Occasion::ApplicationDeleted => {
+                let farewell = Intent::farewell(&written);
+                let judged =
+                    sluice_decide::compare(&subject, &Live::default(), written.clone(), &mut policies);
+                let ends = |phase: &Phase| matches!(phase, Phase::PreDelete | Phase::PostDelete);
+                let hooks = written
+                    .into_iter()
+                    .zip(judged)
+                    .filter(|(_, object)| object.decision.hook && object.decision.phases.iter().any(ends));
+                (farewell, hooks.map(|(manifest, _)| manifest).collect())
+            }
         };
-        Ok((input, sent))
+        let live = self.live(&job, settings, &manifests);
+        let mut objects = sluice_decide::compare(&subject, &live, manifests, &mut policies);
+        let synced = job.synced.as_ref() == Some(&intent.revision);
+        trial::settle(&self.server, &job.applyset(), synced, &mut objects);
+        let namespace = self.namespace(&job);
+        Ok(sluice_decide::decide(
+            &subject,
+            &intent,
+            &live,
+            objects,
+            namespace,
+            &mut policies,
+        ))
+    }
+
+    /// The application, as its resource says it.
+    fn job(&self, settings: &Settings) -> Job {
+        let key = application();
+        let mut options = settings.sync_options.clone();
+        if settings.create_namespace {
+            options.push("CreateNamespace=true".to_owned());
+        }
+        let named =
+            |names: &[&str]| -> Vec<Value> { names.iter().map(|name| json!({"plugin": name})).collect() };
+        let (sync, prune) = match settings.policies {
+            Policies::Standard | Policies::Careless => (named(&[]), named(&[])),
+            Policies::Unlimited => (
+                named(&[]),
+                named(&["prune-standard", "prune-argocd", "prune-flux"]),
+            ),
+            Policies::Failing => (named(&["no-such-plugin"]), named(&["no-such-plugin"])),
+        };
+        let application = json!({
+            "apiVersion": "sluice.dev/v1alpha1",
+            "kind": "Application",
+            "metadata": {"name": key.name, "namespace": key.namespace},
+            "spec": {
+                "source": {"repoURL": "file:///shop", "targetRevision": "main", "directory": {"recurse": true}},
+                "destination": {"namespace": "shop"},
+                "syncPolicy": {"automated": {"allowEmpty": settings.allow_empty}, "syncOptions": options},
+                "policies": {"sync": sync, "prune": prune},
+                "ignoreDifferences": settings.ignore_differences,
+            },
+            "status": {"sync": {"revision": self.synced.as_deref().unwrap_or_default()}, "completed": self.completed},
+        });
+        let application = serde_json::from_value(application).expect("an Application");
+        Job::resolve(&application, &Defaults::default()).expect("its spec has no mistakes")
+    }
+
+    /// What the cluster has of it, and what other applications want of that.
+    fn live(&self, job: &Job, settings: &Settings, manifests: &[Manifest]) -> Live {
+        let set = job.applyset();
+        let (members, others): (Vec<Object>, Vec<Object>) = self
+            .server
+            .objects()
+            .partition(|live| applyset::owner(live) == Some(set.as_str()));
+        let wanted: BTreeSet<ObjectKey> = manifests.iter().map(|manifest| manifest.object.key()).collect();
+        let others = others.into_iter().map(|live| (live.key(), live));
+        let mut live = Live::of_members(members, manifests);
+        live.others = others.filter(|(key, _)| wanted.contains(key)).collect();
+        live.without_aliases(manifests);
+        let named = |names: &[String]| -> Vec<ObjectKey> {
+            let all = live.members.values().chain(live.others.values());
+            all.filter(|object| names.contains(&object.reference().to_string()))
+                .map(Object::key)
+                .collect()
+        };
+        let other = ApplicationKey {
+            name: "other".to_owned(),
+            ..application()
+        };
+        live.claims = Claimed {
+            members: named(&settings.claimed)
+                .into_iter()
+                .map(|key| (key, sluice_decide::wanted_by(&other)))
+                .collect(),
+            released: named(&settings.released).into_iter().collect(),
+            unsettled: None,
+        };
+        live
+    }
+
+    /// The destination namespace, where it is missing and the application sees to it.
+    fn namespace(&self, job: &Job) -> Option<DestinationNamespace> {
+        let metadata = job.spec.sync_policy.managed_namespace_metadata.as_ref();
+        let desired =
+            sluice_decide::namespace_manifest(job.destination(), metadata).expect("a Namespace is an object");
+        let live = self.server.get(&desired.key());
+        (job.creates_namespace && live.is_none())
+            .then(|| sluice_decide::destination_namespace(desired, live, metadata))
     }
 
     #[expect(
         clippy::disallowed_methods,
         reason = "a history stands in for the verify stage"
     )]
-    fn manifests(&self) -> Result<Vec<Manifest>, String> {
+    fn manifests(&self, job: &Job) -> Result<Vec<Manifest>, String> {
         let revision = Revision {
             requested: "main".to_owned(),
             commit: self.revision(),
@@ -391,24 +430,12 @@ impl World {
             submodules: Vec::new(),
             linked_folders: Vec::new(),
         };
-        let source = Source {
-            repo_url: "file:///shop".to_owned(),
-            target_revision: "main".to_owned(),
-            path: String::new(),
-            directory: Directory {
-                recurse: true,
-                ..Directory::default()
-            },
-            credentials: None,
-            known_hosts: None,
-            tls_certificates: None,
-        };
-        let rendered = render(&Verified::attest(tree, Evidence::NotRequired), &source)
+        let rendered = render(&Verified::attest(tree, Evidence::NotRequired), &job.spec.source)
             .map_err(|errors| errors.to_string())?;
         settle(
             rendered,
             &|object: &Object| self.scope(object.group(), object.version(), object.kind()),
-            "shop",
+            job.destination(),
         )
         .map_err(|errors| errors.to_string())
     }
@@ -506,7 +533,9 @@ impl World {
                     | Strategy::Merge
                     | Strategy::CreateOnly
                     | Strategy::LeaveAlone => {
-                        self.server.apply(&manifest, FIELD_MANAGER, *force)?;
+                        self.server
+                            .apply(&manifest, FIELD_MANAGER, *force)
+                            .map_err(|refused| refused.to_string())?;
                     }
                 }
                 Ok(())
@@ -516,10 +545,11 @@ impl World {
 }
 
 /// Every plan of every history is sound, and the same for its input in another order.
-fn check(made: &Plan, input: &PlanInput) {
-    let wrong = lint::check_against(made, input);
+fn check(decided: &Decided) {
+    let (made, input) = (&decided.plan, decided.input());
+    let wrong = lint::check_against(made, &input);
     assert!(wrong.is_empty(), "{wrong:#?}\n{}", shown(made));
-    let mut turned = input.clone();
+    let mut turned = input;
     turned.desired.reverse();
     turned.candidates.reverse();
     turned.policies.reverse();

@@ -19,8 +19,29 @@ pub struct Server {
 #[derive(Debug, Clone)]
 struct Stored {
     value: Value,
-    /// By manager and operation: the ways to the fields it owns.
-    managers: BTreeMap<(String, &'static str), Fields>,
+    /// The ways to the fields that each owns.
+    managers: BTreeMap<Owner, Fields>,
+}
+
+/// A manager, its operation, and the subresource that it wrote through.
+type Owner = (String, &'static str, Option<String>);
+
+/// Why a manifest is not applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// Other managers own these fields with another value.
+    Conflict(String),
+    /// This field cannot be changed.
+    Immutable(String),
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Conflict(fields) => write!(formatter, "conflict: {fields}"),
+            Self::Immutable(field) => write!(formatter, "{field} is immutable"),
+        }
+    }
 }
 
 /// The leaves that a manager owns, each as the keys of `fieldsV1` that lead to it.
@@ -40,11 +61,11 @@ impl Server {
     /// Server-side apply.
     ///
     /// # Errors
-    /// The fields that other managers own with another value, unless `force`.
-    pub fn apply(&mut self, manifest: &Object, manager: &str, force: bool) -> Result<(), String> {
+    /// The fields that other managers own with another value, unless `force`; a field that cannot be changed.
+    pub fn apply(&mut self, manifest: &Object, manager: &str, force: bool) -> Result<(), Refused> {
         let key = manifest.key();
         let wanted = leaves(manifest.value());
-        let id = (manager.to_owned(), "Apply");
+        let id = (manager.to_owned(), "Apply", None);
         let version = self.next();
         let stored = match self.objects.get_mut(&key) {
             None => {
@@ -56,6 +77,11 @@ impl Server {
                 })
             }
             Some(stored) => {
+                let selector = |value: &Value| value.pointer("/spec/selector").cloned();
+                let wants = selector(manifest.value());
+                if manifest.kind() == "Deployment" && wants.is_some() && wants != selector(&stored.value) {
+                    return Err(Refused::Immutable("spec.selector".to_owned()));
+                }
                 let conflicts: Vec<&Vec<String>> = wanted
                     .iter()
                     .filter(|way| find(&stored.value, way) != find(manifest.value(), way))
@@ -67,14 +93,8 @@ impl Server {
                     })
                     .collect();
                 if !force && !conflicts.is_empty() {
-                    return Err(format!(
-                        "conflict: {}",
-                        conflicts
-                            .iter()
-                            .map(|way| way.join("/"))
-                            .collect::<Vec<_>>()
-                            .join(", ")
-                    ));
+                    let fields: Vec<String> = conflicts.iter().map(|way| way.join("/")).collect();
+                    return Err(Refused::Conflict(fields.join(", ")));
                 }
                 for (_, fields) in stored.managers.iter_mut().filter(|(other, _)| **other != id) {
                     fields.retain(|way| !conflicts.contains(&way));
@@ -107,6 +127,11 @@ impl Server {
 
     /// Writes an object as a whole, as `kubectl create` and `kubectl edit` do: what changes belongs to the writer.
     pub fn write(&mut self, object: &Object, manager: &str) {
+        self.write_through(object, manager, None);
+    }
+
+    /// As [`Server::write`], through a subresource of the object.
+    pub fn write_through(&mut self, object: &Object, manager: &str, subresource: Option<&str>) {
         let key = object.key();
         let version = self.next();
         let before = self
@@ -139,7 +164,7 @@ impl Server {
         }
         stored
             .managers
-            .entry((manager.to_owned(), "Update"))
+            .entry((manager.to_owned(), "Update", subresource.map(str::to_owned)))
             .or_default()
             .extend(changed);
         stored.settle(version);
@@ -155,8 +180,9 @@ impl Server {
                 Operation::Apply => "Apply",
                 Operation::Update => "Update",
             };
-            let fields = stored.managers.remove(&(manager.name.clone(), operation));
-            let ours = (FIELD_MANAGER.to_owned(), "Apply");
+            let owner = (manager.name.clone(), operation, manager.subresource.clone());
+            let fields = stored.managers.remove(&owner);
+            let ours = (FIELD_MANAGER.to_owned(), "Apply", None);
             stored
                 .managers
                 .entry(ours)
@@ -196,8 +222,12 @@ impl Stored {
             .managers
             .iter()
             .filter(|(_, fields)| !fields.is_empty())
-            .map(|((manager, operation), fields)| {
-                json!({"manager": manager, "operation": operation, "apiVersion": value["apiVersion"], "fieldsType": "FieldsV1", "fieldsV1": tree(fields)})
+            .map(|((manager, operation, subresource), fields)| {
+                let mut entry = json!({"manager": manager, "operation": operation, "apiVersion": value["apiVersion"], "fieldsType": "FieldsV1", "fieldsV1": tree(fields)});
+                if let Some(subresource) = subresource {
+                    entry["subresource"] = subresource.as_str().into();
+                }
+                entry
             })
             .collect();
         value["metadata"]["managedFields"] = entries.into();

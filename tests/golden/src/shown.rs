@@ -21,6 +21,9 @@ pub(crate) fn noted(settings: &Settings) -> String {
         (!settings.only.is_empty(), "some objects only"),
         (!settings.claimed.is_empty(), "another application wants some"),
         (!settings.released.is_empty(), "another application lets some go"),
+        (!settings.ignore_differences.is_empty(), "ignoring differences"),
+        (!settings.sync_options.is_empty(), "with options"),
+        (settings.policies == Policies::Unlimited, "without limits"),
         (settings.policies == Policies::Failing, "plugins failing"),
         (settings.policies == Policies::Careless, "careless plugins"),
     ];

@@ -28,7 +28,7 @@ const ANNOTATIONS: &[&str] = &[
     "sluice.dev/hook: \"Sync,PostSync\"",
     "sluice.dev/sync-strategy: create-only",
     "sluice.dev/sync-strategy: replace",
-    "sluice.dev/ignored: \"true\"",
+    "helm.sh/hook: test",
     "sluice.dev/ignore-fields: /data/key",
 ];
 
@@ -94,11 +94,14 @@ fn change(world: &mut World, from: &BTreeMap<String, String>, to: &BTreeMap<Stri
 }
 
 fn synced(world: &mut World, settings: &Settings) {
-    let (input, manifests) = world.input(Occasion::Sync, settings).expect("it renders");
-    let made = plan(input.clone());
-    assert_eq!(lint::check_against(&made, &input), Vec::<String>::new());
+    let decided = world.decide(Occasion::Sync, settings).expect("it renders");
+    let made = &decided.plan;
+    assert_eq!(lint::check_against(made, &decided.input()), Vec::<String>::new());
     if made.blocked.is_empty() {
-        assert_eq!(world.execute(&made, &manifests, false), Vec::<String>::new());
+        assert_eq!(
+            world.execute(made, &decided.manifests(), false),
+            Vec::<String>::new()
+        );
     }
 }
 
@@ -107,11 +110,13 @@ proptest! {
 
     #[test]
     fn the_second_sync_is_empty(first in revision(), second in revision()) {
-        let (mut world, settings) = (World::default(), Settings::default());
+        // A limit by share holds less once the application owns more: what waited for that may go with the second sync.
+        let settings = Settings { policies: Policies::Unlimited, ..Settings::default() };
+        let mut world = World::default();
         for (from, to) in [(&BTreeMap::new(), &first), (&first, &second)] {
             change(&mut world, from, to);
             synced(&mut world, &settings);
-            let again = plan(world.input(Occasion::Sync, &settings).expect("it renders").0);
+            let again = world.decide(Occasion::Sync, &settings).expect("it renders").plan;
             prop_assert!(again.steps.is_empty(), "{}", sluice_golden::shown::shown(&again));
         }
     }
@@ -122,7 +127,7 @@ proptest! {
         change(&mut world, &BTreeMap::new(), &first);
         synced(&mut world, &settings);
         change(&mut world, &first, &second);
-        let (input, _) = world.input(Occasion::Sync, &settings).expect("it renders");
+        let input = world.decide(Occasion::Sync, &settings).expect("it renders").input();
         let mut other = input.clone();
         let turn = |length: usize| if length == 0 { 0 } else { usize::try_from(seed % length as u64).unwrap_or(0) };
         let (desired, candidates) = (turn(other.desired.len()), turn(other.candidates.len()));
@@ -139,11 +144,12 @@ proptest! {
         synced(&mut world, &careless);
         let before = owned(&world.server);
         change(&mut world, &first, &second);
-        let (input, _) = world.input(Occasion::Sync, &careless).expect("it renders");
+        let decided = world.decide(Occasion::Sync, &careless).expect("it renders");
+        let input = decided.input();
         let in_git: BTreeSet<String> =
             input.desired.iter().map(|desired| desired.manifest.object.reference().to_string()).collect();
         let has_parts = input.desired.iter().any(|desired| !desired.decision.hook && !desired.decision.ignored);
-        let made = plan(input);
+        let made = decided.plan;
         let deleted: BTreeSet<String> = made
             .steps
             .iter()
@@ -161,7 +167,7 @@ proptest! {
         synced(&mut world, &settings);
         change(&mut world, &first, &second);
         let failing = Settings { policies: Policies::Failing, ..Settings::default() };
-        let made = plan(world.input(Occasion::Sync, &failing).expect("it renders").0);
+        let made = world.decide(Occasion::Sync, &failing).expect("it renders").plan;
         prop_assert!(made.held.is_empty());
         let deletions = made.steps.iter().filter(|step| matches!(step.action, Action::Delete { .. })).count();
         prop_assert_eq!(deletions, 0);
@@ -173,7 +179,7 @@ proptest! {
         change(&mut world, &BTreeMap::new(), &first);
         synced(&mut world, &settings);
         change(&mut world, &first, &second);
-        let made = plan(world.input(Occasion::Sync, &settings).expect("it renders").0);
+        let made = world.decide(Occasion::Sync, &settings).expect("it renders").plan;
         for step in made.steps.iter().filter(|step| step.object.kind == "Secret") {
             if let Action::Apply { manifest, .. } = &step.action {
                 prop_assert_eq!(&manifest["data"]["key"], "••••••••");

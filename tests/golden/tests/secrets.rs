@@ -12,7 +12,6 @@ use sluice_model::Object;
 use sluice_model::decision::Occasion;
 use sluice_model::difference::Difference;
 use sluice_model::secret::{Redactor, mask, mistakes};
-use sluice_plan::plan;
 
 fn leaf() -> impl Strategy<Value = Value> {
     prop_oneof![
@@ -129,12 +128,16 @@ fn faces(desired: &Object, live: &Object) -> Vec<(&'static str, String)> {
     for secret in [live, desired] {
         let file = BTreeMap::from([("s.yaml".to_owned(), Some(secret.value().to_string()))]);
         world.commit(&file);
-        match world.input(Occasion::Sync, &Settings::default()) {
-            Ok((input, manifests)) => {
-                let made = plan(input);
+        match world.decide(Occasion::Sync, &Settings::default()) {
+            Ok(decided) => {
+                let made = &decided.plan;
                 faces.push(("plan", made.to_json()));
-                faces.push(("text of a plan", shown(&made)));
-                faces.push(("refusals", world.execute(&made, &manifests, false).join("\n")));
+                faces.push(("text of a plan", shown(made)));
+                faces.push(("what was decided", format!("{decided:?}")));
+                faces.push((
+                    "refusals",
+                    world.execute(made, &decided.manifests(), false).join("\n"),
+                ));
             }
             Err(error) => faces.push(("refusal by render", format!("{error:?}"))),
         }

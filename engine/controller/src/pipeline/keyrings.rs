@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use sluice_model::application::{KeyringRef, RuleSet, Verification};
+use sluice_model::application::RuleSet;
 use sluice_verify::{Keyring, Policy, Rules};
 
 use crate::error::PipelineError;
 use crate::pipeline::reach::{Values, values};
-use crate::pipeline::{Found, Job, Pipeline, blocking};
+use crate::pipeline::{Found, Job, KeyringPlace, Pipeline, blocking};
 use crate::references::Named;
 
 /// What messages call the rules of the Application itself.
@@ -35,7 +35,7 @@ impl Pipeline {
         let Some(verification) = &job.spec.verification else {
             return Ok(Grounds::default());
         };
-        let keyring = self.keyring(job, verification).await?;
+        let keyring = self.keyring(job).await?;
         let mut shared = Vec::new();
         for reference in &verification.rules_from {
             let name = &reference.config_map.name;
@@ -66,41 +66,22 @@ impl Pipeline {
         })
     }
 
-    async fn keyring(&self, job: &Job, verification: &Verification) -> Result<Keyring, PipelineError> {
+    async fn keyring(&self, job: &Job) -> Result<Keyring, PipelineError> {
         let mut keyring = Keyring::default();
-        for reference in &verification.keyrings {
-            let named = match reference {
-                KeyringRef {
-                    config_map: Some(map),
-                    secret: None,
-                    file: None,
-                } => (Named::ConfigMap, &map.name),
-                KeyringRef {
-                    config_map: None,
-                    secret: Some(secret),
-                    file: None,
-                } => (Named::Secret, &secret.name),
-                KeyringRef {
-                    config_map: None,
-                    secret: None,
-                    file: Some(file),
-                } => {
-                    let path = std::path::PathBuf::from(file);
-                    let read = blocking(move || Keyring::from_path(&path)).await?;
+        for place in &job.keyrings {
+            let (kind, name) = match place {
+                KeyringPlace::ConfigMap(name) => (Named::ConfigMap, name),
+                KeyringPlace::Secret(name) => (Named::Secret, name),
+                KeyringPlace::File(path) => {
+                    let file = path.clone();
+                    let read = blocking(move || Keyring::from_path(&file)).await?;
                     keyring.extend(read.map_err(|error| PipelineError::Keyring {
-                        what: file.clone(),
+                        what: path.display().to_string(),
                         detail: sluice_model::error::one_line(&error),
                     })?);
                     continue;
                 }
-                KeyringRef { .. } => {
-                    return Err(PipelineError::Spec {
-                        field: "spec.verification.keyrings",
-                        detail: "each entry has one of `configMap`, `secret` and `file`".to_owned(),
-                    });
-                }
             };
-            let (kind, name) = named;
             for (key, bytes) in self.read(job, kind, name).await? {
                 let what = format!("{kind} {}/{name}: {key}", job.key.namespace);
                 keyring.extend(Keyring::from_bytes(&what, &bytes));

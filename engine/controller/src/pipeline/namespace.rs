@@ -1,16 +1,12 @@
-//! The destination namespace: whether it is there, and whether its labels and annotations are as the Application says.
+//! When the destination namespace is looked at.
 
-use serde_json::{Map, Value, json};
+use sluice_decide::{destination_namespace, namespace_manifest};
 use sluice_model::difference::Difference;
 use sluice_model::manifest::Manifest;
-use sluice_model::object::Object;
 use sluice_plan::DestinationNamespace;
 
 use crate::error::PipelineError;
 use crate::pipeline::{Intent, Job, Live, Pipeline};
-
-/// The option that makes the namespace the application's business.
-const CREATE: &str = "CreateNamespace=true";
 
 impl Pipeline {
     /// The destination namespace, where the application is to see to it. Asks only where something of the application is
@@ -28,7 +24,7 @@ impl Pipeline {
                 && manifest.object.group().is_empty()
                 && manifest.object.name() == name
         });
-        if written || !policy.sync_options.iter().any(|option| option == CREATE) {
+        if written || !job.creates_namespace {
             return Ok(None);
         }
         let metadata = policy.managed_namespace_metadata.as_ref();
@@ -42,31 +38,13 @@ impl Pipeline {
         if !missing && (metadata.is_none() || (settled && job.synced.as_deref() == Some(&intent.revision))) {
             return Ok(None);
         }
-        let mut about = Map::new();
-        about.insert("name".to_owned(), name.into());
-        if let Some(metadata) = metadata {
-            for (field, values) in [
-                ("labels", &metadata.labels),
-                ("annotations", &metadata.annotations),
-            ] {
-                if !values.is_empty() {
-                    about.insert(field.to_owned(), json!(values));
-                }
-            }
-        }
-        let desired = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": Value::Object(about)});
-        let desired = Object::new(desired).map_err(PipelineError::internal)?;
+        let desired = namespace_manifest(name, metadata).map_err(PipelineError::internal)?;
         let reference = desired.reference();
-        let cluster = self.cluster_of(job)?;
+        let cluster = self.cluster_of(job);
         let kind = cluster.kind_of(&reference).await?;
         let live = cluster.get(&kind, &reference).await?.map(sluice_observe::lean);
-        let difference = match metadata {
-            Some(_) => sluice_compare::compare(&desired, live.as_ref(), &[]),
-            // It only has to be there.
-            None if live.is_some() => Difference::Same,
-            None => Difference::Missing,
-        };
-        let is_settled = match &difference {
+        let namespace = destination_namespace(desired, live, metadata);
+        let is_settled = match &namespace.difference {
             Difference::Same => true,
             Difference::Unowned(changes) => changes.is_empty(),
             Difference::Changed(_) | Difference::Missing => false,
@@ -74,10 +52,6 @@ impl Pipeline {
         if is_settled {
             self.namespaces.put(&job.key, known);
         }
-        Ok(Some(DestinationNamespace {
-            desired,
-            live,
-            difference,
-        }))
+        Ok(Some(namespace))
     }
 }

@@ -10,14 +10,14 @@
 
 use std::sync::Arc;
 
-use sluice_model::application::{OnUnverified, StartOfTrust, VerificationMode, VerificationState};
+use sluice_model::application::{OnUnverified, VerificationMode, VerificationState};
 use sluice_model::tree::{Revision, Tree};
 use sluice_model::trust::{Evidence, SignatureReport, Signer, Verified};
 use sluice_source::{Fetched, SourceError, TreeLimits};
 use sluice_verify::{Findings, Ledger, Request, Verifier, VerifyError};
 
 use crate::error::PipelineError;
-use crate::pipeline::{Found, Grounds, Job, Pipeline, blocking};
+use crate::pipeline::{Found, Grounds, Job, Pipeline, TrustStart, blocking};
 
 /// More new commits than this are not verified in one go: a person should look at what happened.
 pub(super) const HISTORY_LIMIT: usize = 100_000;
@@ -325,42 +325,18 @@ impl Case<'_> {
 
     /// The start of trust that the spec has.
     fn declared_start(&self) -> Result<Option<String>, PipelineError> {
-        let verification = self.job.spec.verification.as_ref();
-        let Some(start) = verification.and_then(|verification| verification.start_of_trust.as_ref()) else {
-            return Ok(None);
-        };
         if self.job.mode() != VerificationMode::Chain {
             return Ok(None);
         }
-        let wrong = |detail: &str| PipelineError::Spec {
-            field: "spec.verification.startOfTrust",
-            detail: detail.to_owned(),
-        };
-        match start {
-            StartOfTrust {
-                commit: Some(commit),
-                tag: None,
-            } => {
-                let is_id = commit
-                    .bytes()
-                    .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-                match is_id && matches!(commit.len(), 40 | 64) {
-                    true => Ok(Some(commit.clone())),
-                    false => Err(wrong(
-                        "`commit` is a whole object id: 40 or 64 hexadecimal digits",
-                    )),
-                }
-            }
-            StartOfTrust {
-                commit: None,
-                tag: Some(tag),
-            } => {
+        match &self.job.start_of_trust {
+            None => Ok(None),
+            Some(TrustStart::Commit(commit)) => Ok(Some(commit.clone())),
+            Some(TrustStart::Tag(tag)) => {
                 let object = self.repository.object(&format!("refs/tags/{tag}"))?;
                 let Grounds { keyring, policy } = self.grounds;
                 let commit = Verifier::new(keyring, policy, self.now).start(&object, tag);
                 commit.map(Some).map_err(|error| refused(&object.id, error))
             }
-            StartOfTrust { .. } => Err(wrong("it has either `commit` or `tag`")),
         }
     }
 

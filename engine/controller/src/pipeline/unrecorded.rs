@@ -9,7 +9,6 @@ use sluice_model::applyset::{self, PART_OF_LABEL};
 use sluice_model::manifest::Manifest;
 use sluice_model::object::{Object, ObjectKey};
 
-use crate::error::PipelineError;
 use crate::pipeline::{Job, Live, Pipeline};
 
 /// So many questions at once.
@@ -18,12 +17,7 @@ const PARALLEL: usize = 24;
 impl Pipeline {
     /// The live state with those desired objects of ours that have no record as ones that are to be adopted. Asks the server about
     /// each, and nothing where there are none. False where it did not answer everything.
-    pub(super) async fn with_records(
-        &self,
-        job: &Job,
-        manifests: &[Manifest],
-        live: &Live,
-    ) -> Result<(Live, bool), PipelineError> {
+    pub(super) async fn with_records(&self, job: &Job, manifests: &[Manifest], live: &Live) -> (Live, bool) {
         let set = job.applyset();
         let lost: Vec<&Object> = manifests
             .iter()
@@ -32,9 +26,9 @@ impl Pipeline {
             .filter(|object| applyset::is_unrecorded(object) && !object.is_deleting())
             .collect();
         if lost.is_empty() {
-            return Ok((live.clone(), true));
+            return (live.clone(), true);
         }
-        let cluster = &self.cluster_of(job)?;
+        let cluster = &self.cluster_of(job);
         let asked: Vec<_> = lost
             .into_iter()
             .map(|object| async move {
@@ -67,6 +61,6 @@ impl Pipeline {
                 None => drop(live.others.insert(key, object)),
             }
         }
-        Ok((live, complete))
+        (live, complete)
     }
 }

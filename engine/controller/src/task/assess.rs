@@ -162,8 +162,11 @@ impl Assessor {
     }
 
     /// Returns what of an Application the stages need.
-    pub(crate) fn job(&self, application: &Application) -> Job {
-        Job::of(application, &self.key.namespace)
+    ///
+    /// # Errors
+    /// Every mistake in its spec.
+    pub(crate) fn job(&self, application: &Application) -> Result<Job, PipelineError> {
+        Ok(Job::resolve(application, &self.shared.pipeline.defaults)?)
     }
 
     /// Assesses the Application. The repository must have been fetched since `since`. Findings go into the status that is returned;
@@ -175,9 +178,6 @@ impl Assessor {
         since: Instant,
     ) -> (Assessment, Option<Subject>) {
         let mut draft = Draft::new(&application, &self.key, status);
-        let mut job = self.job(&application);
-        job.verified = draft.status.verification.clone().unwrap_or_default();
-        job.completed.clone_from(&draft.status.completed);
         let mut assessment = Assessment {
             application: Arc::clone(&application),
             status: ApplicationStatus::default(),
@@ -188,17 +188,11 @@ impl Assessor {
         };
         let mut subject = None;
         if application.metadata.deletion_timestamp.is_none() {
-            match self.look(&application, job, &mut draft, since).await {
+            match self.look(&application, &mut draft, since).await {
                 Some((looked, health, unsettled)) => {
-                    let found = found(&looked, &health);
                     assessment.unsettled = unsettled;
-                    match found {
-                        Ok(found) => {
-                            assessment.found = Some(found);
-                            subject = Some(looked);
-                        }
-                        Err(error) => draft.fail(conditions::SYNCED, &error),
-                    }
+                    assessment.found = Some(found(&looked, &health));
+                    subject = Some(looked);
                 }
                 None => self.cannot_tell(&application),
             }
@@ -212,10 +206,19 @@ impl Assessor {
     async fn look(
         &mut self,
         application: &Arc<Application>,
-        mut job: Job,
         draft: &mut Draft,
         since: Instant,
     ) -> Option<(Subject, Vec<ObjectHealth>, bool)> {
+        let mut job = match self.job(application) {
+            Ok(job) => job,
+            // Nothing is looked at and nothing done until the spec is corrected.
+            Err(error) => {
+                failed(draft, &error);
+                return None;
+            }
+        };
+        job.verified = draft.status.verification.clone().unwrap_or_default();
+        job.completed.clone_from(&draft.status.completed);
         let Some(trusted) = self.trust.revision(&mut job, draft, since).await else {
             summary::unknown(&mut draft.status);
             let because = Finding::unknown("Unknown", "what Git wants is not known");
@@ -421,7 +424,7 @@ impl Assessor {
 }
 
 /// What the loop decides on.
-fn found(subject: &Subject, health: &[ObjectHealth]) -> Result<Found, PipelineError> {
+fn found(subject: &Subject, health: &[ObjectHealth]) -> Found {
     let prepared = &subject.prepared;
     let automated = subject.job.spec.sync_policy.automated;
     let out_of_sync = summary::sync_status(&prepared.plan) != sluice_model::application::SyncStatus::Synced;
@@ -439,38 +442,23 @@ fn found(subject: &Subject, health: &[ObjectHealth]) -> Result<Found, PipelineEr
             never: outlook(Hooks::Never),
         }
     });
-    Ok(Found {
+    let (job, retry) = (&subject.job, subject.job.retry);
+    Found {
         revision: subject.trusted.revision.commit.clone(),
         plan: subject.facts(&prepared.plan),
         automatic,
         awaited: awaited(prepared, health),
         empty_by_mistake: prepared.is_empty_by_mistake(),
-        terms: terms(&subject.job)?,
-    })
-}
-
-/// How long things may take, from the spec.
-pub(crate) fn terms(job: &Job) -> Result<Terms, PipelineError> {
-    let policy = &job.spec.sync_policy;
-    let backoff = &policy.retry.backoff;
-    Ok(Terms {
-        patience: duration("spec.syncPolicy.healthTimeout", &policy.health_timeout)?,
-        retry: sluice_reconcile::Retry {
-            limit: policy.retry.limit,
-            first: duration("spec.syncPolicy.retry.backoff.duration", &backoff.duration)?,
-            factor: backoff.factor,
-            longest: duration("spec.syncPolicy.retry.backoff.maxDuration", &backoff.max_duration)?,
+        terms: Terms {
+            patience: job.health_timeout,
+            retry: sluice_reconcile::Retry {
+                limit: retry.limit,
+                first: retry.first,
+                factor: retry.factor,
+                longest: retry.longest,
+            },
         },
-    })
-}
-
-/// Reads `5s`, `3m`, `1h30m`.
-fn duration(field: &'static str, text: &str) -> Result<Duration, PipelineError> {
-    let wrong = |detail: String| PipelineError::Spec { field, detail };
-    let span: jiff::SignedDuration = text
-        .parse()
-        .map_err(|error| wrong(format!("`{text}` is no duration such as `5s` or `3m`: {error}")))?;
-    Duration::try_from(span).map_err(|_| wrong(format!("`{text}` is negative")))
+    }
 }
 
 /// The objects whose health the end of an operation waits for.

@@ -19,7 +19,7 @@ use sluice_report::events::Happening;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::assess::{Draft, terms};
+use super::assess::Draft;
 use super::home::MANAGER;
 use super::wait::Waiting;
 use super::{Task, log, summary};
@@ -72,7 +72,20 @@ impl Task {
             return Observation::Failed;
         };
         let mut draft = Draft::new(&application, &self.key, self.state.status().clone());
-        let mut job = self.assessor.job(&application);
+        let defaults = &self.shared.pipeline.defaults;
+        let resolved = match prune {
+            true => Job::resolve(&application, defaults),
+            false => Job::to_let_go(&application, defaults),
+        };
+        let mut job = match resolved {
+            Ok(job) => job,
+            Err(problems) => {
+                return Observation::Members {
+                    status: Box::new(draft.status),
+                    objects: Err(self.finding(&problems.into())),
+                };
+            }
+        };
         let found = async {
             let live = self.assessor.live(&job, &[]).await?;
             let manifests = match prune {
@@ -176,7 +189,7 @@ impl Task {
             progress: progress.clone(),
         };
         let options = sluice_apply::Options {
-            wave_timeout: terms(job)?.patience,
+            wave_timeout: job.health_timeout,
             ..shared.options.apply
         };
         let work = async move {
@@ -253,7 +266,7 @@ impl Task {
             };
             // Hooks may have left something since.
             let left = self.assessor.live(&deletion.job, &deletion.manifests).await?;
-            let cluster = &self.shared.pipeline.cluster_of(&deletion.job)?;
+            let cluster = &self.shared.pipeline.cluster_of(&deletion.job);
             let patch = json!({"metadata": {"labels": {PART_OF_LABEL: Value::Null}}});
             let patch = &patch;
             let references: Vec<ObjectRef> = left.members.values().map(Object::reference).collect();

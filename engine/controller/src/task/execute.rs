@@ -19,7 +19,7 @@ use sluice_reconcile::{End, Execution, Observation, Order, Progress, stop};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::assess::{Subject, terms};
+use super::assess::Subject;
 use super::wait::Waiting;
 use super::{Task, summary};
 use crate::error::PipelineError;
@@ -162,10 +162,6 @@ impl Work {
             order,
             ..
         } = &self;
-        let patience = match terms(&subject.job) {
-            Ok(terms) => terms.patience,
-            Err(error) => return executed(Vec::new(), End::Failed(failure(&error))),
-        };
         let wave = Arc::new(Mutex::new(String::new()));
         let waiting = Waiting {
             shared: Arc::clone(shared),
@@ -197,7 +193,7 @@ impl Work {
             Event::Rehearsing { .. } | Event::Wave { .. } => {}
         };
         let options = sluice_apply::Options {
-            wave_timeout: patience,
+            wave_timeout: subject.job.health_timeout,
             rehearse: match order.dry_run {
                 true => Rehearse::Only,
                 false => shared.options.apply.rehearse,

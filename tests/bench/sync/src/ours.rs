@@ -9,7 +9,7 @@ use serde_json::json;
 use sluice_apply::{Options, Request};
 use sluice_cluster::Cluster;
 use sluice_controller::mirrors::Mirrors;
-use sluice_controller::pipeline::{Intent, Job, Pipeline, Prepared};
+use sluice_controller::pipeline::{Defaults, Intent, Job, Pipeline, Prepared};
 use sluice_model::manifest::{Manifest, Origin};
 use sluice_model::{Application, Object};
 use sluice_observe::Observer;
@@ -37,7 +37,8 @@ pub(crate) async fn measure(
     let cache = tempfile::tempdir()?;
     let mirrors = Mirrors::new(Repositories::open(cache.path())?);
     let pipeline = Pipeline::new(mirrors, PluginHost::standard(), cluster.clone());
-    let job = Job::of(&application(&namespace)?, &namespace);
+    let job = Job::resolve(&application(&namespace)?, &Defaults::default())
+        .map_err(sluice_controller::PipelineError::from)?;
     let manifests: Vec<Manifest> = (0..count)
         .map(|index| {
             let object = Object::new(config_map(&namespace, index)).context("a ConfigMap is an object")?;

@@ -86,7 +86,7 @@ fn unknown_path() {
 #[test]
 fn unknown_cluster() {
     let change = |spec: &mut Value| spec["destination"]["name"] = "elsewhere".into();
-    let refused = check("unknown-cluster", change, "SourceReady", 'K');
+    let refused = check("unknown-cluster", change, "Synced", 'K');
     assert_eq!(short_reason(&refused).unwrap(), "K03");
 }
 

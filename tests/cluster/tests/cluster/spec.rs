@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 use serde_json::{Value, json};
-use sluice_cluster_tests::{World, config_map};
+use sluice_cluster_tests::{World, condition, config_map};
 
 /// Creates the Application, changed, and waits until a condition says the code.
 fn refused(name: &str, code: &str, change: impl FnOnce(&mut Value)) {
@@ -54,6 +54,67 @@ fn an_account_that_is_no_name() {
     refused("spec-account", "K04", |application| {
         application["spec"]["destination"]["serviceAccount"] = "Not A Name".into();
     });
+}
+
+#[test]
+fn all_mistakes_are_said_at_once_and_the_corrected_spec_is_synced() {
+    let world = World::shared("spec-mistakes").unwrap();
+    world.write("a.yaml", &config_map("a", "1")).unwrap();
+    let commit = world.commit("something").unwrap();
+    let right = world.application();
+    let mut wrong = right.clone();
+    wrong["spec"]["syncPolicy"]["healthTimeout"] = "soon".into();
+    wrong["spec"]["ignoreDifferences"] = json!([{"kind": "Pod", "jsonPointers": ["spec"]}]);
+    wrong["spec"]["destination"]["name"] = "elsewhere".into();
+    world.apply(&wrong).unwrap();
+    let fields = [
+        "spec.destination.name",
+        "spec.syncPolicy.healthTimeout",
+        "spec.ignoreDifferences[0].jsonPointers[0]",
+    ];
+    world
+        .wait_status(|status| {
+            let synced = condition(status, "Synced")?.to_string();
+            let missing = fields.iter().find(|field| !synced.contains(*field));
+            ensure!(missing.is_none(), "{missing:?} is not said: {synced}");
+            ensure!(
+                synced.contains("kubectl explain application.spec.syncPolicy.healthTimeout"),
+                "no hint: {synced}"
+            );
+            Ok(())
+        })
+        .unwrap();
+    assert!(world.object("configmap/a").is_err(), "nothing is done");
+    world.apply(&right).unwrap();
+    world.wait_synced(&commit).unwrap();
+}
+
+/// Its objects stay, so nothing of the spec matters any more but the account that takes the labels off.
+#[test]
+fn an_application_with_mistakes_can_be_deleted() {
+    let world = World::shared("spec-deleted").unwrap();
+    world.running().unwrap();
+    let mut wrong = world.application();
+    wrong["spec"]["syncPolicy"]["healthTimeout"] = "soon".into();
+    wrong["spec"]["deletionPolicy"] = "Orphan".into();
+    world.apply(&wrong).unwrap();
+    world
+        .wait_status(|status| {
+            let synced = condition(status, "Synced")?.to_string();
+            ensure!(synced.contains("K04"), "not read yet: {synced}");
+            Ok(())
+        })
+        .unwrap();
+    let delete = format!(
+        "-n {} delete applications.sluice.dev/app --timeout=60s",
+        world.namespace
+    );
+    world.engine.plane.kubectl(&delete).unwrap();
+    let kept = world.object("configmap/running").unwrap();
+    assert_eq!(
+        kept.pointer("/metadata/labels/applyset.kubernetes.io~1part-of"),
+        None
+    );
 }
 
 #[test]

@@ -1,28 +1,55 @@
 //! The questions about one object, and what the answers mean.
 
+use std::future::Future;
+
 use serde_json::{Map, Value};
-use sluice_cluster::{Cluster, ClusterError, Kind, Patch};
 use sluice_compare::{Leftovers, Question};
-use sluice_model::Coded as _;
 use sluice_model::applyset::PART_OF_LABEL;
+use sluice_model::difference::FieldChange;
 use sluice_model::object::Object;
 
 use super::{Answer, Verdict};
-use crate::pipeline::Compared;
+use crate::Compared;
 
 /// The beginning of the name of an object that is never made: what the server makes of a manifest where nothing is there.
 const TRIAL: &str = "sluice-trial-";
 
-/// None where the server does not answer: that is asked again.
-pub(super) async fn ask(cluster: &Cluster, object: Compared, set: &str) -> Option<Answer> {
+/// The API server, asked what it would make of a change to one object. Nothing is stored. Objects come back as live ones are known.
+pub trait DryRun {
+    /// What applying would make of it, other managers' fields taken over. `strict`: unknown fields are refused.
+    fn apply(&self, desired: &Object, strict: bool) -> impl Future<Output = Result<Object, Refusal>> + Send;
+
+    /// What would be made of an object that is not there.
+    fn create(&self, object: &Object, strict: bool) -> impl Future<Output = Result<Object, Refusal>> + Send;
+
+    /// What a JSON merge patch would make of the live object.
+    fn patch(&self, patch: &Value, strict: bool) -> impl Future<Output = Result<Object, Refusal>> + Send;
+}
+
+/// Why the server would not, as far as that matters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// It does not answer now, or the object has changed meanwhile: it is asked again.
+    pub later: bool,
+    /// A field cannot be changed once the object is there.
+    pub immutable: bool,
+    /// The fields that it finds invalid; none where it refuses for another reason.
+    pub invalid: Option<Vec<String>>,
+    /// Our entry of the record of managers stands in the way: it is written at a version of the kind that lacks a field.
+    pub recorded_version: bool,
+}
+
+/// Asks everything about one object. None where the server does not answer: that is asked again. `set` is the id that the
+/// application's objects carry.
+pub async fn ask(server: &impl DryRun, object: &Compared, set: &str) -> Option<Answer> {
     let live = object.live.as_ref()?;
     let question = sluice_compare::question(&object.desired, live, &object.ignored, &object.predecessors);
     let inquiry = Inquiry {
-        kind: cluster.kind_of(&object.desired.reference()).await.ok()?,
-        cluster,
-        object: &object,
+        server,
+        object,
         live,
         set,
+        strict: object.decision.validate,
     };
     let answer = match question.drops() {
         true => inquiry.adopt(&question).await,
@@ -30,40 +57,35 @@ pub(super) async fn ask(cluster: &Cluster, object: Compared, set: &str) -> Optio
     };
     match answer {
         Ok(answer) => Some(answer),
-        Err(error) if error.is_transient() || matches!(error, ClusterError::Modified { .. }) => None,
-        Err(error) if error.is_immutable() => Some(Verdict::Immutable.into()),
-        Err(error) => {
-            // Without its words: of a Secret they may have values.
-            let object = object.desired.reference();
-            tracing::debug!(%object, code = error.code().id, "the server refuses a question");
-            Some(Verdict::Refused.into())
-        }
+        Err(refusal) if refusal.later => None,
+        Err(refusal) if refusal.immutable => Some(Verdict::Immutable.into()),
+        Err(_) => Some(Verdict::Refused.into()),
     }
 }
 
 /// One object, and whom to ask about it.
-struct Inquiry<'a> {
-    cluster: &'a Cluster,
-    kind: Kind,
+struct Inquiry<'a, S> {
+    server: &'a S,
     object: &'a Compared,
     live: &'a Object,
     set: &'a str,
+    strict: bool,
 }
 
-impl Inquiry<'_> {
+impl<S: DryRun> Inquiry<'_, S> {
     /// What goes of an earlier deployer's fields: all of its record is tried without, and the server fills in its defaults.
-    async fn adopt(&self, question: &Question<'_>) -> Result<Answer, ClusterError> {
+    async fn adopt(&self, question: &Question<'_>) -> Result<Answer, Refusal> {
         let nothing = Leftovers::default();
         let answer = self.trial(question, &nothing).await?;
         Ok(Verdict::Settled(question.answered(&nothing, &answer)).into())
     }
 
     /// What an apply would change.
-    async fn change(&self, question: &Question<'_>) -> Result<Answer, ClusterError> {
+    async fn change(&self, question: &Question<'_>) -> Result<Answer, Refusal> {
         let answer = match self.apply(&self.object.desired).await {
             Ok(answer) => answer,
-            Err(error) if error.is_transient() => return Err(error),
-            Err(error) => return self.refused(question, error).await,
+            Err(refusal) if refusal.later => return Err(refusal),
+            Err(refusal) => return self.refused(question, refusal).await,
         };
         let same = |pointer: &&str| {
             let value = sluice_compare::at(&answer, pointer);
@@ -78,7 +100,7 @@ impl Inquiry<'_> {
     }
 
     /// Of fields that the server keeps although Git dropped them: those that an object would not have that is made anew.
-    async fn no_defaults(&self, mut kept: Vec<String>) -> Result<Vec<String>, ClusterError> {
+    async fn no_defaults(&self, mut kept: Vec<String>) -> Result<Vec<String>, Refusal> {
         if kept.is_empty() {
             return Ok(kept);
         }
@@ -88,22 +110,21 @@ impl Inquiry<'_> {
                 metadata.insert("generateName".to_owned(), TRIAL.into());
             }
         });
-        match self.cluster.create(&self.kind, &anew, self.how()).await {
-            Ok(reply) => {
-                let anew = reply.object()?;
+        match self.server.create(&anew, self.strict).await {
+            Ok(anew) => {
                 kept.retain(|pointer| {
                     sluice_compare::at(&anew, pointer) != sluice_compare::at(self.live, pointer)
                 });
                 Ok(kept)
             }
-            Err(error) if error.is_transient() => Err(error),
+            Err(refusal) if refusal.later => Err(refusal),
             // It cannot be known, and most of what stays is a default.
             Err(_) => Ok(Vec::new()),
         }
     }
 
     /// Whether the server takes the change without what stands in its way and is nobody's will.
-    async fn refused(&self, question: &Question<'_>, error: ClusterError) -> Result<Answer, ClusterError> {
+    async fn refused(&self, question: &Question<'_>, refusal: Refusal) -> Result<Answer, Refusal> {
         if !question.filled_in().is_empty() {
             let less = sluice_compare::leaving_out(&self.object.desired, question.filled_in());
             if let Ok(answer) = self.apply(&less).await {
@@ -113,11 +134,11 @@ impl Inquiry<'_> {
                 });
             }
         }
-        let ClusterError::Invalid { fields, .. } = &error else {
-            return Err(error);
+        let Some(fields) = &refusal.invalid else {
+            return Err(refusal);
         };
         let mut tries = question.leftovers(fields);
-        if tries.is_empty() && (error.is_of_recorded_version() || self.claims()) {
+        if tries.is_empty() && (refusal.recorded_version || self.claims()) {
             tries.push(Leftovers::default());
         }
         for leftovers in tries {
@@ -128,7 +149,7 @@ impl Inquiry<'_> {
                         ..Verdict::Settled(question.answered(&leftovers, &answer)).into()
                     });
                 }
-                Err(error) if error.is_transient() => return Err(error),
+                Err(refusal) if refusal.later => return Err(refusal),
                 Err(_) => {}
             }
         }
@@ -139,7 +160,7 @@ impl Inquiry<'_> {
                 )),
                 ..Verdict::Refused.into()
             }),
-            None => Err(error),
+            None => Err(refusal),
         }
     }
 
@@ -148,36 +169,27 @@ impl Inquiry<'_> {
         !self.object.record.claim.is_empty()
     }
 
-    fn how(&self) -> Patch {
-        Patch {
-            force: true,
-            strict: self.object.decision.validate,
-            dry_run: true,
-        }
-    }
-
-    async fn apply(&self, desired: &Object) -> Result<Object, ClusterError> {
+    async fn apply(&self, desired: &Object) -> Result<Object, Refusal> {
         let desired = desired.edit(|map| {
             let metadata = map.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
-            metadata["labels"][PART_OF_LABEL] = self.set.into();
-            // Of the object that was looked at, not of one that has its name by now.
-            metadata["uid"] = self.live.metadata("uid").into();
+            self.mark(metadata);
         });
-        let reply = self.cluster.apply(&self.kind, &desired, self.how()).await?;
-        reply.object().map(sluice_observe::lean)
+        self.server.apply(&desired, self.strict).await
     }
 
-    async fn trial(&self, question: &Question<'_>, without: &Leftovers) -> Result<Object, ClusterError> {
+    async fn trial(&self, question: &Question<'_>, without: &Leftovers) -> Result<Object, Refusal> {
         let mut patch = question.trial(without);
-        patch["metadata"]["labels"][PART_OF_LABEL] = self.set.into();
-        patch["metadata"]["uid"] = self.live.metadata("uid").into();
-        let (kind, reference) = (&self.kind, self.object.desired.reference());
-        let strict = self.object.decision.validate;
-        let reply = self.cluster.try_patch(kind, &reference, &patch, strict).await?;
-        reply.object().map(sluice_observe::lean)
+        self.mark(&mut patch["metadata"]);
+        self.server.patch(&patch, self.strict).await
     }
 
-    fn against(&self, answer: &Object) -> Vec<sluice_model::difference::FieldChange> {
+    /// The application's label, and whose change it is: of the object that was looked at, not of one that has its name by now.
+    fn mark(&self, metadata: &mut Value) {
+        metadata["labels"][PART_OF_LABEL] = self.set.into();
+        metadata["uid"] = self.live.metadata("uid").into();
+    }
+
+    fn against(&self, answer: &Object) -> Vec<FieldChange> {
         let label = format!("/metadata/labels/{}", PART_OF_LABEL.replace('/', "~1"));
         let mut changes = sluice_compare::against(self.live, answer);
         // Whether it carries the label is looked at elsewhere.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use sluice_model::object::Object;
 
-use crate::pipeline::Compared;
+use crate::Compared;
 
 /// A status must never grow without bound; those that come after run again when they are removed.
 const REMEMBERED: usize = 200;
@@ -25,7 +25,7 @@ pub(crate) fn mark(manifest: &Object) -> Option<String> {
 }
 
 /// True for a Job that has succeeded.
-pub(crate) fn is_complete(live: &Object) -> bool {
+fn is_complete(live: &Object) -> bool {
     let conditions = live
         .value()
         .pointer("/status/conditions")
@@ -41,7 +41,7 @@ pub(crate) fn is_complete(live: &Object) -> bool {
 }
 
 /// The marks of what is there to be remembered: Jobs that are complete as Git has them, and those that were.
-pub(crate) fn marks(objects: &[Compared]) -> Vec<String> {
+pub fn marks(objects: &[Compared]) -> Vec<String> {
     let done = objects.iter().filter(|object| {
         let complete = object.live.as_ref().is_some_and(is_complete) && object.difference.is_same();
         object.is_lasting() && (object.done || complete)
