@@ -33,6 +33,8 @@ pub(crate) struct Answer {
     pub(super) claim: Tree,
     /// Empty values that are not sent: a controller has filled them in, and the server does not take that back.
     pub(super) unsent: Vec<String>,
+    /// Fields of which the server makes what is there already: a zero, an empty value or a null by its default.
+    pub(super) settled: Vec<String>,
     /// Fields that Git dropped and that the server keeps.
     pub(super) stays: Vec<String>,
     /// True where Git dropped fields that may have a default.
@@ -60,6 +62,7 @@ impl From<Verdict> for Answer {
             verdict,
             claim: Tree::new(),
             unsent: Vec::new(),
+            settled: Vec::new(),
             stays: Vec::new(),
             drops: false,
             beside: None,
@@ -172,6 +175,10 @@ fn take_in(object: &mut Compared, answer: &Answer, synced: bool) {
     };
     if let Verdict::Settled(changes) = &answer.verdict {
         object.desired = without_nulls(&object.desired, changes);
+    }
+    if !answer.settled.is_empty() {
+        let found = std::mem::replace(&mut object.difference, Difference::Same);
+        object.difference = found.keeping(|change| !answer.settled.contains(&change.pointer));
     }
     if let Some(reason) = &answer.beside {
         object.decision.hold.get_or_insert_with(|| reason.clone());
