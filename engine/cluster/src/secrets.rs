@@ -123,8 +123,8 @@ fn about_secret(error: ClusterError, secret: Option<&Object>) -> ClusterError {
         ClusterError::Invalid { message, fields } => ClusterError::Invalid {
             message: invalid(&message, &fields, secret),
             fields: fields
-                .into_iter()
-                .filter(|field| secret.is_some_and(|secret| is_named(secret, field).is_some()))
+                .iter()
+                .filter_map(|field| is_named(secret?, field))
                 .collect(),
         },
         ClusterError::NotFound { message, namespace } => ClusterError::NotFound {
