@@ -241,3 +241,101 @@ fn stderr_keeps_to_itself_what_a_terminal_would_obey() {
     let output = run(&["health", "-f", "/nonexistent/\u{1b}[2J"]);
     assert!(!output.stderr.contains(&0x1b));
 }
+
+/// Half of those who try Sluice come with one of these.
+#[test]
+fn an_application_of_argo_cd_is_known_as_that() {
+    let theirs = "\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: guestbook, namespace: argocd}
+spec:
+  project: default
+  source: {repoURL: https://github.com/argoproj/argocd-example-apps.git, targetRevision: HEAD, path: guestbook}
+  destination: {server: https://kubernetes.default.svc, namespace: guestbook}
+";
+    for arguments in [
+        &["plan", "-f", "-"][..],
+        &["render", "--offline", "-f", "-"],
+        &["diff", "-f", "-"],
+    ] {
+        let output = run_with(arguments, theirs);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}: {said}");
+        for word in [
+            "error[U05]",
+            "Application of Argo CD",
+            "sluice.dev/v1alpha1",
+            "destination.namespace",
+            "hint: ",
+        ] {
+            assert!(said.contains(word), "{arguments:?}: {word:?} is not in {said}");
+        }
+    }
+}
+
+/// A keybox and a private key are what people have at hand.
+#[test]
+fn what_is_no_public_key_is_named_with_the_way_to_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let keybox = [&b"\0\0\0\x20\x01\x01\0\x02KBXf"[..], &[0; 20]].concat();
+    let private = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU=\n-----END OPENSSH PRIVATE KEY-----\n";
+    let cases: [(&str, &[u8], [&str; 2]); 3] = [
+        ("pubring.kbx", &keybox, ["keybox", "gpg --armor --export"]),
+        ("id_ed25519", private.as_bytes(), ["private key", "ssh-keygen -y"]),
+        (
+            "key.ppk",
+            b"PuTTY-User-Key-File-3: ssh-ed25519\n",
+            ["private key", "public one"],
+        ),
+    ];
+    for (name, content, words) in cases {
+        let file = folder.path().join(name);
+        fs_err::write(&file, content).unwrap();
+        let output = run(&["verify", "--keyring", file.to_str().unwrap(), "HEAD"]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        for word in words.into_iter().chain(["error[V02]", name]) {
+            assert!(said.contains(word), "{word:?} is not in {said}");
+        }
+        assert!(!said.contains("b3BlbnNz"), "{said}");
+    }
+}
+
+/// As `kubectl apply -f DIR` takes it: the manifests in it, not those of folders below.
+#[test]
+fn a_folder_is_as_good_as_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let map = |name: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n");
+    fs_err::create_dir(folder.path().join("below")).unwrap();
+    for (file, name) in [
+        ("b.yaml", "second"),
+        ("a.yml", "first"),
+        ("c.json", "third"),
+        ("below/d.yaml", "fourth"),
+    ] {
+        fs_err::write(folder.path().join(file), map(name)).unwrap();
+    }
+    fs_err::write(folder.path().join("README.md"), "no: [manifest").unwrap();
+    for command in ["explain", "health"] {
+        let output = run(&[command, "-f", folder.path().to_str().unwrap()]);
+        let shown = text(&output.stdout);
+        let places: Vec<Option<usize>> = ["first", "second", "third"]
+            .iter()
+            .map(|name| shown.find(name))
+            .collect();
+        assert!(
+            places.iter().all(Option::is_some) && places.is_sorted(),
+            "{command}: {shown}{}",
+            text(&output.stderr)
+        );
+        assert!(!shown.contains("fourth"), "{command}: {shown}");
+        let help = text(&run(&[command, "--help"]).stdout);
+        assert!(help.contains("FILE|DIR") && help.contains("folder"), "{help}");
+    }
+    let empty = tempfile::tempdir().unwrap();
+    for command in ["explain", "health"] {
+        let output = run(&[command, "-f", empty.path().to_str().unwrap()]);
+        assert!(text(&output.stderr).contains("error[U04]"), "{command}");
+    }
+}

@@ -11,4 +11,5 @@ mod help;
 mod printed;
 mod program;
 mod repositories;
+mod secrets;
 mod trust;

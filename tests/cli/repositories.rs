@@ -232,6 +232,78 @@ fn a_revision_that_is_not_there_is_no_verdict() {
 }
 
 #[test]
+fn a_file_of_known_hosts_that_is_not_there_is_named() {
+    let world = World::new();
+    let output = run(&[
+        "verify",
+        "--repo",
+        "ssh://git@127.0.0.1:1/app.git",
+        "--known-hosts",
+        &world.name("no such hosts"),
+        "--cache-dir",
+        &world.name("cache"),
+        "--keyring",
+        &world.name("allowed_signers"),
+        "HEAD",
+    ]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("error[S22]") && said.contains(&world.name("no such hosts")),
+        "{said}"
+    );
+}
+
+/// A pull request, which no branch and no tag leads to.
+#[test]
+fn a_reference_of_any_name() {
+    let world = World::new();
+    world.commit(
+        "app/a.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: main}\n",
+        true,
+    );
+    world.git(&["checkout", "-q", "-b", "proposal"]);
+    let pull = world.commit(
+        "app/a.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: proposed}\n",
+        true,
+    );
+    world.git(&["update-ref", "refs/pull/7/head", &pull]);
+    world.git(&["checkout", "-q", "main"]);
+    world.git(&["branch", "-q", "-D", "proposal"]);
+    let file = world.application(|_| {});
+    for revision in ["refs/pull/7/head", &pull] {
+        let output = world.render(&file, &["--revision", revision]);
+        let shown = text(&output.stdout);
+        assert!(
+            shown.contains("name: proposed"),
+            "{revision}: {shown}{}",
+            text(&output.stderr)
+        );
+        let url = format!("file://{}", world.name("repo"));
+        let (keyring, cache) = (world.name("allowed_signers"), world.name("cache"));
+        let verify = [
+            "verify",
+            "--repo",
+            &url,
+            "--keyring",
+            &keyring,
+            "--cache-dir",
+            &cache,
+            revision,
+        ];
+        let output = run(&verify);
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{revision}: {}",
+            text(&output.stderr)
+        );
+    }
+}
+
+#[test]
 fn a_folder_that_is_no_repository() {
     let world = World::new();
     let output = run(&[

@@ -13,35 +13,35 @@ pub const CONFIGURATION: ErrorCode = ErrorCode {
 pub const UNREACHABLE: ErrorCode = ErrorCode {
     id: "K11",
     summary: "the API server could not be reached",
-    hint: "check that the cluster is up and that its address in the kubeconfig is right; it is tried again by itself",
+    hint: "check that the cluster is up and that its address in the kubeconfig is right; the controller tries again by itself",
     exit: ExitKind::Cluster,
 };
 /// Who are you.
 pub const UNAUTHORISED: ErrorCode = ErrorCode {
     id: "K12",
     summary: "the API server does not know who is asking",
-    hint: "renew the token or client certificate of this context",
+    hint: "renew the token or client certificate of the kubeconfig's context, or of the Pod's service account",
     exit: ExitKind::Cluster,
 };
 /// You may not.
 pub const FORBIDDEN: ErrorCode = ErrorCode {
     id: "K13",
     summary: "RBAC forbids the request",
-    hint: "grant the named verb on the named resource to the engine's account with a Role or ClusterRole",
+    hint: "grant the engine's account what is named with a Role or ClusterRole; `kubectl auth can-i` says what it may",
     exit: ExitKind::Cluster,
 };
 /// Admission said no.
 pub const ADMISSION: ErrorCode = ErrorCode {
     id: "K14",
     summary: "admission control refused the object",
-    hint: "change the manifest as the message asks, or the admission policy that is named",
+    hint: "change the manifest as the message asks, or the admission policy or webhook that refuses it",
     exit: ExitKind::Cluster,
 };
 /// Somebody else's field.
 pub const CONFLICT: ErrorCode = ErrorCode {
     id: "K15",
     summary: "another field manager owns a field that would change",
-    hint: "remove the field from the manifest to leave it to its manager, or let a sync policy force it for this object",
+    hint: "remove the field from the manifest to leave it to its manager, or have a sync policy force it: `sluice.dev/force-conflicts: \"true\"` on the object",
     exit: ExitKind::Cluster,
 };
 /// Too much.
@@ -55,14 +55,14 @@ pub const QUOTA: ErrorCode = ErrorCode {
 pub const INVALID: ErrorCode = ErrorCode {
     id: "K17",
     summary: "the API server found the object invalid",
-    hint: "correct the named fields in Git; an immutable field needs the strategy `recreate`",
+    hint: "correct in Git what the message names",
     exit: ExitKind::Cluster,
 };
 /// Not there.
 pub const NOT_FOUND: ErrorCode = ErrorCode {
     id: "K18",
     summary: "the cluster has no such object",
-    hint: "check namespace and name; add a missing Namespace to the manifests or sync with `CreateNamespace=true`",
+    hint: "check namespace and name; it may have been deleted meanwhile",
     exit: ExitKind::Cluster,
 };
 /// Slow down.
@@ -76,14 +76,14 @@ pub const THROTTLED: ErrorCode = ErrorCode {
 pub const MODIFIED: ErrorCode = ErrorCode {
     id: "K20",
     summary: "the object changed in the meantime",
-    hint: "make a new plan; it takes what changed into account",
+    hint: "make a new plan, as the controller does by itself; it takes what changed into account",
     exit: ExitKind::Cluster,
 };
 /// Any other answer.
 pub const REFUSED: ErrorCode = ErrorCode {
     id: "K21",
     summary: "the API server failed or refused for a reason of its own",
-    hint: "read the server's message; its own log says more",
+    hint: "the API server's own log says more",
     exit: ExitKind::Cluster,
 };
 /// An unknown kind.
@@ -97,7 +97,7 @@ pub const UNKNOWN_KIND: ErrorCode = ErrorCode {
 pub const WEBHOOK: ErrorCode = ErrorCode {
     id: "K23",
     summary: "an admission webhook could not be called",
-    hint: "see whether the webhook's pods run; until then the API server lets nothing of this kind through",
+    hint: "see whether what serves the webhook runs; until then the API server lets nothing through that it has to ask it about",
     exit: ExitKind::Cluster,
 };
 /// An API of others is down.

@@ -7,6 +7,7 @@ use sluice_model::error::{Coded, ErrorCode};
 use sluice_model::manager::{Manager, Operation};
 
 use crate::codes;
+use crate::secrets::UNSAID;
 
 /// A failed request to a cluster.
 #[derive(Debug, thiserror::Error)]
@@ -384,7 +385,43 @@ impl Coded for ClusterError {
             Self::GroupDown { .. } => &codes::GROUP_DOWN,
         }
     }
+
+    fn hint(&self) -> String {
+        let special = match self {
+            Self::Invalid { message, .. } | Self::Admission { message } => {
+                if message.contains("does not support dry run") {
+                    Some(NO_DRY_RUN)
+                } else if message.contains("being terminated") {
+                    Some(TERMINATING)
+                } else if self.is_of_recorded_version() {
+                    Some(OLD_RECORD)
+                } else if self.is_immutable() {
+                    Some(IMMUTABLE)
+                } else if message.contains(UNSAID) {
+                    Some(ASK_IT_YOURSELF)
+                } else {
+                    None
+                }
+            }
+            Self::Forbidden { message } if message.contains("attempting to grant RBAC permissions") => {
+                Some(ESCALATION)
+            }
+            Self::NotFound {
+                namespace: Some(_), ..
+            } => Some(NO_NAMESPACE),
+            _ => None,
+        };
+        special.unwrap_or(self.code().hint).to_owned()
+    }
 }
+
+const NO_DRY_RUN: &str = "everything is tried before anything is written: have the webhook declare `sideEffects: None` or `NoneOnDryRun`, or leave the object out of its rules";
+const TERMINATING: &str = "wait until the namespace is gone, or see which finalizers hold it; where Git has it, the next sync makes it anew";
+const OLD_RECORD: &str = "an entry of `metadata.managedFields` is of a version of the kind that lacks the field: let its manager write the object at a newer version, or remove the entry (`kubectl patch --type=json`)";
+const IMMUTABLE: &str = "give the field its old value in Git, or let the object be made anew: `sluice.dev/sync-strategy: recreate` on it";
+const ASK_IT_YOURSELF: &str = "`kubectl apply --server-side --dry-run=server -f FILE` shows the words, with the Secret's values; then change the Secret, or what refuses it";
+const ESCALATION: &str = "let the engine's account hold the rights that the role gives, or grant it the verb `escalate` on roles and `bind` on their bindings";
+const NO_NAMESPACE: &str = "add the Namespace to the manifests, or sync with `CreateNamespace=true`";
 
 #[cfg(test)]
 mod tests {
@@ -568,6 +605,54 @@ mod tests {
         ] {
             assert!(!no.is_immutable(), "{no}");
         }
+    }
+
+    /// A hint is true wherever it is given.
+    #[test]
+    fn hints_are_about_what_the_server_says() {
+        let invalid = |message: &str| ClusterError::Invalid {
+            message: message.to_owned(),
+            fields: vec!["spec.x".to_owned()],
+        };
+        let about = |error: ClusterError| error.hint();
+        assert!(!about(invalid("spec.x: Invalid value: 3: must be less than 2")).contains("recreate"));
+        assert!(about(invalid("spec.x: Invalid value: 3: field is immutable")).contains("recreate"));
+        let admission = |message: &str| ClusterError::Admission {
+            message: message.to_owned(),
+        };
+        assert!(
+            about(admission(
+                "admission webhook \"v\" denied the request: label `team` is missing"
+            ))
+            .contains("as the message asks")
+        );
+        assert!(
+            !about(admission(&format!(
+                "admission webhook \"v\" denied the request; {UNSAID}"
+            )))
+            .contains("as the message asks")
+        );
+        assert!(about(invalid("admission webhook \"v\" does not support dry run")).contains("sideEffects"));
+        let terminating = "unable to create new content in namespace a because it is being terminated";
+        assert!(about(admission(terminating)).contains("until the namespace is gone"));
+        let escalation =
+            "roles \"r\" is forbidden: user \"u\" is attempting to grant RBAC permissions not currently held";
+        assert!(
+            about(ClusterError::Forbidden {
+                message: escalation.to_owned()
+            })
+            .contains("escalate")
+        );
+        let record = classify(500, json!({"message": ".spec.a: field not declared in schema"}));
+        assert!(about(record).contains("managedFields"));
+        let missing = |namespace: Option<&str>| ClusterError::NotFound {
+            message: "not found".to_owned(),
+            namespace: namespace.map(str::to_owned),
+        };
+        assert!(
+            about(missing(Some("a"))).contains("CreateNamespace")
+                && !about(missing(None)).contains("CreateNamespace")
+        );
     }
 
     #[test]

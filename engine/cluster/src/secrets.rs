@@ -103,7 +103,7 @@ fn words(error: &mut ClusterError) -> Option<&mut String> {
 }
 
 /// What is said where nothing of what the server says is understood.
-const UNSAID: &str = "the words are not shown, since they may quote the Secret";
+pub(crate) const UNSAID: &str = "the words are not shown, since they may quote the Secret";
 
 /// An error about a Secret, with its words replaced by ours.
 fn about_secret(error: ClusterError, secret: Option<&Object>) -> ClusterError {
@@ -123,8 +123,8 @@ fn about_secret(error: ClusterError, secret: Option<&Object>) -> ClusterError {
         ClusterError::Invalid { message, fields } => ClusterError::Invalid {
             message: invalid(&message, &fields, secret),
             fields: fields
-                .into_iter()
-                .filter(|field| secret.is_some_and(|secret| is_named(secret, field).is_some()))
+                .iter()
+                .filter_map(|field| is_named(secret?, field))
                 .collect(),
         },
         ClusterError::NotFound { message, namespace } => ClusterError::NotFound {
@@ -347,5 +347,7 @@ fn invalid(message: &str, fields: &[String], secret: Option<&Object>) -> String 
     }
 }
 
+#[cfg(test)]
+mod random;
 #[cfg(test)]
 mod tests;

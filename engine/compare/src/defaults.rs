@@ -147,6 +147,9 @@ pub(crate) const KEY_FIELDS: &[&str] = &[
     "whenUnsatisfiable",
 ];
 
+/// Fields of a Service for which the server chooses a value of its own.
+pub(crate) const ALLOCATED: &[&str] = &["clusterIP", "clusterIPs", "healthCheckNodePort", "nodePort"];
+
 /// True where an entry that leaves out this key has this value for it.
 pub(crate) fn is_default_key(name: &str, value: &Value) -> bool {
     name != "protocol" || value == "TCP"

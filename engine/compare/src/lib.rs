@@ -39,7 +39,7 @@ use crate::walk::How;
 
 pub use answer::{against, stamp};
 pub use prepare::prepare;
-pub use question::{Leftovers, Question, at, keeping, leaving_out, question};
+pub use question::{Leftovers, Question, at, is_allocated, keeping, leaving_out, question};
 pub use rules::{BadRule, Rules, autoscaled};
 
 /// What a comparison came to.

@@ -1,5 +1,7 @@
 //! From a manifest as written to the object that is sent.
 
+mod keys;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
@@ -23,14 +25,16 @@ const SERVER_ONLY: &[&str] = &[
 ];
 
 /// What is sent for a manifest: without what only the server writes (`managedFields`, `resourceVersion`, a null
-/// `creationTimestamp`, …) and `kubectl`'s copy of what it applied, a Secret's `stringData` moved into its `data`, and with the ignored fields as they should be
+/// `creationTimestamp`, …) and `kubectl`'s copy of what it applied, without keys of entries that say nothing, a Secret's `stringData` moved into its `data`, and with the ignored fields as they should be
 /// sent: where the object does not exist, as Git has them; where it does, not at all if somebody else owns them, and with
 /// their live value if we do, since leaving them out would delete them.
 ///
 /// Hand the result to [`crate::compare`], to the plan and to apply alike.
 pub fn prepare(desired: &Object, live: Option<&Object>, ignore: &[String]) -> Object {
     let ignored = Ignored::new(ignore);
-    let nothing_to_do = ignored.patterns().is_empty()
+    let bare = keys::may_be_bare(desired.value());
+    let nothing_to_do = !bare
+        && ignored.patterns().is_empty()
         && !desired.is_secret()
         && desired.value().get("aggregationRule").is_none()
         && desired.annotation(LAST_APPLIED).is_none()
@@ -50,6 +54,9 @@ pub fn prepare(desired: &Object, live: Option<&Object>, ignore: &[String]) -> Ob
         {
             // Client-side apply's own memory, which who exports an object exports too. It means nothing in Git.
             annotations.remove(LAST_APPLIED);
+        }
+        if bare {
+            keys::leave_out(map, desired, live);
         }
         if desired.is_secret() {
             move_string_data(map);

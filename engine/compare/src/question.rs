@@ -8,6 +8,7 @@ use sluice_model::difference::FieldChange;
 use sluice_model::manager::{Manager, Operation, Tree};
 use sluice_model::object::Object;
 
+use crate::defaults;
 use crate::diff::{self, Made};
 use crate::path::{self, Step};
 use crate::walk::{self, Beside, Found};
@@ -40,6 +41,20 @@ impl Question<'_> {
     pub fn may_stay(&self) -> impl Iterator<Item = &str> {
         let changes = self.found.changes.iter().filter(|change| change.may_stay);
         changes.map(|change| change.pointer.as_str())
+    }
+
+    /// Values of Git that are not what is there, and that the server may make just that of: its default, its own form.
+    pub fn may_settle(&self) -> impl Iterator<Item = &str> {
+        let changes = self.found.changes.iter().filter(|change| change.overwrites());
+        changes
+            .map(|change| change.pointer.as_str())
+            .filter(|pointer| *pointer != "/apiVersion")
+    }
+
+    /// True where Git dropped fields of ours that may have a default: giving them up on record is to be done once.
+    pub fn gives_up(&self) -> bool {
+        let mut changes = self.found.changes.iter();
+        changes.any(|change| change.may_stay && !change.is_null)
     }
 
     /// True where an earlier deployer's record has what Git does not: only the server knows what of it are its defaults.
@@ -244,6 +259,21 @@ fn with(object: &Object, changes: &[Made]) -> Object {
             *map = changed;
         }
     })
+}
+
+/// True for a value that the server chose, as it would for an object that is made anew: an address or a port of a Service.
+pub fn is_allocated(live: &Object, pointer: &str) -> bool {
+    let is_chosen = |value: &Value| match value {
+        Value::String(address) => address != "None" && !address.is_empty(),
+        Value::Array(addresses) => addresses.iter().all(|address| address != "None"),
+        Value::Number(_) => true,
+        Value::Null | Value::Bool(_) | Value::Object(_) => false,
+    };
+    let name = pointer.rsplit('/').next().unwrap_or_default();
+    live.group().is_empty()
+        && live.kind() == "Service"
+        && defaults::ALLOCATED.contains(&name)
+        && path::at(live.value(), pointer).is_some_and(is_chosen)
 }
 
 /// What an object has at the place that the pointer of a change names.

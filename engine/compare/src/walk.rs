@@ -28,6 +28,15 @@ pub(crate) struct Change {
     pub(crate) holder: Option<Manager>,
     /// True for a field of ours that Git dropped and that the server may keep or fill in again.
     pub(crate) may_stay: bool,
+    /// True where Git has a null for it, which an apply gives again each time.
+    pub(crate) is_null: bool,
+}
+
+impl Change {
+    /// True where an apply gives a value, or a null, over what is there: what comes of that the server may say.
+    pub(crate) fn overwrites(&self) -> bool {
+        self.is_null || self.live.is_some() && self.desired.is_some()
+    }
 }
 
 /// What a comparison found.
@@ -70,6 +79,7 @@ pub(crate) fn walk<'a>(desired: &'a Object, live: &'a Object, ignored: &'a Ignor
         written: ours.written.is_some() || adopting,
         finds_removals: ours.applied.is_some(),
         how,
+        in_null: false,
         path: Vec::with_capacity(16),
         scratch: String::with_capacity(64),
         found: Found {
@@ -101,6 +111,8 @@ struct Walk<'a> {
     /// The record says what Git wanted, so that what it no longer wants can be told.
     finds_removals: bool,
     how: How<'a>,
+    /// True within what Git has a null for.
+    in_null: bool,
     path: Vec<Part<'a>>,
     scratch: String,
     found: Found,
@@ -177,21 +189,31 @@ impl<'a> Walk<'a> {
             live: live.cloned(),
             desired: desired.cloned(),
             holder: if overwrites { self.holder() } else { None },
-            may_stay: goes && !self.is_metadata(),
+            // A null of one value is what the server makes of it.
+            may_stay: goes
+                && !self.is_metadata()
+                && !(self.in_null && live.is_some_and(|live| !live.is_object() && !live.is_array())),
+            is_null: self.in_null,
         };
         if goes && self.how.adopting && !self.how.declared.iter().any(|tree| self.is_in(tree)) {
             self.found.unless_default.push(change);
             self.found.asks = true;
             return;
         }
-        self.found.asks |= change.may_stay && !self.how.adopting;
+        self.found.asks |= (change.may_stay || change.is_null) && !self.how.adopting;
         let by_controller = |holder: &Manager| holder.operation == Operation::Update && !holder.is_by_hand();
-        if matches!(desired, Some(value @ (Value::String(_) | Value::Array(_) | Value::Object(_))) if is_empty(value))
-            && change.holder.as_ref().is_some_and(by_controller)
-            && !Ours::of(self.live).applied.is_some_and(|tree| self.is_in(tree))
-        {
-            self.found.filled_in.push(change.pointer.clone());
-            self.found.asks = true;
+        if overwrites && desired.is_some_and(is_empty) {
+            if Ours::of(self.live).applied.is_some_and(|tree| self.is_in(tree)) {
+                // What the server may have made of it when we applied it.
+                self.found.asks = true;
+            } else if matches!(
+                desired,
+                Some(Value::String(_) | Value::Array(_) | Value::Object(_))
+            ) && change.holder.as_ref().is_some_and(by_controller)
+            {
+                self.found.filled_in.push(change.pointer.clone());
+                self.found.asks = true;
+            }
         }
         self.found.changes.push(change);
     }
@@ -338,9 +360,11 @@ impl<'a> Walk<'a> {
             // A null asks for nothing, and an empty value is what the server makes of it in a map of texts.
             let is_nothing = |value: &Value| value.is_null() || given.is_some() && is_empty(value);
             if let Some(value) = live.get(name).filter(|value| !is_nothing(value)) {
+                self.in_null = given.is_some();
                 self.enter(name);
                 self.removed(value, below);
                 self.leave();
+                self.in_null = false;
             }
         }
     }
@@ -416,10 +440,13 @@ impl<'a> Walk<'a> {
                         || match there.get(name) {
                             Some(found) if !found.is_null() => {
                                 let nothing = is_empty(value);
-                                nothing && is_empty(found)
+                                let same = nothing && is_empty(found)
                                     || self.same_value(value, found)
                                     // The default instead of what says nothing.
-                                    || nothing && self.builtin.is_known() && self.may_add(name, found)
+                                    || nothing && self.builtin.is_known() && self.may_add(name, found);
+                                // Most defaults only the server knows.
+                                self.found.asks |= nothing && !same;
+                                same
                             }
                             Some(_) | None => is_empty(value),
                         };

@@ -6,14 +6,14 @@ use sluice_model::error::{ErrorCode, ExitKind};
 pub const KEYRING: ErrorCode = ErrorCode {
     id: "K01",
     summary: "a keyring that the Application names cannot be used",
-    hint: "create the ConfigMap in the Application's namespace, each value an armoured public key, or name a file that the engine can read",
+    hint: "mend what is named: a ConfigMap or Secret has to be in the Application's namespace, each value an armoured public key or lines of allowed_signers; a file has to be readable for the engine",
     exit: ExitKind::Input,
 };
 /// Credentials are missing.
 pub const CREDENTIALS: ErrorCode = ErrorCode {
     id: "K02",
     summary: "the credentials that the Application names cannot be used",
-    hint: "create the Secret in the Application's namespace with `username` and `password`, `bearerToken`, `sshPrivateKey`, or `tls.crt` and `tls.key`; shared ones need `url` and `namespaces`",
+    hint: "mend what is named: the Secret has to be in the Application's namespace and to have `username` and `password`, `bearerToken`, `sshPrivateKey`, or `tls.crt` and `tls.key`; shared ones need `url` and `namespaces`",
     exit: ExitKind::Input,
 };
 /// An unknown cluster.
@@ -81,7 +81,7 @@ pub const NOTHING_SELECTED: ErrorCode = ErrorCode {
 pub const HOSTS: ErrorCode = ErrorCode {
     id: "K26",
     summary: "known hosts or TLS certificates that the Application names cannot be used",
-    hint: "create the ConfigMap in the Application's namespace: each value lines of known_hosts (`ssh-keyscan HOST`), or certificates in PEM",
+    hint: "mend what is named: the ConfigMap has to be in the Application's namespace, each value lines of known_hosts (`ssh-keyscan HOST`), or certificates in PEM",
     exit: ExitKind::Input,
 };
 

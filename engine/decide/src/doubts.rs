@@ -31,6 +31,8 @@ pub struct Answer {
     pub claim: Tree,
     /// Empty values that are not sent: a controller has filled them in, and the server does not take that back.
     pub unsent: Vec<String>,
+    /// Fields of which the server makes what is there already: a zero, an empty value or a null by its default.
+    pub settled: Vec<String>,
     /// Fields that Git dropped and that the server keeps.
     pub stays: Vec<String>,
     /// True where Git dropped fields that may have a default.
@@ -58,6 +60,7 @@ impl From<Verdict> for Answer {
             verdict,
             claim: Tree::new(),
             unsent: Vec::new(),
+            settled: Vec::new(),
             stays: Vec::new(),
             drops: false,
             beside: None,
@@ -178,6 +181,10 @@ fn take_in(object: &mut Compared, answer: &Answer, synced: bool) {
     }
     if !answer.claim.is_empty() {
         manager::unite(&mut object.record.claim, &answer.claim);
+    }
+    if !answer.settled.is_empty() {
+        let found = std::mem::replace(&mut object.difference, Difference::Same);
+        object.difference = found.keeping(|change| !answer.settled.contains(&change.pointer));
     }
     if !answer.unsent.is_empty() {
         object.desired = sluice_compare::leaving_out(&object.desired, &answer.unsent);

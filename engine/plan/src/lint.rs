@@ -9,7 +9,7 @@ use serde_json::Value;
 use sluice_model::applyset::{self, PART_OF_LABEL};
 use sluice_model::decision::{HookCleanup, Occasion, Phase, PruneVerdict, Strategy};
 use sluice_model::object::{GroupKind, Object, ObjectKey};
-use sluice_model::plan::{Action, PLAN_VERSION, Plan, Step};
+use sluice_model::plan::{Action, HeldDeletion, PLAN_VERSION, Plan, Step};
 use sluice_model::secret;
 
 use crate::input::PlanInput;
@@ -72,12 +72,17 @@ pub fn check_against(plan: &Plan, input: &PlanInput) -> Vec<String> {
             continue;
         };
         let fits = match &candidate.prune.verdict {
-            PruneVerdict::Delete => is_held == applyset::is_unrecorded(&candidate.live),
+            // More may wait than has to.
+            PruneVerdict::Delete => is_held || !applyset::is_unrecorded(&candidate.live),
             PruneVerdict::Hold { .. } => is_held,
             PruneVerdict::Keep { .. } => false,
         };
         if !fits {
             wrong.push(format!("{} is deleted against its verdict", step.object));
+        }
+        let in_it = |held: &HeldDeletion| held.step.object.namespace.as_deref() == Some(&step.object.name);
+        if !is_held && step.object.kind == "Namespace" && plan.held.iter().any(in_it) {
+            wrong.push(format!("{} is deleted with what waits in it", step.object));
         }
         if candidate.claimed.is_some() {
             wrong.push(format!(

@@ -1,13 +1,15 @@
 //! From what Git no longer has to deletions: what goes, what waits, what stays.
 
+use std::borrow::Cow;
 use std::cell::LazyCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
 use sluice_model::applyset;
 use sluice_model::decision::{Occasion, Phase, PruneVerdict};
 use sluice_model::layer::Layer;
-use sluice_model::object::{Object, ObjectKey};
+use sluice_model::object::{Object, ObjectKey, ObjectRef};
 use sluice_model::plan::{Action, HeldDeletion, KeptObject, Precondition, Step};
 
 use crate::input::{PlanInput, PruneCandidate};
@@ -33,7 +35,22 @@ pub(crate) struct Deletions<'a> {
 pub(crate) struct Deletion<'a> {
     candidate: &'a PruneCandidate,
     /// Why it waits; none where it may be done.
-    held: Option<&'a str>,
+    held: Option<Held<'a>>,
+}
+
+/// Why a deletion waits for a person, and because of whom.
+struct Held<'a> {
+    reason: Cow<'a, str>,
+    decided_by: Option<&'a String>,
+}
+
+impl<'a> Held<'a> {
+    fn by_us(reason: impl Into<Cow<'a, str>>) -> Self {
+        Self {
+            reason: reason.into(),
+            decided_by: None,
+        }
+    }
 }
 
 /// Decides about every candidate.
@@ -82,16 +99,69 @@ pub(crate) fn decide<'a>(input: &'a PlanInput, set: &str) -> Deletions<'a> {
             _ if !input.options.prune => keep("this sync does not prune", None),
             PruneVerdict::Hold { reason } => steps.push(Deletion {
                 candidate,
-                held: Some(reason),
+                held: Some(Held {
+                    reason: reason.into(),
+                    decided_by,
+                }),
             }),
             PruneVerdict::Delete => steps.push(Deletion {
                 candidate,
-                held: applyset::is_unrecorded(live).then_some(UNRECORDED),
+                held: applyset::is_unrecorded(live).then(|| Held::by_us(UNRECORDED)),
             }),
         }
     }
+    keep_what_is_needed(&mut steps, &kept);
     kept.sort_by(|a, b| a.object.cmp(&b.object));
     Deletions { steps, kept }
+}
+
+/// Holds what must not go before what waits or stays: the namespace that an object is in and the definition of its kind, with which it
+/// would go too, and what may be the operator of a custom object whose deletion waits.
+fn keep_what_is_needed(steps: &mut [Deletion<'_>], kept: &[KeptObject]) {
+    let waiting = steps.iter().filter(|deletion| deletion.held.is_some());
+    let waiting: Vec<ObjectRef> = waiting
+        .map(|deletion| deletion.candidate.live.reference())
+        .collect();
+    for deletion in steps.iter_mut().filter(|it| it.held.is_none() && !it.has_begun()) {
+        let live = &deletion.candidate.live;
+        let waits = waiting
+            .iter()
+            .find(|other| takes_along(live, other) || may_run(live, other));
+        let stays = || kept.iter().find(|other| takes_along(live, &other.object));
+        let reason = match waits {
+            Some(other) => Some(format!("{other} needs it, whose deletion waits")),
+            None => stays().map(|other| format!("{} would go with it, and is kept", other.object)),
+        };
+        deletion.held = reason.map(Held::by_us);
+    }
+}
+
+/// True where an object goes with another one: with its namespace, or with the definition of its kind.
+fn takes_along(live: &Object, other: &ObjectRef) -> bool {
+    let text = |pointer: &str| live.value().pointer(pointer).and_then(Value::as_str);
+    match Layer::of(&live.reference()) {
+        Layer::Namespace => other.namespace.as_deref() == Some(live.name()),
+        Layer::Definition => {
+            text("/spec/group") == Some(&other.group) && text("/spec/names/kind") == Some(&other.kind)
+        }
+        Layer::Setting | Layer::Work | Layer::Gate | Layer::Custom => false,
+    }
+}
+
+/// True for what may run the operator of a custom object, or give it its rights.
+fn may_run(live: &Object, other: &ObjectRef) -> bool {
+    const RUNS: &[(&str, &str)] = &[
+        ("apps", "Deployment"),
+        ("apps", "StatefulSet"),
+        ("apps", "DaemonSet"),
+        ("", "Pod"),
+        ("", "ServiceAccount"),
+        ("rbac.authorization.k8s.io", "Role"),
+        ("rbac.authorization.k8s.io", "RoleBinding"),
+        ("rbac.authorization.k8s.io", "ClusterRole"),
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
+    ];
+    Layer::of(other) == Layer::Custom && RUNS.contains(&(live.group(), live.kind()))
 }
 
 impl Deletions<'_> {
@@ -203,7 +273,7 @@ fn step(wave: i32, deletion: Deletion<'_>) -> (Step, Option<(String, Option<Stri
         }),
         rests_on: Vec::new(),
     };
-    let held = held.map(|reason| (reason.to_owned(), candidate.prune.decided_by.clone()));
+    let held = held.map(|held| (held.reason.into_owned(), held.decided_by.cloned()));
     (step, held)
 }
 

@@ -363,3 +363,99 @@ fn what_is_on_its_way_out_is_in_the_plan_only_where_something_waits_for_it() {
     let first = plan.steps.first().unwrap();
     assert_eq!(first.precondition.as_ref().unwrap().resource_version, None);
 }
+
+/// A person decides about the custom object; until then nothing may go that it needs, or with which it would go.
+#[test]
+fn what_an_object_needs_whose_deletion_waits_waits_too() {
+    let hold = |mut candidate: PruneCandidate| {
+        candidate.prune.verdict = PruneVerdict::Hold {
+            reason: "data".into(),
+        };
+        candidate.prune.decided_by = Some("prune-standard".into());
+        candidate
+    };
+    let named = |candidate: PruneCandidate, name: &str| PruneCandidate {
+        live: candidate.live.edit(|map| map["metadata"]["name"] = name.into()),
+        ..candidate
+    };
+    let defines = |candidate: PruneCandidate, kind: &str| PruneCandidate {
+        live: candidate.live.edit(|map| {
+            drop(map.insert(
+                "spec".into(),
+                json!({"group": "example.com", "names": {"kind": kind}}),
+            ))
+        }),
+        ..candidate
+    };
+    let rbac = "rbac.authorization.k8s.io/v1";
+    let definitions = "apiextensions.k8s.io/v1";
+    let plan = made(
+        Vec::new(),
+        vec![
+            hold(going("example.com/v1", "Realm", true, false, 0)),
+            going("apps/v1", "Deployment", true, false, 0),
+            going("v1", "ServiceAccount", true, false, 0),
+            going(rbac, "ClusterRoleBinding", false, false, 0),
+            going("v1", "ConfigMap", true, false, 0),
+            defines(
+                named(
+                    going(definitions, "CustomResourceDefinition", false, false, 0),
+                    "realms.example.com",
+                ),
+                "Realm",
+            ),
+            named(going("v1", "Namespace", false, false, 0), "shop"),
+        ],
+    );
+    let done: Vec<&str> = plan.steps.iter().map(|step| step.object.kind.as_str()).collect();
+    assert_eq!(done, ["ConfigMap"]);
+    assert_eq!(plan.held.len(), 6);
+    for held in &plan.held {
+        let (reason, by) = match held.step.object.kind.as_str() {
+            "Realm" => ("data", Some("prune-standard")),
+            _ => (
+                "Realm.example.com shop/operator needs it, whose deletion waits",
+                None,
+            ),
+        };
+        assert_eq!(
+            (held.reason.as_str(), held.decided_by.as_deref()),
+            (reason, by),
+            "{}",
+            held.step.object
+        );
+    }
+
+    // Another kind's definition, another namespace, and what no custom object is about go.
+    let plan = made(
+        Vec::new(),
+        vec![
+            hold(going("v1", "PersistentVolumeClaim", true, false, 0)),
+            going("apps/v1", "Deployment", true, false, 0),
+            defines(
+                named(
+                    going(definitions, "CustomResourceDefinition", false, false, 0),
+                    "others.example.com",
+                ),
+                "Other",
+            ),
+            named(going("v1", "Namespace", false, false, 0), "elsewhere"),
+        ],
+    );
+    assert_eq!((plan.steps.len(), plan.held.len()), (3, 1), "{}", plan.to_json());
+
+    // What a policy keeps would be lost with its namespace.
+    let mut kept = going("v1", "ConfigMap", true, false, 0);
+    kept.prune.verdict = PruneVerdict::Keep {
+        reason: "asked for".into(),
+    };
+    let plan = made(
+        Vec::new(),
+        vec![kept, named(going("v1", "Namespace", false, false, 0), "shop")],
+    );
+    assert!(
+        plan.steps.is_empty() && plan.held[0].reason.ends_with("would go with it, and is kept"),
+        "{}",
+        plan.to_json()
+    );
+}

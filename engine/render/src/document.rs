@@ -152,10 +152,10 @@ impl Converter {
         match tag {
             None | Some("!") => {}
             Some(tag) if tag == own => {}
-            Some(tag) => self.report(
+            Some(_) => self.report(
                 at,
                 Problem::Value {
-                    reason: format!("the tag `{tag}` does not fit a {what}"),
+                    reason: format!("the tag does not fit a {what}"),
                 },
             ),
         }

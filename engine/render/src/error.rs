@@ -182,13 +182,13 @@ pub mod codes {
     pub const VALUE: ErrorCode = code(
         "R04",
         "a value cannot be represented in JSON, or does not fit its tag",
-        "quote the value if it is meant as text; Kubernetes knows no infinity, NaN or tags of one's own",
+        "quote the value if it is meant as text, as one that begins with `!`; Kubernetes knows no infinity, NaN or tags of one's own",
     );
     /// See [`super::Problem::Alias`].
     pub const ALIAS: ErrorCode = code(
         "R05",
         "an alias or a merge key makes no sense",
-        "define the anchor before its use in the same document, never within itself, and merge only maps",
+        "define the anchor before its use in the same document, never within itself, and merge only maps; text that begins with `*` or `&` belongs in quotes",
     );
     /// See [`super::Problem::TooLarge`] and [`super::Problem::TooMuch`].
     pub const TOO_LARGE: ErrorCode = code(

@@ -158,7 +158,8 @@ impl Parser<'_> {
                 return Ok(Rc::new(Node { kind, at: at(mark) }));
             }
             Some(None) => "an anchor contains itself".to_owned(),
-            None => format!("no anchor `{name}` before this in the document"),
+            // Without its name: a password that begins with `*` looks like one.
+            None => "no anchor of this name before this in the document".to_owned(),
         };
         Err(Wrong {
             at: at(mark),

@@ -27,7 +27,8 @@ pub(crate) enum Scalar {
 /// # Errors
 /// Why the text does not fit its tag, for people.
 pub(crate) fn resolve(text: &str, plain: bool, tag: Option<&str>) -> Result<Scalar, String> {
-    let misfit = |wanted: &str| Err(format!("`{}` is no {wanted}", shortened(text)));
+    // Without the text: it may be a value of a Secret.
+    let misfit = |wanted: &str| Err(format!("the value is no {wanted}, as its tag says"));
     match tag {
         None if plain => Ok(implicit(text)),
         None | Some("!" | "!!str") => Ok(Scalar::Text(text.to_owned())),
@@ -59,7 +60,8 @@ pub(crate) fn resolve(text: &str, plain: bool, tag: Option<&str>) -> Result<Scal
                 .map(Scalar::Text)
                 .map_err(|_| "the `!!binary` value is no text, and JSON has nothing else".to_owned())
         }
-        Some(other) => Err(format!("the tag `{}` is not known", shortened(other))),
+        // A password that begins with `!` looks like one.
+        Some(_) => Err("the tag is not known".to_owned()),
     }
 }
 
@@ -84,7 +86,7 @@ impl Scalar {
             Self::Int(value) => Ok(value.to_string()),
             Self::Float(value) => Ok(float_key(value)),
             Self::Null => Err("a key cannot be null".to_owned()),
-            Self::Big(value) => Err(format!("the number {value} is too large for a key")),
+            Self::Big(_) => Err("the number is too large for a key".to_owned()),
         }
     }
 }
@@ -257,12 +259,4 @@ fn is_timestamp(text: &str) -> bool {
         None => zone == "Z",
     };
     clock_fits && fraction_fits && if zoned { zone_fits } else { zone.is_empty() }
-}
-
-/// The beginning of a text, for messages.
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(40) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
 }

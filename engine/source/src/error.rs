@@ -256,7 +256,16 @@ impl Coded for SourceError {
             SourceError::NotACommit { .. } => &codes::NOT_A_COMMIT,
         }
     }
+
+    fn hint(&self) -> String {
+        match self {
+            SourceError::Authentication { given: false, .. } => NO_CREDENTIALS.to_owned(),
+            _ => self.code().hint.to_owned(),
+        }
+    }
 }
+
+const NO_CREDENTIALS: &str = "name a Secret in `source.credentials`, in the Application's namespace, with `username` and `password`, `bearerToken`, `sshPrivateKey`, or `tls.crt` and `tls.key`; where the repository is public, check the URL: some servers ask for credentials when there is no such repository";
 
 /// The codes of this stage.
 pub mod codes {
@@ -277,7 +286,7 @@ pub mod codes {
             "write `https://`, `http://`, `ssh://`, `user@host:path` or `file://`, without credentials in it";
         /// The remote cannot be reached.
         UNREACHABLE = "S02", Source, "the repository cannot be reached",
-            "check the URL, the network, the proxy and whether the server is up; it is tried again";
+            "check the URL, the network, the proxy and whether the server is up; the controller tries again by itself";
         /// The remote knows no such repository.
         UNKNOWN_REPOSITORY = "S03", Source, "the repository does not exist or may not be seen",
             "check the URL; private repositories also answer this when the credentials are missing";
@@ -289,7 +298,7 @@ pub mod codes {
             "compare the fingerprint with the one that the host's operator publishes, then put its line (`ssh-keyscan HOST`) into the known hosts; the check cannot be turned off";
         /// A fetch failed.
         FETCH = "S06", Source, "the fetch failed",
-            "see the cause; it is tried again, and what was fetched before is kept";
+            "see the cause; the controller tries again by itself, and what was fetched before is kept";
         /// A fetch took too long.
         TIMEOUT = "S07", Timeout, "the fetch took too long",
             "check the network and the size of the repository, or allow it more time: --fetch-timeout";

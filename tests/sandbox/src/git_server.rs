@@ -201,7 +201,7 @@ fn listen(socket: &TcpListener, shared: &Arc<Shared>) {
     }
 }
 
-fn configuration(tls: &Tls<'_>) -> Result<ServerConfig> {
+pub(crate) fn configuration(tls: &Tls<'_>) -> Result<ServerConfig> {
     let provider = Arc::new(ring::default_provider());
     let builder =
         ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;

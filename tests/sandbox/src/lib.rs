@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`ControlPlane`] | a whole Kubernetes, `tests/controlplane`, with kwok playing the node |
 //! | [`ApiProxy`] | a proxy before its API server, which refuses, delays or cuts off |
+//! | [`Webhook`] | an admission webhook, which refuses in the words of a test |
 //! | [`GitServer`] | `git http-backend` behind a small HTTP or HTTPS server, with credentials and outages |
 //! | [`Authority`], [`ProxyServer`] | certificates made for the occasion, and a proxy |
 //! | [`GitDaemon`], [`SshServer`] | `git daemon` and `sshd`, for the sources that go through them |
@@ -34,6 +35,7 @@ mod proxy_server;
 mod repository;
 mod ssh_server;
 mod wait;
+mod webhook;
 
 pub use api_proxy::{ApiProxy, ApiRequest, Verdict};
 pub use authority::{Authority, Certificate};
@@ -49,3 +51,4 @@ pub use proxy_server::ProxyServer;
 pub use repository::{Commit, Repository, Signature};
 pub use ssh_server::SshServer;
 pub use wait::{free_port, wait_for};
+pub use webhook::Webhook;

@@ -10,16 +10,17 @@ use clap::Args;
 use futures::FutureExt as _;
 use kube::ResourceExt as _;
 use sluice_apply::{ApplyError, Event, Finished, NotHealthy, Options, Parent, Rehearse, Request};
-use sluice_cluster::Cluster;
+use sluice_cluster::{Cluster, Kind};
 use sluice_controller::PipelineError;
 use sluice_health::{Answer, Awaited, Expectation, ObjectHealth, Wait};
 use sluice_model::application::{APPROVED_PLAN_ANNOTATION, PolicyRef};
 use sluice_model::health::{HealthStatus, HealthVerdict};
 use sluice_model::object::ObjectKey;
 use sluice_model::outcome::{Outcome, StepResult};
-use sluice_model::plan::{PLAN_VERSION, Plan};
+use sluice_model::plan::{Action, PLAN_VERSION, Plan, Step};
 use sluice_model::secret::mask;
 use sluice_model::{ExitKind, ObjectRef};
+use sluice_observe::Observer;
 use sluice_plugin_host::PluginHost;
 
 use crate::args::Global;
@@ -165,6 +166,7 @@ async fn execute(arguments: &Arguments, saved: &Plan, global: &Global) -> Result
         plugins: engine.pipeline.plugins.clone(),
         policies: engine.job.spec.policies.health.clone().into(),
         expectations: Arc::new(Expectation::all(saved)),
+        ended: Ended::watch(&prepared.cluster, saved, engine.job.applyset()).await,
     };
     let wait = move |objects: Vec<ObjectRef>, timeout: Duration| {
         waiting.clone().until_healthy(objects, timeout).boxed()
@@ -223,7 +225,53 @@ struct Waiting {
     policies: Arc<[PolicyRef]>,
     /// What is expected of the objects that the plan applies.
     expectations: Arc<BTreeMap<ObjectKey, Expectation>>,
+    ended: Ended,
 }
+
+/// Jobs of a plan that the cluster removes as soon as they have ended, which may be between two looks.
+#[derive(Clone)]
+struct Ended {
+    observer: Arc<Observer>,
+    kinds: Arc<[Kind]>,
+    applyset: String,
+}
+
+impl Ended {
+    async fn watch(cluster: &Cluster, plan: &Plan, applyset: String) -> Self {
+        let has_time_to_live = |step: &&Step| match &step.action {
+            Action::Apply { manifest, .. } => manifest.pointer("/spec/ttlSecondsAfterFinished").is_some(),
+            Action::Delete { .. } => false,
+        };
+        let is_job = |step: &&Step| step.object.group == "batch" && step.object.kind == "Job";
+        let mut namespaces = BTreeSet::new();
+        let mut kinds = Vec::new();
+        let all = plan.steps.iter().chain(plan.held.iter().map(|held| &held.step));
+        for step in all.filter(is_job).filter(has_time_to_live) {
+            namespaces.extend(step.object.namespace.clone());
+            if kinds.is_empty() {
+                kinds.extend(cluster.kind_of(&step.object).await.ok());
+            }
+        }
+        let observer = Observer::new(cluster.clone(), Some(namespaces), Arc::new(|_| {}));
+        if let Err(error) = observer.ensure(&kinds, FIRST_LIST).await {
+            // Whoever may not watch waits for what is there to be looked at.
+            tracing::warn!(%error, "Jobs that are removed at their end may be waited for in vain");
+        }
+        Self {
+            observer: Arc::new(observer),
+            kinds: kinds.into(),
+            applyset,
+        }
+    }
+
+    fn has(&self, object: &ObjectRef) -> bool {
+        let ended = self.observer.finished(&self.kinds, &self.applyset);
+        ended.iter().any(|ended| ended.key() == object.key())
+    }
+}
+
+/// So long the first list of a watch may take.
+const FIRST_LIST: Duration = Duration::from_secs(10);
 
 /// How often a wave is looked at while it is waited for.
 const LOOK: Duration = Duration::from_secs(1);
@@ -276,7 +324,10 @@ impl Waiting {
             Ok(Some(live)) => mask(&live),
             Ok(None) => {
                 return HealthVerdict {
-                    status: HealthStatus::Missing,
+                    status: match self.ended.has(object) {
+                        true => HealthStatus::Healthy,
+                        false => HealthStatus::Missing,
+                    },
                     message: String::new(),
                     plugin: None,
                 };

@@ -19,7 +19,7 @@ use crate::output::{self, BAD, Cell, FAINT, Format, GOOD, Output, STRONG, Table,
 
 pub(crate) const HELP: &str = "\
 Examples:
-  sluice explain -f manifests.yaml
+  sluice explain -f manifests/                 every .yaml, .yml and .json in it
   sluice explain -f hooks.yaml -o json | jq '{name, phases, wave, decidedBy}'
   sluice explain -f web.yaml --application application.yaml
 
@@ -40,8 +40,8 @@ Exit codes: 0; 3 if the input is wrong; 8 if a plugin failed (its cautious defau
 /// The options of `sluice explain`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Manifests, YAML or JSON, one or many; `-` for stdin
-    #[arg(long, short, value_name = "FILE")]
+    /// Manifests, YAML or JSON, one or many, or a folder of such files (not of folders below it); `-` for stdin
+    #[arg(long, short, value_name = "FILE|DIR")]
     filename: PathBuf,
     /// Ask the policies, with the sync options, of the Application in this file
     #[arg(long, value_name = "FILE")]

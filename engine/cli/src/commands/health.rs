@@ -33,8 +33,8 @@ Exit codes: 0 if all are Healthy; 1 if one is not; 3 if the input is wrong; 8 if
 /// The options of `sluice health`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Objects, YAML or JSON, one or many; `-` for stdin
-    #[arg(long, short, value_name = "FILE")]
+    /// Objects, YAML or JSON, one or many, or a folder of such files (not of folders below it); `-` for stdin
+    #[arg(long, short, value_name = "FILE|DIR")]
     filename: PathBuf,
     /// Judge by the policies of the Application in this file; the standard ones and --plugin-dir by default
     #[arg(long, value_name = "FILE")]

@@ -32,9 +32,10 @@ and leaves the application at the revision it is at.
 
 In other tools: `argocd app sync` (--resource GROUP:KIND:NAMESPACE/NAME there), `flux reconcile`.
 
-Exit codes: 0; 3 if there is no such Application; 5 if something is held for approval, or was to
-be deleted and stays because the engine does not let it go; 7 if the sync or the cluster fails, or
-if the revision has no manifests at all; 9 if the time is over (the sync goes on).";
+Exit codes: 0; 3 if there is no such Application; 5 if something is held for approval (with
+--dry-run too), or was to be deleted and stays because the engine does not let it go; 7 if the
+sync or the cluster fails, or if the revision has no manifests at all; 9 if the time is over (the
+sync goes on).";
 
 /// The options of `sluice sync`.
 #[derive(Debug, Args)]
@@ -96,14 +97,18 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
             )?;
             Ok(())
         }
-        Some((_, ended)) if arguments.dry_run => {
+        Some((application, ended)) if arguments.dry_run => {
             writeln!(
                 out,
                 "Application {name} at {}: {}",
                 short(&ended.revision),
                 ended.message
             )?;
-            Ok(())
+            match arguments.revision {
+                // What waits is of the target revision.
+                None => pending(out, &application),
+                Some(_) => Ok(()),
+            }
         }
         Some((application, ended)) => {
             let all = arguments.prune && arguments.resource.is_empty();
@@ -126,11 +131,8 @@ pub(crate) fn tell(
         short(&ended.revision),
         ended.message
     )?;
+    pending(out, application)?;
     let state = application.status.clone().unwrap_or_default();
-    if state.pending_approval.is_some() {
-        status::pending(out, application, &state)?;
-        return Err(Failure::Answered(ExitKind::Held));
-    }
     match still_differs(&state) {
         None => Ok(()),
         Some(message) => {
@@ -142,6 +144,16 @@ pub(crate) fn tell(
             }
         }
     }
+}
+
+/// Shows what waits for approval, and ends with that.
+fn pending(out: &mut impl Write, application: &Application) -> Result<(), Failure> {
+    let state = application.status.clone().unwrap_or_default();
+    if state.pending_approval.is_none() {
+        return Ok(());
+    }
+    status::pending(out, application, &state)?;
+    Err(Failure::Answered(ExitKind::Held))
 }
 
 /// Why an Application is not in sync although nothing is left to do.

@@ -34,6 +34,7 @@ pub(super) fn version(recorded: &str, desired: &Object) -> Change {
         desired: Some(desired.api_version().into()),
         holder: None,
         may_stay: false,
+        is_null: false,
     }
 }
 

@@ -83,7 +83,7 @@ impl<'a> Walk<'a> {
                     let before = self.found.changes.len();
                     let record = records.iter().find(|(keys, _)| {
                         keys.iter().all(|(key, value)| {
-                            there.get(key).is_some_and(|found| quantity::equal(found, value))
+                            there.get(key).is_some_and(|found| is_recorded(key, value, found))
                         })
                     });
                     let record = record.map(|(_, below)| *below);
@@ -186,8 +186,8 @@ impl<'a> Walk<'a> {
         for (keys, below) in records {
             let is_it = |entry: &Value| {
                 keys.iter().all(|(key, value)| match entry.get(key) {
-                    Some(found) => quantity::equal(found, value),
-                    None => defaults::is_default_key(key, value),
+                    Some(found) => is_recorded(key, value, found),
+                    None => value.is_null() || defaults::is_default_key(key, value),
                 })
             };
             if desired.iter().any(is_it) {
@@ -276,7 +276,7 @@ pub(super) fn descend<'t>(tree: &'t Tree, path: &[Part<'_>]) -> Option<(&'t Tree
                 let same = |found: &Map<String, Value>| {
                     entry
                         .keys()
-                        .all(|(key, value)| found.get(key).is_none_or(|found| found == value))
+                        .all(|(key, value)| found.get(key).is_none_or(|found| is_recorded(key, found, value)))
                 };
                 ownership::keyed_entries(node).find(|(found, _)| same(found))?.1
             }
@@ -298,14 +298,20 @@ fn borrowed<'a>(keys: &Map<String, Value>, desired: &'a [Value]) -> Vec<&'a str>
         .collect()
 }
 
+/// True where an entry has the key that the record has for it; one that was applied as a null became the default.
+fn is_recorded(name: &str, recorded: &Value, found: &Value) -> bool {
+    quantity::equal(found, recorded)
+        || (recorded.is_null() || recorded == "") && defaults::is_default_key(name, found)
+}
+
 /// True where two entries of a list have the same keys; one that Git leaves out has its default.
 fn same_keys(names: &[&str], desired: &Map<String, Value>, live: &Map<String, Value>) -> bool {
     !names.is_empty()
         && names
             .iter()
             .all(|name| match (desired.get(*name), live.get(*name)) {
-                (Some(wanted), Some(found)) => quantity::equal(wanted, found),
-                (None, Some(found)) => defaults::is_default_key(name, found),
+                (Some(wanted), Some(found)) if !wanted.is_null() => quantity::equal(wanted, found),
+                (_, Some(found)) => defaults::is_default_key(name, found),
                 (Some(wanted), None) => is_empty(wanted),
                 (None, None) => true,
             })

@@ -10,6 +10,7 @@ mod variants;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
@@ -80,7 +81,7 @@ fn manifests(place: &Path) -> Vec<PathBuf> {
 #[derive(Debug, Default)]
 struct Figures {
     tried: usize,
-    refused: usize,
+    refused: Vec<String>,
     /// Comparing says that nothing differs.
     equal: usize,
     /// Comparing cannot tell, and the server says that nothing differs.
@@ -90,7 +91,7 @@ struct Figures {
 }
 
 enum Came {
-    Refused,
+    Refused(String),
     Equal,
     Asked,
     Differs(String),
@@ -98,6 +99,23 @@ enum Came {
 
 struct World {
     cluster: Cluster,
+}
+
+/// The same under a name that nothing else has; a definition is of a kind that nothing else needs.
+fn of_its_own(variant: &Object) -> Object {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let name = format!("s{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    variant.edit(|map| match variant.kind() {
+        "CustomResourceDefinition" => {
+            let group = format!("{name}.settling.example.com");
+            let plural = map["spec"]["names"]["plural"].as_str().unwrap_or_default();
+            map["metadata"]["name"] = format!("{plural}.{group}").into();
+            map["spec"]["group"] = group.into();
+        }
+        // Its name says what it is about.
+        "APIService" => {}
+        _ => map["metadata"]["name"] = name.into(),
+    })
 }
 
 impl World {
@@ -119,8 +137,16 @@ impl World {
             strict: true,
             dry_run,
         };
-        let reply = self.cluster.apply(&kind, object, how).await?;
-        Ok((kind, lean(reply.object()?)))
+        let mut tries = 0;
+        loop {
+            match self.cluster.apply(&kind, object, how).await {
+                Ok(reply) => return Ok((kind, lean(reply.object()?))),
+                // A webhook of another variant, until that is gone again.
+                Err(error) if error.is_transient() && tries < 50 => tries += 1,
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
     }
 
     /// Defines the kinds, so that objects of them can be applied.
@@ -166,25 +192,22 @@ impl World {
         let desired = prepare(variant, None, &[]);
         let (_, live) = match self.apply(&desired, true).await {
             Ok(answer) => answer,
-            Err(_) => return Came::Refused,
+            Err(error) => return Came::Refused(error.to_string()),
         };
         let difference = compare(&prepare(variant, Some(&live), &[]), Some(&live), &[]);
-        match (difference.is_same(), variant.kind()) {
-            (true, _) => Came::Equal,
-            // The kinds that it defines are needed as they are.
-            (false, "CustomResourceDefinition") => Came::Differs(format!("{difference:?}")),
-            (false, _) => self.ask(variant).await,
+        match difference.is_same() {
+            true => Came::Equal,
+            false => self.ask(&of_its_own(variant)).await,
         }
     }
 
     /// Stores it, and asks the server what applying it once more would change.
     async fn ask(&self, variant: &Object) -> Came {
-        let desired = prepare(variant, None, &[]);
-        let Ok((kind, live)) = self.apply(&desired, false).await else {
-            return Came::Refused;
+        let (kind, stored) = match self.apply(&prepare(variant, None, &[]), false).await {
+            Ok(answer) => answer,
+            Err(error) => return Came::Refused(error.to_string()),
         };
-        let found = compare(&prepare(variant, Some(&live), &[]), Some(&live), &[]);
-        let again = self.apply(&desired, true).await;
+        let came = self.ask_again(&kind, variant, &stored).await;
         let how = Propagation::Background;
         // It may be going already.
         drop(
@@ -192,14 +215,33 @@ impl World {
                 .delete(&kind, &variant.reference(), how, None, false)
                 .await,
         );
-        match again {
-            Ok((_, answer)) if against(&live, &answer).is_empty() => Came::Asked,
-            Ok((_, answer)) => Came::Differs(format!(
-                "{found:?}, and the server changes {:?}",
-                against(&live, &answer)
-            )),
-            Err(error) => Came::Differs(format!("{found:?}, and then {error}")),
+        came
+    }
+
+    /// What a second sync would find, as soon as no controller writes in between.
+    async fn ask_again(&self, kind: &Kind, variant: &Object, stored: &Object) -> Came {
+        let mut live = stored.clone();
+        for _ in 0..10 {
+            let desired = prepare(variant, Some(&live), &[]);
+            let found = compare(&desired, Some(&live), &[]);
+            let answer = match self.apply(&desired, true).await {
+                Ok((_, answer)) => answer,
+                Err(error) => return Came::Differs(format!("{found:?}, and then {error}")),
+            };
+            let Ok(Some(now)) = self.cluster.get(kind, &variant.reference()).await else {
+                return Came::Differs(format!("{found:?}, and it is gone"));
+            };
+            let now = lean(now);
+            let changes = against(&live, &answer);
+            match (changes.is_empty(), against(&live, &now).is_empty()) {
+                (true, _) => return Came::Asked,
+                (false, true) => {
+                    return Came::Differs(format!("{found:?}, and the server changes {changes:?}"));
+                }
+                (false, false) => live = now,
+            }
         }
+        Came::Differs("it never rests".to_owned())
     }
 
     async fn sweep(&self, variants: Vec<Variant>) -> Figures {
@@ -213,7 +255,7 @@ impl World {
         while let Some((variant, came)) = results.next().await {
             figures.tried += 1;
             match came {
-                Came::Refused => figures.refused += 1,
+                Came::Refused(why) => figures.refused.push(format!("{}: {why}", variant.what)),
                 Came::Equal => figures.equal += 1,
                 Came::Asked => {
                     figures.asked += 1;
@@ -241,7 +283,12 @@ async fn sweep(all: bool) -> Figures {
             shape: format!("{} with empty lists", object.group_kind()),
             object: empties,
         });
-        let some = variants(&object).into_iter().chain(empties);
+        let as_written = Variant {
+            what: format!("{} as it is written", object.reference()),
+            shape: format!("{} as it is written", object.group_kind()),
+            object: object.clone(),
+        };
+        let some = [as_written].into_iter().chain(empties).chain(variants(&object));
         wanted.extend(some.filter(|variant| all || seen.insert(variant.shape.clone())));
     }
     if !all {

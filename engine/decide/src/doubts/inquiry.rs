@@ -92,15 +92,19 @@ impl<S: DryRun> Inquiry<'_, S> {
             value.is_some() && value == sluice_compare::at(self.live, pointer)
         };
         let kept: Vec<String> = question.may_stay().filter(same).map(str::to_owned).collect();
+        let stays = self.no_defaults(kept).await?;
+        let settled = question.may_settle().filter(same).map(str::to_owned);
         Ok(Answer {
-            drops: question.may_stay().next().is_some(),
-            stays: self.no_defaults(kept).await?,
+            drops: question.gives_up(),
+            settled: settled.filter(|pointer| !stays.contains(pointer)).collect(),
+            stays,
             ..Verdict::Changes(self.against(&answer)).into()
         })
     }
 
     /// Of fields that the server keeps although Git dropped them: those that an object would not have that is made anew.
     async fn no_defaults(&self, mut kept: Vec<String>) -> Result<Vec<String>, Refusal> {
+        kept.retain(|pointer| !sluice_compare::is_allocated(self.live, pointer));
         if kept.is_empty() {
             return Ok(kept);
         }

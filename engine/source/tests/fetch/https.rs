@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use sluice_model::ErrorCode;
+use sluice_model::{Coded as _, ErrorCode};
 use sluice_sandbox::{Authority, Certificate, Door, GitServer, ProxyServer, Tls};
 use sluice_source::{Access, Credentials, Secret, codes};
 
-use crate::fixture::{Fixture, basic};
+use crate::fixture::{Fixture, basic, check_error};
 use crate::impostor::answering;
 
 fn trusting(pem: &str) -> Access {
@@ -33,7 +33,22 @@ fn a_password_is_asked_for() {
     let fixture = Fixture::new();
     let server = GitServer::start_protected("ada", "s3cr3t").unwrap();
     let url = server.push(&fixture.work, "app").unwrap();
-    fixture.refused(&url, &Access::default(), &codes::AUTHENTICATION);
+    let refused = |access: &Access| check_error(fixture.fetch(&url, access), &codes::AUTHENTICATION);
+    let nothing_given = refused(&Access::default());
+    assert!(
+        nothing_given
+            .to_string()
+            .ends_with("wants credentials, and none were given"),
+        "{nothing_given}"
+    );
+    assert!(
+        nothing_given.hint().starts_with("name a Secret"),
+        "{}",
+        nothing_given.hint()
+    );
+    let wrong = refused(&basic("ada", "wr0ng"));
+    assert!(wrong.to_string().ends_with("refuses the credentials"), "{wrong}");
+    assert!(wrong.hint().starts_with("check the Secret"), "{}", wrong.hint());
     let said = fixture.refused(&url, &basic("ada", "wr0ng"), &codes::AUTHENTICATION);
     assert!(!said.contains("wr0ng"), "{said}");
     fixture.refused(&url, &bearer("x"), &codes::AUTHENTICATION);
@@ -83,7 +98,7 @@ fn who_we_are_does_not_follow_a_redirect() {
     };
     for access in [basic("ada", "x"), bearer("x"), known] {
         let said = fixture.refused(&answering(elsewhere), &access, &codes::FETCH);
-        assert!(said.contains("redirects to http://localhost"), "{said}");
+        assert!(said.contains("redirects to http://localhost:1/r.git"), "{said}");
     }
     // Somebody whom nobody knows may follow.
     fixture.refused(&answering(elsewhere), &Access::default(), &codes::UNREACHABLE);

@@ -46,7 +46,17 @@ fn a_key_and_a_known_host() {
     fixture.refused(&url, &wrong, &codes::AUTHENTICATION);
     let nowhere = server.url(Path::new("/nowhere/it's-here"));
     let good = access(&server, lines(&known));
-    fixture.refused(&nowhere, &good, &codes::UNKNOWN_REPOSITORY);
+    let said = fixture.refused(&nowhere, &good, &codes::UNKNOWN_REPOSITORY);
+    // `ssh` is asked to be talkative, and nobody wants to read that.
+    for talk in ["debug1", "Transferred", "ytes per second", "Authenticated"] {
+        assert!(!said.contains(talk), "{said}");
+    }
+    let missing = KnownHosts::File("/nowhere/known_hosts".into());
+    let said = fixture.refused(&url, &access(&server, missing), &codes::SETTING);
+    assert!(
+        said.contains("/nowhere/known_hosts") && said.contains("known hosts"),
+        "{said}"
+    );
     let said = fixture.refused(&url, &basic("ada", "s3cr3t"), &codes::SETTING);
     assert!(!said.contains("s3cr3t"), "{said}");
     let proxy = Access {

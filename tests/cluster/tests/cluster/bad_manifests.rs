@@ -118,6 +118,48 @@ spec:
     );
 }
 
+/// What a link leads to would be pruned, if the link were passed over in silence.
+#[test]
+fn a_linked_folder_is_told_in_the_status_and_prunes_nothing() {
+    let world = World::shared("linked-folder").unwrap();
+    world
+        .write("base/shared.yaml", &config_map("shared", "1"))
+        .unwrap();
+    let mut application = world.application();
+    application["spec"]["source"]["directory"] = serde_json::json!({"recurse": true});
+    world.write("running.yaml", &config_map("running", "1")).unwrap();
+    let good = world.commit("a folder").unwrap();
+    world.apply(&application).unwrap();
+    world.wait_synced(&good).unwrap();
+    let before = world.version("configmap/shared").unwrap();
+
+    let folder = world.repository.path().join("manifests/base");
+    let elsewhere = world.repository.path().join("base");
+    std::fs::rename(&folder, &elsewhere).unwrap();
+    std::os::unix::fs::symlink("../base", &folder).unwrap();
+    world.commit("a link in its place").unwrap();
+    world.refresh().unwrap();
+    let refused = world.wait_refused("Rendered").unwrap();
+    assert_eq!(short_reason(&refused).unwrap(), "R09", "{refused}");
+    for word in ["manifests/base", "symbolic link", "hint: "] {
+        assert!(
+            text(&refused, "/message").contains(word),
+            "{word:?} is not in {refused}"
+        );
+    }
+    let (_, shown, said) = world.run(&["status", "app"]);
+    assert!(
+        shown.contains("R09") && shown.contains("symbolic link"),
+        "{shown}{said}"
+    );
+    let (code, _, said) = world.run(&["plan", "app"]);
+    assert!(
+        code == Some(3) && said.contains("error[R09]") && said.contains("manifests/base"),
+        "{said}"
+    );
+    assert_eq!(world.version("configmap/shared").unwrap(), before);
+}
+
 #[test]
 fn an_empty_folder_is_a_mistake_unless_it_is_allowed() {
     let world = World::shared("empty-tree").unwrap();

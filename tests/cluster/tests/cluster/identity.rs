@@ -233,3 +233,28 @@ fn a_job_that_completed_is_done_until_its_manifest_changes() {
     let arguments = &world.object("job/once").unwrap()["spec"]["template"]["spec"]["containers"][0]["args"];
     assert_eq!(*arguments, json!(["b"]));
 }
+
+/// The cluster removes such a Job between two looks of whoever waits for it.
+#[test]
+fn a_plan_with_a_job_that_goes_at_its_end_is_applied() {
+    let world = World::shared("job-without-time-to-live").unwrap();
+    let job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: fleeting}\nspec:\n  ttlSecondsAfterFinished: 0\n  template:\n    \
+               spec: {restartPolicy: Never, containers: [{name: c, image: registry.example.org/c:1}]}\n";
+    let after = config_map("after", "1").replace(
+        "metadata:",
+        "metadata:\n  annotations: {sluice.dev/sync-wave: \"1\"}",
+    );
+    world.write("job.yaml", job).unwrap();
+    world.write("after.yaml", &after).unwrap();
+    world.commit("a job that leaves nothing").unwrap();
+    let mut application = world.application();
+    application["spec"]["syncPolicy"] = json!({});
+    world.apply(&application).unwrap();
+    let plan = world.done(&["plan", "app", "-o", "json"]);
+    let file = world.engine.write("fleeting.plan.json", plan).unwrap();
+    let began = std::time::Instant::now();
+    world.done(&["apply", &file.display().to_string()]);
+    assert!(began.elapsed().as_secs() < 60, "it was waited for in vain");
+    world.object("configmap/after").unwrap();
+    assert!(world.object("job/fleeting").is_err());
+}

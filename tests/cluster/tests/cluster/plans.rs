@@ -87,3 +87,40 @@ fn the_same_state_gives_the_same_plan() {
         .unwrap();
     assert!(String::from_utf8_lossy(&shown.stdout).contains("running"));
 }
+
+/// Exit codes agree with the status: what waits for a person is said by every command that tries or does.
+#[test]
+fn a_dry_run_ends_as_the_sync_would_where_deletions_are_held() {
+    let world = World::shared("dry-run-held").unwrap();
+    let held =
+        config_map("held", "1").replace("metadata:", "metadata:\n  annotations: {sluice.dev/prune: hold}");
+    world.write("running.yaml", &config_map("running", "1")).unwrap();
+    world.write("held.yaml", &held).unwrap();
+    let first = world.commit("both").unwrap();
+    let mut application = world.application();
+    application["spec"]["syncPolicy"] = serde_json::json!({});
+    world.apply(&application).unwrap();
+    world.done(&["sync", "app", "--timeout", "60s"]);
+    world.wait_synced(&first).unwrap();
+    let (code, ..) = world.run(&["sync", "app", "--dry-run", "--timeout", "60s"]);
+    assert_eq!(code, Some(0));
+
+    world.repository.remove("manifests/held.yaml").unwrap();
+    world.commit("without one").unwrap();
+    world.refresh().unwrap();
+    for arguments in [
+        &["sync", "app", "--dry-run", "--timeout", "60s"][..],
+        &["sync", "app", "--dry-run", "--prune", "--timeout", "60s"],
+        &["sync", "app", "--timeout", "60s"],
+        &["sync", "app", "--prune", "--timeout", "60s"],
+    ] {
+        let (code, shown, said) = world.run(arguments);
+        assert_eq!(code, Some(5), "{arguments:?}: {shown}{said}");
+        assert!(shown.contains("sluice approve app"), "{arguments:?}: {shown}");
+    }
+    let plan = world.done(&["plan", "app", "-o", "json"]);
+    let file = world.engine.write("dry-run-held.json", plan).unwrap();
+    let (code, shown, said) = world.run(&["apply", "--dry-run", &file.display().to_string()]);
+    assert_eq!(code, Some(5), "{shown}{said}");
+    world.object("configmap/held").unwrap();
+}

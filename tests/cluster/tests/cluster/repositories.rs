@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use anyhow::ensure;
 use serde_json::{Value, json};
 use sluice_cluster_tests::{SHARED_NAMESPACE, World, condition, config_map, text};
-use sluice_sandbox::{Authority, Certificate, Door, GitServer, ProxyServer, SshServer, Tls};
+use sluice_sandbox::{Authority, Certificate, Door, GitServer, ProxyServer, Signature, SshServer, Tls};
 
 const PASSWORD: &str = "correct-horse-battery";
 
@@ -422,4 +422,47 @@ fn a_disk_that_is_full() {
     // With room for it, it goes on from there.
     let output = render(&world, &url, "full-disk").output().unwrap();
     assert!(output.status.success(), "{output:?}");
+}
+
+/// A preview of a pull request, which no branch leads to, by its name and by its commit; and it is followed when it moves.
+#[test]
+fn a_pull_request_is_synced() {
+    let world = World::shared("pull-request").unwrap();
+    let main = world.running().unwrap();
+    let propose = |value: &str| {
+        world
+            .repository
+            .git(&["checkout", "-q", "--detach", &main])
+            .unwrap();
+        world
+            .write("running.yaml", &config_map("running", value))
+            .unwrap();
+        let commit = world.repository.commit("a proposal", Signature::None).unwrap();
+        let url = world.server.path("app").display().to_string();
+        let to = format!("+{commit}:refs/pull/7/head");
+        world.repository.git(&["push", "--quiet", &url, &to]).unwrap();
+        world.repository.git(&["checkout", "-q", "main"]).unwrap();
+        commit
+    };
+    let proposed = propose("2");
+    let follow = |revision: &str| {
+        let mut application = world.application();
+        application["spec"]["source"]["targetRevision"] = revision.into();
+        world.apply(&application).unwrap();
+    };
+    follow("refs/pull/7/head");
+    world.wait_synced(&proposed).unwrap();
+    assert_eq!(
+        text(&world.object("configmap/running").unwrap(), "/data/value"),
+        "2"
+    );
+    let moved = propose("3");
+    world.refresh().unwrap();
+    world.wait_synced(&moved).unwrap();
+    follow("main");
+    world.wait_synced(&main).unwrap();
+    follow(&moved);
+    world.wait_synced(&moved).unwrap();
+    let plan = world.done(&["plan", "app", "--revision", "refs/pull/7/head"]);
+    assert!(plan.contains("Nothing to do"), "{plan}");
 }

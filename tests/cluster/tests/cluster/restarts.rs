@@ -164,6 +164,19 @@ fn the_next_controller_brings_it_to_its_end() {
     let own_time = "sluice.dev/hook-timeout: 6s";
     let impatient = at_the_gate_with(&engine, "gate-own-time", &json!({"automated": {}}), own_time);
     wait_at_the_gate(&impatient);
+    // A Job that completes, and that the cluster removes while no controller looks.
+    let ran = World::new(&engine, "job-that-ran").unwrap();
+    let job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: once}\nspec:\n  ttlSecondsAfterFinished: 3600\n  template:\n    \
+               spec: {restartPolicy: Never, containers: [{name: c, image: registry.example.org/c:1}]}\n";
+    ran.write("job.yaml", job).unwrap();
+    ran.write("beside.yaml", &config_map("beside", "1")).unwrap();
+    ran.commit("a job").unwrap();
+    ran.apply(&ran.application()).unwrap();
+    ran.wait_status(|status| {
+        ensure!(!status["completed"].is_null(), "not seen to complete: {status:#}");
+        Ok(())
+    })
+    .unwrap();
     // It is applied, and its status does not say so yet.
     let unsaid = at_the_gate(&engine, "gate-unsaid", &json!({"automated": {}}));
     wait_for("the lamp", Duration::from_secs(30), || {
@@ -172,6 +185,7 @@ fn the_next_controller_brings_it_to_its_end() {
     .unwrap();
 
     engine.kill_controller().unwrap();
+    ran.kubectl(&["delete", "job/once"]).unwrap();
     becomes(&unsaid, &json!({"type": "Ready", "status": "True"}));
     let until = |world: &World<'_>| text(&world.get().unwrap(), "/status/operation/healthyUntil").to_owned();
     assert!(!until(&shines).is_empty() && !until(&breaks).is_empty() && !until(&late).is_empty());
@@ -200,6 +214,13 @@ fn the_next_controller_brings_it_to_its_end() {
         let said = text(&status, "/operation/message");
         assert!(said.contains("K33") && said.contains("WarmingUp"), "{said}");
     }
+
+    // What a Job did is remembered by the status, not by who saw it.
+    ran.write("beside.yaml", &config_map("beside", "2")).unwrap();
+    let next = ran.commit("something else").unwrap();
+    ran.refresh().unwrap();
+    ran.wait_synced(&next).unwrap();
+    assert!(ran.object("job/once").is_err(), "it ran again");
 
     // What was being done is done from its beginning, and is still one operation.
     wait_at_the_hook(&hooked);

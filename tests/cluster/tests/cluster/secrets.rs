@@ -3,16 +3,29 @@
 use anyhow::ensure;
 use serde_json::{Value, json};
 use sluice_cluster_tests::{World, condition, text};
+use sluice_sandbox::Webhook;
 
 /// What no face may show: the values below, in base64, and as Go prints a number.
 const VALUES: &[&str] = &["tulip", "dHVsaXA", "4711471", "4.7114"];
 
 /// Commits a Secret, waits until the controller tells that it is refused in words that are expected, and looks at every face.
 fn refused(world: &World<'_>, name: &str, fields: &Value, words: &[&str]) {
+    refused_as(world, name, fields, words, Value::clone);
+}
+
+/// The same for a manifest that holds the Secret.
+fn refused_as(
+    world: &World<'_>,
+    name: &str,
+    fields: &Value,
+    words: &[&str],
+    manifest: impl Fn(&Value) -> Value,
+) {
     let mut secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}});
     for (field, value) in fields.as_object().unwrap() {
         secret[field] = value.clone();
     }
+    let secret = manifest(&secret);
     world.write("secret.yaml", &secret.to_string()).unwrap();
     world.commit(name).unwrap();
     let before = world.engine.controller_log().len();
@@ -138,6 +151,24 @@ fn a_malformed_secret_is_refused_without_its_values() {
     );
     refused(
         &world,
+        "too-many",
+        &json!({"datas": {"k": encoded}}),
+        &["datas: a Secret has no such field"],
+    );
+    for kind in ["List", "SecretList"] {
+        refused_as(
+            &world,
+            &format!("in-{}", kind.to_lowercase()),
+            &json!({"stringData": {"settings.yaml": {"password": value}}, "stringdata": value}),
+            &[
+                "stringData[settings.yaml]: a map",
+                "stringdata: a Secret has no such field",
+            ],
+            |secret| json!({"apiVersion": "v1", "kind": kind, "metadata": {}, "items": [secret]}),
+        );
+    }
+    refused(
+        &world,
         "other-case",
         &json!({"Data": {"k": encoded}}),
         &["Data: a Secret has no such field"],
@@ -253,4 +284,50 @@ fn what_a_policy_quotes_is_not_told() {
         "the Events",
         &world.kubectl(&["get", "events", "-o", "yaml"]).unwrap(),
     );
+}
+
+/// A webhook that quotes what it is shown, as given, decoded and as Go prints a map.
+#[test]
+fn what_a_webhook_quotes_is_not_told() {
+    let world = World::shared("secret-webhook").unwrap();
+    let webhook = Webhook::start(|request| {
+        let data = &request["object"]["data"];
+        let quoted = data["quoted"].as_str()?;
+        Some(format!(
+            "data is map[quoted:{quoted}], which is \"tulip-4711-window\"; all of it: {data}"
+        ))
+    })
+    .unwrap();
+    world.running().unwrap();
+    let name = format!("quotes-{}", world.namespace);
+    let hook = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": {"name": name},
+        "webhooks": [{
+            "name": "quotes.example.com", "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Fail",
+            "clientConfig": webhook.client_config(),
+            "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["secrets", "configmaps"]}],
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": world.namespace}},
+        }],
+    });
+    world.apply(&hook).unwrap();
+    let probe = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "probe", "namespace": world.namespace}, "data": {"quoted": "probe"}});
+    sluice_sandbox::wait_for("the webhook", std::time::Duration::from_secs(30), || {
+        let probe = world.engine.write("webhook-probe.yaml", probe.to_string())?;
+        let said = world.kubectl(&["create", "--dry-run=server", "-f", &probe.display().to_string()]);
+        ensure!(
+            said.is_err_and(|error| format!("{error:#}").contains("quoted:probe")),
+            "not yet"
+        );
+        Ok(())
+    })
+    .unwrap();
+    refused(
+        &world,
+        "quoted",
+        &json!({"stringData": {"quoted": "tulip-4711-window"}}),
+        &["quotes.example.com", "denied the request"],
+    );
+    world
+        .kubectl(&["delete", "validatingwebhookconfiguration", &name])
+        .unwrap();
 }
