@@ -496,8 +496,7 @@ fn failed(draft: &mut Draft, error: &PipelineError) {
         | PipelineError::Keyring { .. } => conditions::VERIFIED,
         PipelineError::Cluster(_) | PipelineError::Observe(_) => conditions::CLUSTER_READY,
         PipelineError::Apply(_)
-        | PipelineError::Destination { .. }
-        | PipelineError::Spec { .. }
+        | PipelineError::Spec(_)
         | PipelineError::OutOfBounds { .. }
         | PipelineError::Empty
         | PipelineError::Automated { .. }
