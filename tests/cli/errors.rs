@@ -18,6 +18,7 @@ fn crates() -> Vec<(&'static str, &'static [&'static ErrorCode])> {
         ("Observe: watching the cluster", sluice_observe::codes::ALL),
         ("Plugins", sluice_plugin_host::codes::ALL),
         ("Applications", sluice_controller::codes::ALL),
+        ("Operations", sluice_reconcile::codes::ALL),
         ("The cluster", sluice_cluster::codes::ALL),
         ("The command line", sluice_cli::codes::ALL),
     ]

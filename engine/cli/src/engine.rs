@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use sluice_cluster::Cluster;
 use sluice_controller::mirrors::Mirrors;
-use sluice_controller::pipeline::{Claimed, Defaults, Intent, Job, Pipeline, Prepared, Reaching};
+use sluice_controller::pipeline::{Claimed, Defaults, Intent, Job, Live, Pipeline, Prepared, Reaching};
 use sluice_model::application::Application;
 use sluice_model::manifest::Manifest;
 use sluice_source::{Access, KnownHosts, Limits, Repositories};
@@ -237,7 +237,7 @@ impl Engine {
     }
 
     /// What other Applications say that they want. Whoever may not list them plans without that; the controller does not.
-    async fn claims(&self) -> Claimed {
+    async fn claims(&self, live: &Live) -> Claimed {
         let Ok(others) = self.connection.applications(true).await else {
             return Claimed::default();
         };
@@ -245,7 +245,7 @@ impl Engine {
             let key = Job::key_of(other, "");
             (key != self.job.key).then_some((key, other.status.as_ref()?))
         });
-        Claimed::said(others)
+        Claimed::said(live, others)
     }
 
     /// Everything up to the plan of a revision; of the target where none is named.
@@ -253,10 +253,9 @@ impl Engine {
         let (commit, manifests) = self.manifests(revision).await?;
         self.progress
             .tell(&self.job.key.to_string(), "comparing with the cluster");
-        let claims = self.claims().await;
         let prepared = async {
             let mut live = self.pipeline.ask_live(&self.job, &manifests).await?;
-            live.claims = claims;
+            live.claims = self.claims(&live).await;
             let now = jiff::Timestamp::now();
             self.pipeline
                 .prepare(&self.job, Intent::whole(&commit), &manifests, &live, now)

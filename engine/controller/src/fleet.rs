@@ -36,6 +36,7 @@ use crate::pipeline::{Bounds, Defaults, Pipeline, Reaching};
 use crate::references::{self, References};
 use crate::task::Task;
 use claims::Claims;
+pub(crate) use claims::Meanings;
 pub(crate) use wake::Wake;
 
 /// How the controller runs.
@@ -380,8 +381,7 @@ fn apply(shared: &Arc<Shared>, object: DynamicObject) -> bool {
         }
     };
     if application.metadata.deletion_timestamp.is_none() {
-        let repository = &application.spec.source.repo_url;
-        shared.claims.add(&key, repository, application.status.as_ref());
+        shared.ring(&shared.claims.add(&key, &application));
     }
     let mut actors = shared
         .registry

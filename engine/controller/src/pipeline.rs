@@ -52,7 +52,7 @@ pub use job::{Defaults, Job, KeyringPlace, Problem, Retry, TrustStart};
 pub use keyrings::Grounds;
 pub use prepare::{Plugins, Prepared};
 pub use reach::{Reaching, SHARED_CERTIFICATES, SHARED_KNOWN_HOSTS, SHARED_REPOSITORIES};
-pub(crate) use sluice_decide::{BLOCKED, denied, marks, may_be_one, wanted_by};
+pub(crate) use sluice_decide::{BLOCKED, marks, wanted_by};
 pub use sluice_decide::{Claimed, Compared, Intent, Live};
 pub use trust::{HeldBack, Starts, Trusted};
 

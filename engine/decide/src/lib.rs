@@ -34,7 +34,7 @@ pub use completed::marks;
 pub use decided::{Decided, decide};
 pub use doubts::{Answer, Answers, Doubt, Doubts, DryRun, Refusal, Verdict, ask};
 pub use intent::Intent;
-pub use live::{BLOCKED, Claimed, Live, denied, may_be_one, wanted_by};
+pub use live::{BLOCKED, Claimed, Live, wanted_by};
 pub use namespace::{destination_namespace, namespace_manifest};
 pub use policies::{Candidate, Change, Deletion, Policies};
 

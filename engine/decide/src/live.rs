@@ -5,9 +5,11 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sluice_model::application::{ApplicationStatus, ObjectState};
+use sluice_model::application::ApplicationStatus;
+use sluice_model::applyset::{self, PART_OF_LABEL};
+use sluice_model::claims::may_be_one;
 use sluice_model::manifest::Manifest;
-use sluice_model::object::{GroupKind, Object, ObjectKey};
+use sluice_model::object::{Object, ObjectKey};
 use sluice_model::plan::ApplicationKey;
 
 /// What the cluster has of an application.
@@ -35,18 +37,34 @@ pub struct Claimed {
 }
 
 impl Claimed {
-    /// What others want as far as their statuses say so: for commands, which know nothing else of them.
-    pub fn said<'a>(others: impl Iterator<Item = (ApplicationKey, &'a ApplicationStatus)>) -> Self {
-        let mut members = BTreeMap::new();
+    /// Returns what other Applications want of `live`, as far as their statuses say so: for commands, which know nothing else of
+    /// them.
+    pub fn said<'a>(
+        live: &Live,
+        others: impl Iterator<Item = (ApplicationKey, &'a ApplicationStatus)>,
+    ) -> Self {
+        let mut claimed = Self::default();
         for (other, status) in others {
-            for object in denied(status) {
-                members.entry(object).or_insert_with(|| wanted_by(&other));
+            let Some(claims) = &status.claims else {
+                continue;
+            };
+            for (key, object) in live.members.iter() {
+                if claims.want(key, object.metadata("uid")) {
+                    claimed
+                        .members
+                        .entry(key.clone())
+                        .or_insert_with(|| wanted_by(&other));
+                }
+            }
+            let owner = applyset::id(&other.namespace, &other.name);
+            for (key, object) in &live.others {
+                if object.label(PART_OF_LABEL) == Some(&owner) && claims.release(key, object.metadata("uid"))
+                {
+                    claimed.released.insert(key.clone());
+                }
             }
         }
-        Self {
-            members,
-            ..Self::default()
-        }
+        claimed
     }
 
     /// Why a member must not be deleted.
@@ -64,26 +82,7 @@ pub const BLOCKED: &str = "Blocked";
 
 /// Why an object is not deleted that another application wants.
 pub fn wanted_by(other: &ApplicationKey) -> String {
-    format!("Application {other} wants it too, and takes it over once nobody else does")
-}
-
-/// True for two keys that may mean one object, which the server has in two API groups. Only its identity tells for certain.
-pub fn may_be_one(a: &ObjectKey, b: &ObjectKey) -> bool {
-    a.group_kind.kind == b.group_kind.kind && (&a.namespace, &a.name) == (&b.namespace, &b.name)
-}
-
-/// What an Application wants and cannot have, as its status says.
-pub fn denied(status: &ApplicationStatus) -> BTreeSet<ObjectKey> {
-    let blocked = status.attention.iter().filter(|object| object.state == BLOCKED);
-    let key = |object: &ObjectState| {
-        let (kind, group) = object.kind.split_once('.').unwrap_or((&object.kind, ""));
-        ObjectKey {
-            group_kind: GroupKind::new(group, kind),
-            namespace: object.namespace.clone(),
-            name: object.name.clone(),
-        }
-    };
-    blocked.map(key).collect()
+    format!("Application {other} wants it too, and takes it over once no other one does")
 }
 
 impl Live {

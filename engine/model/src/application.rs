@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::claims::Claims;
 use crate::health::HealthStatus;
 
 mod verification;
@@ -436,6 +437,9 @@ pub struct ApplicationStatus {
     /// The objects that need attention, at most fifty; never all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attention: Vec<ObjectState>,
+    /// What it wants of objects that are not its own, and what of its own it lets go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claims: Option<Claims>,
     /// Jobs that were seen to complete and have a time to live, each as `namespace/name@` and a digest of its manifest, at most
     /// two hundred: when the cluster removes such a Job it is not missing, and runs again only if its manifest changes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -13,9 +13,6 @@ use crate::state::State;
 use crate::time::{Moment, Now};
 use crate::{gate, waits};
 
-/// Drift that stays away for so long begins a new count.
-const HEALED_FOR_GOOD: Duration = Duration::from_secs(600);
-
 /// What the automation does.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Decision {
@@ -29,35 +26,6 @@ pub(crate) enum Decision {
     GivenUp(Finding),
     /// It syncs.
     Sync(Wanted),
-}
-
-/// How often drift was undone lately.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Healing {
-    times: usize,
-    last: Option<Moment>,
-    /// How often in a row the cluster moved on while a plan was carried out.
-    pub(crate) overtaken: u32,
-}
-
-impl Healing {
-    /// Drift was undone.
-    pub(crate) fn healed(&mut self, now: Moment) {
-        self.times += 1;
-        self.last = Some(now);
-    }
-
-    /// Returns when drift may be undone again.
-    fn due(&mut self, now: Moment) -> Moment {
-        match self.last {
-            Some(last) if now.since(last) > HEALED_FOR_GOOD => {
-                self.times = 0;
-                now
-            }
-            Some(last) => last.after(waits::before_healing(self.times)),
-            None => now,
-        }
-    }
 }
 
 /// Decides whether the automation syncs now.

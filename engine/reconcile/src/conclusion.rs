@@ -10,8 +10,8 @@ use sluice_report::events::Happening;
 use crate::effect::{Effect, Next, Order};
 use crate::interruption::Stop;
 use crate::observation::{End, Execution};
-use crate::state::Step;
-use crate::turn::{self, Context};
+use crate::state::Context;
+use crate::step::{self, Step};
 
 /// A plan that the cluster overtook is made anew at once, this often in a row.
 const OVERTAKEN: u32 = 3;
@@ -47,22 +47,22 @@ pub(crate) fn conclude(step: &mut Step<'_>, context: Context, order: &Order, exe
             let commit = &order.plan.revision;
             step.tell(Happening::DryRunSucceeded, format!("{commit}: {message}"));
             step.finish(OperationResult::Succeeded { message });
-            turn::rest(step, &context)
+            step::rest(step, &context)
         }
         End::Done { held_done, .. } => {
             done(step, &context, order, held_done, &summary);
-            turn::again(step, context)
+            step::again(step, context)
         }
         // Still under way: the next look is the first one of another controller, which sees it and goes on.
         End::ControllerEnds => {
             step.state.uid = None;
-            turn::rest(step, &context)
+            step::rest(step, &context)
         }
         End::MovedOn(_) if automatic && state.healing.overtaken < OVERTAKEN => {
             // Not a failure of this revision: the next plan takes what changed into account.
             state.healing.overtaken += 1;
             state.status.operation = None;
-            turn::again(step, context)
+            step::again(step, context)
         }
         End::MovedOn(failure) | End::Failed(failure) => {
             step.find(
@@ -74,8 +74,8 @@ pub(crate) fn conclude(step: &mut Step<'_>, context: Context, order: &Order, exe
             // What was done before the failure shows in another assessment, and so does the time of the next try.
             let wrote = !order.dry_run && outcomes.iter().any(is_done);
             match automatic || wrote {
-                true => turn::again(step, context),
-                false => turn::rest(step, &context),
+                true => step::again(step, context),
+                false => step::rest(step, &context),
             }
         }
         End::Stopped(Stop::Terminated(_), OperationFailure { message, .. }) => {
@@ -83,13 +83,13 @@ pub(crate) fn conclude(step: &mut Step<'_>, context: Context, order: &Order, exe
             failed(step, OperationResult::Terminated { message });
             step.effects.push(Effect::StopHooks);
             step.effects.push(Effect::Remove(&[TERMINATE_ANNOTATION]));
-            turn::again(step, context)
+            step::again(step, context)
         }
         End::Stopped(Stop::Paused(_), OperationFailure { message, .. })
         | End::Superseded(OperationFailure { message, .. }) => {
             step.tell(Happening::SyncSuperseded, message.clone());
             failed(step, OperationResult::Superseded { message });
-            turn::again(step, context)
+            step::again(step, context)
         }
     }
 }

@@ -17,33 +17,12 @@ use sluice_report::events::Happening;
 use crate::effect::{Effect, Next, Why};
 use crate::observation::{DeletionFacts, DeletionResult, Observation, Progress};
 use crate::pause::{self, RESUMED_ANNOTATION};
-use crate::state::Step;
-use crate::turn::{self, Context, Turn};
+use crate::state::{Context, Stage, Turn};
+use crate::step::{self, Step};
 use crate::{annotation, requests};
 
 /// How soon to look whether what was deleted is gone; watches tell sooner.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
-
-/// What the deletion of an Application waits for.
-#[derive(Debug, Clone)]
-pub(crate) enum Stage {
-    /// For what it owns.
-    Members,
-    /// For the hooks of a phase.
-    Hooks(Phase),
-    /// For the beginning of the next stage to be written down.
-    Entering,
-    /// For the plan that deletes what it owns.
-    Planning,
-    /// For that plan to be carried out.
-    Deleting,
-    /// For what policies keep, or other Applications want, to be set free; then `PostDelete` hooks run.
-    Freeing,
-    /// For what is left at the end to be set free.
-    FreeingRest,
-    /// For the finalizer to be taken off.
-    Releasing,
-}
 
 /// The Application is being deleted.
 pub(crate) fn wake(step: &mut Step<'_>, context: Context) -> Next {
@@ -108,14 +87,14 @@ pub(crate) fn proceed(step: &mut Step<'_>, context: Context, stage: Stage, obser
                 Progress::Wave(message) => (message, false),
                 Progress::Waiting(waiting) => (waiting.to_string(), true),
                 Progress::TakesLong => {
-                    return turn::unchanged(step, Turn::Deleting(context, Stage::Hooks(phase)));
+                    return step::unchanged(step, Turn::Deleting(context, Stage::Hooks(phase)));
                 }
             };
             step.find(conditions::SYNCED, Finding::no("DeletionHooks", message));
             if write {
                 step.effects.push(Effect::Write);
             }
-            turn::unchanged(step, Turn::Deleting(context, Stage::Hooks(phase)))
+            step::unchanged(step, Turn::Deleting(context, Stage::Hooks(phase)))
         }
         (Stage::Hooks(Phase::PostDelete), Observation::HooksRan(Ok(()))) => {
             // Hooks whose delete policy leaves them belong to no Application from here on.
@@ -152,7 +131,7 @@ pub(crate) fn proceed(step: &mut Step<'_>, context: Context, stage: Stage, obser
         (Stage::Hooks(_), Observation::HooksRan(Err(finding)))
         | (Stage::Planning, Observation::DeletionPlanned(Err(finding)))
         | (Stage::Freeing | Stage::FreeingRest, Observation::SetFree(Err(finding))) => failed(step, finding),
-        (stage, _) => turn::unchanged(step, Turn::Deleting(context, stage)),
+        (stage, _) => step::unchanged(step, Turn::Deleting(context, stage)),
     }
 }
 

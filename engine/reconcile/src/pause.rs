@@ -5,7 +5,7 @@ use sluice_model::application::{Initiator, Operation, OperationKind, OperationRe
 use sluice_report::conditions::{self, Finding};
 use sluice_report::events::Happening;
 
-use crate::state::Step;
+use crate::step::Step;
 use crate::{annotation, operation};
 
 /// Annotation: who ended a pause or a pin. Removed when told.

@@ -8,8 +8,8 @@ use sluice_model::application::{
 use sluice_report::events::Happening;
 
 use crate::effect::{Effect, Next, Wanted};
-use crate::state::Step;
-use crate::turn::{self, Context, Turn};
+use crate::state::{Context, Turn};
+use crate::step::{self, Step};
 use crate::{annotation, codes, operation, who};
 
 /// Returns what kind of operation a request is, as far as it says so itself.
@@ -56,7 +56,7 @@ pub(crate) fn take(step: &mut Step<'_>, mut context: Context, asked: Option<Stri
     };
     let Some(text) = asked else {
         context.request = open;
-        return turn::assess(step, context);
+        return step::assess(step, context);
     };
     match serde_json::from_str::<OperationRequest>(&text) {
         Ok(request) if open.as_ref() == Some(&request) => take_annotation(step, context, Ok(request)),
@@ -105,7 +105,7 @@ pub(crate) fn taken(
             step.finish(OperationResult::Failed(failure));
         }
     }
-    turn::assess(step, context)
+    step::assess(step, context)
 }
 
 /// A request that is taken up, and what Git wants is known.
@@ -132,7 +132,7 @@ pub(crate) fn obey(step: &mut Step<'_>, context: Context, request: OperationRequ
 pub(crate) fn refuse(step: &mut Step<'_>, context: Context, failure: OperationFailure) -> Next {
     step.tell(Happening::RequestRefused, failure.message.clone());
     step.finish(OperationResult::Failed(failure));
-    turn::rest(step, &context)
+    step::rest(step, &context)
 }
 
 /// A request cannot be done because it is not known what Git wants: that is its result.

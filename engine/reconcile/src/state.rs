@@ -1,19 +1,20 @@
 //! What the loop remembers of an Application from step to step. All of it can be lost: what has to last stands in the status.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_model::Application;
 use sluice_model::application::{
-    ApplicationStatus, Initiator, Operation, OperationResult, OperationState, rfc3339,
+    ApplicationStatus, Initiator, Operation, OperationFailure, OperationRequest, OperationResult,
+    OperationState,
 };
-use sluice_report::conditions::{self, Finding};
-use sluice_report::events::Happening;
+use sluice_model::decision::Phase;
 
-use crate::automation::Healing;
-use crate::effect::{Effect, Next, Why};
+use crate::effect::{Next, Order, Wanted, Why};
 use crate::gate::Gate;
+use crate::healing::Healing;
+use crate::observation::Terms;
 use crate::time::{Moment, Now};
-use crate::turn::Turn;
 use crate::{annotation, codes, operation, version, waits};
 
 /// What the loop remembers of one Application.
@@ -197,40 +198,62 @@ impl State {
     }
 }
 
-/// One step: the state, what time it is, and what is to be done.
-pub(crate) struct Step<'s> {
-    pub(crate) state: &'s mut State,
-    pub(crate) now: Now,
-    pub(crate) effects: Vec<Effect>,
+/// What a turn waits for.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Turn {
+    /// For a reason to look.
+    #[default]
+    Resting,
+    /// For the annotations to be taken off that ended something.
+    Taking(Context),
+    /// For a request to be written into the status.
+    Requesting(Context, Box<OperationRequest>),
+    /// For the annotation of a request to be taken off; an error if the request cannot be read.
+    TakingRequest(Context, Box<Result<OperationRequest, OperationFailure>>),
+    /// For what Git wants and how the cluster stands.
+    Assessing(Context),
+    /// For the plan that this comes to.
+    Preparing(Context, Wanted),
+    /// For the beginning of an operation to be written into the status. The operation before it comes back if that fails.
+    Announcing(Context, Order, Box<Option<Operation>>),
+    /// For the end of the execution.
+    Executing(Context, Order),
+    /// For a stage of the Application's deletion.
+    Deleting(Context, Stage),
 }
 
-impl Step<'_> {
-    /// Sets a condition.
-    pub(crate) fn find(&mut self, r#type: &str, finding: Finding) {
-        let (generation, now) = (self.state.generation, rfc3339(self.now.wall));
-        conditions::set(
-            &mut self.state.status.conditions,
-            r#type,
-            finding,
-            generation,
-            &now,
-        );
-    }
+/// What a turn goes by from its beginning to its end.
+#[derive(Debug, Clone)]
+pub(crate) struct Context {
+    /// The Application as it was seen last.
+    pub(crate) application: Arc<Application>,
+    /// Whether a person asked for a refresh, and how.
+    pub(crate) refresh: Option<String>,
+    /// How many assessments there were before this one.
+    pub(crate) round: u32,
+    /// What a person asked for, until it is obeyed.
+    pub(crate) request: Option<OperationRequest>,
+    /// How long things may take, as soon as that is known.
+    pub(crate) terms: Terms,
+}
 
-    /// Tells people.
-    pub(crate) fn tell(&mut self, happening: Happening, note: impl Into<String>) {
-        self.effects.push(Effect::Tell(happening, note.into()));
-    }
-
-    /// Ends the operation that is under way.
-    pub(crate) fn finish(&mut self, result: OperationResult) {
-        operation::finish(&mut self.state.status, result, self.now.wall);
-    }
-
-    /// Asks something; the answer is the next observation.
-    pub(crate) fn ask(&mut self, question: Effect, turn: Turn) -> Next {
-        self.effects.push(question);
-        self.state.turn = turn;
-        Next::Answer
-    }
+/// What the deletion of an Application waits for.
+#[derive(Debug, Clone)]
+pub(crate) enum Stage {
+    /// For what it owns.
+    Members,
+    /// For the hooks of a phase.
+    Hooks(Phase),
+    /// For the beginning of the next stage to be written down.
+    Entering,
+    /// For the plan that deletes what it owns.
+    Planning,
+    /// For that plan to be carried out.
+    Deleting,
+    /// For what policies keep, or other Applications want, to be set free; then `PostDelete` hooks run.
+    Freeing,
+    /// For what is left at the end to be set free.
+    FreeingRest,
+    /// For the finalizer to be taken off.
+    Releasing,
 }

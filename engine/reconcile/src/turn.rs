@@ -2,70 +2,26 @@
 
 use std::sync::Arc;
 
-use sluice_model::Application;
 use sluice_model::application::{
-    Initiator, OPERATION_ANNOTATION, Operation, OperationFailure, OperationKind, OperationRequest,
-    OperationResult, OperationState, REFRESH_ANNOTATION, SyncStatus, TERMINATE_ANNOTATION,
+    Initiator, OPERATION_ANNOTATION, OperationFailure, OperationKind, OperationResult, OperationState,
+    REFRESH_ANNOTATION, SyncStatus, TERMINATE_ANNOTATION,
 };
 use sluice_model::error::Coded as _;
 use sluice_report::conditions::{self, Finding};
 use sluice_report::events::Happening;
 
 use crate::automation::{self, Decision};
-use crate::deletion::{self, Stage};
 use crate::effect::{Effect, Next, Order, Wanted, Why, may_write};
 use crate::gate::{self, Answer};
 use crate::observation::{Assessment, Found, Observation, PlanFacts, Progress, Terms, Woken};
 use crate::pause::{self, RESUMED_ANNOTATION};
-use crate::state::{State, Step};
+use crate::state::{Context, State, Turn};
+use crate::step::{Step, again, rest, unchanged};
 use crate::time::Now;
-use crate::{annotation, conclusion, operation, requests};
+use crate::{annotation, conclusion, deletion, operation, requests};
 
 /// How soon to look again if time alone may change a verdict.
 const UNSETTLED: std::time::Duration = std::time::Duration::from_secs(15);
-/// How soon to go on if a turn had no more room for it.
-const SOON: std::time::Duration = std::time::Duration::from_secs(1);
-/// So often at most a single reason leads to a sync and another assessment.
-const ROUNDS: u32 = 4;
-
-/// What a turn waits for.
-#[derive(Debug, Clone, Default)]
-pub(crate) enum Turn {
-    /// For a reason to look.
-    #[default]
-    Resting,
-    /// For the annotations to be taken off that ended something.
-    Taking(Context),
-    /// For a request to be written into the status.
-    Requesting(Context, Box<OperationRequest>),
-    /// For the annotation of a request to be taken off; an error if the request cannot be read.
-    TakingRequest(Context, Box<Result<OperationRequest, OperationFailure>>),
-    /// For what Git wants and how the cluster stands.
-    Assessing(Context),
-    /// For the plan that this comes to.
-    Preparing(Context, Wanted),
-    /// For the beginning of an operation to be written into the status. The operation before it comes back if that fails.
-    Announcing(Context, Order, Box<Option<Operation>>),
-    /// For the end of the execution.
-    Executing(Context, Order),
-    /// For a stage of the Application's deletion.
-    Deleting(Context, Stage),
-}
-
-/// What a turn goes by from its beginning to its end.
-#[derive(Debug, Clone)]
-pub(crate) struct Context {
-    /// The Application as it was seen last.
-    pub(crate) application: Arc<Application>,
-    /// Whether a person asked for a refresh, and how.
-    refresh: Option<String>,
-    /// How many assessments there were before this one.
-    round: u32,
-    /// What a person asked for, until it is obeyed.
-    pub(crate) request: Option<OperationRequest>,
-    /// How long things may take, as soon as that is known.
-    pub(crate) terms: Terms,
-}
 
 /// Decides what to do next.
 ///
@@ -149,16 +105,6 @@ fn proceed(step: &mut Step<'_>, turn: Turn, observation: Observation) -> Next {
     }
 }
 
-/// The turn waits for what it waited for.
-pub(crate) fn unchanged(step: &mut Step<'_>, turn: Turn) -> Next {
-    let next = match turn {
-        Turn::Resting => step.state.next(step.now),
-        _ => Next::Answer,
-    };
-    step.state.turn = turn;
-    next
-}
-
 /// A turn begins.
 fn wake(step: &mut Step<'_>, woken: Woken) -> Next {
     let Woken { application, reasons } = woken;
@@ -195,7 +141,12 @@ fn wake(step: &mut Step<'_>, woken: Woken) -> Next {
     if context.application.metadata.deletion_timestamp.is_some() {
         return deletion::wake(step, context);
     }
-    step.state.status.observed_generation = step.state.generation;
+    let status = &mut step.state.status;
+    if status.observed_generation != step.state.generation {
+        // What was claimed for another spec says nothing of this one.
+        status.claims = None;
+        status.observed_generation = step.state.generation;
+    }
     let is_hard = context.refresh.as_deref() == Some("hard");
     if is_hard {
         step.effects.push(Effect::Forget);
@@ -223,12 +174,6 @@ fn wake(step: &mut Step<'_>, woken: Woken) -> Next {
 fn source_failed(state: &State) -> bool {
     conditions::get(&state.status.conditions, conditions::SOURCE_READY)
         .is_some_and(|condition| condition.status != "True")
-}
-
-/// Asks what Git wants and how the cluster stands.
-pub(crate) fn assess(step: &mut Step<'_>, context: Context) -> Next {
-    let since = step.state.fetched_since;
-    step.ask(Effect::Assess { since }, Turn::Assessing(context))
 }
 
 fn assessed(step: &mut Step<'_>, mut context: Context, assessment: Assessment) -> Next {
@@ -459,34 +404,4 @@ fn advanced(step: &mut Step<'_>, order: &Order, progress: Progress) {
             step.effects.push(Effect::Write);
         }
     }
-}
-
-/// Another assessment is to follow at once.
-pub(crate) fn again(step: &mut Step<'_>, mut context: Context) -> Next {
-    context.round += 1;
-    if context.round < ROUNDS {
-        return assess(step, context);
-    }
-    let soon = step.now.moment.after(SOON);
-    step.state.due(soon, Why::Busy);
-    rest(step, &context)
-}
-
-/// The turn ends: what it came to is written.
-pub(crate) fn rest(step: &mut Step<'_>, context: &Context) -> Next {
-    let quiet = step.state.gate.quiet(&step.state.status, step.now.wall);
-    match quiet.filter(|_| context.refresh.is_none()) {
-        Some(rest) => {
-            let when = step.now.moment.after(rest);
-            step.state.due(when, Why::Quiet);
-        }
-        None => step.effects.push(Effect::Write),
-    }
-    step.effects.push(Effect::PutFinalizer);
-    if let Some(refresh) = &context.refresh {
-        step.effects.push(Effect::Remove(&[REFRESH_ANNOTATION]));
-        step.tell(Happening::Refreshed, format!("{refresh} refresh"));
-    }
-    step.state.turn = Turn::Resting;
-    step.state.next(step.now)
 }

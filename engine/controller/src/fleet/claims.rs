@@ -2,25 +2,31 @@
 //!
 //! An object moves from one application to another in one direction only: the new one wants it, the old one no longer does,
 //! the new one takes it over, with its identity and its data. In between nobody deletes it. So before an application prunes,
-//! every other one must have said what it wants: once since the controller started, and, where both follow the same
-//! repository, at a state of it that is as new. Who cannot say (its manifests are broken) keeps what it said last; after a
-//! restart that is what its status says that it cannot have.
+//! every other one must have said what it wants: at a state of its repository that is as new, if both follow the same one.
+//!
+//! An Application that this controller looks at says so here, with all that it wants. What any other one says stands in its status
+//! ([`sluice_model::claims`]): one of another controller, and each of them after a restart. Who cannot say (its manifests are
+//! broken) keeps what it said last.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sluice_model::application::ApplicationStatus;
+use sluice_model::Application;
 use sluice_model::applyset::{self, PART_OF_LABEL};
+use sluice_model::claims::may_be_one;
 use sluice_model::object::{GroupKind, Object, ObjectKey};
 use sluice_model::plan::ApplicationKey;
 
-use crate::pipeline::{Claimed, Live, denied, may_be_one, wanted_by};
+use crate::pipeline::{Claimed, Live, wanted_by};
 
 /// What all Applications want.
 #[derive(Debug, Default)]
 pub(crate) struct Claims {
     all: Mutex<All>,
 }
+
+/// What revisions mean in the repository of the Application that asks, as it was fetched: by their name.
+pub(crate) type Meanings = BTreeMap<String, String>;
 
 #[derive(Debug, Default)]
 struct All {
@@ -35,16 +41,18 @@ struct All {
 struct Wants {
     id: String,
     repository: String,
-    /// The version of the repository at which it said so; none where it has said nothing yet.
+    /// The name of the revision that it follows.
+    revision: String,
+    /// What its status says; none if that is about another spec, or if there is nothing.
+    published: Option<sluice_model::claims::Claims>,
+    /// The version of the repository at which it said so in this process; none if it has said nothing yet.
     version: Option<u64>,
-    /// None where that was never known.
+    /// None if that was never known in this process.
     objects: Option<Arc<BTreeSet<ObjectKey>>>,
     /// The kinds of those, each once.
     kinds: Vec<GroupKind>,
-    /// What the cluster has of those, by which a wanted object is known under another key too; none where that was not looked at.
+    /// What the cluster has of those, by which a wanted object is known under another key too; none if that was not looked at.
     live: Option<Known>,
-    /// What it wants and cannot have.
-    denied: BTreeSet<ObjectKey>,
 }
 
 /// What an application found in the cluster of what it wants.
@@ -62,11 +70,12 @@ impl Known {
 }
 
 impl Wants {
-    /// True where it wants the object, under this key or another: the server has some objects in two API groups, and tells them by
-    /// their identity. Where that is not known, what has the same kind, namespace and name may be the same.
+    /// Returns true if it wants the object, under this key or another: the server has some objects in two API groups, and tells them
+    /// by their identity. If that is not known, what has the same kind, namespace and name may be the same.
     fn wants(&self, key: &ObjectKey, object: &Object) -> bool {
         let Some(objects) = &self.objects else {
-            return self.denied.iter().any(|denied| may_be_one(denied, key));
+            let published = self.published.as_ref();
+            return published.is_some_and(|published| published.want(key, object.metadata("uid")));
         };
         let under = |kind: &GroupKind| {
             let other = ObjectKey {
@@ -84,22 +93,77 @@ impl Wants {
         };
         objects.contains(key) || self.kinds.iter().any(under)
     }
+
+    /// Returns true if it owns the object and no longer wants it.
+    fn releases(&self, key: &ObjectKey, object: &Object) -> bool {
+        match &self.objects {
+            Some(_) => !self.wants(key, object),
+            None => self
+                .published
+                .as_ref()
+                .is_some_and(|published| published.release(key, object.metadata("uid"))),
+        }
+    }
+
+    /// Returns true if what it said is about a state of the repository that is as new as that of `own`, which follows the same one.
+    fn is_as_new(&self, own: &Self, meanings: &Meanings, fetched: &str) -> bool {
+        let same = self.repository == own.repository;
+        match (self.version, &self.published) {
+            (Some(version), _) => !same || own.version.is_none_or(|own| version >= own),
+            (None, None) => false,
+            (None, Some(_)) if !same => true,
+            (None, Some(published)) => {
+                let could_not_tell = published.unknown_at.as_deref().is_some_and(|at| at >= fetched);
+                could_not_tell || meanings.get(&self.revision) == Some(&published.revision)
+            }
+        }
+    }
 }
 
 impl Claims {
-    /// An Application is there. `status` is what it said before this process began.
-    pub(crate) fn add(&self, key: &ApplicationKey, repository: &str, status: Option<&ApplicationStatus>) {
+    /// An Application is there, or was changed. Returns whom that may concern.
+    pub(crate) fn add(&self, key: &ApplicationKey, application: &Application) -> Vec<ApplicationKey> {
+        let spec = &application.spec;
         let mut all = self.lock();
         let wants = all.applications.entry(key.clone()).or_insert_with(|| Wants {
             id: applyset::id(&key.namespace, &key.name),
-            denied: status.map(denied).unwrap_or_default(),
             ..Wants::default()
         });
-        if wants.repository != repository {
-            repository.clone_into(&mut wants.repository);
+        let pinned = spec.pin.as_ref().map(|pin| &pin.revision);
+        pinned
+            .unwrap_or(&spec.source.target_revision)
+            .clone_into(&mut wants.revision);
+        let status = application.status.as_ref();
+        // What it said of another spec says nothing of this one.
+        let status = status.filter(|status| status.observed_generation == application.metadata.generation);
+        let published = status.and_then(|status| status.claims.clone());
+        let news = published != wants.published && wants.version.is_none();
+        wants.published = published;
+        if wants.repository != spec.source.repo_url {
+            spec.source.repo_url.clone_into(&mut wants.repository);
             // It is about to say something new.
             wants.version = None;
         }
+        match news {
+            true => std::mem::take(&mut all.waiting)
+                .into_iter()
+                .filter(|waiting| waiting != key)
+                .collect(),
+            false => Vec::new(),
+        }
+    }
+
+    /// Returns the names of revisions whose meaning has to be known before an Application can tell whether others of the same
+    /// repository have said what they want of it: of those that have said nothing in this process.
+    pub(crate) fn unknown_revisions(&self, key: &ApplicationKey) -> BTreeSet<String> {
+        let all = self.lock();
+        let Some(own) = all.applications.get(key) else {
+            return BTreeSet::new();
+        };
+        let others = all.applications.iter().filter(|(other, wants)| {
+            *other != key && wants.repository == own.repository && wants.version.is_none()
+        });
+        others.map(|(_, wants)| wants.revision.clone()).collect()
     }
 
     /// Every Application is known by name now. Returns who waited for that.
@@ -146,7 +210,7 @@ impl Claims {
         let ready: Vec<ApplicationKey> = all
             .waiting
             .iter()
-            .filter(|waiting| *waiting != key && (other || all.unsettled(waiting).is_none()))
+            .filter(|waiting| *waiting != key && (other || all.may_settle(waiting)))
             .cloned()
             .collect();
         all.waiting.retain(|waiting| !ready.contains(waiting));
@@ -154,7 +218,15 @@ impl Claims {
     }
 
     /// What others want of what an application has, and what they let go of what it wants.
-    pub(crate) fn about(&self, key: &ApplicationKey, live: &Live, desired: &BTreeSet<ObjectKey>) -> Claimed {
+    /// `meanings` are what [`Claims::unknown_revisions`] mean where it looked, and `fetched` is when that was fetched, RFC 3339.
+    pub(crate) fn about(
+        &self,
+        key: &ApplicationKey,
+        live: &Live,
+        desired: &BTreeSet<ObjectKey>,
+        meanings: &Meanings,
+        fetched: &str,
+    ) -> Claimed {
         let mut all = self.lock();
         let mut claimed = Claimed::default();
         if let Some(wants) = all.applications.get_mut(key) {
@@ -175,7 +247,7 @@ impl Claims {
                 claimed.members.insert(place.clone(), reason);
             }
         }
-        claimed.unsettled = all.unsettled(key).filter(|_| prunes);
+        claimed.unsettled = all.unsettled(key, meanings, fetched).filter(|_| prunes);
         let mut denied = false;
         for (object, live) in &live.others {
             let Some(owner) = live.label(PART_OF_LABEL) else {
@@ -183,7 +255,7 @@ impl Claims {
             };
             denied = true;
             let owner = all.applications.values().find(|wants| wants.id == owner);
-            let lets_go = owner.is_some_and(|owner| owner.objects.is_some() && !owner.wants(object, live));
+            let lets_go = owner.is_some_and(|owner| owner.releases(object, live));
             if lets_go {
                 claimed.released.insert(object.clone());
             }
@@ -200,16 +272,26 @@ impl Claims {
 }
 
 impl All {
-    /// Why an application cannot know yet what others want.
-    fn unsettled(&self, key: &ApplicationKey) -> Option<String> {
+    /// Returns true if all whom an application may wait for have spoken, as far as that can be told without its repository.
+    fn may_settle(&self, key: &ApplicationKey) -> bool {
+        let Some(own) = self.applications.get(key).filter(|_| self.listed) else {
+            return false;
+        };
+        let mut others = self.applications.iter().filter(|(other, _)| *other != key);
+        others.all(|(_, wants)| match wants.version {
+            Some(_) => wants.is_as_new(own, &Meanings::new(), ""),
+            None => wants.published.is_some(),
+        })
+    }
+
+    /// Returns why an application cannot know yet what others want, if it cannot.
+    fn unsettled(&self, key: &ApplicationKey, meanings: &Meanings, fetched: &str) -> Option<String> {
         if !self.listed {
             return Some("the Applications of the cluster are still being listed".to_owned());
         }
         let own = self.applications.get(key)?;
-        let late = self.applications.iter().find(|(other, wants)| {
-            let same = wants.repository == own.repository;
-            *other != key && (wants.version.is_none() || same && wants.version < own.version)
-        });
+        let mut others = self.applications.iter().filter(|(other, _)| *other != key);
+        let late = others.find(|(_, wants)| !wants.is_as_new(own, meanings, fetched));
         late.map(|(other, _)| format!("what Application {other} wants is not known yet"))
     }
 }
@@ -218,13 +300,28 @@ impl All {
 mod tests {
     use super::*;
     use serde_json::json;
-    use sluice_model::application::ObjectState;
+    use sluice_model::claims::{ClaimedObject, Claims as Published};
 
     fn application(name: &str) -> ApplicationKey {
         ApplicationKey {
             namespace: "shop".to_owned(),
             name: name.to_owned(),
         }
+    }
+
+    /// An Application of a repository, with what its status claims.
+    fn with(repository: &str, claims: Option<Published>) -> Application {
+        let status = claims.map(|claims| json!({"observedGeneration": 1, "claims": claims}));
+        serde_json::from_value(json!({
+            "apiVersion": "sluice.dev/v1alpha1", "kind": "Application", "metadata": {"name": "x", "generation": 1},
+            "spec": {"source": {"repoURL": repository, "targetRevision": "main"}}, "status": status,
+        }))
+        .unwrap()
+    }
+
+    fn asked(claims: &Claims, key: &ApplicationKey, live: &Live, desired: &BTreeSet<ObjectKey>) -> Claimed {
+        let meanings = Meanings::from([("main".to_owned(), "c2".to_owned())]);
+        claims.about(key, live, desired, &meanings, "2026-09-21T00:00:00Z")
     }
 
     fn live(name: &str, owner: &str) -> Object {
@@ -244,8 +341,8 @@ mod tests {
     /// Two applications of one repository, and what the first has in the cluster: `x`.
     fn two() -> (Claims, Live) {
         let claims = Claims::default();
-        claims.add(&application("a"), "repo", None);
-        claims.add(&application("b"), "repo", None);
+        claims.add(&application("a"), &with("repo", None));
+        claims.add(&application("b"), &with("repo", None));
         claims.listed();
         (claims, Live::of_members(vec![live("x", "a")], &[]))
     }
@@ -254,7 +351,7 @@ mod tests {
     fn nothing_is_pruned_before_everybody_has_spoken_about_the_same_commit() {
         let (claims, members) = two();
         claims.say(&application("a"), 1, keys(&[]));
-        let about = || claims.about(&application("a"), &members, &BTreeSet::new());
+        let about = || asked(&claims, &application("a"), &members, &BTreeSet::new());
         assert!(about().unsettled.is_some_and(|why| why.contains("shop/b")));
         assert_eq!(
             claims.say(&application("b"), 1, keys(&[])),
@@ -269,7 +366,7 @@ mod tests {
         claims.say(&application("b"), 2, None);
         assert!(about().unsettled.is_none());
         // Of another repository: as new as it ever was.
-        claims.add(&application("c"), "other", None);
+        claims.add(&application("c"), &with("other", None));
         assert!(about().unsettled.is_some_and(|why| why.contains("shop/c")));
         claims.say(&application("c"), 0, None);
         assert!(about().unsettled.is_none());
@@ -287,7 +384,7 @@ mod tests {
         claims.say(&b, 1, keys(&["x"]));
         let wanted = keys(&["x"]).unwrap();
         assert!(
-            claims.about(&b, &theirs, &wanted).released.is_empty(),
+            asked(&claims, &b, &theirs, &wanted).released.is_empty(),
             "its owner still wants it"
         );
         assert_eq!(
@@ -296,13 +393,13 @@ mod tests {
             "who waits for it is told"
         );
         claims.say(&b, 2, keys(&["x"]));
-        let kept = claims.about(&a, &members, &BTreeSet::new());
+        let kept = asked(&claims, &a, &members, &BTreeSet::new());
         assert!(kept.reason(&key("x")).is_some_and(|why| why.contains("shop/b")));
-        assert_eq!(claims.about(&b, &theirs, &wanted).released, *wanted);
+        assert_eq!(asked(&claims, &b, &theirs, &wanted).released, *wanted);
         // Nobody else wants it any more.
         claims.say(&b, 2, keys(&[]));
         assert_eq!(
-            claims.about(&a, &members, &BTreeSet::new()).reason(&key("x")),
+            asked(&claims, &a, &members, &BTreeSet::new()).reason(&key("x")),
             None
         );
     }
@@ -323,7 +420,11 @@ mod tests {
         claims.say(&a, 1, Some(Arc::default()));
         let wanted = BTreeSet::from([new.key(), event("events.k8s.io/v1", "y", "").key()]);
         claims.say(&b, 1, Some(Arc::new(wanted.clone())));
-        let reason = |key: &ObjectKey| claims.about(&a, &members, &BTreeSet::new()).reason(key).is_some();
+        let reason = |key: &ObjectKey| {
+            asked(&claims, &a, &members, &BTreeSet::new())
+                .reason(key)
+                .is_some()
+        };
         assert!(
             reason(&old.key()) && reason(&other.key()),
             "not looked at: it may be the same"
@@ -336,7 +437,7 @@ mod tests {
                 .collect(),
             ..Live::default()
         };
-        let about = claims.about(&b, &theirs, &wanted);
+        let about = asked(&claims, &b, &theirs, &wanted);
         assert!(
             about.released.contains(&new.key()),
             "its owner no longer wants it"
@@ -344,28 +445,23 @@ mod tests {
         assert!(reason(&old.key()) && !reason(&other.key()));
         // Its owner wants it as before, under the old group: then it is not to be had.
         claims.say(&a, 2, Some(Arc::new([old.key()].into())));
-        claims.about(&a, &members, &[old.key()].into());
-        assert!(!claims.about(&b, &theirs, &wanted).released.contains(&new.key()));
+        asked(&claims, &a, &members, &[old.key()].into());
+        assert!(!asked(&claims, &b, &theirs, &wanted).released.contains(&new.key()));
     }
 
     #[test]
     fn what_was_denied_before_a_restart_is_still_wanted() {
         let claims = Claims::default();
         let (a, b) = (application("a"), application("b"));
-        let status = ApplicationStatus {
-            attention: vec![ObjectState {
-                kind: "ConfigMap".to_owned(),
-                namespace: Some("shop".to_owned()),
-                name: "x".to_owned(),
-                state: crate::pipeline::BLOCKED.to_owned(),
-                message: String::new(),
-            }],
-            ..ApplicationStatus::default()
+        let published = Published {
+            revision: "c1".to_owned(),
+            wanted: vec![claimed("x")],
+            ..Published::default()
         };
-        claims.add(&a, "repo", None);
-        claims.add(&b, "repo", Some(&status));
+        claims.add(&a, &with("repo", None));
+        claims.add(&b, &with("repo", Some(published)));
         let members = Live::of_members(vec![live("x", "a"), live("y", "a")], &[]);
-        let about = || claims.about(&a, &members, &BTreeSet::new());
+        let about = || asked(&claims, &a, &members, &BTreeSet::new());
         assert!(about().unsettled.is_some_and(|why| why.contains("listed")));
         assert_eq!(claims.listed(), std::slice::from_ref(&a));
         claims.say(&a, 1, keys(&[]));
@@ -378,11 +474,104 @@ mod tests {
         assert!(about().reason(&key("x")).is_none());
     }
 
+    fn claimed(name: &str) -> ClaimedObject {
+        ClaimedObject {
+            kind: "ConfigMap".to_owned(),
+            namespace: Some("shop".to_owned()),
+            name: name.to_owned(),
+            ..ClaimedObject::default()
+        }
+    }
+
+    /// Applications of other controllers never speak in this process: their statuses do.
+    #[test]
+    fn what_another_controller_looks_at_is_known_from_its_status() {
+        let (a, b) = (application("a"), application("b"));
+        let at = |revision: &str, unknown_at: Option<&str>| Published {
+            revision: revision.to_owned(),
+            unknown_at: unknown_at.map(str::to_owned),
+            wanted: vec![claimed("x")],
+            ..Published::default()
+        };
+        let members = Live::of_members(vec![live("x", "a"), live("y", "a")], &[]);
+        let cases = [
+            ("as new", with("repo", Some(at("c2", None))), true),
+            ("older", with("repo", Some(at("c1", None))), false),
+            ("of another repository", with("other", Some(at("c1", None))), true),
+            ("says nothing", with("repo", None), false),
+            (
+                "cannot tell since then",
+                with("repo", Some(at("c1", Some("2026-09-21T00:00:00Z")))),
+                true,
+            ),
+            (
+                "could not tell before",
+                with("repo", Some(at("c1", Some("2026-09-20T00:00:00Z")))),
+                false,
+            ),
+        ];
+        for (case, other, settled) in cases {
+            let claims = Claims::default();
+            claims.add(&a, &with("repo", None));
+            claims.add(&b, &other);
+            claims.listed();
+            claims.say(&a, 7, keys(&[]));
+            let found = asked(&claims, &a, &members, &BTreeSet::new());
+            assert_eq!(found.unsettled.is_none(), settled, "{case}");
+            let said = other.status.is_some();
+            assert_eq!(found.members.contains_key(&key("x")), said, "{case}");
+            assert!(!found.members.contains_key(&key("y")), "{case}");
+        }
+        // What it says of another spec says nothing.
+        let claims = Claims::default();
+        let mut stale = with("repo", Some(at("c2", None)));
+        stale.metadata.generation = Some(2);
+        claims.add(&a, &with("repo", None));
+        claims.add(&b, &stale);
+        claims.listed();
+        claims.say(&a, 7, keys(&[]));
+        assert!(asked(&claims, &a, &members, &BTreeSet::new()).unsettled.is_some());
+        // As soon as it is up to date, whoever waited is told.
+        assert_eq!(
+            claims.add(&b, &with("repo", Some(at("c2", None)))),
+            std::slice::from_ref(&a)
+        );
+        assert_eq!(claims.unknown_revisions(&a), BTreeSet::from(["main".to_owned()]));
+    }
+
+    #[test]
+    fn what_another_controller_lets_go_may_be_taken_over() {
+        let (a, b) = (application("a"), application("b"));
+        let mut x = live("x", "b");
+        x = x.edit(|map| map["metadata"]["uid"] = "1".into());
+        let theirs = Live {
+            others: [(key("x"), x)].into(),
+            ..Live::default()
+        };
+        let wanted = keys(&["x"]).unwrap();
+        for (uid, released) in [(Some("1"), true), (Some("2"), false), (None, false)] {
+            let claims = Claims::default();
+            let lets_go = Published {
+                released: vec![ClaimedObject {
+                    uid: uid.map(str::to_owned),
+                    ..claimed("x")
+                }],
+                ..Published::default()
+            };
+            claims.add(&a, &with("repo", None));
+            claims.add(&b, &with("repo", Some(lets_go)));
+            claims.listed();
+            claims.say(&a, 1, keys(&["x"]));
+            let found = asked(&claims, &a, &theirs, &wanted);
+            assert_eq!(found.released.contains(&key("x")), released, "{uid:?}");
+        }
+    }
+
     #[test]
     fn who_owns_nothing_that_is_to_go_waits_for_nobody() {
         let (claims, members) = two();
         claims.say(&application("a"), 1, keys(&["x"]));
-        let claimed = claims.about(&application("a"), &members, &keys(&["x"]).unwrap());
+        let claimed = asked(&claims, &application("a"), &members, &keys(&["x"]).unwrap());
         assert!(claimed.unsettled.is_none());
         assert_eq!(claims.say(&application("b"), 1, keys(&[])), []);
     }

@@ -1,11 +1,12 @@
 //! Assessing an Application: from the repository and the cluster to findings, without changing anything.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use sluice_health::{Awaited, Expectation, ObjectHealth};
 use sluice_model::application::{ApplicationStatus, HealthState, Source, rfc3339};
+use sluice_model::claims::Claims;
 use sluice_model::decision::ApplyOptions;
 use sluice_model::manifest::Manifest;
 use sluice_model::object::{Object, ObjectKey, ObjectRef};
@@ -20,12 +21,14 @@ use tokio::time::Instant;
 use super::trust::Trust;
 use super::{log, summary};
 use crate::error::PipelineError;
-use crate::fleet::Shared;
+use crate::fleet::{Meanings, Shared};
 use crate::pipeline::{HealthMemory, Intent, Job, Live, Prepared, Trusted, marks};
 
 /// How long others may take to say what they want before this assessment goes on without deleting anything; a later one will.
 const OTHERS_MAY_TAKE: Duration = Duration::from_secs(10);
 const BETWEEN_QUESTIONS: Duration = Duration::from_millis(50);
+/// The repository was fetched for this assessment; it need not be fetched again.
+const LONG_AGO: Duration = Duration::from_secs(600);
 /// How long the first lists of an application's kinds may take.
 const FIRST_LISTS: Duration = Duration::from_secs(60);
 
@@ -36,6 +39,10 @@ pub(crate) struct Assessor {
     pub(crate) trust: Trust,
     memory: Memory,
     health: HealthMemory,
+    /// Since when the repository is as new as it is, RFC 3339, and how new that is.
+    seen: (u64, String),
+    /// What the revisions of others mean in it, whose claims are known from their status alone.
+    meanings: Meanings,
 }
 
 /// What was assessed: for carrying out what is decided on it.
@@ -110,6 +117,8 @@ struct Memory {
     rendered: Option<(Rendering, Arc<Vec<Manifest>>)>,
     wanted: Option<Wanted>,
     judged: Option<Judged>,
+    /// What was claimed with the last preparation.
+    claims: Option<(Weak<Prepared>, Claims)>,
     /// Jobs that completed and were removed, until the status remembers them.
     finished: BTreeMap<ObjectKey, Object>,
 }
@@ -144,6 +153,8 @@ impl Assessor {
             key,
             memory: Memory::default(),
             health: HealthMemory::default(),
+            seen: (0, String::new()),
+            meanings: Meanings::new(),
         }
     }
 
@@ -194,7 +205,7 @@ impl Assessor {
                     assessment.found = Some(found(&looked, &health));
                     subject = Some(looked);
                 }
-                None => self.cannot_tell(&application),
+                None => self.cannot_tell(&application, &mut draft.status),
             }
         }
         assessment.status = draft.status;
@@ -281,8 +292,11 @@ impl Assessor {
         let manifests = self.rendered(job, &trusted).await?;
         let rendered = summary::rendered(manifests.len(), &trusted.tree.get().submodules);
         draft.find(conditions::RENDERED, Finding::yes("Rendered", rendered));
+        self.find_meanings(job).await;
         let desired = self.wanted(&manifests);
-        let told = shared.claims.say(&self.key, self.trust.version, Some(desired));
+        let told = shared
+            .claims
+            .say(&self.key, self.trust.version, Some(Arc::clone(&desired)));
         shared.ring(&told);
         let mut live = self.live(job, &manifests).await?;
         live.finished = self.finished(job, &live, &manifests).await?;
@@ -311,7 +325,9 @@ impl Assessor {
         let (state, finding) = summary::health(&health);
         draft.find(conditions::HEALTHY, finding);
         let commit = &trusted.revision.commit;
+        let claims = self.claims(&desired, &live, &prepared);
         let status = &mut draft.status;
+        status.claims = Some(claims);
         status.health = state;
         status.objects = summary::owned(live.members.values());
         status.attention = summary::attention(&prepared, &health);
@@ -383,7 +399,13 @@ impl Assessor {
         shared.needs(&self.key, kinds.clone());
         let members = shared.observer.snapshot(&kinds, &job.applyset());
         let mut live = shared.pipeline.live(job, members, manifests).await?;
-        live.claims = shared.claims.about(&self.key, &live, &self.wanted(manifests));
+        live.claims = shared.claims.about(
+            &self.key,
+            &live,
+            &self.wanted(manifests),
+            &self.meanings,
+            &self.seen.1,
+        );
         Ok(live)
     }
 
@@ -410,12 +432,58 @@ impl Assessor {
             && !self.shared.ending.is_cancelled()
         {
             tokio::time::sleep(BETWEEN_QUESTIONS).await;
-            live.claims = self.shared.claims.about(&self.key, live, &self.wanted(manifests));
+            live.claims = self.shared.claims.about(
+                &self.key,
+                live,
+                &self.wanted(manifests),
+                &self.meanings,
+                &self.seen.1,
+            );
+        }
+    }
+
+    /// What it claims and lets go, found out once for each preparation.
+    fn claims(&mut self, desired: &BTreeSet<ObjectKey>, live: &Live, prepared: &Arc<Prepared>) -> Claims {
+        let meaning = self.trust.meaning.clone().unwrap_or_default();
+        if let Some((known, claims)) = &self.memory.claims
+            && known.ptr_eq(&Arc::downgrade(prepared))
+        {
+            return Claims {
+                revision: meaning,
+                ..claims.clone()
+            };
+        }
+        let claims = Claims::of(&meaning, desired, &live.members, &live.others);
+        self.memory.claims = Some((Arc::downgrade(prepared), claims.clone()));
+        claims
+    }
+
+    /// Finds out what the revisions of others mean in the repository, if their claims are known from their status alone.
+    async fn find_meanings(&mut self, job: &Job) {
+        if self.seen.0 != self.trust.version || self.seen.1.is_empty() {
+            self.seen = (self.trust.version, rfc3339(jiff::Timestamp::now()));
+        }
+        self.meanings.clear();
+        // What was fetched for this assessment will do.
+        let long_ago = Instant::now().checked_sub(LONG_AGO).unwrap_or_else(Instant::now);
+        for name in self.shared.claims.unknown_revisions(&self.key) {
+            // A name that means nothing here keeps the others from being settled, until they speak.
+            if let Ok(found) = self.shared.pipeline.find(job, Some(&name), long_ago).await {
+                self.meanings.insert(name, found.revision.commit);
+            }
         }
     }
 
     /// Other Applications need not wait for what this one wants: it cannot say so now.
-    fn cannot_tell(&self, application: &Application) {
+    fn cannot_tell(&self, application: &Application, status: &mut ApplicationStatus) {
+        let claims = status.claims.get_or_insert_default();
+        match &self.trust.meaning {
+            Some(meaning) => {
+                claims.revision.clone_from(meaning);
+                claims.unknown_at = None;
+            }
+            None => claims.unknown_at = Some(rfc3339(jiff::Timestamp::now())),
+        }
         let mirrors = &self.shared.pipeline.mirrors;
         let version = mirrors.version(&application.spec.source.repo_url, false);
         let told = self.shared.claims.say(&self.key, version, None);

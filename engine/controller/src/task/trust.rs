@@ -27,6 +27,8 @@ pub(crate) struct Trust {
     key: ApplicationKey,
     /// How new the repository was at the last look.
     pub(crate) version: u64,
+    /// What the revision meant at the last look; none if that could not be found out.
+    pub(crate) meaning: Option<String>,
     trusted: Option<(Grounded, Trusted)>,
     refused: Option<(Grounded, Refusal)>,
     ledger: LedgerStore,
@@ -68,6 +70,7 @@ impl Trust {
             shared,
             key,
             version: 0,
+            meaning: None,
             trusted: None,
             refused: None,
         }
@@ -92,6 +95,7 @@ impl Trust {
         draft: &mut Draft,
         since: Instant,
     ) -> Option<Trusted> {
+        self.meaning = None;
         let shared = Arc::clone(&self.shared);
         let found = match shared.pipeline.find(job, None, since).await {
             Ok(found) => found,
@@ -102,6 +106,7 @@ impl Trust {
             }
         };
         self.version = found.version;
+        self.meaning = Some(found.revision.commit.clone());
         self.ledger.note_digest(&mut draft.status);
         let source = format!("{} is {}", found.revision.requested, found.revision.commit);
         draft.find(conditions::SOURCE_READY, Finding::yes("Fetched", source));

@@ -56,7 +56,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "apply",
             "observe",
             "plugin-host",
-            "reconcile",
             "controller",
         ],
     ),
