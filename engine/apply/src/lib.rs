@@ -22,6 +22,7 @@ mod grounds;
 mod hooks;
 mod quantity;
 mod rehearsal;
+mod removal;
 mod rests;
 mod retry;
 mod stages;
@@ -40,7 +41,7 @@ use sluice_model::{Object, ObjectRef};
 pub use applyset::record;
 pub use error::{ApplyError, Refusal};
 pub use execution::apply;
-pub use hooks::remove_hook;
+pub use removal::remove_hook;
 pub use step::recorded;
 
 /// How the message of an [`Outcome`] begins whose object the server refused at first, because of something that the plan changes.

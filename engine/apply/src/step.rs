@@ -18,7 +18,7 @@ use crate::error::ApplyError;
 use crate::fields;
 use crate::gone::{self, Failure};
 use crate::grounds;
-use crate::hooks;
+use crate::removal;
 use crate::retry;
 
 /// A step that is ready to be done.
@@ -508,10 +508,10 @@ async fn delete(
     if begun {
         let live = retry::safely(cluster, || cluster.get(kind, &step.object)).await?;
         let same = live.filter(|live| live.metadata("uid") == precondition.map(|p| p.uid.as_str()));
-        let held = hooks::release(cluster, kind, &step.object, same).await?;
+        let held = removal::release(cluster, kind, &step.object, same).await?;
         return Ok(Done::deleted("is on its way out", held));
     }
-    match hooks::delete(cluster, kind, &step.object, propagation, precondition).await {
+    match removal::delete(cluster, kind, &step.object, propagation, precondition).await {
         Ok(held) => Ok(Done::deleted("", held)),
         Err(error) if error.is_not_found() => Ok(Done::deleted("was gone already", false)),
         Err(error) => Err(error.into()),
@@ -539,7 +539,7 @@ async fn remove_first(cluster: &Cluster, kind: &Kind, step: &Step, options: &Opt
         Action::Delete { propagation, .. } => Some(*propagation),
     };
     let propagation = propagation.unwrap_or(Propagation::Background);
-    match hooks::delete(cluster, kind, &step.object, propagation, Some(&precondition)).await {
+    match removal::delete(cluster, kind, &step.object, propagation, Some(&precondition)).await {
         Ok(_held) => {}
         Err(error) if error.is_not_found() => return Ok(()),
         Err(error) => return Err(error.into()),

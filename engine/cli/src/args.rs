@@ -1,13 +1,12 @@
 //! What can be typed. Every command has a summary, examples and its exit codes; `tests/cli` keeps all of it as a snapshot.
 
-use std::path::PathBuf;
-
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 use crate::commands::{
     apply, approve, completion, controller, crds, diff, explain, get, health, history, install, key, orphans,
     pause, plan, plugin, refresh, render, rollback, status, sync, terminate, verify, wait,
 };
+use crate::global::Global;
 
 /// Moves what a Git repository says into a Kubernetes cluster, as sandboxed policies decide
 ///
@@ -46,54 +45,6 @@ Examples:
   sluice plan guestbook                  what a sync would do, before anything is written
   sluice sync guestbook                  sync now and wait until it works
   kubectl get deploy -o yaml | sluice health -f -";
-
-/// What holds for every command.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Global options")]
-pub(crate) struct Global {
-    /// How to reach the cluster; else $KUBECONFIG, ~/.kube/config, or the account of the Pod
-    #[arg(long, global = true, value_name = "FILE")]
-    pub(crate) kubeconfig: Option<PathBuf>,
-    /// Context of the kubeconfig; its current one by default
-    #[arg(long, global = true, value_name = "NAME")]
-    pub(crate) context: Option<String>,
-    /// Namespace of the Application; the context's by default
-    #[arg(long, short, global = true, value_name = "NAME", value_parser = crate::commands::install::name)]
-    pub(crate) namespace: Option<String>,
-    /// Folder of plugins beside the standard ones; a file of the same name replaces one
-    #[arg(
-        long,
-        global = true,
-        env = "SLUICE_PLUGIN_DIR",
-        value_name = "DIR",
-        hide_env_values = true
-    )]
-    pub(crate) plugin_dir: Option<PathBuf>,
-    /// How the log on stderr is written
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
-    pub(crate) log_format: LogFormat,
-    /// What the log tells: error, warn, info, debug, trace, or filters such as `sluice_apply=debug`
-    #[arg(
-        long,
-        global = true,
-        env = "SLUICE_LOG",
-        value_name = "FILTER",
-        hide_env_values = true
-    )]
-    pub(crate) log_level: Option<String>,
-    /// More of the log: -v info, -vv debug, -vvv trace
-    #[arg(short, global = true, action = clap::ArgAction::Count)]
-    pub(crate) verbose: u8,
-}
-
-/// How the log is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// A line for people
-    Text,
-    /// A JSON object a line
-    Json,
-}
 
 /// The commands.
 #[derive(Debug, Subcommand)]

@@ -13,8 +13,8 @@ use sluice_cluster::{Cluster, ConnectOptions, Kind};
 use sluice_model::application::{Application, OperationPhase};
 use sluice_model::object::{GroupKind, ObjectRef};
 
-use crate::args::Global;
 use crate::failure::{CliError, Failure, Standing};
+use crate::global::Global;
 use crate::output::plain;
 
 /// The field manager of what a person asks for; the engine has its own.

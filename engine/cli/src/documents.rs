@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use sluice_model::application::Application;
+use sluice_model::application::{Application, Policies};
 use sluice_model::manifest::Manifest;
 use sluice_render::RenderErrors;
 
@@ -123,4 +123,12 @@ fn name(path: &Path) -> String {
         true => "stdin".to_owned(),
         false => path.display().to_string(),
     }
+}
+
+/// The policies of an Application in a file; without one, the default ones.
+pub(crate) fn policies(application: Option<&Path>) -> Result<Policies, Failure> {
+    let read = application.map(self::application).transpose()?;
+    Ok(read
+        .map(|application| application.spec.policies)
+        .unwrap_or_default())
 }

@@ -12,11 +12,11 @@ use sluice_model::application::Application;
 use sluice_model::manifest::Manifest;
 use sluice_source::{Access, KnownHosts, Limits, Repositories};
 
-use crate::args::Global;
 use crate::commands::plugin;
 use crate::connection::{Connection, Progress};
 use crate::documents;
 use crate::failure::{CliError, Failure};
+use crate::global::Global;
 
 /// Which Application is meant.
 #[derive(Debug, Args)]
@@ -41,7 +41,7 @@ pub(crate) struct Git {
     known_hosts: Option<PathBuf>,
     /// Namespace of what Applications share: the Secret sluice-repositories, the ConfigMaps sluice-known-hosts and
     /// sluice-tls-certificates; nothing is shared by default
-    #[arg(long, env = "SLUICE_SHARED_NAMESPACE", value_name = "NAMESPACE", hide_env_values = true, value_parser = crate::commands::install::name)]
+    #[arg(long, env = "SLUICE_SHARED_NAMESPACE", value_name = "NAMESPACE", hide_env_values = true, value_parser = crate::global::name)]
     shared_namespace: Option<String>,
     /// How long a fetch may take
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = crate::commands::wait::duration)]
@@ -165,7 +165,7 @@ impl Engine {
         let job =
             Job::resolve(&application, &defaults).map_err(|problems| Failure::pipeline(problems.into()))?;
         let mirrors = Mirrors::new(git.repositories()?);
-        let mut pipeline = Pipeline::new(mirrors, plugin::host(global), connection.cluster.clone());
+        let mut pipeline = Pipeline::new(mirrors, global.plugins(), connection.cluster.clone());
         pipeline.reaching = git.reaching();
         Ok(Self {
             connection,

@@ -14,6 +14,7 @@ mod connection;
 mod documents;
 mod engine;
 mod failure;
+mod global;
 mod logging;
 mod output;
 mod yaml;

@@ -4,7 +4,8 @@ use std::io::{self, IsTerminal as _};
 
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{Command, Global, LogFormat};
+use crate::args::Command;
+use crate::global::{Global, LogFormat};
 
 /// Starts the log as the global options say; without any, the controller tells what it does and a command what is wrong.
 pub(crate) fn start(global: &Global, command: &Command) {

@@ -7,7 +7,9 @@ use sluice_model::error::{Coded, ErrorCode};
 use sluice_model::manager::{Manager, Operation};
 
 use crate::codes;
-use crate::secrets::UNSAID;
+
+/// What is said where nothing of what the server says is understood.
+pub(crate) const UNSAID: &str = "the words are not shown, since they may quote the Secret";
 
 /// A failed request to a cluster.
 #[derive(Debug, thiserror::Error)]

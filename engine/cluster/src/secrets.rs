@@ -12,7 +12,7 @@ use sluice_model::Object;
 use sluice_model::secret::{Redactor, is_named, mistakes};
 
 use crate::connect::Cluster;
-use crate::error::ClusterError;
+use crate::error::{ClusterError, UNSAID};
 
 /// The objects of whose Secrets the values are known. They are looked through when the first text has to be shown.
 #[derive(Default)]
@@ -101,9 +101,6 @@ fn words(error: &mut ClusterError) -> Option<&mut String> {
         }
     }
 }
-
-/// What is said where nothing of what the server says is understood.
-pub(crate) const UNSAID: &str = "the words are not shown, since they may quote the Secret";
 
 /// An error about a Secret, with its words replaced by ours.
 fn about_secret(error: ClusterError, secret: Option<&Object>) -> ClusterError {

@@ -4,7 +4,6 @@ use serde::Serialize;
 use sluice_model::{Coded as _, ErrorCode};
 
 use crate::codes::PluginError;
-use crate::session::Asked;
 
 /// A complete answer, cautious defaults filled in, and why they had to be.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,9 +63,8 @@ pub(crate) struct Problems(pub(crate) Vec<PluginProblem>);
 
 impl Problems {
     /// Notes a failure, and says it in one line.
-    pub(crate) fn add(&mut self, asked: &Asked, error: &PluginError) -> String {
-        let digest = asked.plugin.as_ref().map_or("", |plugin| plugin.digest.as_str());
-        let new = PluginProblem::new(&asked.name, digest, error);
+    pub(crate) fn add(&mut self, plugin: &str, digest: &str, error: &PluginError) -> String {
+        let new = PluginProblem::new(plugin, digest, error);
         let line = new.one_line();
         let is_known = |old: &PluginProblem| old.code == new.code && old.plugin == new.plugin;
         if !self.0.iter().any(is_known) {

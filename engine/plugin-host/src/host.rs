@@ -96,7 +96,7 @@ impl PluginHost {
             for asked in self.ask(kind, world.policies(policies)) {
                 let runtime = self.0.runtime.get();
                 if let Err(error) = runtime.and_then(|runtime| world.check(runtime, &asked)) {
-                    problems.add(&asked, &error);
+                    problems.add(&asked.name, asked.digest(), &error);
                 }
             }
         }

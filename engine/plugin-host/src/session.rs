@@ -25,6 +25,11 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// The digest of its file; empty if there is none.
+    pub(crate) fn digest(&self) -> &str {
+        self.plugin.as_ref().map_or("", |plugin| plugin.digest.as_str())
+    }
+
     /// The plugin, where there is one.
     pub(crate) fn plugin(&self) -> Result<&Plugin, PluginError> {
         self.plugin.as_deref().map_err(PluginError::again)

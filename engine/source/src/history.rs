@@ -13,6 +13,7 @@ use sluice_model::tree::Revision;
 use sluice_model::trust::{CommitLinks, History, SignedObject};
 
 use crate::error::SourceError;
+use crate::lenient::committed_at;
 use crate::repository::{Reader, Repository};
 
 impl Repository {
@@ -300,19 +301,6 @@ impl<'a> Walk<'a> {
             .filter_map(|id| self.nodes.get_mut(&id).and_then(|node| node.object.take()))
             .collect()
     }
-}
-
-/// The committer's time, which only decides in which order commits are looked at.
-pub(crate) fn committed_at(bytes: &[u8]) -> i64 {
-    let line = bytes
-        .split(|byte| *byte == b'\n')
-        .take_while(|line| !line.is_empty())
-        .find(|line| line.starts_with(b"committer "));
-    let seconds = line.and_then(|line| line.rsplit(|byte| *byte == b' ').nth(1));
-    seconds
-        .and_then(|text| std::str::from_utf8(text).ok())
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(0)
 }
 
 fn sorted(mut ids: Vec<String>) -> Vec<String> {

@@ -13,8 +13,6 @@
 use gix::objs::{Data, Exists, Find, FindHeader, Header, Kind};
 use sluice_model::trust::CommitLinks;
 
-use crate::history::committed_at;
-
 /// The objects of a repository, of which commits and tags are well formed.
 #[derive(Clone)]
 pub(crate) struct Lenient(pub(crate) gix::OdbHandle);
@@ -74,6 +72,19 @@ fn commit(bytes: &[u8], format: gix::hash::Kind) -> Vec<u8> {
 
 fn names_an_object(tag: &[u8], format: gix::hash::Kind) -> bool {
     gix::objs::TagRefIter::from_bytes(tag, format).target_id().is_ok()
+}
+
+/// The committer's time, which only decides in which order commits are looked at.
+pub(crate) fn committed_at(bytes: &[u8]) -> i64 {
+    let line = bytes
+        .split(|byte| *byte == b'\n')
+        .take_while(|line| !line.is_empty())
+        .find(|line| line.starts_with(b"committer "));
+    let seconds = line.and_then(|line| line.rsplit(|byte| *byte == b' ').nth(1));
+    seconds
+        .and_then(|text| std::str::from_utf8(text).ok())
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0)
 }
 
 #[cfg(test)]

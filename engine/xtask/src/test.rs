@@ -30,7 +30,7 @@ type Work = fn(&mut Counts) -> Result<()>;
 const STEPS: &[(&str, &str, Work)] = &[
     ("prerequisites", "get what this machine lacks: programs, a target, bundles of others", |_| prerequisites::all()),
     ("format", "rustfmt and gofmt would change nothing", |_| checks::format()),
-    ("tidy", "headers, crate edges, frozen interfaces", |_| tidy::run()),
+    ("tidy", "headers, crate edges, import circles, frozen interfaces, empty docs", |_| tidy::run()),
     ("plugins", "build the standard plugins and the examples", |_| plugins::build()),
     ("test", "unit, golden, CLI, hostile-guest and example tests", workspace_tests),
     ("cluster", "the engine against a real Kubernetes", cluster_tests),

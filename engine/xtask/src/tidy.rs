@@ -1,6 +1,8 @@
 //! `cargo xtask tidy`: what the compiler does not check about the source.
 
+mod circles;
 mod codes;
+mod docs;
 mod edges;
 mod frozen;
 mod headers;
@@ -19,6 +21,8 @@ pub(crate) fn run() -> Result<()> {
     findings.extend(codes::check(&root)?);
     findings.extend(edges::check(&root)?);
     findings.extend(frozen::check(&root)?);
+    findings.extend(circles::check(&root)?);
+    findings.extend(docs::check(&root)?);
     for finding in &findings {
         println!("{finding}");
     }

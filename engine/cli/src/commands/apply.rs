@@ -23,11 +23,11 @@ use sluice_model::{ExitKind, ObjectRef};
 use sluice_observe::Observer;
 use sluice_plugin_host::PluginHost;
 
-use crate::args::Global;
 use crate::connection::{Connection, Progress, block_on};
 use crate::documents;
 use crate::engine::{Engine, Git};
 use crate::failure::{CliError, Failure};
+use crate::global::Global;
 use crate::output::{self, BAD, Cell, FAINT, Format, GOOD, Output, Table, WAITING};
 
 pub(crate) const HELP: &str = "\

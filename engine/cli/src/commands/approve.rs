@@ -6,9 +6,9 @@ use clap::Args;
 use serde_json::json;
 use sluice_model::application::{ACCEPTED_HISTORY_ANNOTATION, APPROVED_PLAN_ANNOTATION, Application};
 
-use crate::args::Global;
 use crate::connection::{Connection, block_on};
 use crate::failure::{CliError, Failure};
+use crate::global::Global;
 
 pub(crate) const HELP: &str = "\
 Examples:

@@ -8,12 +8,12 @@ use sluice_controller::Options;
 use sluice_controller::pipeline::Bounds;
 use tokio_util::sync::CancellationToken;
 
-use crate::args::Global;
 use crate::commands::plugin;
 use crate::commands::wait::duration;
 use crate::connection::options;
 use crate::engine::Git;
 use crate::failure::{CliError, Failure};
+use crate::global::Global;
 
 pub(crate) const HELP: &str = "\
 Examples:
@@ -35,11 +35,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DURATION", default_value = "120s", value_parser = duration)]
     poll: Duration,
     /// Namespace that objects may be in, and that is looked into; may be given many times. The whole cluster by default
-    #[arg(long, value_name = "NAMESPACE", value_parser = crate::commands::install::name)]
+    #[arg(long, value_name = "NAMESPACE", value_parser = crate::global::name)]
     manage_namespace: Vec<String>,
     /// ServiceAccount that an Application acts as which names none, in the Application's namespace; by default the engine's own
     /// rights serve it, so that who may write Applications has them too
-    #[arg(long, value_name = "NAME", value_parser = crate::commands::install::name)]
+    #[arg(long, value_name = "NAME", value_parser = crate::global::name)]
     default_service_account: Option<String>,
     /// Requests to the API server under way at once for one Application, at most: fewer where it answers slowly or refuses
     #[arg(long, value_name = "NUMBER", default_value_t = sluice_apply::Options::default().concurrency, value_parser = at_least_one)]
@@ -48,7 +48,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NUMBER", value_parser = at_least_one)]
     workers: Option<usize>,
     /// Namespace of the Lease by which many instances agree which one works; alone by default
-    #[arg(long, value_name = "NAMESPACE", value_parser = crate::commands::install::name)]
+    #[arg(long, value_name = "NAMESPACE", value_parser = crate::global::name)]
     lease_namespace: Option<String>,
     /// Name of this instance in Events and in the Lease
     #[arg(long, value_name = "NAME")]
@@ -86,13 +86,8 @@ pub(crate) fn run(arguments: Arguments, global: &Global) -> Result<(), Failure> 
             version = env!("CARGO_PKG_VERSION"),
             "starting"
         );
-        let done = sluice_controller::run(
-            cluster,
-            plugin::host(global),
-            configured(&arguments, global),
-            ending,
-        )
-        .await;
+        let done =
+            sluice_controller::run(cluster, global.plugins(), configured(&arguments, global), ending).await;
         listening.abort();
         done.map_err(Failure::pipeline)
     })

@@ -12,10 +12,10 @@ use sluice_model::difference::{Difference, FieldChange};
 use sluice_model::object::ObjectRef;
 use sluice_model::plan::{Action, Plan};
 
-use crate::args::Global;
 use crate::connection::block_on;
 use crate::engine::{Engine, Git, Which};
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::output::{self, BAD, FAINT, Format, Output, STRONG, plain, styled};
 
 pub(crate) const HELP: &str = "\

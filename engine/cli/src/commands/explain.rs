@@ -11,10 +11,10 @@ use sluice_model::manifest::Manifest;
 use sluice_model::plan::ApplicationKey;
 use sluice_plugin_host::{PruneCandidate, PruneContext, SyncContext, SyncObject};
 
-use crate::args::Global;
 use crate::commands::plugin;
 use crate::documents;
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::output::{self, BAD, Cell, FAINT, Format, GOOD, Output, STRONG, Table, WAITING, plain, styled};
 
 pub(crate) const HELP: &str = "\
@@ -81,7 +81,7 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
         None => Default::default(),
     };
     let manifests = documents::manifests(&arguments.filename)?;
-    let host = plugin::host(global);
+    let host = global.plugins();
     let now = Timestamp::now();
     let objects: Vec<SyncObject> = manifests
         .iter()

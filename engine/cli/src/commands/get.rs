@@ -8,9 +8,9 @@ use kube::ResourceExt as _;
 use sluice_model::application::{Application, SyncStatus};
 use sluice_model::health::HealthStatus;
 
-use crate::args::Global;
 use crate::connection::{Connection, block_on};
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::output::{self, BAD, Cell, FAINT, Format, GOOD, Output, Table, WAITING, short};
 
 pub(crate) const HELP: &str = "\

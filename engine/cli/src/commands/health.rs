@@ -9,11 +9,11 @@ use serde::Serialize;
 use sluice_model::health::{HealthStatus, HealthVerdict};
 use sluice_model::{ExitKind, Object};
 
-use crate::args::Global;
 use crate::commands::get::health_cell;
 use crate::commands::plugin;
 use crate::documents;
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::output::{self, Cell, FAINT, Format, Output, Table};
 
 pub(crate) const HELP: &str = "\
@@ -57,12 +57,14 @@ struct Row<'a> {
 
 /// Judges every object.
 pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
-    let policies = plugin::policies(arguments.application.as_deref())?;
+    let policies = documents::policies(arguments.application.as_deref())?;
     let objects: Vec<Object> = documents::manifests(&arguments.filename)?
         .into_iter()
         .map(|manifest| manifest.object)
         .collect();
-    let answer = plugin::host(global).health(&policies.health, &objects, Timestamp::now());
+    let answer = global
+        .plugins()
+        .health(&policies.health, &objects, Timestamp::now());
     let judged = objects.iter().zip(&answer.value);
     let is_healthy = answer
         .value

@@ -5,10 +5,10 @@ use std::io::Write;
 use clap::Args;
 use sluice_model::application::HistoryEntry;
 
-use crate::args::Global;
 use crate::commands::status::phase_cell;
 use crate::connection;
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::output::{self, Format, Output, Table, short};
 
 pub(crate) const HELP: &str = "\

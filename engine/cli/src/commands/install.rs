@@ -7,8 +7,8 @@ use std::io::Write;
 
 use clap::Args;
 
-use crate::args::Global;
 use crate::failure::Failure;
+use crate::global::{Global, name};
 
 pub(crate) const HELP: &str = "\
 Examples:
@@ -97,19 +97,6 @@ fn manifests(arguments: &Arguments, namespace: &str) -> String {
         text.push_str(&fill(CLUSTER_ROLE));
     }
     text
-}
-
-/// A name as Kubernetes takes it for namespaces (a label of RFC 1123).
-pub(crate) fn name(text: &str) -> Result<String, String> {
-    let inner = text
-        .bytes()
-        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    match inner && !text.is_empty() && text.len() <= 63 && !text.starts_with('-') && !text.ends_with('-') {
-        true => Ok(text.to_owned()),
-        false => {
-            Err("such a name is at most 63 of a-z, 0-9 and -, and neither begins nor ends with -".to_owned())
-        }
-    }
 }
 
 /// What can be an image's name: it must not be able to end the line it is written into.

@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use sluice_model::ExitKind;
 use sluice_verify::{AdditionState, KeyInfo, Keyring, KeyringProblem, Policy};
 
-use crate::args::Global;
 use crate::connection::block_on;
 use crate::failure::{CliError, Failure};
+use crate::global::Global;
 use crate::output::{self, Format, Output, Table, plain};
 use place::{Keys, Place};
 

@@ -11,9 +11,9 @@ use sluice_cluster::{Cluster, Kind};
 use sluice_model::applyset::{self, PART_OF_LABEL};
 use sluice_model::{Coded as _, Object, ObjectRef};
 
-use crate::args::Global;
 use crate::connection::{Connection, block_on};
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::output::{self, Format, Output, Table};
 
 pub(crate) const HELP: &str = "\

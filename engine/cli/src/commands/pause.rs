@@ -5,9 +5,9 @@ use std::io::Write;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::args::Global;
 use crate::connection::{Connection, block_on};
 use crate::failure::{CliError, Failure};
+use crate::global::Global;
 
 pub(crate) const HELP: &str = "\
 Examples:

@@ -9,10 +9,10 @@ use sluice_model::decision::Strategy;
 use sluice_model::difference::FieldChange;
 use sluice_model::plan::{Action, Plan, Step};
 
-use crate::args::Global;
 use crate::connection::block_on;
 use crate::engine::{Engine, Git, Which};
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::output::{
     self, BAD, Cell, FAINT, Format, GOOD, Output, STRONG, Table, WAITING, plain, short, styled,
 };

@@ -6,12 +6,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use sluice_model::Coded as _;
-use sluice_model::application::Policies;
-use sluice_plugin_host::{Claim, Compiler, PluginHost, PluginInfo, PluginOrigin, PluginProblem};
+use sluice_plugin_host::{Claim, PluginInfo, PluginOrigin, PluginProblem};
 
-use crate::args::Global;
-use crate::documents;
 use crate::failure::{CliError, Failure};
+use crate::global::Global;
 use crate::output::{self, BAD, Cell, FAINT, Format, Output, STRONG, Table, plain, styled};
 
 pub(crate) const HELP: &str = "\
@@ -70,21 +68,8 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
     }
 }
 
-/// The plugins as the global options say.
-pub(crate) fn host(global: &Global) -> PluginHost {
-    PluginHost::new(global.plugin_dir.clone(), Compiler::Child)
-}
-
-/// The policies of an Application in a file; without one, the default ones.
-pub(crate) fn policies(application: Option<&Path>) -> Result<Policies, Failure> {
-    let application = application.map(documents::application).transpose()?;
-    Ok(application
-        .map(|application| application.spec.policies)
-        .unwrap_or_default())
-}
-
 fn list(global: &Global, format: Format, out: &mut impl Write) -> Result<(), Failure> {
-    let answer = host(global).list();
+    let answer = global.plugins().list();
     match format {
         Format::Text => {
             let mut table = Table::new();
@@ -110,7 +95,7 @@ fn list(global: &Global, format: Format, out: &mut impl Write) -> Result<(), Fai
 
 /// A file where there is one of that name, else a plugin that serves.
 fn find(global: &Global, plugin: &Path) -> Result<PluginInfo, Failure> {
-    let host = host(global);
+    let host = global.plugins();
     let is_file = plugin.exists() || plugin.components().count() > 1 || plugin.extension().is_some();
     if is_file {
         return host.inspect(plugin).map_err(|error| {

@@ -7,10 +7,10 @@ use serde_json::Value;
 use sluice_model::manifest::Manifest;
 use sluice_model::secret::mask;
 
-use crate::args::Global;
 use crate::connection::block_on;
 use crate::engine::{Engine, Git, Which};
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::output::{self, Format, plain};
 
 pub(crate) const HELP: &str = "\

@@ -8,11 +8,11 @@ use sluice_model::application::{
     Application, HistoryEntry, OPERATION_ANNOTATION, OperationRequest, VerificationMode,
 };
 
-use crate::args::Global;
 use crate::commands::sync;
 use crate::commands::wait::Patience;
 use crate::connection::{Connection, block_on};
 use crate::failure::{CliError, Failure};
+use crate::global::Global;
 use crate::output::short;
 
 pub(crate) const HELP: &str = "\

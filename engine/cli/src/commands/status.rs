@@ -6,10 +6,10 @@ use clap::Args;
 use kube::ResourceExt as _;
 use sluice_model::application::{Application, ApplicationStatus, ObjectState, rfc3339};
 
-use crate::args::Global;
 use crate::commands::get::{health_cell, sync_cell};
 use crate::connection;
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::output::{
     self, BAD, Cell, FAINT, Format, GOOD, Output, STRONG, Table, WAITING, plain, short, styled,
 };

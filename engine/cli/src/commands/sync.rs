@@ -8,11 +8,11 @@ use sluice_model::ExitKind;
 use sluice_model::application::{Application, ApplicationStatus, OPERATION_ANNOTATION, OperationRequest};
 use sluice_model::selection::Selector;
 
-use crate::args::Global;
 use crate::commands::status;
 use crate::commands::wait::Patience;
 use crate::connection::{Connection, Ended, block_on};
 use crate::failure::{CliError, Failure};
+use crate::global::Global;
 use crate::output::{plain, short};
 
 pub(crate) const HELP: &str = "\

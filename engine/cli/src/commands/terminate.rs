@@ -7,10 +7,10 @@ use kube::ResourceExt as _;
 use serde_json::json;
 use sluice_model::application::{Application, OperationPhase, TERMINATE_ANNOTATION};
 
-use crate::args::Global;
 use crate::commands::wait::Patience;
 use crate::connection::{Connection, block_on, gone};
 use crate::failure::{CliError, Failure};
+use crate::global::Global;
 
 pub(crate) const HELP: &str = "\
 Examples:

@@ -8,9 +8,9 @@ use clap::{Args, ValueEnum};
 use sluice_health::Role;
 use sluice_model::application::{Application, SyncStatus};
 
-use crate::args::Global;
 use crate::connection::{Connection, block_on, gone, is_settled};
 use crate::failure::Failure;
+use crate::global::Global;
 
 pub(crate) const HELP: &str = "\
 Examples:

@@ -115,7 +115,10 @@ fn health(
                 }
                 Err(error) => {
                     // Closed: whoever fails may have been the one to say that something is wrong.
-                    verdict = cautious(problems.add(worker.asked, &error), Some(worker.asked));
+                    verdict = cautious(
+                        problems.add(&worker.asked.name, worker.asked.digest(), &error),
+                        Some(worker.asked),
+                    );
                     break;
                 }
             }

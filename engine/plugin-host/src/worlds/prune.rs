@@ -162,7 +162,7 @@ fn prune(
         let said: Vec<Word> = match review(runtime, asked, &claimed, context) {
             Ok(words) => words,
             Err(error) => {
-                let reason = problems.add(asked, &error);
+                let reason = problems.add(&asked.name, asked.digest(), &error);
                 vec![Word::cautious(reason); claimed.len()]
             }
         };

@@ -159,7 +159,7 @@ fn sync(
                     }
                 }
                 Err(error) => {
-                    let reason = problems.add(asked, &error);
+                    let reason = problems.add(&asked.name, asked.digest(), &error);
                     for (_, decision) in batch {
                         hold(decision, &reason, Some(asked));
                     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
-use sluice_cluster_tests::{World, condition, config_map, text};
+use sluice_cluster_tests::{Engine, World, condition, config_map, text};
 use sluice_sandbox::wait_for;
 
 const A_WHILE: Duration = Duration::from_secs(90);
@@ -145,6 +145,73 @@ fn what_two_want_stays_with_its_owner_until_that_lets_it_go() {
     })
     .unwrap();
     assert!(world.object("configmap/running").is_err());
+}
+
+/// Found: what an Application wanted and could not have was read out of a list for people, which is cut at fifty. After a restart of
+/// the controller the rest of it was deleted, if the Application could not be rendered meanwhile.
+#[test]
+fn more_than_fifty_blocked_objects_are_still_wanted_after_a_restart() {
+    const MANY: usize = 60;
+    let engine = Engine::without_controller().unwrap();
+    engine.start_controller(&[]).unwrap();
+    let world = World::new(&engine, "many-wanted").unwrap();
+    let many = |value: &str| -> String {
+        let each = (0..MANY).map(|number| config_map(&format!("many-{number}"), value));
+        each.collect::<Vec<_>>().join("---\n")
+    };
+    world.write("many.yaml", &many("1")).unwrap();
+    world.write("running.yaml", &config_map("running", "1")).unwrap();
+    world
+        .repository
+        .write("others/theirs.yaml", config_map("theirs", "1"))
+        .unwrap();
+    let commit = world.commit("one has many").unwrap();
+    world.apply(&world.application()).unwrap();
+    world.apply(&other(&world)).unwrap();
+    wait_synced(&world, "app", &commit);
+    wait_synced(&world, "other", &commit);
+    world.repository.write("others/many.yaml", many("2")).unwrap();
+    world.commit("both want them").unwrap();
+    refresh(&world, "other");
+    wait_for("the other one to be blocked", A_WHILE, || {
+        let status = status_of(&world, "other")?;
+        ensure!(condition(&status, "Synced")?["reason"] == "A02", "{status:#}");
+        ensure!(
+            status["claims"]["wanted"]
+                .as_array()
+                .is_some_and(|wanted| wanted.len() == MANY),
+            "{status:#}"
+        );
+        Ok(())
+    })
+    .unwrap();
+    engine.stop_controller().unwrap();
+    // The one lets them go; the other one cannot be rendered.
+    world.repository.remove("manifests/many.yaml").unwrap();
+    world.repository.write("others/broken.yaml", "a: [").unwrap();
+    world.commit("they are let go").unwrap();
+    engine.start_controller(&[]).unwrap();
+    wait_for("the deletions to be kept", A_WHILE, || {
+        let status = status_of(&world, "app")?;
+        let said = text(condition(&status, "Synced")?, "/message");
+        ensure!(said.contains("wants it too"), "{status:#}");
+        Ok(())
+    })
+    .unwrap();
+    let left = format!("-n {} get configmaps -o name", world.namespace);
+    let left = engine.plane.kubectl(&left).unwrap();
+    assert_eq!(left.matches("configmap/many-").count(), MANY, "{left}");
+    // It can be rendered again, and takes them over.
+    world.repository.remove("others/broken.yaml").unwrap();
+    let mended = world.commit("it is mended").unwrap();
+    refresh(&world, "app");
+    refresh(&world, "other");
+    wait_synced(&world, "other", &mended);
+    wait_synced(&world, "app", &mended);
+    assert_eq!(
+        text(&world.object("configmap/many-59").unwrap(), "/data/value"),
+        "2"
+    );
 }
 
 #[test]

@@ -12,9 +12,9 @@ use sluice_model::Object;
 use sluice_model::object::ObjectRef;
 use sluice_verify::{Addition, KeyKind, Keyring};
 
-use crate::args::Global;
 use crate::connection::{Connection, block_on};
 use crate::failure::{CliError, Failure};
+use crate::global::Global;
 
 /// The field manager of keys that a person adds.
 const FIELD_MANAGER: &str = "sluice-cli";

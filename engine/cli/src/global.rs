@@ -1,0 +1,74 @@
+//! The options that hold for every command, and what they lead to.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use sluice_plugin_host::{Compiler, PluginHost};
+
+/// What holds for every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// How to reach the cluster; else $KUBECONFIG, ~/.kube/config, or the account of the Pod
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig; its current one by default
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+    /// Namespace of the Application; the context's by default
+    #[arg(long, short, global = true, value_name = "NAME", value_parser = name)]
+    pub(crate) namespace: Option<String>,
+    /// Folder of plugins beside the standard ones; a file of the same name replaces one
+    #[arg(
+        long,
+        global = true,
+        env = "SLUICE_PLUGIN_DIR",
+        value_name = "DIR",
+        hide_env_values = true
+    )]
+    pub(crate) plugin_dir: Option<PathBuf>,
+    /// How the log on stderr is written
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+    /// What the log tells: error, warn, info, debug, trace, or filters such as `sluice_apply=debug`
+    #[arg(
+        long,
+        global = true,
+        env = "SLUICE_LOG",
+        value_name = "FILTER",
+        hide_env_values = true
+    )]
+    pub(crate) log_level: Option<String>,
+    /// More of the log: -v info, -vv debug, -vvv trace
+    #[arg(short, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// A line for people
+    Text,
+    /// A JSON object a line
+    Json,
+}
+
+impl Global {
+    /// Returns the plugins as the options say.
+    pub(crate) fn plugins(&self) -> PluginHost {
+        PluginHost::new(self.plugin_dir.clone(), Compiler::Child)
+    }
+}
+
+/// A name as Kubernetes takes it for namespaces (a label of RFC 1123).
+pub(crate) fn name(text: &str) -> Result<String, String> {
+    let inner = text
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    match inner && !text.is_empty() && text.len() <= 63 && !text.starts_with('-') && !text.ends_with('-') {
+        true => Ok(text.to_owned()),
+        false => {
+            Err("such a name is at most 63 of a-z, 0-9 and -, and neither begins nor ends with -".to_owned())
+        }
+    }
+}
