@@ -62,7 +62,7 @@ impl PluginHost {
             for asked in self.ask(kind, &[]) {
                 match &asked.plugin {
                     Ok(plugin) => infos.push(snapshot.info(&asked.name, plugin)),
-                    Err(error) => drop(problems.add(&asked, error)),
+                    Err(error) => drop(problems.add(&asked.name, asked.digest(), error)),
                 }
             }
         }
