@@ -1,6 +1,5 @@
 //! What policies are asked, and who answers.
 
-use std::collections::BTreeMap;
 use std::iter;
 
 use sluice_model::decision::{Occasion, Propagation, PruneDecision, PruneVerdict, SyncDecision};
@@ -55,7 +54,6 @@ pub(crate) fn sync(policies: &mut impl Policies, changes: Vec<Change>) -> Vec<Sy
     let number = changes.len();
     let held = SyncDecision {
         hold: Some(SILENCE.to_owned()),
-        decided_by: BTreeMap::new(),
         ..SyncDecision::default()
     };
     let said = policies.sync(changes).into_iter();

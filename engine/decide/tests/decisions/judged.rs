@@ -201,7 +201,14 @@ fn whose_fields_are_taken_over() {
     };
     let names = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
     let applied = Strategy::ServerSideApply;
-    let cases: [(&str, &str, Option<Vec<String>>, Strategy, &[&str]); 6] = [
+    type Case = (
+        &'static str,
+        &'static str,
+        Option<Vec<String>>,
+        Strategy,
+        &'static [&'static str],
+    );
+    let cases: [Case; 6] = [
         (
             "of the tools that people come from",
             "kubectl-client-side-apply",
