@@ -203,6 +203,9 @@ fn the_command_line_itself() {
         &["verify", "--keyring", "k", "--mode", "everything", "HEAD"],
         &["verify", "--keyring", "k", "--allow-weak", "rot13", "HEAD"],
         &["get", "guestbook", "-A"],
+        &["get", "-n", "a b"],
+        &["sync", "guestbook", "-n", "a?x=1"],
+        &["wait", "guestbook", "-n", "../b"],
         &["crds", "-o", "text"],
     ];
     for arguments in wrong {
