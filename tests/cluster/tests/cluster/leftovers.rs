@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 use serde_json::{Value, json};
-use sluice_cluster_tests::{World, condition, text};
+use sluice_cluster_tests::{World, condition, config_map, text};
 
 const IMAGE: &str = "registry.example.com/web:1";
 
