@@ -210,6 +210,9 @@ fn the_command_line_itself() {
         &["verify", "--keyring", "k", "--mode", "everything", "HEAD"],
         &["verify", "--keyring", "k", "--allow-weak", "rot13", "HEAD"],
         &["get", "guestbook", "-A"],
+        &["get", "-n", "a b"],
+        &["sync", "guestbook", "-n", "a?x=1"],
+        &["wait", "guestbook", "-n", "../b"],
         &["crds", "-o", "text"],
     ];
     for arguments in wrong {
@@ -254,12 +257,19 @@ spec:
   source: {repoURL: https://github.com/argoproj/argocd-example-apps.git, targetRevision: HEAD, path: guestbook}
   destination: {server: https://kubernetes.default.svc, namespace: guestbook}
 ";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("theirs.yaml");
+    fs_err::write(&file, theirs).unwrap();
+    let file = file.to_str().unwrap();
     for arguments in [
-        &["plan", "-f", "-"][..],
-        &["render", "--offline", "-f", "-"],
-        &["diff", "-f", "-"],
+        &["plan", "-f", file][..],
+        &["render", "--offline", "-f", file],
+        &["diff", "-f", file],
     ] {
-        let output = run_with(arguments, theirs);
+        let output = sluice(arguments)
+            .env("KUBECONFIG", fixture("nowhere.kubeconfig"))
+            .output()
+            .unwrap();
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{arguments:?}: {said}");
         for word in [

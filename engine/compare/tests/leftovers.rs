@@ -1,7 +1,9 @@
 //! What stands beside Git's and is nobody's will, what says nothing, and what only the server can tell.
 
 use serde_json::{Value, json};
-use sluice_compare::{Certainty, Comparison, compare, compare_taking_over, diff, prepare, question};
+use sluice_compare::{
+    Certainty, Comparison, compare, compare_taking_over, diff, is_allocated, prepare, question,
+};
 use sluice_model::difference::{Difference, FieldChange};
 use sluice_model::manager::{Manager, predecessors};
 use sluice_model::object::Object;
@@ -97,6 +99,93 @@ fn a_null_asks_for_nothing() {
     );
     let wanted = service(json!({"ports": [{"port": 80, "name": null}], "externalIPs": null}));
     assert_eq!(pointers(&compared(&wanted, &there)), Vec::<String>::new());
+}
+
+/// `timeoutSeconds: 0` and `path: ""` of a probe, `cpu: null` of a limit, `conversion: null` of a definition: only the server knows its
+/// defaults, and it is asked as long as what it says was applied by us.
+#[test]
+fn what_the_server_may_answer_by_its_default_is_asked_about() {
+    let probe = |fields: Value| {
+        deployment(json!({"template": {"spec": {"containers": [{"name": "web", "livenessProbe": fields}]}}}))
+    };
+    let record = |field: &str| {
+        json!({"f:spec": {"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"web\"}": {".": {}, "f:name": {},
+            "f:livenessProbe": {field: {}}}}}}}})
+    };
+    let cases = [
+        ("timeoutSeconds", json!(0), json!(1)),
+        ("path", json!(""), json!("/")),
+        ("periodSeconds", Value::Null, json!(10)),
+        ("httpGet", Value::Null, json!({"scheme": "HTTP"})),
+        ("httpGet", json!({}), json!({"scheme": "HTTP"})),
+    ];
+    for (field, nothing, default) in cases {
+        let wanted = probe(json!({field: nothing}));
+        let there = probe(json!({field: default}));
+        let ours = live(there.clone(), record(&format!("f:{field}")), &[]);
+        let found = compared(&wanted, &ours);
+        let pointer = format!("/spec/template/spec/containers/[name=web]/livenessProbe/{field}");
+        if found.difference != Difference::Same {
+            assert_eq!(
+                (pointers(&found), found.certainty),
+                (vec![pointer.clone()], Certainty::ServerDecides),
+                "{wanted}"
+            );
+            let desired = object(wanted.clone());
+            let asked = question(&desired, &ours, &[], &[]);
+            assert_eq!(asked.may_settle().collect::<Vec<_>>(), [pointer.as_str()]);
+            assert!(!asked.gives_up(), "nothing is dropped: {wanted:?}");
+        }
+        // What somebody else wrote over it is drift, and no answer is needed for that.
+        if !nothing.is_null() && nothing != json!({}) {
+            let theirs = [("kubectl-edit", "Update", record(&format!("f:{field}")))];
+            let others = live(there, record("f:other"), &theirs);
+            assert_eq!(compared(&wanted, &others).certainty, Certainty::Sure, "{wanted}");
+        }
+    }
+}
+
+/// An entry that was applied with a null for a key became one with the default.
+#[test]
+fn a_key_that_says_nothing_is_its_default() {
+    let port =
+        |protocol: Value| service(json!({"ports": [{"port": 80, "protocol": protocol, "name": "web"}]}));
+    for recorded in ["null", "\"\"", "\"TCP\""] {
+        let key = format!("k:{{\"port\":80,\"protocol\":{recorded}}}");
+        let record =
+            json!({"f:spec": {"f:ports": {key: {".": {}, "f:port": {}, "f:protocol": {}, "f:name": {}}}}});
+        let there = live(port(json!("TCP")), record, &[]);
+        for nothing in [Value::Null, json!("")] {
+            let wanted = prepare(&object(port(nothing)), Some(&there), &[]);
+            assert_eq!(
+                pointers(&compared(wanted.value(), &there)),
+                Vec::<String>::new(),
+                "{recorded}"
+            );
+        }
+        let without = service(json!({"ports": [{"port": 80}]}));
+        assert_eq!(
+            pointers(&compared(&without, &there)),
+            ["/spec/ports/[port=80,protocol=TCP]/name"],
+            "{recorded}"
+        );
+    }
+}
+
+#[test]
+fn an_address_that_the_server_chose_is_no_leftover() {
+    let there = |fields: Value| live(service(fields), json!({}), &[]);
+    let given = there(
+        json!({"clusterIP": "10.0.0.7", "clusterIPs": ["10.0.0.7"], "ports": [{"port": 80, "nodePort": 30080}], "type": "NodePort"}),
+    );
+    for pointer in ["/spec/clusterIP", "/spec/clusterIPs", "/spec/ports/0/nodePort"] {
+        assert!(is_allocated(&given, pointer), "{pointer}");
+    }
+    assert!(!is_allocated(&given, "/spec/type"));
+    let headless = there(json!({"clusterIP": "None", "clusterIPs": ["None"]}));
+    assert!(!is_allocated(&headless, "/spec/clusterIP") && !is_allocated(&headless, "/spec/clusterIPs"));
+    let other = live(thing(json!({"clusterIP": "10.0.0.7"})), json!({}), &[]);
+    assert!(!is_allocated(&other, "/spec/clusterIP"));
 }
 
 #[test]

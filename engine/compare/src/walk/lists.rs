@@ -187,7 +187,7 @@ impl<'a> Walk<'a> {
             let is_it = |entry: &Value| {
                 keys.iter().all(|(key, value)| match entry.get(key) {
                     Some(found) => is_recorded(key, value, found),
-                    None => value.is_null() || defaults::is_default_key(key, value),
+                    None => says_nothing(value) || defaults::is_default_key(key, value),
                 })
             };
             if desired.iter().any(is_it) {
@@ -300,8 +300,12 @@ fn borrowed<'a>(keys: &Map<String, Value>, desired: &'a [Value]) -> Vec<&'a str>
 
 /// True where an entry has the key that the record has for it; one that was applied as a null became the default.
 fn is_recorded(name: &str, recorded: &Value, found: &Value) -> bool {
-    quantity::equal(found, recorded)
-        || (recorded.is_null() || recorded == "") && defaults::is_default_key(name, found)
+    quantity::equal(found, recorded) || says_nothing(recorded) && defaults::is_default_key(name, found)
+}
+
+/// A key that was given and says nothing.
+fn says_nothing(recorded: &Value) -> bool {
+    recorded.is_null() || recorded == ""
 }
 
 /// True where two entries of a list have the same keys; one that Git leaves out has its default.

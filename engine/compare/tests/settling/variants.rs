@@ -22,6 +22,9 @@ pub(crate) fn variants(object: &Object) -> Vec<Variant> {
     let mut seen = BTreeSet::new();
     let mut variants = Vec::new();
     for (path, value) in places {
+        if is_named_schema(&path) {
+            continue;
+        }
         let shape = shape(&path);
         // A schema has the same few places thousands of times.
         if shape.contains("openAPIV3Schema") && !seen.insert((shape.clone(), value.to_string())) {
@@ -74,6 +77,12 @@ fn walk(value: &Value, path: &mut Vec<String>, places: &mut Vec<(Vec<String>, Va
             .for_each(|(index, value)| below(index.to_string(), value)),
         _ => {}
     }
+}
+
+/// True for the schema of one property, which means nothing without its type. What is in it is what there is to set.
+fn is_named_schema(path: &[String]) -> bool {
+    let parent = path.len().checked_sub(2).and_then(|at| path.get(at));
+    path.iter().any(|part| part == "openAPIV3Schema") && parent.is_some_and(|parent| parent == "properties")
 }
 
 fn pointer(path: &[String]) -> String {

@@ -135,3 +135,31 @@ fn what_another_applier_has_beside_the_change_holds_it_by_name() {
     take_in(&mut held, &answer, false);
     assert_eq!(held.decision.hold.as_deref(), answer.beside.as_deref());
 }
+
+/// `timeoutSeconds: 0` beside a real change: the plan lists what changes, and nothing else.
+#[test]
+fn what_the_server_answers_by_its_default_is_no_difference() {
+    let answer = |changes: Vec<FieldChange>| Answer {
+        settled: vec!["/spec/timeout".to_owned()],
+        ..Verdict::Changes(changes).into()
+    };
+    for synced in [false, true] {
+        let mut alone = compared(
+            Strategy::ServerSideApply,
+            json!({"timeout": 0}),
+            &["/spec/timeout"],
+        );
+        take_in(&mut alone, &answer(Vec::new()), synced);
+        assert_eq!(alone.difference, Difference::Same);
+        let mut beside = compared(
+            Strategy::ServerSideApply,
+            json!({"timeout": 0}),
+            &["/spec/timeout", "/spec/other"],
+        );
+        take_in(&mut beside, &answer(vec![change("/spec/other")]), synced);
+        assert_eq!(
+            beside.difference,
+            Difference::Changed(vec![change("/spec/other")])
+        );
+    }
+}

@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 use serde_json::{Value, json};
-use sluice_cluster_tests::{World, condition, text};
+use sluice_cluster_tests::{World, condition, config_map, text};
 
 const IMAGE: &str = "registry.example.com/web:1";
 
@@ -164,4 +164,85 @@ fn our_record_moves_to_the_version_that_git_has() {
     world.wait_synced(&commit).unwrap();
     moved(&world, "gate.yaml", &gate(after, "one"));
     moved(&world, "gate.yaml", &gate(after, "two"));
+}
+
+/// Zeros, empty values and nulls that the server answers by its defaults: nothing is left to do after a sync, and nothing of it is in
+/// the next plan.
+#[test]
+fn what_says_nothing_settles() {
+    let world = World::shared("says-nothing").unwrap();
+    let template = serde_json::json!({
+        "metadata": {"labels": {"app": "web"}},
+        "spec": {"initContainers": [], "containers": [{
+            "name": "web", "image": "registry.example.org/web:1", "env": [], "imagePullPolicy": "",
+            "ports": [{"containerPort": 80, "protocol": null}, {"containerPort": 81, "protocol": ""}],
+            "resources": {"limits": {"cpu": null, "memory": "64Mi"}},
+            "livenessProbe": {"timeoutSeconds": 0, "periodSeconds": null, "httpGet": {"port": 80, "path": "", "scheme": ""}},
+        }]},
+    });
+    let deployment = serde_json::json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "finalizers": [], "ownerReferences": []},
+        "spec": {"replicas": null, "selector": {"matchLabels": {"app": "web"}}, "template": template},
+    });
+    let service = serde_json::json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+        "spec": {"selector": {"app": "web"}, "clusterIP": null, "sessionAffinity": "", "ports": [
+            {"port": 80, "protocol": null, "targetPort": 0}, {"port": 81, "protocol": "", "name": "b"}, {"port": 82, "name": "c", "nodePort": 0},
+        ]},
+    });
+    let mut service = service;
+    service["spec"]["ports"][0]["name"] = "a".into();
+    world.write("web.yaml", &deployment.to_string()).unwrap();
+    world.write("service.yaml", &service.to_string()).unwrap();
+    let first = world.commit("values that say nothing").unwrap();
+    world.apply(&world.application()).unwrap();
+    world.wait_synced(&first).unwrap();
+    let generation = |what: &str| world.object(what).unwrap()["metadata"]["generation"].clone();
+    let before = generation("deployment/web");
+    world.refresh().unwrap();
+    world.wait_synced(&first).unwrap();
+    let plan: Value = serde_json::from_str(&world.done(&["plan", "app", "-o", "json"])).unwrap();
+    assert_eq!(plan["steps"], serde_json::json!([]), "{plan:#}");
+    world.done(&["diff", "app"]);
+
+    world.write("beside.yaml", &config_map("beside", "1")).unwrap();
+    let second = world.commit("something else").unwrap();
+    let plan: Value = serde_json::from_str(&world.done(&["plan", "app", "-o", "json"])).unwrap();
+    let steps: Vec<&str> = plan["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|step| step["object"]["name"].as_str())
+        .collect();
+    assert_eq!(steps, ["beside"], "{plan:#}");
+    world.refresh().unwrap();
+    world.wait_synced(&second).unwrap();
+    assert_eq!(generation("deployment/web"), before, "it was written again");
+}
+
+/// An address and a port that Git pinned and no longer gives are what the server would choose: nothing to be told for ever.
+#[test]
+fn an_address_that_git_no_longer_pins_is_no_difference() {
+    let world = World::shared("unpinned").unwrap();
+    let service = |pinned: bool| {
+        let mut spec =
+            serde_json::json!({"type": "NodePort", "selector": {"app": "web"}, "ports": [{"port": 80}]});
+        if pinned {
+            spec["ports"][0]["nodePort"] = 31_877.into();
+        }
+        serde_json::json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": spec})
+            .to_string()
+    };
+    world.write("service.yaml", &service(true)).unwrap();
+    let first = world.commit("pinned").unwrap();
+    world.apply(&world.application()).unwrap();
+    world.wait_synced(&first).unwrap();
+    world.write("service.yaml", &service(false)).unwrap();
+    let second = world.commit("not pinned").unwrap();
+    world.refresh().unwrap();
+    world.wait_synced(&second).unwrap();
+    assert_eq!(
+        world.object("service/web").unwrap()["spec"]["ports"][0]["nodePort"],
+        31_877
+    );
 }

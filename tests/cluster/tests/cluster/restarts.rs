@@ -145,6 +145,19 @@ fn the_next_controller_brings_it_to_its_end() {
     let lamps = definition("restarts.example.com", "Lamp", LAMPS);
     engine.define("lamps.restarts.example.com", &lamps).unwrap();
     engine.start_controller(&[]).unwrap();
+    // A Job that completes, and that the cluster removes while no controller looks.
+    let ran = World::new(&engine, "job-that-ran").unwrap();
+    let job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: once}\nspec:\n  ttlSecondsAfterFinished: 3600\n  template:\n    \
+               spec: {restartPolicy: Never, containers: [{name: c, image: registry.example.org/c:1}]}\n";
+    ran.write("job.yaml", job).unwrap();
+    ran.write("beside.yaml", &config_map("beside", "1")).unwrap();
+    ran.commit("a job").unwrap();
+    ran.apply(&ran.application()).unwrap();
+    ran.wait_status(|status| {
+        ensure!(!status["completed"].is_null(), "not seen to complete: {status:#}");
+        Ok(())
+    })
+    .unwrap();
     let given_up = given_up(&engine, "given-up");
     let shines = at_the_gate(&engine, "gate-shines", &json!({}));
     let person = asked_for(&shines);
@@ -164,19 +177,6 @@ fn the_next_controller_brings_it_to_its_end() {
     let own_time = "sluice.dev/hook-timeout: 6s";
     let impatient = at_the_gate_with(&engine, "gate-own-time", &json!({"automated": {}}), own_time);
     wait_at_the_gate(&impatient);
-    // A Job that completes, and that the cluster removes while no controller looks.
-    let ran = World::new(&engine, "job-that-ran").unwrap();
-    let job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: once}\nspec:\n  ttlSecondsAfterFinished: 3600\n  template:\n    \
-               spec: {restartPolicy: Never, containers: [{name: c, image: registry.example.org/c:1}]}\n";
-    ran.write("job.yaml", job).unwrap();
-    ran.write("beside.yaml", &config_map("beside", "1")).unwrap();
-    ran.commit("a job").unwrap();
-    ran.apply(&ran.application()).unwrap();
-    ran.wait_status(|status| {
-        ensure!(!status["completed"].is_null(), "not seen to complete: {status:#}");
-        Ok(())
-    })
-    .unwrap();
     // It is applied, and its status does not say so yet.
     let unsaid = at_the_gate(&engine, "gate-unsaid", &json!({"automated": {}}));
     wait_for("the lamp", Duration::from_secs(30), || {
