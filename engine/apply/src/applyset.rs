@@ -2,7 +2,7 @@
 //! written, exactly them once all is done. So whoever reads it at any moment finds every member.
 
 use serde_json::{Map, Value, json};
-use sluice_cluster::{Cluster, ClusterError};
+use sluice_cluster::{ClusterError, Target};
 use sluice_model::applyset::{
     CONTAINS_ANNOTATION, ID_LABEL, NAMESPACES_ANNOTATION, TOOLING, TOOLING_ANNOTATION,
 };
@@ -85,7 +85,7 @@ impl Members {
 }
 
 /// Before the first write: what is recorded and what will be, and who has to be asked before the Application goes.
-pub(crate) async fn grow(cluster: &Cluster, parent: &Parent) -> Result<(), ClusterError> {
+pub(crate) async fn grow(cluster: &Target, parent: &Parent) -> Result<(), ClusterError> {
     let wanted = parent.recorded.union(&parent.afterwards);
     let recorded = wanted == parent.recorded && !parent.recorded.kinds.is_empty();
     match recorded && parent.finalizers.is_none() {
@@ -95,7 +95,7 @@ pub(crate) async fn grow(cluster: &Cluster, parent: &Parent) -> Result<(), Clust
 }
 
 /// After the last one: what is.
-pub(crate) async fn shrink(cluster: &Cluster, parent: &Parent) -> Result<(), ClusterError> {
+pub(crate) async fn shrink(cluster: &Target, parent: &Parent) -> Result<(), ClusterError> {
     let recorded = parent.recorded.union(&parent.afterwards);
     match recorded == parent.afterwards {
         true => Ok(()),
@@ -104,7 +104,7 @@ pub(crate) async fn shrink(cluster: &Cluster, parent: &Parent) -> Result<(), Clu
 }
 
 /// Exactly what is, whatever was recorded.
-pub async fn record(cluster: &Cluster, parent: &Parent) -> Result<(), ClusterError> {
+pub async fn record(cluster: &Target, parent: &Parent) -> Result<(), ClusterError> {
     match parent.recorded == parent.afterwards {
         true => Ok(()),
         false => write(cluster, parent, &parent.afterwards, None).await,
@@ -112,7 +112,7 @@ pub async fn record(cluster: &Cluster, parent: &Parent) -> Result<(), ClusterErr
 }
 
 async fn write(
-    cluster: &Cluster,
+    cluster: &Target,
     parent: &Parent,
     members: &Members,
     finalizers: Option<&Finalizers>,

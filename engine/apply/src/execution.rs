@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use sluice_cluster::{Cluster, ClusterError, Kind};
+use sluice_cluster::{ClusterError, Kind, Target};
 use sluice_model::ObjectRef;
 use sluice_model::decision::{HookCleanup, Phase, Strategy};
 use sluice_model::outcome::{Outcome, StepResult};
@@ -25,7 +25,7 @@ use crate::{Event, Finished, NotHealthy, Rehearse, Request, Waiter, applyset, re
 /// `wait` is asked between waves; `events` hears of everything while it happens. Dropping the future ends it between two
 /// requests; applied again, the plan made anew goes on from there.
 pub async fn apply(
-    cluster: &Cluster,
+    cluster: &Target,
     request: Request<'_>,
     wait: &Waiter,
     events: &mut (dyn FnMut(Event) + Send),
@@ -86,7 +86,7 @@ fn runs_sync_fail(failure: &ApplyError) -> bool {
 }
 
 pub(crate) struct Execution<'e> {
-    pub(crate) cluster: &'e Cluster,
+    pub(crate) cluster: &'e Target,
     pub(crate) request: Request<'e>,
     pub(crate) wait: &'e Waiter,
     pub(crate) events: &'e mut (dyn FnMut(Event) + Send),
@@ -376,7 +376,7 @@ fn check(plan: &Plan) -> Result<(), ApplyError> {
 }
 
 pub(crate) async fn one(
-    cluster: &Cluster,
+    cluster: &Target,
     ready: &Ready<'_>,
     found: &Found,
     options: &crate::Options,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
 
-use sluice_cluster::Cluster;
+use sluice_cluster::Target;
 use sluice_model::object::{GroupKind, Object};
 use sluice_model::{ObjectRef, layer};
 
@@ -17,7 +17,7 @@ const WEBHOOKS: &[&str] = &["ValidatingWebhookConfiguration", "MutatingWebhookCo
 
 /// Adds what is not known yet. What the cluster had first stays known: it tells what a step changes.
 pub(crate) async fn learn(
-    cluster: &Cluster,
+    cluster: &Target,
     steps: &[Ready<'_>],
     refused: &[(&ObjectRef, &[Ground])],
     gates: &mut Gates,
@@ -99,7 +99,7 @@ fn named_services(refused: &[(&ObjectRef, &[Ground])], gates: &Gates) -> BTreeSe
 }
 
 /// The parameters of a policy as bound: as the cluster has them, and as the plan will have them.
-async fn parameters(cluster: &Cluster, steps: &[Ready<'_>], policy: &str, binding: &str) -> Vec<Parameter> {
+async fn parameters(cluster: &Target, steps: &[Ready<'_>], policy: &str, binding: &str) -> Vec<Parameter> {
     let mut found = Vec::new();
     for kind in ["ValidatingAdmissionPolicy", "MutatingAdmissionPolicy"] {
         let (of_policy, of_binding) = (kind.to_owned(), format!("{kind}Binding"));
@@ -144,7 +144,7 @@ fn parameter(policy: &Object, binding: &Object) -> Option<Parameter> {
 }
 
 async fn get(
-    cluster: &Cluster,
+    cluster: &Target,
     group: &str,
     kind: &str,
     namespace: Option<&str>,
@@ -166,7 +166,7 @@ async fn get(
     })
 }
 
-async fn list(cluster: &Cluster, kind: &str) -> Vec<Object> {
+async fn list(cluster: &Target, kind: &str) -> Vec<Object> {
     let Ok(kinds) = cluster.kinds().await else {
         return Vec::new();
     };

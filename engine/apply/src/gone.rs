@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use sluice_cluster::{Cluster, ClusterError, Kind};
+use sluice_cluster::{ClusterError, Kind, Target};
 use sluice_model::object::Object;
 use sluice_model::{ObjectRef, plan::Precondition};
 use tokio::time::Instant;
@@ -30,7 +30,7 @@ impl From<ClusterError> for Failure {
 
 /// Waits until the object with this uid is gone, or replaced by another one.
 pub(crate) async fn until_gone(
-    cluster: &Cluster,
+    cluster: &Target,
     kind: &Kind,
     reference: &ObjectRef,
     precondition: Option<&Precondition>,
@@ -58,7 +58,7 @@ pub(crate) async fn until_gone(
 
 /// Waits until a CRD is served.
 pub(crate) async fn until_established(
-    cluster: &Cluster,
+    cluster: &Target,
     kind: &Kind,
     reference: &ObjectRef,
     patience: Duration,
@@ -83,7 +83,7 @@ pub(crate) async fn until_established(
 
 /// Waits until the server lists these kinds: one that stands beside the one that was told may hear of them later. Where they do
 /// not come, whoever needs them says so.
-pub(crate) async fn until_listed(cluster: &Cluster, kinds: &[Kind], patience: Duration) {
+pub(crate) async fn until_listed(cluster: &Target, kinds: &[Kind], patience: Duration) {
     let deadline = Instant::now() + patience;
     let mut pause = PAUSES.0;
     loop {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use sluice_cluster::{Cluster, ClusterError, Kind, Reply};
+use sluice_cluster::{ClusterError, Kind, Reply, Target};
 use sluice_model::decision::Strategy;
 use sluice_model::object::Object;
 use sluice_model::plan::{Action, Step};
@@ -45,7 +45,7 @@ pub(crate) struct Later {
 
 /// The rehearsal of one plan, and what was learned by it.
 pub(crate) struct Rehearsal<'r> {
-    cluster: &'r Cluster,
+    cluster: &'r Target,
     pub(crate) steps: &'r [Ready<'r>],
     concurrency: usize,
     pub(crate) gates: Gates,
@@ -63,7 +63,7 @@ pub(crate) struct Answers {
 }
 
 impl<'r> Rehearsal<'r> {
-    pub(crate) fn new(cluster: &'r Cluster, steps: &'r [Ready<'r>], options: &Options) -> Self {
+    pub(crate) fn new(cluster: &'r Target, steps: &'r [Ready<'r>], options: &Options) -> Self {
         Self {
             cluster,
             steps,
@@ -200,7 +200,7 @@ enum Trouble {
     Refused(ClusterError),
 }
 
-async fn try_one(cluster: &Cluster, ready: &Ready<'_>, first: bool) -> Result<Found, Trouble> {
+async fn try_one(cluster: &Target, ready: &Ready<'_>, first: bool) -> Result<Found, Trouble> {
     let step = ready.step;
     let kind: Kind = match retry::safely(cluster, || cluster.kind_of(&step.object)).await {
         Ok(kind) => kind,

@@ -1,7 +1,7 @@
 //! Deleting an object: what Argo CD left on its hooks is taken off, and what other finalizers hold is told.
 
 use serde_json::{Value, json};
-use sluice_cluster::{Cluster, ClusterError, Kind};
+use sluice_cluster::{ClusterError, Kind, Target};
 use sluice_model::application::FIELD_MANAGER;
 use sluice_model::decision::Propagation;
 use sluice_model::plan::Precondition;
@@ -17,7 +17,7 @@ const TRIES: u32 = 5;
 
 /// Deletes a hook with all that runs for it, if it is still this very object.
 pub async fn remove_hook(
-    cluster: &Cluster,
+    cluster: &Target,
     hook: &Object,
     propagation: Propagation,
 ) -> Result<(), ClusterError> {
@@ -35,7 +35,7 @@ pub async fn remove_hook(
 
 /// Deletes an object, and takes off it what Argo CD left on its hooks. Returns true if other finalizers still hold it.
 pub(crate) async fn delete(
-    cluster: &Cluster,
+    cluster: &Target,
     kind: &Kind,
     reference: &ObjectRef,
     propagation: Propagation,
@@ -52,7 +52,7 @@ pub(crate) async fn delete(
 /// Takes [`ARGO_CD`] off an object that is being deleted, and no other finalizer: those have their own controllers. Returns true
 /// if they still hold it.
 pub(crate) async fn release(
-    cluster: &Cluster,
+    cluster: &Target,
     kind: &Kind,
     reference: &ObjectRef,
     mut going: Option<Object>,

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use sluice_cluster::{Cluster, ClusterError};
+use sluice_cluster::{ClusterError, Target};
 
 /// How often a request is tried in all where the server answers, but fails: a webhook that is down, an error of its own.
 const ATTEMPTS: u32 = 5;
@@ -21,7 +21,7 @@ const fn tenths(number: u64) -> Duration {
 }
 
 /// Repeats `request` while its failure is transient. Only for what gives the same result when done twice.
-pub(crate) async fn safely<T, F>(cluster: &Cluster, request: impl Fn() -> F) -> Result<T, ClusterError>
+pub(crate) async fn safely<T, F>(cluster: &Target, request: impl Fn() -> F) -> Result<T, ClusterError>
 where
     F: Future<Output = Result<T, ClusterError>>,
 {
@@ -29,7 +29,7 @@ where
 }
 
 /// Repeats `request` only where the server says that it did not even look at it.
-pub(crate) async fn if_untouched<T, F>(cluster: &Cluster, request: impl Fn() -> F) -> Result<T, ClusterError>
+pub(crate) async fn if_untouched<T, F>(cluster: &Target, request: impl Fn() -> F) -> Result<T, ClusterError>
 where
     F: Future<Output = Result<T, ClusterError>>,
 {

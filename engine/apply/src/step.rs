@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use sluice_cluster::{Cluster, ClusterError, Kind, Patch, Reply};
+use sluice_cluster::{ClusterError, Kind, Patch, Reply, Target};
 use sluice_model::applyset;
 use sluice_model::decision::{Propagation, Strategy};
 use sluice_model::manager::{self, Takeover};
@@ -102,7 +102,7 @@ pub(crate) enum Tried {
 
 /// Tries a step without storing anything.
 pub(crate) async fn rehearse(
-    cluster: &Cluster,
+    cluster: &Target,
     kind: &Kind,
     ready: &Ready<'_>,
 ) -> Result<Tried, ClusterError> {
@@ -193,7 +193,7 @@ pub(crate) async fn rehearse(
 
 /// Deletes an object whose change the server takes in no other way, once the new one is known to be sound.
 async fn recreate(
-    cluster: &Cluster,
+    cluster: &Target,
     kind: &Kind,
     step: &Step,
     object: &Object,
@@ -206,7 +206,7 @@ async fn recreate(
 }
 
 /// Whether an object could be created, although one of that name is there: everything but the name is looked at first.
-async fn anew(cluster: &Cluster, kind: &Kind, object: &Object, how: Patch) -> Result<Tried, ClusterError> {
+async fn anew(cluster: &Target, kind: &Kind, object: &Object, how: Patch) -> Result<Tried, ClusterError> {
     match retry::safely(cluster, || cluster.create(kind, object, how)).await {
         Ok(_) | Err(ClusterError::Modified { exists: true, .. }) => Ok(Tried::Anew),
         // What it replaces still counts; quotas are looked at last of all.
@@ -217,7 +217,7 @@ async fn anew(cluster: &Cluster, kind: &Kind, object: &Object, how: Patch) -> Re
 
 /// Does a step. `before` is the version of the live object that the rehearsal found.
 pub(crate) async fn perform(
-    cluster: &Cluster,
+    cluster: &Target,
     kind: &Kind,
     ready: &Ready<'_>,
     before: Option<&str>,
@@ -311,7 +311,7 @@ const OVERTAKEN: u32 = 5;
 
 /// True where our entry of the record is at a version that is served no more: the server would pass over it, and what Git drops
 /// would stay.
-async fn is_of_lost_version(cluster: &Cluster, step: &Step, record: &Rerecord) -> bool {
+async fn is_of_lost_version(cluster: &Target, step: &Step, record: &Rerecord) -> bool {
     let Some(recorded) = &record.from_version else {
         return false;
     };
@@ -329,7 +329,7 @@ async fn is_of_lost_version(cluster: &Cluster, step: &Step, record: &Rerecord) -
 
 /// Makes fields of others ours, so that the apply that follows decides about them. Done twice it does nothing.
 async fn take_over(
-    cluster: &Cluster,
+    cluster: &Target,
     kind: &Kind,
     step: &Step,
     precondition: &Precondition,
@@ -360,7 +360,7 @@ async fn take_over(
 
 /// An object that lost its record of managers, with what the server would put on record at its first apply, as far as that can have
 /// been ours ([`manager::restored`]).
-pub async fn recorded(cluster: &Cluster, kind: &Kind, live: &Object) -> Result<Object, ClusterError> {
+pub async fn recorded(cluster: &Target, kind: &Kind, live: &Object) -> Result<Object, ClusterError> {
     if manager::managers(live).next().is_some() {
         return Ok(manager::restored(live, live));
     }
@@ -392,7 +392,7 @@ fn another(step: &Step) -> ClusterError {
 }
 
 async fn apply(
-    cluster: &Cluster,
+    cluster: &Target,
     kind: &Kind,
     object: &Object,
     precondition: Option<&Precondition>,
@@ -404,7 +404,7 @@ async fn apply(
 /// As [`apply`]. Where our entry of the record is at a version of the kind that lacks a field which the object has, the server cannot
 /// read it: then it is written at the version that Git has, and the apply sent again.
 async fn apply_over(
-    cluster: &Cluster,
+    cluster: &Target,
     kind: &Kind,
     step: &Step,
     object: &Object,
@@ -425,7 +425,7 @@ async fn apply_over(
 }
 
 /// Server-side apply. Without validation, fields that the schema does not have are left out: the server cannot take them.
-async fn send(cluster: &Cluster, kind: &Kind, object: Object, how: Patch) -> Result<Reply, ClusterError> {
+async fn send(cluster: &Target, kind: &Kind, object: Object, how: Patch) -> Result<Reply, ClusterError> {
     match retry::safely(cluster, || cluster.apply(kind, &object, how)).await {
         Err(ClusterError::Invalid { fields, .. }) if !how.strict && !fields.is_empty() => {
             let mut value = object.into_value();
@@ -444,7 +444,7 @@ async fn send(cluster: &Cluster, kind: &Kind, object: Object, how: Patch) -> Res
 
 /// Leaves out what others own, and only that.
 async fn merge(
-    cluster: &Cluster,
+    cluster: &Target,
     kind: &Kind,
     object: &Object,
     precondition: Option<&Precondition>,
@@ -467,7 +467,7 @@ async fn merge(
 
 /// The whole object as Git has it, whatever was there.
 async fn replace(
-    cluster: &Cluster,
+    cluster: &Target,
     kind: &Kind,
     step: &Step,
     object: &Object,
@@ -498,7 +498,7 @@ async fn replace(
 }
 
 async fn delete(
-    cluster: &Cluster,
+    cluster: &Target,
     kind: &Kind,
     step: &Step,
     propagation: Propagation,
@@ -520,7 +520,7 @@ async fn delete(
 
 /// Deletes the object that has the name now, if it is the one that was planned for, and waits until it is gone. For a hook any
 /// is: what is left of earlier runs.
-async fn remove_first(cluster: &Cluster, kind: &Kind, step: &Step, options: &Options) -> Result<(), Failure> {
+async fn remove_first(cluster: &Target, kind: &Kind, step: &Step, options: &Options) -> Result<(), Failure> {
     let Some(live) = retry::safely(cluster, || cluster.get(kind, &step.object)).await? else {
         return Ok(());
     };

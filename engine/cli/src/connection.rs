@@ -9,7 +9,7 @@ use kube::core::Request;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
-use sluice_cluster::{Cluster, ConnectOptions, Kind};
+use sluice_cluster::{Cluster, ConnectOptions, Home, Kind, Target};
 use sluice_model::application::{Application, OperationPhase};
 use sluice_model::object::{GroupKind, ObjectRef};
 
@@ -44,13 +44,18 @@ pub(crate) fn options(global: &Global) -> ConnectOptions {
 
 /// A cluster and the namespace that is meant.
 pub(crate) struct Connection {
-    /// The cluster.
-    pub(crate) cluster: Cluster,
+    /// Where the Applications are.
+    pub(crate) home: Home,
     /// `-n`, or that of the context.
     pub(crate) namespace: String,
 }
 
 impl Connection {
+    /// Returns where the objects are: in the cluster of the Applications, as long as `spec.destination.name` names no other.
+    pub(crate) fn target(&self) -> Target {
+        Target::new(Cluster::clone(&self.home))
+    }
+
     /// Reads the configuration. Sends nothing yet.
     pub(crate) async fn open(global: &Global) -> Result<Self, Failure> {
         let cluster = Cluster::connect(&options(global)).await.map_err(Failure::of)?;
@@ -58,7 +63,10 @@ impl Connection {
             .namespace
             .clone()
             .unwrap_or_else(|| cluster.default_namespace().to_owned());
-        Ok(Self { cluster, namespace })
+        Ok(Self {
+            home: Home::new(cluster),
+            namespace,
+        })
     }
 
     /// The Application of that name.
@@ -71,7 +79,7 @@ impl Connection {
 
     /// The Application of that name, if there is one.
     pub(crate) async fn find(&self, name: &str) -> Result<Option<Application>, Failure> {
-        let found = self.cluster.get(&kind(), &self.reference(name)).await;
+        let found = self.home.get(&kind(), &self.reference(name)).await;
         found
             .map_err(Failure::of)?
             .map(|object| Self::read(object.into_value()))
@@ -85,7 +93,7 @@ impl Connection {
         let request = Request::new(kind().path(namespace))
             .list(&ListParams::default())
             .expect("a plain list request");
-        let reply = match self.cluster.call(request).await {
+        let reply = match self.home.call(request).await {
             Ok(reply) => reply,
             Err(error) if error.is_not_found() => return Err(CliError::NotInstalled.into()),
             Err(error) => return Err(Failure::of(error)),
@@ -108,7 +116,7 @@ impl Connection {
     /// Changes an Application by a JSON merge patch.
     pub(crate) async fn patch(&self, name: &str, patch: Value) -> Result<(), Failure> {
         let sent = self
-            .cluster
+            .home
             .merge_patch(&kind(), &self.reference(name), None, FIELD_MANAGER, &patch)
             .await;
         match sent {
@@ -124,7 +132,7 @@ impl Connection {
         let request = Request::new("/apis/authentication.k8s.io/v1/selfsubjectreviews")
             .create(&kube::api::PostParams::default(), review.to_string().into_bytes())
             .ok()?;
-        let reply = self.cluster.call(request).await.ok()?;
+        let reply = self.home.call(request).await.ok()?;
         reply
             .value
             .pointer("/status/userInfo/username")?
@@ -174,7 +182,7 @@ impl Connection {
         timeout: Duration,
         mut judge: impl FnMut(Option<&Application>) -> Result<Option<T>, Failure>,
     ) -> Result<T, Failure> {
-        let api: Api<Application> = Api::namespaced(self.cluster.client().clone(), &self.namespace);
+        let api: Api<Application> = Api::namespaced(self.home.client().clone(), &self.namespace);
         let mut standing = String::new();
         let mut progress = Progress::new();
         let followed = async {
@@ -245,7 +253,7 @@ impl Connection {
 
     /// What it means that an Application was not found: that it does not exist, or that no cluster here knows its kind.
     async fn missing(&self, name: &str) -> Failure {
-        match self.cluster.kinds().await {
+        match self.home.kinds().await {
             Ok(kinds)
                 if kinds
                     .versions(&GroupKind::new("sluice.dev", "Application"))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use sluice_cluster::Cluster;
+use sluice_cluster::{Cluster, Home};
 use sluice_controller::mirrors::Mirrors;
 use sluice_controller::pipeline::{Claimed, Defaults, Intent, Job, Live, Pipeline, Prepared, Reaching};
 use sluice_model::application::Application;
@@ -165,7 +165,12 @@ impl Engine {
         let job =
             Job::resolve(&application, &defaults).map_err(|problems| Failure::pipeline(problems.into()))?;
         let mirrors = Mirrors::new(git.repositories()?);
-        let mut pipeline = Pipeline::new(mirrors, global.plugins(), connection.cluster.clone());
+        let mut pipeline = Pipeline::new(
+            mirrors,
+            global.plugins(),
+            connection.home.clone(),
+            connection.target(),
+        );
         pipeline.reaching = git.reaching();
         Ok(Self {
             connection,
@@ -182,7 +187,10 @@ impl Engine {
         let cluster = Cluster::from_config(nowhere).map_err(Failure::of)?;
         let namespace = global.namespace.clone().unwrap_or_else(|| "default".to_owned());
         Self::of(
-            Connection { cluster, namespace },
+            Connection {
+                home: Home::new(cluster),
+                namespace,
+            },
             documents::application(file)?,
             git,
             global,
@@ -198,7 +206,7 @@ impl Engine {
             .unwrap_or_else(|| connection.namespace.clone());
         let name = application.metadata.name.clone().unwrap_or_default();
         let there = Connection {
-            cluster: connection.cluster.clone(),
+            home: connection.home.clone(),
             namespace,
         };
         if let Some(known) = there.find(&name).await? {

@@ -18,7 +18,7 @@ use kube::api::{Api, DynamicObject};
 use kube::core::ApiResource;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher;
-use sluice_cluster::{Cluster, Kind};
+use sluice_cluster::{Home, Kind, Target};
 use sluice_model::plan::ApplicationKey;
 use sluice_model::{Application, applyset};
 use sluice_observe::Observer;
@@ -168,25 +168,27 @@ impl Registry {
     }
 }
 
-/// Keeps every Application as Git wants it, until `ending`. Waits for the lease first where there is one.
+/// Keeps every Application of `home` as Git wants it, with its objects in `target`, until `ending`. Waits for the lease first if there is
+/// one.
 pub async fn run(
-    cluster: Cluster,
+    home: Home,
+    target: Target,
     plugins: PluginHost,
     options: Options,
     ending: CancellationToken,
 ) -> Result<(), PipelineError> {
     match options.lease_namespace.clone() {
-        None => work(cluster, plugins, options, ending).await,
+        None => work(home, target, plugins, options, ending).await,
         Some(namespace) => {
             let identity = options
                 .instance
                 .clone()
                 .unwrap_or_else(|| format!("sluice-{}", std::process::id()));
-            let lease = leader::Lease::new(&cluster, &namespace, identity);
+            let lease = leader::Lease::new(&home, &namespace, identity);
             let Some((lost, renewal)) = lease.hold(&ending).await else {
                 return Ok(());
             };
-            let result = work(cluster, plugins, options, lost.clone()).await;
+            let result = work(home, target, plugins, options, lost.clone()).await;
             lost.cancel();
             // The next one can begin as soon as the lease is given back.
             if tokio::time::timeout(FAREWELL, renewal).await.is_err() {
@@ -198,7 +200,8 @@ pub async fn run(
 }
 
 async fn work(
-    cluster: Cluster,
+    home: Home,
+    target: Target,
     plugins: PluginHost,
     options: Options,
     ending: CancellationToken,
@@ -219,7 +222,7 @@ async fn work(
     let named = Arc::clone(&registry);
     let shared_namespace = options.reaching.shared.clone();
     let references = References::watching(
-        cluster.clone(),
+        home.clone(),
         Arc::new(move |namespace| {
             named.each(|key, _, wake| {
                 if key.namespace == namespace || shared_namespace.as_deref() == Some(namespace) {
@@ -230,7 +233,7 @@ async fn work(
     );
     let observed = Arc::clone(&registry);
     let observer = Observer::new(
-        cluster.clone(),
+        target.clone(),
         options.bounds.namespaces().cloned(),
         Arc::new(move |id| observed.objects_changed(id)),
     );
@@ -244,10 +247,10 @@ async fn work(
                 ..Defaults::default()
             },
             reaching,
-            ..Pipeline::new(mirrors, plugins.clone(), cluster.clone())
+            ..Pipeline::new(mirrors, plugins.clone(), home.clone(), target)
         },
         observer,
-        events: Events::new(cluster.client().clone(), options.instance.clone()),
+        events: Events::new(home.client().clone(), options.instance.clone()),
         looking: Semaphore::new(options.concurrency.max(1)),
         ending: ending.clone(),
         claims: Claims::default(),
@@ -301,7 +304,7 @@ async fn rescan(plugins: &PluginHost, registry: &Registry) {
 /// Starts and ends actors as Applications come and go.
 async fn follow_applications(shared: &Arc<Shared>) {
     let resource = ApiResource::erase::<Application>(&());
-    let client = shared.pipeline.cluster.client().clone();
+    let client = shared.pipeline.home.client().clone();
     let api: Api<DynamicObject> = match &shared.options.namespace {
         Some(namespace) => Api::namespaced_with(client, namespace, &resource),
         None => Api::all_with(client, &resource),

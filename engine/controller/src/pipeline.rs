@@ -27,7 +27,7 @@ mod unrecorded;
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
-use sluice_cluster::{Cluster, Kind, Kinds};
+use sluice_cluster::{Home, Kind, Kinds, Target};
 use sluice_model::application::NamespaceMetadata;
 use sluice_model::manifest::Manifest;
 use sluice_model::object::{GroupKind, Object, ObjectKey};
@@ -63,8 +63,10 @@ pub struct Pipeline {
     pub mirrors: Mirrors,
     /// Policies.
     pub plugins: PluginHost,
-    /// The cluster, for kinds, live objects, keyrings and credentials.
-    pub cluster: Cluster,
+    /// Where the objects are: for kinds, and what is live.
+    pub target: Target,
+    /// Where the Applications are: for keyrings, credentials, ledgers and status.
+    pub home: Home,
     pub(crate) references: References,
     /// Where objects may be.
     pub bounds: Bounds,
@@ -91,12 +93,13 @@ pub struct Found {
 
 impl Pipeline {
     /// A pipeline that asks for what it needs when it needs it.
-    pub fn new(mirrors: Mirrors, plugins: PluginHost, cluster: Cluster) -> Self {
-        let references = References::asking(cluster.clone());
+    pub fn new(mirrors: Mirrors, plugins: PluginHost, home: Home, target: Target) -> Self {
+        let references = References::asking(home.clone());
         Self {
             mirrors,
             plugins,
-            cluster,
+            target,
+            home,
             references,
             bounds: Bounds::default(),
             defaults: Defaults::default(),
@@ -116,11 +119,11 @@ impl Pipeline {
         drop(self.prepared.take(key));
     }
 
-    /// The cluster, as the account that an application's objects are read and written as.
-    pub fn cluster_of(&self, job: &Job) -> Cluster {
+    /// Returns the target, as the account that an application's objects are read and written as.
+    pub fn target_of(&self, job: &Job) -> Target {
         match &job.account {
-            Some(account) => self.cluster.acting_as(account),
-            None => self.cluster.clone(),
+            Some(account) => self.target.acting_as(account),
+            None => self.target.clone(),
         }
     }
 
@@ -158,12 +161,12 @@ impl Pipeline {
 
     /// True where the cluster serves the kinds of all of them, so that what was settled stays so.
     pub(crate) fn serves(&self, manifests: &[Manifest]) -> bool {
-        let kinds = self.cluster.known_kinds();
+        let kinds = self.target.known_kinds();
         manifests.iter().all(|manifest| kinds.has(&manifest.object))
     }
 
     async fn settle(&self, job: &Job, rendered: Vec<Manifest>) -> Result<Vec<Manifest>, PipelineError> {
-        let mut kinds = self.cluster.kinds().await?;
+        let mut kinds = self.target.kinds().await?;
         let defined: BTreeSet<GroupKind> = rendered
             .iter()
             .flat_map(|manifest| Kind::defined_by(&manifest.object))
@@ -178,7 +181,7 @@ impl Pipeline {
         };
         let mut unknown = missed(&kinds);
         if !unknown.is_empty() {
-            kinds = self.cluster.refresh_kinds().await?;
+            kinds = self.target.refresh_kinds().await?;
             unknown = missed(&kinds);
         }
         let awaited = self.awaited(job, unknown).await?;

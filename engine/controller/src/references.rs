@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use sluice_cluster::{Change, Cluster, ClusterError, Kind};
+use sluice_cluster::{Change, ClusterError, Home, Kind};
 use sluice_model::{Application, Object, ObjectRef};
 use tokio::sync::watch;
 
@@ -76,7 +76,7 @@ type OnChange = Arc<dyn Fn(&str) + Send + Sync>;
 /// Reads what Applications name. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct References {
-    cluster: Cluster,
+    home: Home,
     watched: Option<Arc<Watched>>,
 }
 
@@ -98,17 +98,14 @@ impl Drop for Following {
 
 impl References {
     /// Asks every time.
-    pub(crate) fn asking(cluster: Cluster) -> Self {
-        Self {
-            cluster,
-            watched: None,
-        }
+    pub(crate) fn asking(home: Home) -> Self {
+        Self { home, watched: None }
     }
 
     /// Asks once and watches.
-    pub(crate) fn watching(cluster: Cluster, on_change: OnChange) -> Self {
+    pub(crate) fn watching(home: Home, on_change: OnChange) -> Self {
         Self {
-            cluster,
+            home,
             watched: Some(Arc::new(Watched {
                 on_change,
                 following: Mutex::default(),
@@ -128,7 +125,7 @@ impl References {
     pub(crate) async fn get(&self, named: Named, namespace: &str, name: &str) -> Content {
         let Some(watched) = &self.watched else {
             return self
-                .cluster
+                .home
                 .get(&named.kind(), &reference(named, namespace, name))
                 .await
                 .map_err(Arc::new);
@@ -139,7 +136,7 @@ impl References {
             let entry = following.entry(key).or_insert_with(|| {
                 let (sender, content) = watch::channel(None);
                 let follower = Follower {
-                    cluster: self.cluster.clone(),
+                    home: self.home.clone(),
                     named,
                     reference: reference(named, namespace, name),
                     sender,
@@ -155,7 +152,7 @@ impl References {
         match content.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(content)) => content.clone(),
             Ok(None) | Err(_) => Err(Arc::new(ClusterError::Unreachable {
-                server: self.cluster.server().to_owned(),
+                server: self.home.server().to_owned(),
                 detail: "the controller is ending".to_owned(),
             })),
         }
@@ -174,7 +171,7 @@ fn reference(named: Named, namespace: &str, name: &str) -> ObjectRef {
 }
 
 struct Follower {
-    cluster: Cluster,
+    home: Home,
     named: Named,
     reference: ObjectRef,
     sender: watch::Sender<Option<Content>>,
@@ -204,16 +201,12 @@ impl Follower {
     /// One watch, from the list it begins with to its end.
     async fn follow(&self) -> Result<(), ClusterError> {
         let kind = self.named.kind();
-        let (object, version) = match self.cluster.list_one(&kind, &self.reference).await {
+        let (object, version) = match self.home.list_one(&kind, &self.reference).await {
             Err(ClusterError::Forbidden { .. }) => return self.look(&kind).await,
             listed => listed?,
         };
         self.set(Ok(object));
-        let changes = match self
-            .cluster
-            .watch_one(&kind, &self.reference, &version, 290)
-            .await
-        {
+        let changes = match self.home.watch_one(&kind, &self.reference, &version, 290).await {
             Err(ClusterError::Forbidden { .. }) => {
                 tokio::time::sleep(BETWEEN_LOOKS).await;
                 return Ok(());
@@ -234,7 +227,7 @@ impl Follower {
 
     /// Where only `get` is granted, as for Secrets it should be: a look now and then instead of a watch.
     async fn look(&self, kind: &Kind) -> Result<(), ClusterError> {
-        self.set(Ok(self.cluster.get(kind, &self.reference).await?));
+        self.set(Ok(self.home.get(kind, &self.reference).await?));
         tokio::time::sleep(BETWEEN_LOOKS).await;
         Ok(())
     }

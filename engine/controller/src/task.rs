@@ -258,7 +258,7 @@ impl Task {
         };
         if always || misses() {
             // A failure shows where a kind is needed.
-            if let Err(error) = pipeline.cluster.refresh_kinds().await {
+            if let Err(error) = pipeline.target.refresh_kinds().await {
                 log(&self.key, &error);
             }
         }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use sluice_cluster::Cluster;
+use sluice_cluster::{Cluster, Home, Target};
 use sluice_controller::mirrors::Mirrors;
 use sluice_controller::pipeline::{Defaults, Intent, Job, Live, Pipeline, Prepared};
 use sluice_model::manifest::{Manifest, Origin};
@@ -33,7 +33,12 @@ impl Stage {
         }))
         .unwrap();
         Self {
-            pipeline: Pipeline::new(mirrors, PluginHost::standard(), cluster),
+            pipeline: Pipeline::new(
+                mirrors,
+                PluginHost::standard(),
+                Home::new(cluster.clone()),
+                Target::new(cluster),
+            ),
             job: Job::resolve(&application, &Defaults::default()).unwrap(),
             manifests: vec![manifest("wanted", 1)],
             live: live("1"),

@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sluice_cluster::{Cluster, Kind};
+use sluice_cluster::{Kind, Target};
 use sluice_model::Object;
 use sluice_model::object::ObjectKey;
 
@@ -49,7 +49,7 @@ pub type OnChange = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// The watches of one cluster. Dropping it ends them.
 pub struct Observer {
-    cluster: Cluster,
+    cluster: Target,
     namespaces: Option<BTreeSet<String>>,
     on_change: OnChange,
     watches: Mutex<BTreeMap<WatchKey, Watching>>,
@@ -58,7 +58,7 @@ pub struct Observer {
 impl Observer {
     /// Watches nothing yet. With `namespaces` it only ever looks into those, each by a watch of its own, so that no right beyond
     /// them is needed; what is in no namespace is then not seen at all.
-    pub fn new(cluster: Cluster, namespaces: Option<BTreeSet<String>>, on_change: OnChange) -> Self {
+    pub fn new(cluster: Target, namespaces: Option<BTreeSet<String>>, on_change: OnChange) -> Self {
         Self {
             cluster,
             namespaces,

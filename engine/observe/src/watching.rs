@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use sluice_cluster::{Change, Cluster, ClusterError, Kind};
+use sluice_cluster::{Change, ClusterError, Kind, Target};
 use sluice_model::Coded as _;
 use sluice_model::applyset::PART_OF_LABEL;
 use tokio::sync::watch;
@@ -53,12 +53,7 @@ impl Drop for Watching {
 }
 
 impl Watching {
-    pub(crate) fn start(
-        cluster: Cluster,
-        kind: Kind,
-        namespace: Option<String>,
-        on_change: OnChange,
-    ) -> Self {
+    pub(crate) fn start(cluster: Target, kind: Kind, namespace: Option<String>, on_change: OnChange) -> Self {
         let store = Arc::new(Store::default());
         let (sender, state) = watch::channel(State::Starting);
         let follower = Follower {
@@ -122,7 +117,7 @@ enum End {
 }
 
 struct Follower {
-    cluster: Cluster,
+    cluster: Target,
     kind: Kind,
     /// Everywhere where missing.
     namespace: Option<String>,

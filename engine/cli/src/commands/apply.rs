@@ -10,7 +10,7 @@ use clap::Args;
 use futures::FutureExt as _;
 use kube::ResourceExt as _;
 use sluice_apply::{ApplyError, Event, Finished, NotHealthy, Options, Parent, Rehearse, Request};
-use sluice_cluster::{Cluster, Kind};
+use sluice_cluster::{Kind, Target};
 use sluice_controller::PipelineError;
 use sluice_health::{Answer, Awaited, Expectation, ObjectHealth, Wait};
 use sluice_model::application::{APPROVED_PLAN_ANNOTATION, PolicyRef};
@@ -220,7 +220,7 @@ fn outrun(saved: &Plan, now: &Plan) -> Vec<String> {
 /// What a wave's health is asked of.
 #[derive(Clone)]
 struct Waiting {
-    cluster: Cluster,
+    cluster: Target,
     plugins: PluginHost,
     policies: Arc<[PolicyRef]>,
     /// What is expected of the objects that the plan applies.
@@ -237,7 +237,7 @@ struct Ended {
 }
 
 impl Ended {
-    async fn watch(cluster: &Cluster, plan: &Plan, applyset: String) -> Self {
+    async fn watch(cluster: &Target, plan: &Plan, applyset: String) -> Self {
         let has_time_to_live = |step: &&Step| match &step.action {
             Action::Apply { manifest, .. } => manifest.pointer("/spec/ttlSecondsAfterFinished").is_some(),
             Action::Delete { .. } => false,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use sluice_cluster::Cluster;
+use sluice_cluster::{Cluster, Home, Target};
 use sluice_controller::Options;
 use sluice_controller::pipeline::Bounds;
 use tokio_util::sync::CancellationToken;
@@ -86,8 +86,14 @@ pub(crate) fn run(arguments: Arguments, global: &Global) -> Result<(), Failure> 
             version = env!("CARGO_PKG_VERSION"),
             "starting"
         );
-        let done =
-            sluice_controller::run(cluster, global.plugins(), configured(&arguments, global), ending).await;
+        let done = sluice_controller::run(
+            Home::new(cluster.clone()),
+            Target::new(cluster),
+            global.plugins(),
+            configured(&arguments, global),
+            ending,
+        )
+        .await;
         listening.abort();
         done.map_err(Failure::pipeline)
     })

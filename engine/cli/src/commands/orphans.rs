@@ -7,7 +7,7 @@ use clap::Args;
 use futures::StreamExt as _;
 use kube::ResourceExt as _;
 use serde::Serialize;
-use sluice_cluster::{Cluster, Kind};
+use sluice_cluster::{Kind, Target};
 use sluice_model::applyset::{self, PART_OF_LABEL};
 use sluice_model::{Coded as _, Object, ObjectRef};
 
@@ -76,7 +76,7 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
                 )
             })
             .collect();
-        find(&connection.cluster, &known).await
+        find(&connection.target(), &known).await
     })?;
     match arguments.output.format {
         Format::Text => {
@@ -95,7 +95,7 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
     }
 }
 
-async fn find(cluster: &Cluster, known: &BTreeSet<String>) -> Result<Vec<Orphan>, Failure> {
+async fn find(cluster: &Target, known: &BTreeSet<String>) -> Result<Vec<Orphan>, Failure> {
     let kinds = cluster.kinds().await.map_err(Failure::of)?;
     let listed: Vec<Kind> = kinds.all().filter(|kind| kind.can("list")).cloned().collect();
     let looks = listed.into_iter().map(|kind| async move {

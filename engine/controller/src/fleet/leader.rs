@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::{Lease as LeaseObject, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, ObjectMeta, PostParams};
-use sluice_cluster::Cluster;
+use sluice_cluster::Home;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -24,9 +24,9 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    pub(crate) fn new(cluster: &Cluster, namespace: &str, identity: String) -> Self {
+    pub(crate) fn new(home: &Home, namespace: &str, identity: String) -> Self {
         Self {
-            api: Api::namespaced(cluster.client().clone(), namespace),
+            api: Api::namespaced(home.client().clone(), namespace),
             identity,
         }
     }

@@ -2,7 +2,7 @@
 
 use futures::StreamExt as _;
 use serde_json::Value;
-use sluice_cluster::{Cluster, ClusterError, Kind, Patch, Reply};
+use sluice_cluster::{ClusterError, Kind, Patch, Reply, Target};
 use sluice_decide::{Compared, Doubts, DryRun, Intent, Refusal};
 use sluice_model::Coded as _;
 use sluice_model::object::{Object, ObjectRef};
@@ -19,7 +19,7 @@ impl Pipeline {
         let before = self.answers.take(&job.key).unwrap_or_default();
         let mut doubts = Doubts::of(objects, synced, &before);
         let cluster = self
-            .cluster_of(job)
+            .target_of(job)
             .hiding(objects.iter().flat_map(Compared::states));
         let set = job.applyset();
         let asked: Vec<_> = doubts
@@ -55,14 +55,14 @@ impl Pipeline {
 
 /// The server, asked about one object.
 struct OneObject<'a> {
-    cluster: &'a Cluster,
+    cluster: &'a Target,
     kind: Kind,
     object: ObjectRef,
 }
 
 impl<'a> OneObject<'a> {
     /// None where its kind cannot be found out now.
-    async fn of(cluster: &'a Cluster, object: ObjectRef) -> Option<Self> {
+    async fn of(cluster: &'a Target, object: ObjectRef) -> Option<Self> {
         let kind = cluster.kind_of(&object).await.ok()?;
         Some(Self {
             cluster,

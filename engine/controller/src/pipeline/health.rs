@@ -58,7 +58,7 @@ impl Pipeline {
             let keep = answer.problems.is_empty();
             problems = answer.problems;
             // A status that a plugin quotes may hold what a workload has of a Secret.
-            let cluster = self.cluster.hiding(objects.iter().flat_map(Compared::states));
+            let cluster = self.target.hiding(objects.iter().flat_map(Compared::states));
             for (object, mut verdict) in unknown.iter().zip(answer.value) {
                 cluster.redact(&mut verdict.message);
                 let (Some(uid), Some(version)) = (object.metadata("uid"), object.metadata("resourceVersion"))

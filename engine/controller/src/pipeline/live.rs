@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use sluice_apply::Members;
-use sluice_cluster::{Cluster, ClusterError, Kind, Kinds};
+use sluice_cluster::{ClusterError, Kind, Kinds, Target};
 use sluice_model::applyset::{self, PART_OF_LABEL};
 use sluice_model::manifest::Manifest;
 use sluice_model::object::{GroupKind, Object, ObjectKey};
@@ -44,9 +44,9 @@ impl Pipeline {
                 .find(|kind| kinds.is_down(&kind.group))
                 .cloned()
         };
-        let mut kinds = self.cluster.kinds().await?;
+        let mut kinds = self.target.kinds().await?;
         if hidden(&kinds).is_some() {
-            kinds = self.cluster.refresh_kinds().await?;
+            kinds = self.target.refresh_kinds().await?;
         }
         match hidden(&kinds) {
             Some(GroupKind { group, .. }) => Err(ClusterError::GroupDown { group }.into()),
@@ -56,12 +56,12 @@ impl Pipeline {
 
     /// True where an application may have objects of a kind that the cluster is not known to serve.
     pub(crate) fn misses_kinds(&self, job: &Job) -> bool {
-        unserved(&self.cluster.known_kinds(), job).next().is_some()
+        unserved(&self.target.known_kinds(), job).next().is_some()
     }
 
     /// What is recorded of members that nobody can look at now, since the cluster serves their kinds no longer, or not yet again.
     pub(super) fn out_of_sight(&self, job: &Job) -> Members {
-        let kinds: BTreeSet<GroupKind> = unserved(&self.cluster.known_kinds(), job).cloned().collect();
+        let kinds: BTreeSet<GroupKind> = unserved(&self.target.known_kinds(), job).cloned().collect();
         match kinds.is_empty() {
             true => Members::default(),
             false => Members {
@@ -75,7 +75,7 @@ impl Pipeline {
     pub async fn ask_live(&self, job: &Job, manifests: &[Manifest]) -> Result<Live, PipelineError> {
         let kinds = self.kinds(job, manifests).await?;
         let selector = format!("{PART_OF_LABEL}={}", job.applyset());
-        let cluster = self.cluster_of(job);
+        let cluster = self.target_of(job);
         let lists: Vec<_> = kinds
             .iter()
             .flat_map(|kind| self.bounds.places(kind))
@@ -109,8 +109,8 @@ impl Pipeline {
             });
         }
         let mut live = Live::of_members(found.clone(), manifests);
-        let cluster = self.cluster_of(job);
-        let kinds = self.cluster.kinds().await?;
+        let cluster = self.target_of(job);
+        let kinds = self.target.kinds().await?;
         let missing = missing(&kinds, &live, manifests);
         live.without_aliases(manifests);
         // Of a kind that is not served nothing could be missing.
@@ -205,7 +205,7 @@ fn missing<'a>(kinds: &Kinds, live: &Live, manifests: &'a [Manifest]) -> Vec<(Ki
     places.into_values().collect()
 }
 
-async fn look(cluster: &Cluster, kind: Kind, objects: Vec<&Object>) -> Result<Vec<Object>, PipelineError> {
+async fn look(cluster: &Target, kind: Kind, objects: Vec<&Object>) -> Result<Vec<Object>, PipelineError> {
     let namespace = objects.first().and_then(|object| object.namespace());
     let existing: Option<BTreeSet<String>> = match objects.len() >= LIST_FROM && kind.can("list") {
         true => Some(cluster.names(&kind, namespace).await?),

@@ -40,7 +40,7 @@ impl Pipeline {
         }
         let desired = namespace_manifest(name, metadata).map_err(PipelineError::internal)?;
         let reference = desired.reference();
-        let cluster = self.cluster_of(job);
+        let cluster = self.target_of(job);
         let kind = cluster.kind_of(&reference).await?;
         let live = cluster.get(&kind, &reference).await?.map(sluice_observe::lean);
         let namespace = destination_namespace(desired, live, metadata);

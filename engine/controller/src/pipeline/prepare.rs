@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use sluice_apply::Members;
-use sluice_cluster::Cluster;
+use sluice_cluster::Target;
 use sluice_decide::{Candidate, Change, Compared, Decided, Deletion, Intent, Live, Policies, Subject};
 use sluice_model::application;
 use sluice_model::decision::{PruneDecision, SyncDecision};
@@ -22,7 +22,7 @@ pub struct Prepared {
     /// What was decided.
     pub decided: Decided,
     /// The cluster, as the account that is to do it.
-    pub cluster: Cluster,
+    pub cluster: Target,
     /// Policies that did not answer; their cautious defaults are in the plan.
     pub problems: Vec<PluginProblem>,
     /// True where a policy may decide otherwise later, because it looks at the clock.
@@ -157,7 +157,7 @@ impl Pipeline {
         })
         .await?;
         let settled = self.settle_doubts(job, &question.intent, &mut objects).await;
-        let cluster = self.cluster_of(job);
+        let cluster = self.target_of(job);
         let prepared = blocking(move || {
             let Question {
                 mut plugins,

@@ -28,7 +28,7 @@ impl Pipeline {
         if lost.is_empty() {
             return (live.clone(), true);
         }
-        let cluster = &self.cluster_of(job);
+        let cluster = &self.target_of(job);
         let asked: Vec<_> = lost
             .into_iter()
             .map(|object| async move {

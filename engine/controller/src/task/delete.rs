@@ -266,15 +266,15 @@ impl Task {
             };
             // Hooks may have left something since.
             let left = self.assessor.live(&deletion.job, &deletion.manifests).await?;
-            let cluster = &self.shared.pipeline.cluster_of(&deletion.job);
+            let target = &self.shared.pipeline.target_of(&deletion.job);
             let patch = json!({"metadata": {"labels": {PART_OF_LABEL: Value::Null}}});
             let patch = &patch;
             let references: Vec<ObjectRef> = left.members.values().map(Object::reference).collect();
             let frees: Vec<_> = references
                 .into_iter()
                 .map(|reference| async move {
-                    let kind = cluster.kind_of(&reference).await?;
-                    match cluster.merge_patch(&kind, &reference, None, MANAGER, patch).await {
+                    let kind = target.kind_of(&reference).await?;
+                    match target.merge_patch(&kind, &reference, None, MANAGER, patch).await {
                         Err(error) if error.is_not_found() => Ok(()),
                         result => result.map(|_| ()),
                     }

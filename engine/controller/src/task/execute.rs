@@ -95,7 +95,7 @@ impl Task {
         if job.recorded != afterwards {
             let parent = self.parent(job, afterwards);
             // The next sync corrects it otherwise.
-            if let Err(error) = sluice_apply::record(&pipeline.cluster, &parent).await {
+            if let Err(error) = sluice_apply::record(&pipeline.target, &parent).await {
                 tracing::warn!(application = %self.key, %error, "the record of members could not be corrected");
             }
         }

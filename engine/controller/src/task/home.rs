@@ -76,8 +76,8 @@ impl Home {
             return Ok(());
         };
         let (kind, reference) = (crate::fleet::application_kind(), self.reference());
-        let cluster = &self.shared.pipeline.cluster;
-        match cluster
+        let home = &self.shared.pipeline.home;
+        match home
             .merge_patch(&kind, &reference, Some("status"), MANAGER, &patch)
             .await
         {
@@ -110,9 +110,8 @@ impl Home {
     async fn patch_metadata(&self, metadata: Value) -> Result<Reply, ClusterError> {
         let patch = json!({"metadata": metadata});
         let kind = crate::fleet::application_kind();
-        let cluster = &self.shared.pipeline.cluster;
-        cluster
-            .merge_patch(&kind, &self.reference(), None, MANAGER, &patch)
+        let home = &self.shared.pipeline.home;
+        home.merge_patch(&kind, &self.reference(), None, MANAGER, &patch)
             .await
     }
 

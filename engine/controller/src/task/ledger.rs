@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use sluice_cluster::{Cluster, Patch};
+use sluice_cluster::Patch;
 use sluice_model::ObjectRef;
 use sluice_model::application::{ApplicationStatus, VerificationState};
 use sluice_model::error::one_line;
@@ -102,8 +102,8 @@ impl LedgerStore {
     }
 
     async fn read_ledger(&self, wanted: &str) -> Result<Ledger, String> {
-        let cluster = &self.shared.pipeline.cluster;
-        let map = cluster.get(&Named::ConfigMap.kind(), &self.place()).await;
+        let home = &self.shared.pipeline.home;
+        let map = home.get(&Named::ConfigMap.kind(), &self.place()).await;
         let map = map
             .map_err(|error| one_line(&error))?
             .ok_or_else(|| "its ConfigMap is gone".to_owned())?;
@@ -135,8 +135,8 @@ impl LedgerStore {
             force: true,
             ..Patch::default()
         };
-        let cluster: &Cluster = &self.shared.pipeline.cluster;
-        cluster.apply(&Named::ConfigMap.kind(), &map, how).await?;
+        let home = &self.shared.pipeline.home;
+        home.apply(&Named::ConfigMap.kind(), &map, how).await?;
         Ok(())
     }
 

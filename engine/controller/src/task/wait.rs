@@ -157,7 +157,7 @@ impl Waiting {
             .await
             .map_err(|error| one_line(&error))?;
         let given = self.manifests.iter().map(|manifest| &manifest.object);
-        let cluster = self.shared.pipeline.cluster.hiding(given);
+        let cluster = self.shared.pipeline.target.hiding(given);
         let verdicts = answer.value.into_iter().map(|mut verdict| {
             cluster.redact(&mut verdict.message);
             verdict

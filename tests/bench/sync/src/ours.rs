@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use sluice_apply::{Options, Request};
-use sluice_cluster::Cluster;
+use sluice_cluster::{Cluster, Home, Target};
 use sluice_controller::mirrors::Mirrors;
 use sluice_controller::pipeline::{Defaults, Intent, Job, Pipeline, Prepared};
 use sluice_model::manifest::{Manifest, Origin};
@@ -36,7 +36,13 @@ pub(crate) async fn measure(
     plane.kubectl(&format!("create namespace {namespace}"))?;
     let cache = tempfile::tempdir()?;
     let mirrors = Mirrors::new(Repositories::open(cache.path())?);
-    let pipeline = Pipeline::new(mirrors, PluginHost::standard(), cluster.clone());
+    let target = &Target::new(cluster.clone());
+    let pipeline = Pipeline::new(
+        mirrors,
+        PluginHost::standard(),
+        Home::new(cluster.clone()),
+        target.clone(),
+    );
     let job = Job::resolve(&application(&namespace)?, &Defaults::default())
         .map_err(sluice_controller::PipelineError::from)?;
     let manifests: Vec<Manifest> = (0..count)
@@ -49,7 +55,7 @@ pub(crate) async fn measure(
             Ok(Manifest { object, origin })
         })
         .collect::<Result<_>>()?;
-    let observer = Observer::new(cluster.clone(), None, Arc::new(|_: &str| ()));
+    let observer = Observer::new(target.clone(), None, Arc::new(|_: &str| ()));
     let kinds = pipeline.kinds(&job, &manifests).await?;
     observer.ensure(&kinds, Duration::from_secs(30)).await?;
     let prepare = async || -> Result<Arc<Prepared>> {
@@ -77,7 +83,7 @@ pub(crate) async fn measure(
         options: Options::default(),
     };
     let wait = |_, _| -> futures::future::BoxFuture<'static, _> { Box::pin(std::future::ready(Ok(()))) };
-    let finished = sluice_apply::apply(cluster, request, &wait, &mut |event| {
+    let finished = sluice_apply::apply(target, request, &wait, &mut |event| {
         if let sluice_apply::Event::Stored(object) = event {
             observer.learn(&object);
         }
