@@ -12,7 +12,6 @@ use sluice_model::application::Application;
 use sluice_model::manifest::Manifest;
 use sluice_source::{Access, KnownHosts, Limits, Repositories};
 
-use crate::commands::plugin;
 use crate::connection::{Connection, Progress};
 use crate::documents;
 use crate::failure::{CliError, Failure};

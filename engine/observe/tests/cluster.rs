@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sluice_cluster::{Cluster, ConnectOptions, Kind, Patch};
+use sluice_cluster::{Cluster, ConnectOptions, Kind, Patch, Target};
 use sluice_model::applyset::PART_OF_LABEL;
 use sluice_model::{Coded as _, Object};
 use sluice_observe::Observer;
@@ -57,7 +57,10 @@ fn observer(cluster: &Cluster) -> (Observer, mpsc::UnboundedReceiver<String>) {
     let tell = move |id: &str| {
         let _nobody_listens_any_more = sender.send(id.to_owned());
     };
-    (Observer::new(cluster.clone(), None, Arc::new(tell)), receiver)
+    (
+        Observer::new(Target::new(cluster.clone()), None, Arc::new(tell)),
+        receiver,
+    )
 }
 
 /// Waits until the members' values are these.

@@ -8,7 +8,6 @@ use sluice_controller::Options;
 use sluice_controller::pipeline::Bounds;
 use tokio_util::sync::CancellationToken;
 
-use crate::commands::plugin;
 use crate::commands::wait::duration;
 use crate::connection::options;
 use crate::engine::Git;

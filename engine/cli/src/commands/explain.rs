@@ -11,7 +11,6 @@ use sluice_model::manifest::Manifest;
 use sluice_model::plan::ApplicationKey;
 use sluice_plugin_host::{PruneCandidate, PruneContext, SyncContext, SyncObject};
 
-use crate::commands::plugin;
 use crate::documents;
 use crate::failure::Failure;
 use crate::global::Global;

@@ -10,7 +10,6 @@ use sluice_model::health::{HealthStatus, HealthVerdict};
 use sluice_model::{ExitKind, Object};
 
 use crate::commands::get::health_cell;
-use crate::commands::plugin;
 use crate::documents;
 use crate::failure::Failure;
 use crate::global::Global;
