@@ -62,7 +62,7 @@ pub(crate) fn fixture(name: &str) -> String {
     folder().join("fixtures").join(name).to_str().unwrap().to_owned()
 }
 
-/// `tests/cli`.
+/// Returns the folder of these tests, `tests/cli`.
 pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../tests/cli")

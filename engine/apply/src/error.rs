@@ -22,7 +22,7 @@ pub enum ApplyError {
     /// It says itself that it must wait.
     #[error("the plan is blocked: {}", .reasons.join("; "))]
     Blocked {
-        /// Why.
+        /// The reasons, one for each object.
         reasons: Vec<String>,
     },
     /// What it was made for is no longer so. Nothing was written.
@@ -58,7 +58,7 @@ pub enum ApplyError {
     /// A deleted object is still there.
     #[error("{object} was deleted and is still there after {seconds} s{}", held_by(.finalizers))]
     StillThere {
-        /// Which.
+        /// The object.
         object: Box<ObjectRef>,
         /// How long was waited.
         seconds: u64,
@@ -68,13 +68,13 @@ pub enum ApplyError {
     /// The plan has a Secret whose values nobody handed in.
     #[error("{object} is not among the manifests")]
     NoManifest {
-        /// Which.
+        /// The object.
         object: Box<ObjectRef>,
     },
     /// The caller gave up.
     #[error("{reason}")]
     Abandoned {
-        /// Why.
+        /// The reason, for people.
         reason: String,
     },
     /// The ApplySet's record on the Application could not be written. Nothing else was.
@@ -83,7 +83,7 @@ pub enum ApplyError {
     /// A CRD is stored and not served.
     #[error("{object} is not established after {seconds} s")]
     NotEstablished {
-        /// Which.
+        /// The object.
         object: Box<ObjectRef>,
         /// How long was waited.
         seconds: u64,
@@ -93,7 +93,7 @@ pub enum ApplyError {
 /// One object that the server refused.
 #[derive(Debug)]
 pub struct Refusal {
-    /// Which.
+    /// The object.
     pub object: ObjectRef,
     /// Where it is written.
     pub origin: Option<Origin>,

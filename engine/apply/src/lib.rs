@@ -58,7 +58,7 @@ pub struct Request<'a> {
     pub approval: Option<&'a str>,
     /// The Application and what it will hold, for the ApplySet's record; none where there is no such object.
     pub parent: Option<&'a Parent>,
-    /// How.
+    /// How the plan is executed.
     pub options: Options,
 }
 
@@ -155,7 +155,7 @@ pub enum Event {
     },
     /// The server refuses an object before something else of the plan is done: it is rehearsed again then.
     Later {
-        /// Which.
+        /// The object.
         object: ObjectRef,
         /// `rehearsed later: rests on ResourceQuota shop/limits`.
         why: String,
@@ -187,7 +187,7 @@ pub enum Event {
 pub enum NotHealthy {
     /// An object failed, or did not get healthy in time.
     Object {
-        /// Which.
+        /// The object.
         object: Box<ObjectRef>,
         /// What its policy said last.
         verdict: Box<HealthVerdict>,
@@ -196,7 +196,7 @@ pub enum NotHealthy {
     },
     /// The caller does not want to go on: the application was changed or deleted, the process ends.
     Abandoned {
-        /// Why.
+        /// The reason, for people.
         reason: String,
     },
 }

@@ -151,7 +151,7 @@ pub(crate) enum CliError {
     Read {
         /// The file, `-` for stdin.
         path: PathBuf,
-        /// Why.
+        /// What the system says.
         #[source]
         source: io::Error,
     },
@@ -160,7 +160,7 @@ pub(crate) enum CliError {
     Write {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// What the system says.
         #[source]
         source: io::Error,
     },
@@ -175,7 +175,7 @@ pub(crate) enum CliError {
     /// There is no such ConfigMap or Secret.
     #[error("there is no {what}")]
     NoKeyring {
-        /// Which.
+        /// What is missing.
         what: String,
     },
     /// A keyring holds keys of another form than those that are to be added.
@@ -268,7 +268,7 @@ pub(crate) enum CliError {
     /// The operation that was followed failed.
     #[error("the sync of {application} failed")]
     OperationFailed {
-        /// Whose.
+        /// The Application, `namespace/name`.
         application: String,
         /// What its status says.
         #[source]
@@ -277,7 +277,7 @@ pub(crate) enum CliError {
     /// The Application went away while it was followed.
     #[error("{application} was deleted meanwhile")]
     Gone {
-        /// Which.
+        /// The Application, `namespace/name`.
         application: String,
     },
     /// The API server has no such kind.
@@ -309,7 +309,7 @@ pub(crate) enum CliError {
     /// There is nothing that could be ended.
     #[error("{application} {what}")]
     NothingToEnd {
-        /// Whose.
+        /// The Application, `namespace/name`.
         application: String,
         /// What there is not.
         what: &'static str,
@@ -317,7 +317,7 @@ pub(crate) enum CliError {
     /// Nothing is written while an Application is paused.
     #[error("{application} is paused{reason}")]
     Paused {
-        /// Which.
+        /// The Application, `namespace/name`.
         application: String,
         /// `: why`, where that was said.
         reason: String,

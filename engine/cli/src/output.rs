@@ -109,7 +109,7 @@ pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default();
 /// Something is on its way or waits.
 pub(crate) const WAITING: Style = AnsiColor::Yellow.on_default();
-/// Headings.
+/// The style of headings.
 pub(crate) const STRONG: Style = Style::new().bold();
 /// What is less important.
 pub(crate) const FAINT: Style = Style::new().dimmed();

@@ -51,7 +51,7 @@ pub const QUOTA: ErrorCode = ErrorCode {
     hint: "raise the ResourceQuota of the namespace or ask for less",
     exit: ExitKind::Cluster,
 };
-/// Wrong.
+/// The API server refuses an object because of its fields.
 pub const INVALID: ErrorCode = ErrorCode {
     id: "K17",
     summary: "the API server found the object invalid",

@@ -28,7 +28,7 @@ pub enum ClusterError {
         /// The transport's own words.
         detail: String,
     },
-    /// 401.
+    /// The API server does not know who asks (401).
     #[error("the API server does not accept our credentials: {message}")]
     Unauthorised {
         /// The server's words.
@@ -66,7 +66,7 @@ pub enum ClusterError {
         /// The fields it names.
         fields: Vec<String>,
     },
-    /// 404.
+    /// The object is not there (404).
     #[error("{message}")]
     NotFound {
         /// The server's words.
@@ -107,15 +107,15 @@ pub enum ClusterError {
     /// The kind is not served.
     #[error("the cluster serves no kind `{kind}` of `{api_version}`")]
     UnknownKind {
-        /// `apps/v1`.
+        /// The API version, such as `apps/v1`.
         api_version: String,
-        /// `Deployment`.
+        /// The kind, such as `Deployment`.
         kind: String,
     },
     /// An API group is registered, and whoever serves it does not say what it has.
     #[error("the API server cannot reach whoever serves `{group}`")]
     GroupDown {
-        /// `metrics.k8s.io`.
+        /// The API group, such as `metrics.k8s.io`.
         group: String,
     },
 }

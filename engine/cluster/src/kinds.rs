@@ -22,7 +22,7 @@ pub struct Kind {
     pub group: String,
     /// API version without the group.
     pub version: String,
-    /// Kind.
+    /// The object's kind, such as `Deployment`.
     pub kind: String,
     /// Its name in paths, e.g. `deployments`.
     pub plural: String,

@@ -19,12 +19,12 @@ pub enum PipelineError {
     /// The repository.
     #[error(transparent)]
     Source(Arc<SourceError>),
-    /// Trust.
+    /// The revision is not trusted.
     #[error("{}", refused_text(.commit))]
     Verify {
         /// The commit that was refused.
         commit: String,
-        /// Why.
+        /// Why it is not trusted.
         #[source]
         error: Arc<VerifyError>,
     },
@@ -33,11 +33,11 @@ pub enum PipelineError {
     NoLongerTrusted {
         /// The last trusted commit.
         commit: String,
-        /// Why.
+        /// Why it is not trusted.
         #[source]
         error: Arc<VerifyError>,
     },
-    /// Manifests.
+    /// The manifests could not be rendered.
     #[error("{}", render_text(.0))]
     Render(RenderErrors),
     /// The cluster.
@@ -46,7 +46,7 @@ pub enum PipelineError {
     /// The live state.
     #[error(transparent)]
     Observe(#[from] ObserveError),
-    /// Applying.
+    /// The plan could not be carried out.
     #[error(transparent)]
     Apply(#[from] ApplyError),
     /// A keyring that the spec names is not there.
@@ -54,23 +54,23 @@ pub enum PipelineError {
     Keyring {
         /// `ConfigMap shop/keys`.
         what: String,
-        /// Why.
+        /// What is wrong with it.
         detail: String,
     },
     /// Credentials that the spec names are not there.
     #[error("the credentials Secret {what} cannot be used: {detail}")]
     Credentials {
-        /// `shop/git`.
+        /// The Secret, `namespace/name`.
         what: String,
-        /// Why.
+        /// What is wrong with it.
         detail: String,
     },
     /// Known hosts or certificates that the spec names are not there.
     #[error("the ConfigMap {what} of known hosts or certificates cannot be used: {detail}")]
     Hosts {
-        /// `shop/hosts`.
+        /// The ConfigMap, `namespace/name`.
         what: String,
-        /// Why.
+        /// What is wrong with it.
         detail: String,
     },
     /// Mistakes in the spec; never none.

@@ -59,9 +59,9 @@ pub use trust::{HeldBack, Starts, Trusted};
 /// The stages and what they need. Cheap to clone.
 #[derive(Clone)]
 pub struct Pipeline {
-    /// Repositories.
+    /// The mirrors of all repositories.
     pub mirrors: Mirrors,
-    /// Policies.
+    /// The plugins that answer for the policies.
     pub plugins: PluginHost,
     /// Where the objects are: for kinds, and what is live.
     pub target: Target,

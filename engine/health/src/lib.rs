@@ -125,7 +125,7 @@ pub enum Answer {
     Failed {
         /// The object that it failed for.
         on: ObjectHealth,
-        /// Why.
+        /// What the wait failed for.
         why: Failure,
     },
 }

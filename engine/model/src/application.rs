@@ -269,10 +269,10 @@ impl Default for SyncPolicy {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NamespaceMetadata {
-    /// Labels.
+    /// Labels that the namespace is to have.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// Annotations.
+    /// Annotations that the namespace is to have.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
@@ -464,9 +464,9 @@ pub struct SyncState {
 /// Is the cluster as Git wants it?
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SyncStatus {
-    /// Yes.
+    /// The cluster is as Git wants it.
     Synced,
-    /// No.
+    /// The cluster differs from what Git wants.
     OutOfSync,
     /// Nobody can tell.
     #[default]
@@ -531,12 +531,12 @@ pub struct PendingApproval {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectState {
-    /// `Deployment.apps`.
+    /// Kind and group, such as `Deployment.apps`.
     pub kind: String,
     /// None for cluster-scoped objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Name.
+    /// The object's name.
     pub name: String,
     /// Why: `OutOfSync`, a health status, `HeldDeletion`, `Kept`, `Failed`.
     pub state: String,

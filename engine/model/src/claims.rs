@@ -46,12 +46,12 @@ pub struct ClaimedObject {
     /// API group; empty for the core group.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub group: String,
-    /// Kind.
+    /// The object's kind, such as `Deployment`.
     pub kind: String,
     /// None for cluster-scoped objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Name.
+    /// The object's name.
     pub name: String,
     /// Its identity, if it is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -20,7 +20,7 @@ pub enum Phase {
     PreDelete,
     /// After the application's objects were deleted.
     PostDelete,
-    /// Never.
+    /// The object is never applied.
     Skip,
 }
 
@@ -203,12 +203,12 @@ pub enum PruneVerdict {
     Delete,
     /// It waits for a person to approve this very plan.
     Hold {
-        /// Why.
+        /// The reason, for people.
         reason: String,
     },
     /// It stays.
     Keep {
-        /// Why.
+        /// The reason, for people.
         reason: String,
     },
 }

@@ -32,7 +32,7 @@ const OWN_GROUPS: &[&str] = &[
 pub enum Layer {
     /// Namespaces: they hold everything else.
     Namespace,
-    /// CustomResourceDefinitions.
+    /// CustomResourceDefinitions: what all others may need.
     Definition,
     /// What running things read, are allowed by or are limited by.
     Setting,

@@ -15,7 +15,7 @@ pub struct Origin {
     pub line: u32,
 }
 
-/// `apps/web.yaml:12`.
+/// Writes file and line, such as `apps/web.yaml:12`.
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file, self.line)

@@ -118,7 +118,7 @@ pub struct ObjectKey {
     pub group_kind: GroupKind,
     /// None for cluster-scoped objects.
     pub namespace: Option<String>,
-    /// Name.
+    /// The object's name.
     pub name: String,
 }
 
@@ -202,7 +202,7 @@ impl Object {
         }
     }
 
-    /// `metadata.managedFields`.
+    /// Returns the server's record of managers, `metadata.managedFields`.
     pub fn record(&self) -> Option<&Value> {
         let own = self
             .value
@@ -255,7 +255,7 @@ impl Object {
         self.value.get(key).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// `apps/v1`.
+    /// Returns the API version, such as `apps/v1`.
     pub fn api_version(&self) -> &str {
         self.text("apiVersion")
     }
@@ -265,14 +265,14 @@ impl Object {
         self.api_version().split_once('/').map_or("", |(group, _)| group)
     }
 
-    /// `v1`.
+    /// Returns the version without the group, such as `v1`.
     pub fn version(&self) -> &str {
         self.api_version()
             .split_once('/')
             .map_or(self.api_version(), |(_, version)| version)
     }
 
-    /// `Deployment`.
+    /// Returns the kind, such as `Deployment`.
     pub fn kind(&self) -> &str {
         self.text("kind")
     }
@@ -296,7 +296,7 @@ impl Object {
         self.metadata("name").unwrap_or_default()
     }
 
-    /// `metadata.namespace`.
+    /// Returns `metadata.namespace`; none for cluster-scoped objects.
     pub fn namespace(&self) -> Option<&str> {
         self.metadata("namespace")
     }

@@ -23,7 +23,7 @@ pub const PLAN_VERSION: &str = "sluice.dev/plan/v1alpha2";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Plan {
-    /// [`PLAN_VERSION`].
+    /// The version of this format, [`PLAN_VERSION`].
     pub version: String,
     /// Whose plan it is.
     pub application: ApplicationKey,
@@ -55,7 +55,7 @@ pub struct ApplicationKey {
     pub name: String,
 }
 
-/// `namespace/name`.
+/// Writes `namespace/name`.
 impl std::fmt::Display for ApplicationKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)
@@ -105,7 +105,7 @@ pub enum Action {
         /// The manifest to send, labels of ownership included. A core Secret's values are masked ([`crate::secret`]):
         /// whoever applies takes them from the manifests rendered at [`Plan::revision`].
         manifest: Arc<Value>,
-        /// How.
+        /// How the object is written.
         strategy: Strategy,
         /// Take fields over from other managers.
         force: bool,
@@ -161,7 +161,7 @@ impl Rerecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Precondition {
-    /// `metadata.uid`.
+    /// The object's identity, `metadata.uid`.
     pub uid: String,
     /// `metadata.resourceVersion`; none where only the identity matters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -199,7 +199,7 @@ pub struct Block {
     /// The object it is about; none where it is about the whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<ObjectRef>,
-    /// Why.
+    /// The reason, for people.
     pub reason: String,
     /// The plugin that holds; none where the engine does.
     pub decided_by: Option<String>,

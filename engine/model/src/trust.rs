@@ -197,7 +197,7 @@ impl<T> Verified<T> {
         &self.inner
     }
 
-    /// Why.
+    /// Returns why it is trusted.
     pub fn evidence(&self) -> &Evidence {
         &self.evidence
     }

@@ -30,7 +30,7 @@ pub(crate) enum State {
     Current,
     /// What is held may be old.
     Broken {
-        /// Why.
+        /// The reason, for people.
         reason: String,
         /// True where RBAC forbids it.
         forbidden: bool,

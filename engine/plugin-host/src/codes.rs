@@ -145,7 +145,7 @@ pub enum PluginError {
     /// It does not start.
     #[error("it does not start: {reason}")]
     Instantiate {
-        /// Why.
+        /// The reason, for people.
         reason: String,
     },
     /// It crashed.

@@ -55,7 +55,7 @@ pub struct PluginInfo {
 pub struct RejectedFile {
     /// The file.
     pub path: PathBuf,
-    /// Why.
+    /// Why the file is not used.
     pub problem: PluginProblem,
     /// True where an earlier version goes on serving under its name.
     pub still_serving: bool,
@@ -68,7 +68,7 @@ pub enum Change {
     Serving {
         /// Its name.
         plugin: String,
-        /// `sha256:…`.
+        /// The digest of the plugin's file, `sha256:…`.
         digest: String,
     },
     /// The file is gone. A standard plugin of its name serves again.

@@ -48,7 +48,7 @@ pub(crate) struct Plugin {
     pub(crate) breaker: Breaker,
 }
 
-/// `sha256:…`.
+/// Returns the digest of some bytes, `sha256:…`.
 pub(crate) fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }

@@ -102,19 +102,19 @@ pub(crate) trait World: Sized + 'static {
 
 /// A [`World`] as far as nobody has to know which one it is.
 pub(crate) trait Definition: Sync {
-    /// [`World::NAME`].
+    /// Returns [`World::NAME`], the name of the world.
     fn name(&self) -> &'static str;
 
-    /// [`World::INTERFACE`].
+    /// Returns [`World::INTERFACE`], which a plugin exports.
     fn interface(&self) -> &'static str;
 
-    /// [`World::ANSWERS`].
+    /// Returns [`World::ANSWERS`], what a plugin of the world is asked.
     fn answers(&self) -> &'static str;
 
-    /// [`World::link`].
+    /// Links what a plugin may import, [`World::link`].
     fn link(&self, linker: &mut Linker<State>) -> Result<()>;
 
-    /// [`World::policies`].
+    /// Returns those of an Application's policies that are of this world, [`World::policies`].
     fn policies<'p>(&self, policies: &'p Policies) -> &'p [PolicyRef];
 
     /// [`World::pre`]; a [`Session`] of the world knows its type.

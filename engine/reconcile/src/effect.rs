@@ -147,7 +147,7 @@ pub struct Order {
 pub enum Next {
     /// Not before the question is answered.
     Answer,
-    /// Then.
+    /// At this moment, for this reason.
     At(Moment, Why),
     /// Never: the Application may go.
     Gone,

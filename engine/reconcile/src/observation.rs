@@ -60,7 +60,7 @@ pub enum Observation {
 pub struct Woken {
     /// The Application.
     pub application: Arc<Application>,
-    /// Why.
+    /// The reasons to wake.
     pub reasons: Reasons,
 }
 

@@ -20,7 +20,7 @@ use crate::{annotation, codes, operation, version, waits};
 /// What the loop remembers of one Application.
 #[derive(Debug, Clone, Default)]
 pub struct State {
-    /// `namespace/name`.
+    /// The Application's `namespace/name`.
     pub(crate) name: String,
     /// How often the repository is asked at least.
     pub(crate) poll_every: Duration,

@@ -14,11 +14,11 @@ pub struct RenderErrors(Vec<RenderError>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {}{problem}", object.as_ref().map(|object| format!("{object}: ")).unwrap_or_default())]
 pub struct RenderError {
-    /// Where.
+    /// Where it is written.
     pub place: Place,
     /// Which object, where that is known.
     pub object: Option<ObjectRef>,
-    /// What.
+    /// What is wrong there.
     pub problem: Problem,
 }
 
@@ -56,13 +56,13 @@ pub enum Problem {
     /// A value that JSON lacks, or a tag that does not fit.
     #[error("{reason}")]
     Value {
-        /// Why.
+        /// The reason, for people.
         reason: String,
     },
     /// An anchor, alias or merge key that makes no sense.
     #[error("{reason}")]
     Alias {
-        /// Why.
+        /// The reason, for people.
         reason: String,
     },
     /// Nested too deeply, or too many values.
@@ -88,7 +88,7 @@ pub enum Problem {
     Pattern {
         /// As written.
         pattern: String,
-        /// Why.
+        /// The reason, for people.
         reason: String,
     },
     /// A manifest that is a symbolic link or lies in a submodule.
@@ -105,7 +105,7 @@ pub enum Problem {
     /// The folder is written for another tool.
     #[error("the folder is for {tool}, which is not rendered yet")]
     OtherTool {
-        /// Which.
+        /// The tool that the file is for.
         tool: &'static str,
     },
     /// Two manifests of one object.
@@ -129,13 +129,13 @@ pub enum Problem {
         what: &'static str,
         /// As written.
         name: String,
-        /// Why.
+        /// What is wrong with it.
         reason: &'static str,
     },
     /// Something of the metadata has a wrong type or form.
     #[error("{reason}")]
     Metadata {
-        /// What.
+        /// What is wrong with it.
         reason: String,
     },
 }

@@ -25,7 +25,7 @@ pub enum SourceError {
     Unreachable {
         /// The URL, without credentials.
         url: String,
-        /// Why.
+        /// What went wrong, as Git or the network says it.
         #[source]
         source: Cause,
     },
@@ -88,7 +88,7 @@ pub enum SourceError {
     Fetch {
         /// The URL, without credentials.
         url: String,
-        /// Why.
+        /// What went wrong, as Git or the network says it.
         #[source]
         source: Cause,
     },
@@ -117,7 +117,7 @@ pub enum SourceError {
     Cache {
         /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// What went wrong, as Git or the network says it.
         #[source]
         source: Cause,
     },
@@ -126,7 +126,7 @@ pub enum SourceError {
     NotARepository {
         /// The folder.
         path: PathBuf,
-        /// Why.
+        /// What went wrong, as Git or the network says it.
         #[source]
         source: Cause,
     },
@@ -183,7 +183,7 @@ pub enum SourceError {
     /// A limit was reached.
     #[error("{what} is too large: the limit is {limit}")]
     TooLarge {
-        /// What.
+        /// What is too large.
         what: String,
         /// The limit, with its unit.
         limit: String,
@@ -209,7 +209,7 @@ pub enum SourceError {
     Object {
         /// The object.
         id: String,
-        /// Why.
+        /// What went wrong, as Git or the network says it.
         #[source]
         source: Cause,
     },

@@ -113,9 +113,9 @@ impl Check {
 /// Which kind of signature an object carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignatureKind {
-    /// OpenPGP.
+    /// A signature by OpenPGP.
     OpenPgp,
-    /// SSH.
+    /// A signature by SSH.
     Ssh,
     /// None, or one that nobody here reads.
     None,

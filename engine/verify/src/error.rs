@@ -15,7 +15,7 @@ pub enum VerifyError {
     KeyringUnreadable {
         /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// What the system says.
         #[source]
         source: std::io::Error,
     },
@@ -78,14 +78,14 @@ pub enum VerifyError {
     Changes {
         /// The commit.
         commit: String,
-        /// Why.
+        /// Why the changes could not be told.
         #[source]
         source: sluice_model::trust::ChangesError,
     },
     /// A ledger cannot be read.
     #[error("the ledger of verified commits cannot be read: {detail}")]
     Ledger {
-        /// Why.
+        /// What is wrong with it.
         detail: String,
     },
     /// The last trusted commit is not in the history of the new one.

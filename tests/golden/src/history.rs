@@ -106,9 +106,9 @@ pub struct Settings {
     pub released: Vec<String>,
     /// Which policies answer.
     pub policies: Policies,
-    /// `spec.ignoreDifferences`.
+    /// The Application's `spec.ignoreDifferences`.
     pub ignore_differences: Vec<Value>,
-    /// `spec.syncPolicy.syncOptions`.
+    /// The Application's `spec.syncPolicy.syncOptions`.
     pub sync_options: Vec<String>,
 }
 

@@ -33,7 +33,7 @@ const SLOWEST_CLIENT: Duration = Duration::from_secs(60);
 /// Who is let in, and how.
 #[derive(Debug, Clone, Default)]
 pub enum Door {
-    /// Anybody.
+    /// Everybody may read.
     #[default]
     Open,
     /// Whoever knows the user name and the password.

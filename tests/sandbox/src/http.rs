@@ -15,7 +15,7 @@ const LARGEST_HEAD: u64 = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) method: String,
-    /// Percent-decoded.
+    /// The path that was asked for, percent-decoded.
     pub(crate) path: String,
     pub(crate) query: String,
     /// Names in lower case.

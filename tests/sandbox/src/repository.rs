@@ -36,7 +36,7 @@ pub(crate) fn git() -> Command {
 /// Who vouches for a commit.
 #[derive(Debug, Clone, Copy)]
 pub enum Signature<'a> {
-    /// Nobody.
+    /// The commit is not signed.
     None,
     /// A key of a gpg home.
     OpenPgp(&'a GnuPg, &'a Key),

@@ -7,7 +7,7 @@ use sluice_render::{Problem, RenderError};
 pub struct Kind {
     /// What is refused.
     pub what: &'static str,
-    /// Why.
+    /// Why the two differ.
     pub why: &'static str,
 }
 

@@ -52,7 +52,7 @@ struct What {
     history: Option<String>,
 }
 
-/// Approves.
+/// Approves the plan, or the commit, that the arguments name.
 pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
     let name = &arguments.application;
     let said = block_on(async {

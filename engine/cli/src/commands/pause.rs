@@ -53,7 +53,7 @@ pub(crate) struct Resume {
     application: String,
 }
 
-/// Pauses.
+/// Pauses the Application that the arguments name.
 pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
     let name = &arguments.application;
     block_on(async {

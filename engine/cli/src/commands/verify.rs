@@ -99,7 +99,7 @@ enum Mode {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum When {
-    /// Now
+    /// The time of the check
     Now,
     /// When it signed
     Signing,

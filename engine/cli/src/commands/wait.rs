@@ -75,7 +75,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(parsed).map_err(|_| "it must not be negative".to_owned())
 }
 
-/// Waits.
+/// Waits until everything that the arguments ask for holds.
 pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
     let wanted: BTreeSet<Wanted> = arguments.wanted.into_iter().collect();
     let words: Vec<String> = wanted

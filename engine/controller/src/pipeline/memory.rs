@@ -27,7 +27,7 @@ impl<T> Memory<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key)
     }
 
-    /// Remembers.
+    /// Remembers a finding about an application, in place of the one before.
     pub(crate) fn put(&self, key: &ApplicationKey, finding: T) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(key.clone(), finding);

@@ -25,7 +25,7 @@ pub(super) const HISTORY_LIMIT: usize = 100_000;
 /// A revision that was let through.
 #[derive(Debug, Clone)]
 pub struct Trusted {
-    /// Which.
+    /// The trusted revision.
     pub revision: Revision,
     /// Its files.
     pub tree: Arc<Verified<Tree>>,
@@ -51,9 +51,9 @@ pub struct Starts {
 /// A newer revision that is not let through.
 #[derive(Debug, Clone)]
 pub struct HeldBack {
-    /// Which.
+    /// The commit that is held back.
     pub commit: String,
-    /// Why.
+    /// Why it is not trusted.
     pub error: Arc<VerifyError>,
 }
 

@@ -62,7 +62,7 @@ impl Verification {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum VerificationMode {
-    /// Nothing.
+    /// No signature is asked for.
     #[default]
     None,
     /// The newest commit.

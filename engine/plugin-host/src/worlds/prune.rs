@@ -91,7 +91,7 @@ pub struct PruneContext {
     pub owned: Census,
     /// What Git wants it to own.
     pub desired: Census,
-    /// `spec.syncPolicy.syncOptions`.
+    /// The Application's `spec.syncPolicy.syncOptions`.
     pub options: Vec<String>,
 }
 

@@ -98,7 +98,7 @@ pub struct SyncContext {
     pub now: jiff::Timestamp,
     /// Whose objects they are; none where a file is looked at (`sluice explain`).
     pub application: Option<ApplicationKey>,
-    /// `spec.syncPolicy.syncOptions`.
+    /// The Application's `spec.syncPolicy.syncOptions`.
     pub options: Vec<String>,
 }
 
