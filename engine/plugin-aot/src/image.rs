@@ -25,7 +25,7 @@ pub enum AotError {
     /// The compiler hit a limit, or crashed.
     #[error("{reason}")]
     GaveUp {
-        /// Which.
+        /// What the compiler gave up on.
         reason: String,
     },
     /// The thread or process that compiles did not start or did not answer.
