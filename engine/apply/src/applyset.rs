@@ -1,5 +1,5 @@
 //! The ApplySet's record on its parent (KEP-3659): a superset of the members' kinds and namespaces before anything is
-//! written, exactly them once all is done. So whoever reads it at any moment finds every member.
+//! written, exactly them once all is done. So a reader at any moment finds every member.
 
 use serde_json::{Map, Value, json};
 use sluice_cluster::{ClusterError, Target};
@@ -117,7 +117,7 @@ async fn write(
     members: &Members,
     finalizers: Option<&Finalizers>,
 ) -> Result<(), ClusterError> {
-    // The Application is the engine's to write, whoever its objects are written as.
+    // The Application is the engine's to write, also if its objects are written as another account.
     let cluster = &cluster.as_itself();
     let kind = cluster.kind_of(&parent.reference).await?;
     let mut metadata = finalizers.map_or_else(|| json!({}), Finalizers::metadata);

@@ -65,7 +65,7 @@ pub enum ApplyError {
         /// What holds it.
         finalizers: Vec<String>,
     },
-    /// The plan has a Secret whose values nobody handed in.
+    /// The plan has a Secret whose values were not handed in.
     #[error("{object} is not among the manifests")]
     NoManifest {
         /// The object.

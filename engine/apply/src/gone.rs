@@ -82,7 +82,7 @@ pub(crate) async fn until_established(
 }
 
 /// Waits until the server lists these kinds: one that stands beside the one that was told may hear of them later. Where they do
-/// not come, whoever needs them says so.
+/// not come, the step that needs them says so.
 pub(crate) async fn until_listed(cluster: &Target, kinds: &[Kind], patience: Duration) {
     let deadline = Instant::now() + patience;
     let mut pause = PAUSES.0;

@@ -82,7 +82,7 @@ pub struct Parent {
 pub struct Finalizers {
     /// All of them.
     pub names: Vec<String>,
-    /// The object's `resourceVersion`: where it is another by now, they are not written, so that nobody else's is overwritten.
+    /// The object's `resourceVersion`: where it is another by now, they are not written, so that no other writer's is overwritten.
     pub version: String,
 }
 

@@ -163,7 +163,7 @@ pub(crate) async fn rehearse(
     // Here, where nothing was written yet, even the version must be the one the plan was made for.
     let sent = pinned(object, precondition, true);
     let answer = match send(cluster, kind, sent.clone(), how).await {
-        // Whoever is taken over has nothing to say any more by the time of the write.
+        // A manager that is taken over has nothing to say any more by the time of the write.
         Err(ClusterError::Conflict { conflicts })
             if conflicts
                 .iter()

@@ -243,7 +243,7 @@ impl Engine {
         Ok((trusted.revision.commit, manifests))
     }
 
-    /// What other Applications say that they want. Whoever may not list them plans without that; the controller does not.
+    /// What other Applications say that they want. A user who may not list them plans without that; the controller does not.
     async fn claims(&self, live: &Live) -> Claimed {
         let Ok(others) = self.connection.applications(true).await else {
             return Claimed::default();

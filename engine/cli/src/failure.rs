@@ -20,7 +20,7 @@ pub(crate) enum Failure {
     Coded(Vec<Box<dyn Coded>>),
     /// Nothing went wrong, and what was printed says no.
     Answered(ExitKind),
-    /// Whoever read our output has gone: nothing to say, nobody to say it to.
+    /// The reader of our output has gone: there is nothing to say, and no one to say it to.
     BrokenPipe,
 }
 

@@ -16,7 +16,7 @@ pub(crate) fn start(global: &Global, command: &Command) {
         2 => "debug",
         _ => "trace",
     };
-    // The client tells every refused connection as an error of its own; whoever called it says more.
+    // The client tells every refused connection as an error of its own; its caller says more.
     let level = format!("{level},kube_client::client::builder=off");
     let filter = EnvFilter::new(global.log_level.as_deref().unwrap_or(&level));
     let log = tracing_subscriber::fmt()
@@ -26,7 +26,7 @@ pub(crate) fn start(global: &Global, command: &Command) {
     match (global.log_format, command) {
         (LogFormat::Json, _) => log.json().flatten_event(true).init(),
         (LogFormat::Text, Command::Controller(_)) => log.init(),
-        // Somebody who has just typed a command knows what time it is.
+        // A person who has just typed a command knows what time it is.
         (LogFormat::Text, _) => log.without_time().with_target(false).init(),
     }
 }

@@ -30,21 +30,21 @@ pub const FORBIDDEN: ErrorCode = ErrorCode {
     hint: "grant the engine's account what is named with a Role or ClusterRole; `kubectl auth can-i` says what it may",
     exit: ExitKind::Cluster,
 };
-/// Admission said no.
+/// An admission webhook or policy refuses the object.
 pub const ADMISSION: ErrorCode = ErrorCode {
     id: "K14",
     summary: "admission control refused the object",
     hint: "change the manifest as the message asks, or the admission policy or webhook that refuses it",
     exit: ExitKind::Cluster,
 };
-/// Somebody else's field.
+/// A field belongs to another applier.
 pub const CONFLICT: ErrorCode = ErrorCode {
     id: "K15",
     summary: "another field manager owns a field that would change",
     hint: "remove the field from the manifest to leave it to its manager, or have a sync policy force it: `sluice.dev/force-conflicts: \"true\"` on the object",
     exit: ExitKind::Cluster,
 };
-/// Too much.
+/// The object is larger than the API server takes.
 pub const QUOTA: ErrorCode = ErrorCode {
     id: "K16",
     summary: "a quota would be exceeded",
@@ -65,7 +65,7 @@ pub const NOT_FOUND: ErrorCode = ErrorCode {
     hint: "check namespace and name; it may have been deleted meanwhile",
     exit: ExitKind::Cluster,
 };
-/// Slow down.
+/// The API server asks for fewer requests.
 pub const THROTTLED: ErrorCode = ErrorCode {
     id: "K19",
     summary: "the API server is busy",
@@ -103,7 +103,7 @@ pub const WEBHOOK: ErrorCode = ErrorCode {
 /// An API of others is down.
 pub const GROUP_DOWN: ErrorCode = ErrorCode {
     id: "K27",
-    summary: "the server behind an API group does not answer, so nobody knows what there is of its kinds",
+    summary: "the server behind an API group does not answer, so it is not known what there is of its kinds",
     hint: "`kubectl get apiservices` names it and says why; it is tried again by itself, and nothing is deleted until then",
     exit: ExitKind::Cluster,
 };

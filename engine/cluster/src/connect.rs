@@ -32,7 +32,7 @@ pub struct Cluster {
     pub(crate) server: Arc<str>,
     pub(crate) kinds: Arc<KindCache>,
     pub(crate) pace: Arc<Pace>,
-    /// As whom requests are made; none as whoever connected.
+    /// As whom requests are made; none for the account that connected.
     pub(crate) account: Option<HeaderValue>,
     /// Whose values are kept out of what the server says.
     pub(crate) hidden: Arc<Hidden>,
@@ -78,12 +78,12 @@ impl Cluster {
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         // Watches stay open for minutes without a byte; single requests have a deadline of their own.
         config.read_timeout = None;
-        // Whoever asks knows whether asking again is safe.
+        // The caller knows whether asking again is safe.
         config.default_retry = false;
         Self::from_config(config)
     }
 
-    /// Makes a client for a configuration that somebody else put together.
+    /// Makes a client for a configuration that the caller put together.
     pub fn from_config(config: Config) -> Result<Self, ClusterError> {
         let server = config.cluster_url.to_string();
         let client = Client::try_from(config).map_err(|error| ClusterError::Configuration {
@@ -108,7 +108,7 @@ impl Cluster {
         }
     }
 
-    /// The same connection as whoever connected.
+    /// The same connection, as the account that connected.
     pub fn as_itself(&self) -> Self {
         Self {
             account: None,

@@ -112,8 +112,8 @@ pub enum ClusterError {
         /// The kind, such as `Deployment`.
         kind: String,
     },
-    /// An API group is registered, and whoever serves it does not say what it has.
-    #[error("the API server cannot reach whoever serves `{group}`")]
+    /// An API group is registered, and its server does not say what it has.
+    #[error("the API server cannot reach the server of `{group}`")]
     GroupDown {
         /// The API group, such as `metrics.k8s.io`.
         group: String,
@@ -311,7 +311,7 @@ impl ClusterError {
                     .collect(),
                 message,
             },
-            // 502: what stands before the server found nobody there.
+            // 502: what stands before the server found no server there.
             429 | 502 | 503 | 504 => {
                 let asked = details
                     .map(|d| d.retry_after_seconds)

@@ -1,4 +1,4 @@
-//! Which kinds a cluster serves. Asked once, and again when somebody misses one.
+//! Which kinds a cluster serves. Asked once, and again when one is missing.
 //!
 //! Two requests where the server aggregates its discovery (every supported version does); one per group and version
 //! where it does not. Of a group whose own API server is down it is known that something may be missing ([`Kinds::is_down`]).
@@ -103,7 +103,7 @@ impl Kinds {
             .unwrap_or_default()
     }
 
-    /// True where a group may have kinds that are not known: it is registered, and whoever serves it does not answer.
+    /// True where a group may have kinds that are not known: it is registered, and its server does not answer.
     pub fn is_down(&self, group: &str) -> bool {
         self.down.contains(group)
     }
@@ -211,7 +211,7 @@ impl Cluster {
         })
     }
 
-    /// Discovers, unless somebody else did since generation `seen`.
+    /// Discovers, unless another task did since generation `seen`.
     async fn discover(&self, seen: u64) -> Result<Arc<Kinds>, ClusterError> {
         let _one_at_a_time = self.kinds.asking.lock().await;
         let current = self.kinds.current();

@@ -5,7 +5,7 @@
 //! failure comes back as a [`ClusterError`], which says what kind of refusal it was (rights, admission, conflict,
 //! quota, …) and what to do about it.
 //!
-//! Requests have a deadline, watches none; as many are under way as the server keeps up with. Nothing here retries: whoever asks
+//! Requests have a deadline, watches none; as many are under way as the server keeps up with. Nothing here retries: the caller
 //! knows whether asking again is safe ([`ClusterError::is_transient`], [`ClusterError::retry_after`]).
 #![forbid(unsafe_code)]
 

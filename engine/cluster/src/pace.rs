@@ -265,7 +265,7 @@ mod tests {
         }
         let soon = Duration::from_millis(20);
         assert!(tokio::time::timeout(soon, pace.permit()).await.is_err());
-        // Dropped without an answer, as when whoever asked gives up.
+        // Dropped without an answer, as when the caller gives up.
         held.pop();
         assert!(tokio::time::timeout(soon, pace.permit()).await.is_ok());
     }

@@ -155,7 +155,7 @@ pub(crate) fn is_default_key(name: &str, value: &Value) -> bool {
     name != "protocol" || value == "TCP"
 }
 
-/// What a list looks like of which nobody's record says what it is.
+/// What a list looks like of which no record says what it is.
 pub(crate) fn guess_list_kind(desired: &[Value], live: &[Value]) -> ListKind {
     let names = guess_keys(desired);
     let told_apart = |entries: &[Value]| {

@@ -17,7 +17,7 @@ use crate::walk::Change;
 /// One line of a diff.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// What it is. Colours are for whoever prints it.
+    /// What it is. The caller adds colours.
     pub kind: LineKind,
     /// The text without the sign in front and without the line's end.
     pub text: String,
@@ -217,7 +217,7 @@ impl Sides {
     }
 }
 
-/// Without what nobody writes in a manifest.
+/// Without what no manifest has.
 fn yaml(mut object: Value) -> String {
     if let Value::Object(map) = &mut object {
         map.remove("status");

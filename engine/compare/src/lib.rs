@@ -1,13 +1,13 @@
 //! Desired against live: what an apply would change, found without asking the server.
 //!
 //! The server's own record says who owns which field (`metadata.managedFields`). [`compare`] judges exactly what the
-//! record gives to us: a field that Git wants and the cluster has otherwise is a change, whoever made it so; a field that
+//! record gives to us: a field that Git wants and the cluster has otherwise is a change, by whichever manager; a field that
 //! we applied and that Git no longer has is a change; a field that others set and Git says nothing about is none. Which
 //! lists are matched by keys, which are sets and which are one value is read from the same record.
 //!
 //! What only the server can tell it does not guess: it says so ([`Certainty`]), and [`against`] reads the answer to a dry-run.
 //!
-//! [`prepare`] makes of a manifest what is sent. [`Rules`] are the fields that are somebody else's business. [`diff`] shows a
+//! [`prepare`] makes of a manifest what is sent. [`Rules`] are the fields that something else decides. [`diff`] shows a
 //! comparison as people read it.
 //!
 //! Pure: no I/O, no clock, the same answer for the same input.

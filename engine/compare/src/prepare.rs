@@ -26,7 +26,7 @@ const SERVER_ONLY: &[&str] = &[
 
 /// What is sent for a manifest: without what only the server writes (`managedFields`, `resourceVersion`, a null
 /// `creationTimestamp`, …) and `kubectl`'s copy of what it applied, without keys of entries that say nothing, a Secret's `stringData` moved into its `data`, and with the ignored fields as they should be
-/// sent: where the object does not exist, as Git has them; where it does, not at all if somebody else owns them, and with
+/// sent: where the object does not exist, as Git has them; where it does, not at all if another manager owns them, and with
 /// their live value if we do, since leaving them out would delete them.
 ///
 /// Hand the result to [`crate::compare`], to the plan and to apply alike.

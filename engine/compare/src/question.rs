@@ -1,7 +1,7 @@
 //! What only the server can say about a comparison, as questions to it: trials that store nothing.
 //!
 //! A trial is a merge patch from the live object to what an apply would make of it. So it can leave out what an apply alone could
-//! not: what an earlier deployer has on record, and what nobody owns.
+//! not: what an earlier deployer has on record, and what has no owner.
 
 use serde_json::{Map, Value};
 use sluice_model::difference::FieldChange;
@@ -74,7 +74,7 @@ impl Question<'_> {
             let mut holders = beside.holders.iter();
             holders.all(|holder| holder.operation == Operation::Update && holder.subresource.is_none())
         };
-        // What somebody wrote is only taken where the server speaks of it, or of the small map that it is in.
+        // What another manager wrote is only taken if the server speaks of it, or of the small map that it is in.
         let is_meant = |beside: &Beside| match beside.holders.is_empty() {
             true => is_around(beside, &named),
             false => is_named(beside, &named) || beside.names.len() > 2 && is_around(beside, &named),

@@ -1,4 +1,4 @@
-//! `ignoreDifferences`: which fields of which objects are somebody else's business.
+//! `ignoreDifferences`: which fields of which objects something else decides.
 //!
 //! Whatever form a rule has, it comes down to pointers as [`crate::compare`] and [`crate::prepare`] take them: for one object,
 //! as Git and the cluster have it now.

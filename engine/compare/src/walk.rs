@@ -20,7 +20,7 @@ pub(crate) use beside::{Beside, insert};
 pub(crate) struct Change {
     /// For people.
     pub(crate) pointer: String,
-    /// For whoever makes the one of the other.
+    /// For what makes the one of the other.
     pub(crate) steps: Vec<Step>,
     pub(crate) live: Option<Value>,
     pub(crate) desired: Option<Value>,
@@ -118,7 +118,7 @@ struct Walk<'a> {
     found: Found,
 }
 
-/// Maps that have no defaults: what is in them, somebody put there.
+/// Maps that have no defaults: what is in them, a manager put there.
 const WITHOUT_DEFAULTS: &[&str] = &[
     "annotations",
     "binaryData",
@@ -180,7 +180,7 @@ impl<'a> Walk<'a> {
     }
 
     fn report(&mut self, live: Option<&Value>, desired: Option<&Value>) {
-        // What is not there, and what goes, is nobody's to defend.
+        // What is not there, and what goes, is not defended.
         let overwrites = live.is_some() && desired.is_some();
         let goes = desired.is_none() && !self.is_without_defaults();
         let change = Change {
@@ -410,7 +410,7 @@ impl<'a> Walk<'a> {
     }
 
     /// True for a label or an annotation that is there whether Git has it or not: that of ownership is added when a plan is made, and
-    /// some the server sets by itself, on record for whoever made the object.
+    /// some the server sets by itself, on record for the manager that made the object.
     fn is_kept_by_others(&self) -> bool {
         match self.path.as_slice() {
             [Part::Field("metadata"), Part::Field("labels"), Part::Field(name)] => {
@@ -481,7 +481,7 @@ impl<'a> Walk<'a> {
         may
     }
 
-    /// True where all of an empty value was applied by us: then the server has left it out of what it stores. What somebody
+    /// True where all of an empty value was applied by us: then the server has left it out of what it stores. What another manager
     /// else removed is no longer ours. Of an empty list that is matched by keys or a set there is no record; where the server
     /// stores its own types, it leaves it out.
     fn was_applied(&self, desired: &Value, ours: Option<&Tree>) -> bool {

@@ -94,7 +94,7 @@ pub enum PipelineError {
         asked: String,
     },
     /// No object is meant.
-    #[error("nothing that the application has or wants is {asked}")]
+    #[error("the application neither has nor wants an object that matches {asked}")]
     NothingSelected {
         /// The selectors.
         asked: String,

@@ -50,7 +50,7 @@ pub struct Options {
     pub poll: Duration,
     /// Where objects may be.
     pub bounds: Bounds,
-    /// The ServiceAccount of its namespace that an application acts as which names none; the engine's own rights where missing.
+    /// The ServiceAccount, of its own namespace, of an Application that names none. If missing, such an Application acts with the engine's own rights.
     pub default_account: Option<String>,
     /// How many applications are looked at at once.
     pub concurrency: usize,
@@ -98,7 +98,7 @@ pub(crate) struct Shared {
     pub(crate) looking: Semaphore,
     pub(crate) ending: CancellationToken,
     pub(crate) claims: Claims,
-    /// What each application has watched, so that a kind that nobody needs any more is let go.
+    /// What each application has watched, so that a kind that no Application needs any more is let go.
     kinds: Mutex<BTreeMap<ApplicationKey, Vec<Kind>>>,
     registry: Arc<Registry>,
 }

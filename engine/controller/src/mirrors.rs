@@ -1,6 +1,6 @@
 //! One fetch of a repository for everybody who asks at the same time.
 //!
-//! Whoever needs a repository says since when a fetch is fresh enough; a fetch that began later, or is about to, serves all
+//! An Application that needs a repository says since when a fetch is fresh enough; a fetch that began later, or is about to, serves all
 //! of them, its failure included. A repository is shared only between those who show the same credentials.
 
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ pub struct Reach {
 pub struct Mirror {
     /// The repository.
     pub repository: Arc<Fetched>,
-    /// How often anything new was found in it until then. Whoever saw a lower number may have seen less.
+    /// How often anything new was found in it until then. Who saw a lower number may have seen less.
     pub version: u64,
 }
 
@@ -142,7 +142,7 @@ impl Mirrors {
         *version
     }
 
-    /// Forgets repositories that nobody of `wanted` names. Their folders stay.
+    /// Forgets repositories that are not among `wanted`. Their folders stay.
     pub fn retain(&self, wanted: impl Fn(&str) -> bool) {
         self.slots
             .lock()

@@ -111,7 +111,7 @@ impl Pipeline {
         }
     }
 
-    /// Forgets what was found out about an application: it is gone, or somebody wants all of it found out again.
+    /// Forgets what was found out about an application: it is gone, or a person wants all of it found out again.
     pub fn forget(&self, key: &ApplicationKey) {
         drop(self.answers.take(key));
         drop(self.namespaces.take(key));

@@ -1,7 +1,7 @@
 //! ConfigMaps and Secrets that Applications name or share: keyrings, credentials, hosts.
 //!
 //! A command asks for them when it needs them. The controller watches each one that is named, by its name, so that a refresh
-//! asks nobody and a change is seen at once.
+//! sends no request and a change is seen at once.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -113,7 +113,7 @@ impl References {
         }
     }
 
-    /// Lets go of what nobody names any more.
+    /// Lets go of what no Application names any more.
     pub(crate) fn retain(&self, wanted: impl Fn(Named, &str, &str) -> bool) {
         if let Some(watched) = &self.watched {
             let mut following = watched.following.lock().unwrap_or_else(PoisonError::into_inner);

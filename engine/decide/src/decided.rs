@@ -31,7 +31,7 @@ pub struct Decided {
 }
 
 impl Decided {
-    /// True where Git has nothing, the cluster something, and nobody said that this is meant.
+    /// True where Git has nothing, the cluster something, and the spec does not say that this is meant.
     pub fn is_empty_by_mistake(&self) -> bool {
         let nothing = self.objects.is_empty()
             && self.rest.occasion == Occasion::Sync

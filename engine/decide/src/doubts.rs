@@ -50,7 +50,7 @@ pub enum Verdict {
     Settled(Vec<FieldChange>),
     /// It would not: a field cannot be changed once the object is there.
     Immutable,
-    /// It refuses for another reason, which whoever applies will hear too.
+    /// It refuses for another reason, which `apply` will hear too.
     Refused,
 }
 

@@ -45,7 +45,7 @@ pub struct Subject {
     pub key: ApplicationKey,
     /// Where namespaced objects without a namespace went.
     pub destination: String,
-    /// Fields that are somebody else's business.
+    /// Fields that something else decides, by the Application's rules.
     pub rules: Rules,
     /// Its Jobs that completed and may be gone since ([`sluice_model::application::ApplicationStatus::completed`]).
     pub completed: Vec<String>,

@@ -35,7 +35,7 @@ pub struct Deletion<'a> {
     pub desired: Vec<&'a Object>,
 }
 
-/// Whoever answers what a team decides for itself.
+/// What answers the questions that a team decides for itself.
 pub trait Policies {
     /// How each object is applied, in their order.
     fn sync(&mut self, changes: Vec<Change>) -> Vec<SyncDecision>;

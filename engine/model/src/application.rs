@@ -70,7 +70,7 @@ pub struct ApplicationSpec {
     /// Which plugins decide, with their settings. Without this, the standard ones and those of the plugin directory.
     #[serde(default)]
     pub policies: Policies,
-    /// Fields that are neither compared nor written: somebody else's business.
+    /// Fields that are neither compared nor written, because something else decides them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignore_differences: Vec<IgnoreDifference>,
     /// What becomes of the objects when the Application is deleted.
@@ -468,7 +468,7 @@ pub enum SyncStatus {
     Synced,
     /// The cluster differs from what Git wants.
     OutOfSync,
-    /// Nobody can tell.
+    /// It is not known.
     #[default]
     Unknown,
 }

@@ -101,7 +101,7 @@ pub struct SyncDecision {
     /// The managers whose fields are taken over; none: those of the tools that people come from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub take_over: Option<Vec<String>>,
-    /// What else the plan carries to whoever applies.
+    /// What else the plan tells `apply`.
     #[serde(flatten)]
     pub options: ApplyOptions,
     /// The whole operation waits, for this reason.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub enum HealthStatus {
     /// It does its work.
     Healthy,
-    /// It was paused by somebody.
+    /// Its owner paused it.
     Suspended,
     /// It is on its way.
     Progressing,
@@ -18,7 +18,7 @@ pub enum HealthStatus {
     Missing,
     /// It failed.
     Degraded,
-    /// Nobody can tell; never taken for healthy.
+    /// It cannot be told; never taken for healthy.
     #[default]
     Unknown,
 }

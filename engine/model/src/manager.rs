@@ -1,6 +1,6 @@
 //! Field managers: who the API server has on record for a field, and how that record changes hands.
 //!
-//! `metadata.managedFields` has one entry for each manager, with a tree of the fields that it owns. Whoever applied an object
+//! `metadata.managedFields` has one entry for each manager, with a tree of the fields that it owns. A tool that applied an object
 //! before us stays in there: a field that is in their tree and in ours is kept alive by theirs when Git drops it. So what
 //! an earlier deployer wrote is moved into our entry ([`taken_over`]) when an object is adopted; `kubectl` does the same
 //! when it goes from client-side to server-side apply.
@@ -120,7 +120,7 @@ pub fn managers(live: &Object) -> impl Iterator<Item = (Manager, &Tree)> {
 }
 
 /// Who has to be taken over before `live` is ours alone: those who deployed it before, and we ourselves where we wrote it as
-/// a whole. Nobody of the former where we have applied it already: whoever deploys it then is a rival, not a predecessor.
+/// a whole. If we have applied it already there is none: another tool that deploys it then is a rival, not a predecessor.
 /// `names` are those of a policy; none: the tools that people come from.
 pub fn predecessors(live: &Object, names: Option<&[String]>) -> Vec<Manager> {
     let adopted = managers(live).any(|(manager, _)| manager.is_us() && manager.operation == Operation::Apply);
@@ -158,7 +158,7 @@ fn applies_itself(manager: &Manager, tree: &Tree) -> bool {
 pub struct Takeover<'a> {
     /// Whose fields become ours, all of them.
     pub managers: &'a [Manager],
-    /// Single fields, from nobody or from who wrote them with an update; never from who applies them.
+    /// Single fields that no manager owns, or that one wrote with an update; never those that another one applies.
     pub claim: Option<&'a Tree>,
     /// The version of the kind that Git has: our entry speaks of its fields.
     pub version: &'a str,
@@ -472,7 +472,7 @@ mod tests {
         assert_eq!(taken_over(&live(record), &takeover), None);
     }
 
-    /// A default of the server beside the new value of a union belongs to nobody, and what an injector wrote belongs to it.
+    /// A default of the server beside the new value of a union has no owner, and what an injector wrote belongs to it.
     #[test]
     fn single_fields_are_claimed_from_who_wrote_them_and_never_from_who_applies_them() {
         let claim = json!({"f:spec": {"f:conversion": {"f:webhook": {}}}});

@@ -1,4 +1,4 @@
-//! Operations: what somebody asks for, how it is going, what came of it.
+//! Operations: what a person asks for, how it stands, what came of it.
 
 mod record;
 
@@ -71,7 +71,7 @@ pub enum OperationPhase {
     Succeeded,
     /// Something was refused, or does not work.
     Failed,
-    /// Somebody ended it.
+    /// A person ended it.
     Terminated,
     /// Something newer took its place.
     Superseded,
@@ -127,7 +127,7 @@ pub enum Initiator {
 }
 
 impl Initiator {
-    /// Returns what tells the operation from others: the request's id, `auto` or `approval`. For people and for whoever follows
+    /// Returns what tells the operation from others: the request's id, `auto` or `approval`. For people and for commands that follow
     /// a request; no decision rests on it.
     pub fn id(&self) -> &str {
         match self {

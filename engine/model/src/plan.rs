@@ -103,7 +103,7 @@ pub enum Action {
     /// Creates or changes the object.
     Apply {
         /// The manifest to send, labels of ownership included. A core Secret's values are masked ([`crate::secret`]):
-        /// whoever applies takes them from the manifests rendered at [`Plan::revision`].
+        /// `apply` takes them from the manifests rendered at [`Plan::revision`].
         manifest: Arc<Value>,
         /// How the object is written.
         strategy: Strategy,
@@ -141,7 +141,7 @@ pub enum Action {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rerecord {
-    /// Fields that Git does not have and that would stand beside what it has, because nobody who applies them owns them: a default of
+    /// Fields that Git does not have and that would stand beside what it has, because no applier owns them: a default of
     /// the server next to the new member of a union, an entry whose key was edited by hand. In the form of the record.
     #[serde(default, skip_serializing_if = "Tree::is_empty")]
     pub claim: Tree,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sluice_model::Object;
 use sluice_model::secret::LAST_APPLIED;
 
-/// The object without what nobody reads: who wrote its status, the details of the record of managers, and `kubectl`'s second
+/// The object without what the engine never reads: who wrote its status, the details of the record of managers, and `kubectl`'s second
 /// copy of everything. Objects with equal records share one.
 pub fn lean(object: Object) -> Object {
     let mut value = object.into_value();
@@ -37,7 +37,7 @@ static RECORDS: Mutex<Records> = Mutex::new(Records {
 
 struct Records {
     by_hash: BTreeMap<u64, Weak<Value>>,
-    /// So many, and those that nobody holds any more are let go.
+    /// So many; then those that are not held any more are let go.
     sweep_at: usize,
 }
 

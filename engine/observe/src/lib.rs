@@ -3,12 +3,12 @@
 //! One watch for each kind that some application manages (and for each namespace, where it is bound to some), selected by the
 //! ApplySet label, shared by all of them. At rest
 //! nothing is asked: [`Observer::snapshot`] reads memory, and a callback tells whose objects changed. Objects are
-//! kept as JSON without the parts that nobody reads ([`lean`]).
+//! kept as JSON without the parts that the engine never reads ([`lean`]).
 //!
 //! What the label does not select (an object that is still to be adopted) is not here; ask the cluster for it by name.
 //!
 //! A watch that breaks goes on from where it was; one that missed something lists again and tells what differs. While
-//! one is broken [`Observer::ensure`] fails, so that nobody plans with what may be old.
+//! one is broken [`Observer::ensure`] fails, so that no plan is made of what may be old.
 //!
 //! Where to start reading: [`Observer`]; the life of one watch is in `watching`.
 #![forbid(unsafe_code)]

@@ -181,7 +181,7 @@ fn part<'a>(desired: &'a DesiredObject, input: &PlanInput, set: &str, unchanged:
             *unchanged += 1;
             return Vec::new();
         }
-        // As it should be, but nobody would find it again.
+        // As it should be, but without the label it would not be found again.
         (_, Difference::Same, Some(live)) if live.label(PART_OF_LABEL) != Some(set) => {
             vec![label_change(live, set)]
         }
@@ -218,8 +218,8 @@ fn part<'a>(desired: &'a DesiredObject, input: &PlanInput, set: &str, unchanged:
 
 /// Whether fields that others have on record are taken from them without a policy that says so.
 ///
-/// Of an object that is ours: yes from whoever just wrote them (`kubectl edit`, `kubectl scale`, a script), since undoing that is
-/// what a sync is for; no from whoever applies them, who declared that they are theirs: that is a conflict for people. Of an object
+/// Of an object that is ours: yes from a manager that just wrote them (`kubectl edit`, `kubectl scale`, a script), since undoing that is
+/// what a sync is for; no from one that applies them, and so declared that they are its own: that is a conflict for people. Of an object
 /// that we are about to adopt: only from its earlier deployers and from people; what any other controller wrote may be why
 /// the object works.
 fn takes_back(desired: &DesiredObject) -> bool {
@@ -325,7 +325,7 @@ fn step(apply: Apply<'_>, set: &str) -> Step {
     let delete_first = again || recreate || cleanup.contains(&HookCleanup::BeforeHookCreation);
     let mut changes = changes;
     if ours.is_secret() {
-        // Whoever compares masks already; a plan is shown to everybody, so it does not rely on that.
+        // Comparing masks already; a plan is shown to everybody, so it does not rely on that.
         secret::mask_changes(&mut changes);
     }
     let manifest = secret::mask(&ours).into_shared();

@@ -83,7 +83,7 @@ pub struct PruneCandidate {
     pub prune: PruneDecision,
     /// What the sync policies said about the live object: its wave, whether it is a hook, whether it goes last.
     pub sync: SyncDecision,
-    /// Why it belongs to somebody else by now, or may: another application's Git has it. Then it is never deleted.
+    /// Why it belongs to another application by now, or may: that one's Git has it. Then it is never deleted.
     pub claimed: Option<String>,
 }
 

@@ -1,7 +1,7 @@
 //! Differences and verdicts to an ordered, immutable [`Plan`].
 //!
 //! [`plan`] takes everything that was found out and decided, and nothing else: no clock, no cluster. Equal input, in any
-//! order, gives an equal plan, so that an approval of its digest means something. After it nobody has a choice left.
+//! order, gives an equal plan, so that an approval of its digest means something. After it no choice is left.
 //!
 //! What it guarantees, and [`lint`] checks on its own:
 //! nothing that Git has is deleted, under whichever API group; nothing is deleted that no policy let go; a revision without manifests deletes

@@ -1,6 +1,6 @@
 //! An independent check of plans: says what is wrong with one, knowing nothing of how plans are made.
 //!
-//! Tests run it on every plan; whoever reads a plan from a file runs [`check`] before doing what it says.
+//! Tests run it on every plan; a command that reads a plan from a file runs [`check`] before doing what it says.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -68,7 +68,7 @@ pub fn check_against(plan: &Plan, input: &PlanInput) -> Vec<String> {
     for (step, is_held) in done.chain(held) {
         let key = step.object.key();
         let Some(candidate) = verdicts.get(&key) else {
-            wrong.push(format!("{} is deleted, and nobody asked for it", step.object));
+            wrong.push(format!("{} is deleted, and no decision asks for it", step.object));
             continue;
         };
         let fits = match &candidate.prune.verdict {
@@ -205,7 +205,7 @@ fn sound_apply(plan: &Plan, step: &Step, wrong: &mut Vec<String>) {
         wrong.push(format!("{name} would not carry the label of its application"));
     }
     if step.origin.is_none() && !made_up {
-        wrong.push(format!("nobody knows where {name} comes from"));
+        wrong.push(format!("it is not known where {name} comes from"));
     }
     if secret::mask(&object) != object {
         wrong.push(format!("{name} shows the values of a secret"));

@@ -1,7 +1,7 @@
 //! What the server cannot judge before something else of the plan is done, as far as the plan itself tells: objects of a namespace
 //! or a kind that it brings, and what a quota or a range of limits that it changes may stand in the way of.
 //!
-//! Whoever applies the plan finds out more (policies, webhooks, rights): the server names what refuses an object.
+//! `apply` finds out more (policies, webhooks, rights): the server names what refuses an object.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Compiling what nobody has vouched for.
+//! Compiling what is not trusted.
 //!
 //! A compiler is an attack surface of its own: a module of some hundred kilobytes can be made to cost it hours and all memory
 //! there is (as many loops as locals, and all of them alive), and the tools that wrap core modules may panic or run out of
@@ -7,7 +7,7 @@
 //! on.
 //!
 //! The child's answer is native code that is run as it is. What is trusted there is no more than what is trusted in process:
-//! our own compiler. The child is `/proc/self/exe`, the program that runs, even where its file was replaced meanwhile; nobody else
+//! our own compiler. The child is `/proc/self/exe`, the program that runs, even where its file was replaced meanwhile; no other
 //! holds an end of the pipe; and what comes through it is checked like any image.
 
 use std::io::{Read as _, Write as _};
@@ -22,7 +22,7 @@ use wasmtime::component::Component;
 use crate::image::{self, AotError};
 use crate::{Allocation, ComponentiseError, RuntimeClass, componentise, engine};
 
-/// The first argument of a program that is to be the child: whoever uses [`Compiler::Child`] calls [`serve`] for it.
+/// The first argument of a program that is to be the child: a program that uses [`Compiler::Child`] calls [`serve`] for it.
 pub const CHILD_ARGUMENT: &str = "compile-plugin";
 /// The longest compilation. 8 MiB take some 10 s on two cores.
 const TIME: Duration = Duration::from_secs(60);
@@ -40,7 +40,7 @@ const NOT_WRAPPED: u8 = 3;
 /// Where strangers' plugins are compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compiler {
-    /// In this process, on a thread: bounded in time only, and the thread goes on where nobody waits any more. For tests.
+    /// In this process, on a thread: bounded in time only, and the thread goes on after the wait is over. For tests.
     Here,
     /// In a child process of this program, bounded in time and memory.
     Child,
@@ -96,7 +96,7 @@ fn here(engine: &Engine, wasm: &[u8]) -> Result<Component, AotError> {
     let (engine, wasm) = (engine.clone(), wasm.to_vec());
     let work = move || {
         let component = componentise(&wasm).map_err(AotError::Componentise);
-        // Nobody waits any more where this fails.
+        // If this fails, the caller waits no more.
         let _gone = send.send(component.and_then(|component| image::compile(&engine, &component)));
     };
     thread::Builder::new()

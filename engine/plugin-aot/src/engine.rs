@@ -26,7 +26,7 @@ pub fn engine(class: RuntimeClass, allocation: Allocation) -> wasmtime::Result<E
 
     // A policy must be stoppable wherever it is. Epochs cost some 10 %, fuel would cost 100 %.
     config.epoch_interruption(true);
-    // Calls are synchronous on blocking threads; without this each call sets up tasks that nobody uses.
+    // Calls are synchronous on blocking threads; without this each call sets up tasks that are not used.
     config.concurrency_support(false);
     config.max_wasm_stack(limits.stack_bytes);
     // Where a trap happened, in the plugin's terms; never its source, which would have to be parsed from the plugin.

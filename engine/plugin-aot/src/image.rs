@@ -79,7 +79,7 @@ pub fn load(engine: &Engine, image: &'static [u8]) -> Result<Component, AotError
     reason = "running precompiled code is unsafe by nature; see the crate's documentation"
 )]
 pub(crate) fn load_piped(engine: &Engine, image: &[u8]) -> Result<Component, AotError> {
-    // SAFETY: the bytes come from a pipe whose other end nobody but a child process had that runs this very program, and it did
+    // SAFETY: the bytes come from a pipe whose other end only a child process had that runs this very program, and it did
     // nothing but call `precompile`; see `compiler`.
     unsafe { deserialize(engine, image) }
 }

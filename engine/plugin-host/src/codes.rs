@@ -107,7 +107,7 @@ pub enum PluginError {
     /// Its file cannot be read.
     #[error("the file cannot be read")]
     Read(#[source] std::io::Error),
-    /// Its file has a name that nobody could use.
+    /// Its file has a name that no Application could use.
     #[error("a plugin's name has letters, digits, `.`, `_` and `-`; this file has another one")]
     Name,
     /// Its digest is not the pinned one.

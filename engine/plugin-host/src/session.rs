@@ -1,7 +1,7 @@
 //! One plugin within one batch: from what was asked for to an instance that answers, the same for every world.
 //!
 //! A [`Session`] is a configured instance. It ends with the batch, or at the first error that leaves the instance in a state that
-//! nobody knows ([`Session::is_whole`]). Crashes, timeouts and failed allocations are counted on the way: the breaker of a plugin
+//! is not known ([`Session::is_whole`]). Crashes, timeouts and failed allocations are counted on the way: the breaker of a plugin
 //! that has too many keeps the next session from starting.
 
 use std::sync::Arc;

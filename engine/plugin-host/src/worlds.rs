@@ -100,7 +100,7 @@ pub(crate) trait World: Sized + 'static {
     ) -> Result<Result<(), String>>;
 }
 
-/// A [`World`] as far as nobody has to know which one it is.
+/// A [`World`] without its type, for what is the same for all of them.
 pub(crate) trait Definition: Sync {
     /// Returns [`World::NAME`], the name of the world.
     fn name(&self) -> &'static str;

@@ -44,7 +44,7 @@ pub(crate) fn decide(state: &mut State, application: &Application, found: &Found
         .is_none_or(|failed| Some(failed) == state.generation);
     let last = state.status.operation.as_ref();
     let last = last.filter(|last| same_spec && last.revision == found.revision);
-    // Whoever began it: a person wants it to end.
+    // By whomever it was begun: a person wants it to end.
     if let Some(ended) = last.filter(|last| last.phase() == OperationPhase::Terminated) {
         return Decision::GivenUp(Finding::no("Terminated", ended.message()));
     }

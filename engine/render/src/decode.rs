@@ -218,7 +218,7 @@ struct File<'a> {
     errors: RenderErrors,
 }
 
-/// Lists within lists: nobody writes them, and a few are enough.
+/// Lists within lists: no manifest has them, and a few are enough.
 const LIST_DEPTH: usize = 4;
 
 impl File<'_> {

@@ -6,7 +6,7 @@
 //!
 //! Text is decoded exactly as `kubectl` decodes it: YAML 1.1 scalars as `sigs.k8s.io/yaml` resolves them, then JSON.
 //! Three things are stricter, because a manifest under version control should not mean two things: a key given twice, a
-//! tag that nobody defined, and a document that is no Kubernetes object are errors.
+//! tag that is not defined, and a document that is no Kubernetes object are errors.
 //!
 //! Every problem of every file is reported at once, each with its code and its place ([`RenderErrors`]).
 //!
@@ -39,7 +39,7 @@ pub use settle::{Scope, Scopes, settle};
 /// Reads the manifests of a verified tree: the files that `source` selects, in the order of their paths, and within a
 /// file in the order of their documents.
 ///
-/// No manifest at all is an answer, not an error: whoever plans must never take it as a reason to delete anything.
+/// No manifest at all is an answer, not an error: the plan must never take it as a reason to delete anything.
 ///
 /// # Errors
 /// Everything that is wrong, in all files, not only the first thing.

@@ -19,7 +19,7 @@ pub enum Scope {
 
 /// Knows the kinds of a cluster. Any `Fn(&Object) -> Option<Scope>` is one.
 pub trait Scopes {
-    /// The scope of an object's kind; none where the cluster does not serve it, and nobody says that it will.
+    /// The scope of an object's kind; none if the cluster does not serve it, and no policy says that it will.
     fn scope(&self, object: &Object) -> Option<Scope>;
 }
 

@@ -21,7 +21,7 @@ pub const PLUGINS_READY: &str = "PluginsReady";
 pub const CLUSTER_READY: &str = "ClusterReady";
 /// Is nothing written for now? Only there while that is so.
 pub const PAUSED: &str = "Paused";
-/// Is it kept at a revision that somebody named? Only there while that is so.
+/// Is it kept at a revision that a person named? Only there while that is so.
 pub const PINNED: &str = "Pinned";
 
 /// The order in which they are shown: what people did, then the way of the data.
@@ -71,7 +71,7 @@ impl Finding {
         }
     }
 
-    /// Nobody can tell.
+    /// It is not known.
     pub fn unknown(reason: &str, message: impl Into<String>) -> Self {
         Self {
             status: "Unknown",

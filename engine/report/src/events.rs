@@ -27,7 +27,7 @@ pub enum Happening {
     SyncSucceeded,
     /// It is not.
     SyncFailed,
-    /// Somebody ended it.
+    /// A person ended it.
     SyncTerminated,
     /// Something newer took its place.
     SyncSuperseded,
@@ -39,7 +39,7 @@ pub enum Happening {
     Resumed,
     /// A revision is kept, whatever comes after it.
     Pinned,
-    /// It was looked at because somebody asked for that.
+    /// It was looked at because a person asked for that.
     Refreshed,
     /// Hooks of a deletion were run.
     DeletionHooks,
@@ -81,7 +81,7 @@ impl Happening {
 /// As many Events may wait to be written. More at once only come from an API server that is away, and then a log has them.
 const WAITING: usize = 1_000;
 
-/// Writes Events, one after the other in the background: nobody waits for an Event.
+/// Writes Events, one after the other in the background: the controller does not wait for an Event.
 pub struct Events(mpsc::Sender<Message>);
 
 enum Message {
@@ -236,7 +236,7 @@ async fn write(mut series: Series, mut messages: mpsc::Receiver<Message>) {
                     tracing::warn!(%error, ?happening, "an Event could not be written");
                 }
             }
-            // Nobody waits any more: then nobody needs to know.
+            // Who waited has gone, and need not know.
             Message::Flush(done) => done.send(()).unwrap_or_default(),
         }
     }

@@ -82,7 +82,7 @@ pub enum KnownHosts {
 /// Who asks.
 #[derive(Debug, Clone, Default)]
 pub enum Credentials {
-    /// Nobody: what is public, or what the user's own SSH agent and configuration open.
+    /// No credentials: what is public, or what the user's own SSH agent and configuration open.
     #[default]
     None,
     /// HTTP basic authentication: a password or a token.

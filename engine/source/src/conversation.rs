@@ -54,7 +54,7 @@ pub(crate) fn converse<T: Transport>(
 ) -> Result<Conversation, gix::Error> {
     // Says goodbye however this ends, so that a server's process does not wait.
     let mut transport = SendFlushOnDrop::new(transport, false);
-    // Credentials were given to the transport; nobody is to be asked for others.
+    // Credentials were given to the transport; no prompt is to ask for others.
     let authenticate = |_| Ok(None);
     let mut handshake = gix::protocol::handshake(
         &mut transport.inner,
@@ -205,7 +205,7 @@ pub(crate) fn store(
         }
     })?;
     if let Some(keep) = written.keep_path {
-        // Meant to hold off `git gc`, which nobody runs here.
+        // Meant to hold off `git gc`, which is not run here.
         fs_err::remove_file(keep).map_err(gix::Error::from_error)?;
     }
     Ok(())

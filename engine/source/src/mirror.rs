@@ -4,10 +4,10 @@
 //! - One fetch at a time: an exclusive lock on a file beside the mirror, released by the kernel with its holder.
 //! - A mirror is made under another name and appears whole.
 //! - gix writes a pack under a temporary name, indexes it with every object's hash computed, and renames it. Packs are
-//!   added, and put together only after the one that has all of them is there, so that whoever reads meanwhile reads on.
+//!   added, and put together only after the one that has all of them is there, so that a reader meanwhile reads on.
 //! - What a reader finds missing or damaged has the next fetch start from nothing.
 //! - References are one file, `packed-refs`, which is replaced as a whole after the pack is there. A fetch that ends in
-//!   between leaves the old references and some objects nobody points at; the next one goes on from there.
+//!   between leaves the old references and some objects that nothing points at; the next one goes on from there.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -33,13 +33,13 @@ use crate::watch::{Ended, LIST_BYTES, Watch};
 pub(crate) const SETTINGS: [&str; 3] = [
     // A replacement object would be read under the id of another.
     "core.useReplaceRefs=false",
-    // The graph file is a claim about parents that nobody has proven.
+    // The graph file is a claim about parents without a proof.
     "core.commitGraph=false",
     // What is read is refused by its own limits; this is for what is built on the way.
     "gitoxide.objects.allocLimit=536870912",
 ];
 
-/// A file in a mirror that says that somebody found it damaged.
+/// A file in a mirror that says that a reader found it damaged.
 const DAMAGED: &str = "damaged";
 /// A mirror that is younger is not the cause of what is missing in it; the repository is.
 const OLD_ENOUGH: Duration = Duration::from_secs(3600);
@@ -205,7 +205,7 @@ impl<'a> Mirror<'a> {
             Ok(repository) if !path.join("shallow").exists() && !path.join(DAMAGED).exists() => {
                 Ok(Some(repository))
             }
-            // Never made by us like that: somebody was at it, or the disk was, or a reader found something missing. It
+            // Never made by us like that: another program or the disk changed it, or a reader found something missing. It
             // is made anew.
             Ok(_) | Err(_) => {
                 tracing::warn!(url = %self.address, "the mirror is damaged and is fetched anew");
@@ -230,7 +230,7 @@ impl<'a> Mirror<'a> {
         open(&self.path()).map_err(|error| self.cache_error(std::io::Error::other(error)))
     }
 
-    /// Removes what a fetch that was killed has left: nobody else writes while the lock is held.
+    /// Removes what a fetch that was killed has left: no other process writes while the lock is held.
     fn sweep(&self) {
         let packs = self.path().join("objects").join("pack");
         let entries = fs::read_dir(&packs).into_iter().flatten().flatten();

@@ -1,6 +1,6 @@
 //! Looks through a pack before anything is made of it.
 //!
-//! A pack is a program for building objects, written by whoever runs the server: seventy kilobytes of it can ask for a
+//! A pack is a program for building objects, written by the server's operator: seventy kilobytes of it can ask for a
 //! terabyte. So it is copied to a file first and every entry is inflated on the way, without keeping what comes out, to
 //! learn what it claims: how large each object becomes, and how much has to be held at once to build those that are
 //! deltas of deltas. Only then gix is let at it, which hashes every object and so proves that the claims are true.
@@ -253,7 +253,7 @@ impl Sieve {
             let missing = START.saturating_sub(start.len()).min(produced);
             start.extend_from_slice(self.scratch.get(..missing).unwrap_or_default());
             let (read, made) = (self.inflate.total_in(), self.inflate.total_out());
-            // Nobody's compression makes things twice as large; without end is what this would come to.
+            // No compression makes things twice as large; without end is what this would come to.
             if made > declared || read > declared.saturating_mul(2).saturating_add(4096) {
                 return Err(Refusal::Malformed("an entry is larger than it says"));
             }

@@ -1,6 +1,6 @@
 //! Reads the files of one folder of one commit into memory.
 //!
-//! A tree object is a claim by whoever could push. Names are checked before anything is done with them, sizes before
+//! A tree object is a claim by anybody who could push. Names are checked before anything is done with them, sizes before
 //! anything is inflated, and the number of folders as well as of files is bounded: thirty folders that each hold the
 //! next one twice are a billion paths in four kilobytes.
 
@@ -16,7 +16,7 @@ use sluice_model::tree::{Revision, Tree};
 use crate::error::SourceError;
 use crate::repository::{Reader, Repository};
 
-/// Nobody nests folders deeper; Git's own limit is 2048.
+/// No project nests folders deeper; Git's own limit is 2048.
 pub(crate) const DEPTH: usize = 128;
 /// One folder of a hundred thousand entries.
 pub(crate) const TREE_OBJECT_BYTES: u64 = 16 << 20;

@@ -1,7 +1,7 @@
 //! Ends a fetch that takes too long, brings too much, or is no longer wanted.
 //!
 //! Everything that waits during a fetch asks here: readers between two blocks of bytes, and gix through the flag that it
-//! polls. A thread looks at the clock meanwhile, for whoever computes, and kills a spawned `ssh`, since a read from its
+//! polls. A thread looks at the clock meanwhile, for the one that computes, and kills a spawned `ssh`, since a read from its
 //! pipe cannot be interrupted in another way.
 
 use std::io;

@@ -21,7 +21,7 @@ pub enum Check {
     Purpose,
     /// Did that key sign these bytes?
     Matches,
-    /// SSH: did somebody touch the security key?
+    /// SSH: was the security key touched?
     Touched,
     /// OpenPGP: is everything understood that the signature demands to be?
     Understood,
@@ -117,7 +117,7 @@ pub enum SignatureKind {
     OpenPgp,
     /// A signature by SSH.
     Ssh,
-    /// None, or one that nobody here reads.
+    /// None, or one of a kind that is not read here.
     None,
 }
 

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use sluice_model::trust::{SignedKind, SignedObject};
 
 /// Whether the bytes of an object hash to its id. No where SHA-1 was attacked: two objects were made to have one id, and
-/// which of them this is nobody can say.
+/// which of them this is cannot be said.
 pub(crate) fn is_id_right(object: &SignedObject) -> bool {
     id_of(object.kind, &object.bytes, object.id.len()).as_deref() == Some(object.id.as_str())
 }

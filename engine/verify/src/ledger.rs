@@ -1,11 +1,11 @@
 //! What was verified, and on which grounds, so that a commit is verified once.
 //!
-//! Plain data: whoever runs the loop keeps it where it likes, a ConfigMap for one. An entry says that a commit or tag was
+//! Plain data: the controller keeps it, a ConfigMap for one. An entry says that a commit or tag was
 //! found trusted at some moment, by which entry of the keyring, as it was then, and by which policy. It counts as long as
 //! these are the same; where a key has changed, only what that key signed is judged again, by the key as it is now and as
 //! of the moment when it was verified first: a key that has expired since invalidates nothing, one that was revoked does.
 //!
-//! Whoever can write a ledger can make a commit trusted, as with the last trusted revision itself.
+//! Who can write a ledger can make a commit trusted, as with the last trusted revision itself.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

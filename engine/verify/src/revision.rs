@@ -103,7 +103,7 @@ impl Findings {
             let commit = tree.revision.commit;
             return Err(self
                 .refusal
-                .unwrap_or_else(|| walk::inconsistent(&commit, "nobody vouches for it")));
+                .unwrap_or_else(|| walk::inconsistent(&commit, "no commit that leads to it is known")));
         };
         if trusted.commit != tree.revision.commit {
             return Err(walk::inconsistent(

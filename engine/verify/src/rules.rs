@@ -237,7 +237,7 @@ fn make(rule: &SigningRule, visible: &[(&str, &RuleSet)]) -> Result<Rule, String
         }
     }
     if !rule.groups.is_empty() && people.iter().all(|person| person.keys.is_empty()) {
-        return Err("its groups have no keys, so nobody could ever sign".to_owned());
+        return Err("its groups have no keys, so no signature could ever meet it".to_owned());
     }
     let signatures = usize::try_from(rule.signatures).unwrap_or(usize::MAX);
     if signatures == 0 {

@@ -1,8 +1,8 @@
 //! Judges SSH signatures (OpenSSH's PROTOCOL.sshsig) by the allowed signers of the keyring.
 //!
 //! Two differences to `git` with `ssh-keygen`, both on the side of caution. Git takes the time for `valid-after` and
-//! `valid-before` from the commit, which whoever holds an old key can write as they like; here it is now, unless the
-//! policy says otherwise. And a time without `Z` is in UTC, not in the time zone of whoever runs this.
+//! `valid-before` from the commit, which the holder of an old key can write as they like; here it is now, unless the
+//! policy says otherwise. And a time without `Z` is in UTC, not in the time zone of the user who runs this.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -29,7 +29,7 @@ const MAGIC: &[u8] = b"SSHSIG";
 /// What Git signs under, so that a signature made for something else is no commit's.
 const NAMESPACE: &str = "git";
 const SIGNATURE_BYTES: usize = 64 << 10;
-/// Set by a security key when somebody touched it.
+/// Set by a security key when it was touched.
 const USER_PRESENT: u8 = 0x01;
 
 /// A signature taken apart.
@@ -187,7 +187,7 @@ fn verify(payload: &[u8], parts: &Parts, fingerprint: &str) -> Result<(), Refusa
         return Err(Refusal::new(
             Verdict::BadSignature,
             Check::Touched,
-            format!("nobody touched the security key {fingerprint} for this signature"),
+            format!("the security key {fingerprint} was not touched for this signature"),
         ));
     }
     Ok(())
@@ -326,7 +326,7 @@ fn certified(
     }
     if !has_principal {
         let message = format!(
-            "the certificate of {name} names nobody that `{}` allows",
+            "the certificate of {name} names no principal that `{}` allows",
             plain(&signer.principals)
         );
         return refuse(Verdict::NoKey, message);

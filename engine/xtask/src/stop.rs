@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM as a flag. Whoever waits looks at it, so that everything is stopped by `Drop`, in order.
+//! Ctrl-C and SIGTERM as a flag. Every wait looks at it, so that everything is stopped by `Drop`, in order.
 
 use std::{
     fmt,

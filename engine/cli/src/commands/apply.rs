@@ -254,7 +254,7 @@ impl Ended {
         }
         let observer = Observer::new(cluster.clone(), Some(namespaces), Arc::new(|_| {}));
         if let Err(error) = observer.ensure(&kinds, FIRST_LIST).await {
-            // Whoever may not watch waits for what is there to be looked at.
+            // A user who may not watch waits for what is there to be looked at.
             tracing::warn!(%error, "Jobs that are removed at their end may be waited for in vain");
         }
         Self {

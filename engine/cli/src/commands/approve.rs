@@ -22,7 +22,7 @@ no other: if Git, the cluster or a policy changes meanwhile, the plan has anothe
 another approval.
 
 The approval of a history is the annotation `sluice.dev/accepted-history`. Where the last trusted
-commit is no longer in the history (somebody pushed with force, or the Application was pointed at
+commit is no longer in the history (a push with force, or the Application was pointed at
 another repository or branch), nothing is synced until a person has looked at the new history and
 names its newest commit. That one must still be signed by a trusted key; trust starts with it anew.
 

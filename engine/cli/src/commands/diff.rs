@@ -171,7 +171,7 @@ fn unified(out: &mut impl Write, pair: Pair<'_>, context: usize) -> Result<(), F
     Ok(())
 }
 
-/// Where nobody looks at a terminal.
+/// The width if the output is no terminal.
 const WIDTH: u16 = 120;
 
 fn width(arguments: &Arguments) -> usize {

@@ -1,6 +1,6 @@
 //! `sluice install`: the manifests that run Sluice in a cluster, with no more rights than were asked for.
 //!
-//! The manifests are files with comments, because whoever applies them should be able to read why each right is there;
+//! The manifests are files with comments, because an operator who applies them should be able to read why each right is there;
 //! what is filled in is checked first, so that no value can add a line of its own.
 
 use std::io::Write;

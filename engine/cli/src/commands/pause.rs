@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     /// Name of the Application
     #[arg(value_name = "APP")]
     application: String,
-    /// Why, for whoever looks at it
+    /// The reason, for people
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
 }

@@ -21,7 +21,7 @@ The request is the annotation `sluice.dev/refresh`; the controller removes it wh
 looked. A hard refresh also forgets what was made of Git, every verdict, and the kinds that the
 API server has. In other tools: `argocd app get --refresh` and `--hard-refresh`, `flux reconcile`.
 
-Exit codes: 0; 3 if there is no such Application; 7 if the cluster fails; 9 if nobody looked in
+Exit codes: 0; 3 if there is no such Application; 7 if the cluster fails; 9 if no controller looked in
 time.";
 
 /// The options of `sluice refresh`.

@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
     /// An entry of the history by its number, or a branch, tag or commit
     #[arg(value_name = "ID|REVISION")]
     to: Option<String>,
-    /// Why, for whoever looks at it
+    /// The reason, for people
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
     /// Delete what that revision does not have, also where the automation does not prune

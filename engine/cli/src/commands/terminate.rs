@@ -18,7 +18,7 @@ Examples:
 
 Ends the operation that is going on between two writes, with the hooks that still run for it, and
 ends the retries of one that failed. What was done stays done. The automation lets this revision
-be: it goes on with the next commit, a changed spec, or a sync that somebody asks for.
+be: it goes on with the next commit, a changed spec, or a sync that a person asks for.
 
 The request is the annotation `sluice.dev/terminate`. In other tools: `argocd app terminate-op`.
 

@@ -104,7 +104,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether the entry of a list that was edited by hand is what became of one of Git's: Git's is not there, the other one is
-    /// nobody's who applies, and says the same but for the keys.
+    /// no applier's, and says the same but for the keys.
     pub(super) fn became(&mut self, wanted: &'a Map<String, Value>, found: &'a Map<String, Value>) -> bool {
         let Some(Part::Entry(entry)) = self.path.last() else {
             return false;

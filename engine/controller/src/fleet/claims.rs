@@ -1,7 +1,7 @@
 //! What every Application wants, so that none deletes what another one has taken over.
 //!
 //! An object moves from one application to another in one direction only: the new one wants it, the old one no longer does,
-//! the new one takes it over, with its identity and its data. In between nobody deletes it. So before an application prunes,
+//! the new one takes it over, with its identity and its data. In between it is not deleted. So before an application prunes,
 //! every other one must have said what it wants: at a state of its repository that is as new, if both follow the same one.
 //!
 //! An Application that this controller looks at says so here, with all that it wants. What any other one says stands in its status
@@ -396,7 +396,7 @@ mod tests {
         let kept = asked(&claims, &a, &members, &BTreeSet::new());
         assert!(kept.reason(&key("x")).is_some_and(|why| why.contains("shop/b")));
         assert_eq!(asked(&claims, &b, &theirs, &wanted).released, *wanted);
-        // Nobody else wants it any more.
+        // No other one wants it any more.
         claims.say(&b, 2, keys(&[]));
         assert_eq!(
             asked(&claims, &a, &members, &BTreeSet::new()).reason(&key("x")),
@@ -531,7 +531,7 @@ mod tests {
         claims.listed();
         claims.say(&a, 7, keys(&[]));
         assert!(asked(&claims, &a, &members, &BTreeSet::new()).unsettled.is_some());
-        // As soon as it is up to date, whoever waited is told.
+        // As soon as it is up to date, the one that waited is told.
         assert_eq!(
             claims.add(&b, &with("repo", Some(at("c2", None)))),
             std::slice::from_ref(&a)

@@ -1,4 +1,4 @@
-//! Who works, where several instances run: whoever holds the Lease `sluice-controller`.
+//! Who works, if several instances run: the one that holds the Lease `sluice-controller`.
 
 use std::time::Duration;
 

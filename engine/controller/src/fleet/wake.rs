@@ -1,4 +1,4 @@
-//! Why an application is looked at, collected until somebody looks.
+//! Why an application is looked at, collected until its task looks.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! Going back: a revision that somebody names, older than what is trusted already.
+//! Going back: a revision that a person names, older than what is trusted already.
 
 use sluice_model::application::{VerificationMode, VerificationState};
 use sluice_verify::Ledger;
@@ -51,7 +51,7 @@ impl Pipeline {
                 declared_start: job.verified.declared_start.clone(),
                 ..state
             };
-            // Whoever names a commit from before the start of trust accepts what led to it.
+            // A person who names a commit from before the start of trust accepts what led to it.
             named.accepted = Some(found.revision.commit.clone());
         }
         let (trusted, ledger) = self.trust(&named, found, grounds, ledger, now).await?;

@@ -24,7 +24,7 @@ pub use resolve::Problem;
 pub struct Defaults {
     /// Its namespace, for one in a file.
     pub namespace: String,
-    /// The ServiceAccount of its namespace that it acts as; whoever runs this where missing.
+    /// The ServiceAccount of its namespace that it acts as; if missing, the engine's own account.
     pub account: Option<String>,
 }
 
@@ -35,9 +35,9 @@ pub struct Job {
     pub key: ApplicationKey,
     /// What it wants, as written. What of it is a text that has to be read stands beside it, read.
     pub spec: ApplicationSpec,
-    /// As whom its objects are read and written; whoever runs this where missing.
+    /// As whom its objects are read and written; if missing, the engine's own account.
     pub account: Option<ServiceAccount>,
-    /// Fields that are somebody else's business.
+    /// Fields that something else decides, by the Application's rules.
     pub rules: Rules,
     /// How long it may take to become healthy.
     pub health_timeout: Duration,

@@ -30,7 +30,7 @@ impl Grounds {
 }
 
 impl Pipeline {
-    /// Whose signatures count for what was found; nobody's where no verification is asked for.
+    /// Whose signatures count for what was found; none if no verification is asked for.
     pub async fn grounds(&self, job: &Job, found: &Found) -> Result<Grounds, PipelineError> {
         let Some(verification) = &job.spec.verification else {
             return Ok(Grounds::default());

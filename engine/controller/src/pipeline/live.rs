@@ -59,7 +59,7 @@ impl Pipeline {
         unserved(&self.target.known_kinds(), job).next().is_some()
     }
 
-    /// What is recorded of members that nobody can look at now, since the cluster serves their kinds no longer, or not yet again.
+    /// What is recorded of members that cannot be looked at now, since the cluster serves their kinds no longer, or not yet again.
     pub(super) fn out_of_sight(&self, job: &Job) -> Members {
         let kinds: BTreeSet<GroupKind> = unserved(&self.target.known_kinds(), job).cloned().collect();
         match kinds.is_empty() {

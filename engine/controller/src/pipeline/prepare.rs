@@ -119,7 +119,7 @@ impl Pipeline {
         Members::of(members, &plan.application.namespace).union(&self.out_of_sight(job))
     }
 
-    /// Asks the policies, compares, and plans. Asks the server only what nobody else can tell, and each such thing once. Where
+    /// Asks the policies, compares, and plans. Asks the server only what it alone can tell, and each such thing once. Where
     /// nothing has changed since the last time, what was found out then is the answer.
     pub async fn prepare(
         &self,

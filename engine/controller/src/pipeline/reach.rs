@@ -8,8 +8,8 @@
 //! | ConfigMap `sluice-known-hosts` | lines of OpenSSH's `known_hosts` |
 //! | ConfigMap `sluice-tls-certificates` | PEM, for the host that is its key |
 //!
-//! What an Application names itself comes first. Only shared credentials do not mix with hosts of one's own: whoever writes
-//! an Application could have them sent to a host that nobody else knows.
+//! What an Application names itself comes first. Only shared credentials do not mix with hosts of one's own: a user who writes
+//! an Application could have them sent to a host of their own.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -117,7 +117,7 @@ impl Pipeline {
                     }
                 }
                 Ok(_) => {}
-                // The others serve; whoever needed this one is told that the repository asks for credentials.
+                // The others serve; an Application that needed this one is told that the repository asks for credentials.
                 Err(reason) => {
                     tracing::warn!(
                         entry = key,

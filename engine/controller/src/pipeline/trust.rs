@@ -283,7 +283,7 @@ impl Case<'_> {
         for (commit, since) in steps {
             let revision = match self.repository.resolve(commit) {
                 Ok(revision) => revision,
-                // Pushed away: whoever pushed it away has to be accepted, or brings it back.
+                // Pushed away: that push has to be accepted, or the commit comes back.
                 Err(SourceError::UnknownRevision { .. }) => return Ok(()),
                 Err(error) => return Err(error.into()),
             };

@@ -1,6 +1,6 @@
 //! Where the ledger of an Application is kept: in a ConfigMap beside it, which goes with it.
 //!
-//! Whoever can write a ledger can make a commit trusted, and ConfigMaps are written by many. So the digest of what was
+//! Who can write a ledger can make a commit trusted, and ConfigMaps are written by many. So the digest of what was
 //! written stands in the Application's status, which the controller alone writes; a ledger of another digest is not read,
 //! and what it knew is verified again.
 

@@ -307,7 +307,7 @@ fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// What a status says where nobody can tell how things are: what is known of the last sync stays.
+/// What a status says if it is not known how things are: what is known of the last sync stays.
 pub(crate) fn unknown(status: &mut ApplicationStatus) {
     status.sync.status = SyncStatus::Unknown;
     status.health = HealthState::default();

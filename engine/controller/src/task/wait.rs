@@ -224,7 +224,7 @@ impl Waiting {
         *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = (now, news);
         let found = self.shared.pipeline.find(&self.job, None, since).await.ok()?;
         let commit = found.revision.commit;
-        // One that is not let in takes nobody's place.
+        // A commit that is refused takes no other one's place.
         let is_refused = self.job.verified.refused_revision.as_ref() == Some(&commit);
         (commit != self.commit && !is_refused).then(|| format!("{commit} takes its place"))
     }

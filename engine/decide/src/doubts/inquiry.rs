@@ -127,7 +127,7 @@ impl<S: DryRun> Inquiry<'_, S> {
         }
     }
 
-    /// Whether the server takes the change without what stands in its way and is nobody's will.
+    /// Whether the server takes the change without what stands in its way and no manager wants.
     async fn refused(&self, question: &Question<'_>, refusal: Refusal) -> Result<Answer, Refusal> {
         if !question.filled_in().is_empty() {
             let less = sluice_compare::leaving_out(&self.object.desired, question.filled_in());

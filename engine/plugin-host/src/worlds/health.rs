@@ -114,7 +114,7 @@ fn health(
                     break;
                 }
                 Err(error) => {
-                    // Closed: whoever fails may have been the one to say that something is wrong.
+                    // Closed: the plugin that fails may have been the one to say that something is wrong.
                     verdict = cautious(
                         problems.add(&worker.asked.name, worker.asked.digest(), &error),
                         Some(worker.asked),

@@ -209,7 +209,7 @@ impl Word {
 
     fn decision(self) -> PruneDecision {
         PruneDecision {
-            // A deletion that nobody has an opinion on is one for a person.
+            // A deletion that no plugin has an opinion on is one for a person.
             verdict: self.verdict.unwrap_or_else(|| PruneVerdict::Hold {
                 reason: "no prune policy has an opinion on it".to_owned(),
             }),

@@ -263,7 +263,7 @@ fn merge(decision: &mut SyncDecision, opinion: Opinion, plugin: &str) {
     if let Some(role) = opinion.role {
         let (hook, skip, ignored, types) = match role {
             Role::Part => (false, false, false, Vec::new()),
-            // A hook that nobody can place is left out.
+            // A hook without a phase that is known is left out.
             Role::Hook(types) => (true, false, types.is_empty(), types),
             Role::Skip(types) => (false, true, false, types),
             Role::Ignored => (false, false, true, Vec::new()),

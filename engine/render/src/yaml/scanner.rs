@@ -10,7 +10,7 @@ use super::token::{Fault, Placed, Token};
 
 /// A key before its colon may be so many characters away from it, in the same line.
 const LONGEST_KEY: usize = 1024;
-/// Brackets, and indentations, within each other. Whoever builds nodes has a limit of its own, which is lower.
+/// Brackets, and indentations, within each other. What builds nodes has a limit of its own, which is lower.
 const DEPTH: usize = 10_000;
 
 /// Takes a text apart.

@@ -36,7 +36,7 @@ const BLOCK: usize = 64 << 10;
 pub(crate) struct HttpClient {
     client: Client,
     authorization: Option<HeaderValue>,
-    /// Whether a client certificate is shown to whoever asks for one.
+    /// Whether a client certificate is shown to a server that asks for one.
     is_known_as: bool,
     origin: Url,
     redirected: Option<String>,
@@ -253,7 +253,7 @@ fn exchange(
         None => client.get(url),
         Some(body) => match body.recv() {
             Ok(body) => client.post(url).body(body),
-            // Nobody is there any more.
+            // The receiver is gone.
             Err(_) => return,
         },
     };

@@ -148,7 +148,7 @@ impl Rule {
         Answer::Met(format!("{what} and its merges are signed by {all}"))
     }
 
-    /// Who signed, as the rule counts people; none where it is nobody that it asks for.
+    /// Who signed, as the rule counts people; none if it asks for others.
     fn identity(&self, by: By<'_>) -> Option<String> {
         if !self.people.is_empty() {
             let is = |name: &Name| name.is(by);

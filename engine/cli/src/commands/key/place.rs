@@ -162,7 +162,7 @@ async fn to_cluster(
     }
     match object {
         Some(object) => {
-            // Somebody else's change in between is not lost: the server then refuses this one.
+            // Another change in between is not lost: the server then refuses this one.
             let version = object.metadata("resourceVersion").unwrap_or_default();
             let patch = json!({"metadata": {"resourceVersion": version}, "data": data});
             let reference = reference(&connection, kind, name);

@@ -125,7 +125,7 @@ impl<'a> Question<'a> {
                 } = findings;
                 Ok(self.answer(reports, explanations))
             }
-            // Nobody's signature is wrong, but the history does not hold together.
+            // No signature is wrong, but the history does not hold together.
             Err(error) if error.code().exit == ExitKind::Untrusted => {
                 let message = format!("{}: {error}; {}", error.code().id, error.hint());
                 let verdict = match error {
