@@ -35,7 +35,7 @@ use crate::mirrors::Mirrors;
 use crate::pipeline::{Bounds, Defaults, Pipeline, Reaching};
 use crate::references::{self, References};
 use crate::task::Task;
-use claims::Claims;
+use claims::ClaimRegistry;
 pub(crate) use claims::Meanings;
 pub(crate) use wake::Wake;
 
@@ -97,7 +97,7 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) looking: Semaphore,
     pub(crate) ending: CancellationToken,
-    pub(crate) claims: Claims,
+    pub(crate) claims: ClaimRegistry,
     /// What each application has watched, so that a kind that no Application needs any more is let go.
     kinds: Mutex<BTreeMap<ApplicationKey, Vec<Kind>>>,
     registry: Arc<Registry>,
@@ -253,7 +253,7 @@ async fn work(
         events: Events::new(home.client().clone(), options.instance.clone()),
         looking: Semaphore::new(options.concurrency.max(1)),
         ending: ending.clone(),
-        claims: Claims::default(),
+        claims: ClaimRegistry::default(),
         kinds: Mutex::default(),
         registry: Arc::clone(&registry),
         options,

@@ -10,17 +10,17 @@
 //! for that, so a runtime of one thread is enough.
 
 mod bounds;
-mod doubts;
-mod earlier;
+mod credentials;
+mod dry_run;
 mod health;
 mod job;
 mod keyrings;
 mod live;
-mod memory;
 mod namespace;
+mod per_application;
+mod plan_cache;
 mod prepare;
-mod reach;
-mod recall;
+mod rollback;
 mod trust;
 mod unrecorded;
 
@@ -44,14 +44,14 @@ use crate::error::PipelineError;
 use crate::mirrors::Mirrors;
 use crate::references::References;
 
-use memory::Memory;
+use per_application::PerApplication;
 
 pub use bounds::Bounds;
+pub use credentials::{Reaching, SHARED_CERTIFICATES, SHARED_KNOWN_HOSTS, SHARED_REPOSITORIES};
 pub use health::HealthMemory;
 pub use job::{Defaults, Job, KeyringPlace, Problem, Retry, TrustStart};
 pub use keyrings::Grounds;
 pub use prepare::{Plugins, Prepared};
-pub use reach::{Reaching, SHARED_CERTIFICATES, SHARED_KNOWN_HOSTS, SHARED_REPOSITORIES};
 pub(crate) use sluice_decide::{BLOCKED, marks, wanted_by};
 pub use sluice_decide::{Claimed, Compared, Intent, Live};
 pub use trust::{HeldBack, Starts, Trusted};
@@ -72,11 +72,11 @@ pub struct Pipeline {
     pub bounds: Bounds,
     /// What holds for an Application that does not say otherwise.
     pub defaults: Defaults,
-    pub(crate) answers: Memory<sluice_decide::Answers>,
+    pub(crate) answers: PerApplication<sluice_decide::Answers>,
     /// For which revision and metadata the destination namespace was as it should be.
-    pub(crate) namespaces: Memory<(Option<String>, Option<NamespaceMetadata>)>,
-    pub(crate) complete: Memory<Arc<live::Complete>>,
-    pub(crate) prepared: Memory<Arc<recall::Recalled>>,
+    pub(crate) namespaces: PerApplication<(Option<String>, Option<NamespaceMetadata>)>,
+    pub(crate) complete: PerApplication<Arc<live::Complete>>,
+    pub(crate) prepared: PerApplication<Arc<plan_cache::CachedPlan>>,
     /// How repositories are reached where an Application says nothing else.
     pub reaching: Reaching,
 }
@@ -103,10 +103,10 @@ impl Pipeline {
             references,
             bounds: Bounds::default(),
             defaults: Defaults::default(),
-            answers: Memory::default(),
-            namespaces: Memory::default(),
-            complete: Memory::default(),
-            prepared: Memory::default(),
+            answers: PerApplication::default(),
+            namespaces: PerApplication::default(),
+            complete: PerApplication::default(),
+            prepared: PerApplication::default(),
             reaching: Reaching::default(),
         }
     }

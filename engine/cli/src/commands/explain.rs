@@ -9,7 +9,7 @@ use serde::Serialize;
 use sluice_model::decision::{Occasion, PruneDecision, PruneVerdict, SyncDecision};
 use sluice_model::manifest::Manifest;
 use sluice_model::plan::ApplicationKey;
-use sluice_plugin_host::{PruneCandidate, PruneContext, SyncContext, SyncObject};
+use sluice_plugin_host::{PruneContext, PruneObject, SyncContext, SyncObject};
 
 use crate::documents;
 use crate::failure::Failure;

@@ -21,7 +21,7 @@ use crate::pipeline::{Claimed, Live, wanted_by};
 
 /// What all Applications want.
 #[derive(Debug, Default)]
-pub(crate) struct Claims {
+pub(crate) struct ClaimRegistry {
     all: Mutex<All>,
 }
 
@@ -120,7 +120,7 @@ impl Wants {
     }
 }
 
-impl Claims {
+impl ClaimRegistry {
     /// An Application is there, or was changed. Returns whom that may concern.
     pub(crate) fn add(&self, key: &ApplicationKey, application: &Application) -> Vec<ApplicationKey> {
         let spec = &application.spec;
@@ -218,7 +218,7 @@ impl Claims {
     }
 
     /// What others want of what an application has, and what they let go of what it wants.
-    /// `meanings` are what [`Claims::unknown_revisions`] mean where it looked, and `fetched` is when that was fetched, RFC 3339.
+    /// `meanings` are what [`ClaimRegistry::unknown_revisions`] mean where it looked, and `fetched` is when that was fetched, RFC 3339.
     pub(crate) fn about(
         &self,
         key: &ApplicationKey,
@@ -319,7 +319,12 @@ mod tests {
         .unwrap()
     }
 
-    fn asked(claims: &Claims, key: &ApplicationKey, live: &Live, desired: &BTreeSet<ObjectKey>) -> Claimed {
+    fn asked(
+        claims: &ClaimRegistry,
+        key: &ApplicationKey,
+        live: &Live,
+        desired: &BTreeSet<ObjectKey>,
+    ) -> Claimed {
         let meanings = Meanings::from([("main".to_owned(), "c2".to_owned())]);
         claims.about(key, live, desired, &meanings, "2026-09-21T00:00:00Z")
     }
@@ -339,8 +344,8 @@ mod tests {
     }
 
     /// Two applications of one repository, and what the first has in the cluster: `x`.
-    fn two() -> (Claims, Live) {
-        let claims = Claims::default();
+    fn two() -> (ClaimRegistry, Live) {
+        let claims = ClaimRegistry::default();
         claims.add(&application("a"), &with("repo", None));
         claims.add(&application("b"), &with("repo", None));
         claims.listed();
@@ -451,7 +456,7 @@ mod tests {
 
     #[test]
     fn what_was_denied_before_a_restart_is_still_wanted() {
-        let claims = Claims::default();
+        let claims = ClaimRegistry::default();
         let (a, b) = (application("a"), application("b"));
         let published = Published {
             revision: "c1".to_owned(),
@@ -511,7 +516,7 @@ mod tests {
             ),
         ];
         for (case, other, settled) in cases {
-            let claims = Claims::default();
+            let claims = ClaimRegistry::default();
             claims.add(&a, &with("repo", None));
             claims.add(&b, &other);
             claims.listed();
@@ -523,7 +528,7 @@ mod tests {
             assert!(!found.members.contains_key(&key("y")), "{case}");
         }
         // What it says of another spec says nothing.
-        let claims = Claims::default();
+        let claims = ClaimRegistry::default();
         let mut stale = with("repo", Some(at("c2", None)));
         stale.metadata.generation = Some(2);
         claims.add(&a, &with("repo", None));
@@ -550,7 +555,7 @@ mod tests {
         };
         let wanted = keys(&["x"]).unwrap();
         for (uid, released) in [(Some("1"), true), (Some("2"), false), (None, false)] {
-            let claims = Claims::default();
+            let claims = ClaimRegistry::default();
             let lets_go = Published {
                 released: vec![ClaimedObject {
                     uid: uid.map(str::to_owned),

@@ -6,7 +6,7 @@ use sluice_model::application::RuleSet;
 use sluice_verify::{Keyring, Policy, Rules};
 
 use crate::error::PipelineError;
-use crate::pipeline::reach::{Values, values};
+use crate::pipeline::credentials::{Values, values};
 use crate::pipeline::{Found, Job, KeyringPlace, Pipeline, blocking};
 use crate::references::Named;
 

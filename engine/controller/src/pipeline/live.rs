@@ -11,7 +11,7 @@ use sluice_model::manifest::Manifest;
 use sluice_model::object::{GroupKind, Object, ObjectKey};
 
 use crate::error::PipelineError;
-use crate::pipeline::recall::same;
+use crate::pipeline::plan_cache::same;
 use crate::pipeline::{Job, Live, Pipeline};
 
 /// So many single requests at once.

@@ -10,10 +10,10 @@ use sluice_model::application;
 use sluice_model::decision::{PruneDecision, SyncDecision};
 use sluice_model::manifest::Manifest;
 use sluice_model::plan::Plan;
-use sluice_plugin_host::{PluginHost, PluginProblem, PruneCandidate, PruneContext, SyncContext, SyncObject};
+use sluice_plugin_host::{PluginHost, PluginProblem, PruneContext, PruneObject, SyncContext, SyncObject};
 
 use crate::error::PipelineError;
-use crate::pipeline::recall::Grounds;
+use crate::pipeline::plan_cache::Grounds;
 use crate::pipeline::{Job, Pipeline, blocking};
 
 /// What was decided about one application at one revision, and the connection to carry it out with.

@@ -64,7 +64,7 @@ impl World for PrunePolicy {
 
 /// An object that would be deleted.
 #[derive(Debug, Clone, PartialEq)]
-pub struct PruneCandidate {
+pub struct PruneObject {
     /// As the cluster has it.
     pub live: Object,
     /// As Git has it, where it still does (when the Application is deleted). Protection counts wherever it is written.
@@ -72,7 +72,7 @@ pub struct PruneCandidate {
 }
 
 /// A candidate that Git no longer has.
-impl From<Object> for PruneCandidate {
+impl From<Object> for PruneObject {
     fn from(live: Object) -> Self {
         Self { live, desired: None }
     }
@@ -127,7 +127,7 @@ impl PluginHost {
     pub fn prune(
         &self,
         policies: &[PolicyRef],
-        candidates: &[PruneCandidate],
+        candidates: &[PruneObject],
         context: &PruneContext,
     ) -> Answer<Vec<PruneDecision>> {
         self.answer::<PrunePolicy, _>(
@@ -141,13 +141,13 @@ impl PluginHost {
 fn prune(
     runtime: &Runtime,
     asked: &[Asked],
-    candidates: &[PruneCandidate],
+    candidates: &[PruneObject],
     context: &PruneContext,
     problems: &mut Problems,
 ) -> Vec<PruneDecision> {
     let mut words = vec![Word::default(); candidates.len()];
     for asked in asked {
-        let (indices, claimed): (Vec<usize>, Vec<&PruneCandidate>) = candidates
+        let (indices, claimed): (Vec<usize>, Vec<&PruneObject>) = candidates
             .iter()
             .enumerate()
             .filter(|(_, candidate)| match &asked.plugin {
@@ -223,7 +223,7 @@ impl Word {
 fn review(
     runtime: &Runtime,
     asked: &Asked,
-    candidates: &[&PruneCandidate],
+    candidates: &[&PruneObject],
     context: &PruneContext,
 ) -> Result<Vec<Word>, PluginError> {
     let mut session = Session::<PrunePolicy>::start(runtime, asked)?;

@@ -5,7 +5,7 @@ use sluice_model::Object;
 use sluice_model::application::PolicyRef;
 use sluice_model::decision::{Occasion, Propagation, PruneVerdict};
 use sluice_model::plan::ApplicationKey;
-use sluice_plugin_host::{Census, PluginHost, PruneCandidate, PruneContext};
+use sluice_plugin_host::{Census, PluginHost, PruneContext, PruneObject};
 
 use crate::{now, object};
 
@@ -24,7 +24,7 @@ fn prune_context(occasion: Occasion, options: &[&str]) -> PruneContext {
 }
 
 fn prune_of(live: &Value, desired: Option<Value>, context: &PruneContext) -> (&'static str, String) {
-    let candidate = PruneCandidate {
+    let candidate = PruneObject {
         live: object(live.clone()),
         desired: desired.map(object),
     };
@@ -127,7 +127,7 @@ fn prune_by_kind_and_annotation() {
 #[test]
 fn a_propagation_survives_whoever_holds_the_deletion() {
     let decide = |live: Value, options: &[&str]| {
-        let candidate = PruneCandidate::from(object(live));
+        let candidate = PruneObject::from(object(live));
         let answer = PluginHost::standard().prune(&[], &[candidate], &prune_context(Occasion::Sync, options));
         let decision = answer.value.into_iter().next().unwrap();
         (decision.verdict, decision.propagation)
@@ -165,7 +165,7 @@ fn a_plan_that_deletes_most_of_an_application_waits() {
         })
         .collect();
     let held = |deleted: usize, settings: Option<Value>| {
-        let candidates: Vec<PruneCandidate> = objects.iter().take(deleted).cloned().map(Into::into).collect();
+        let candidates: Vec<PruneObject> = objects.iter().take(deleted).cloned().map(Into::into).collect();
         let context = PruneContext {
             owned: objects.iter().collect(),
             ..prune_context(Occasion::Sync, &[])

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use sluice_model::Object;
 use sluice_model::decision::Occasion;
 use sluice_model::plan::ApplicationKey;
-use sluice_plugin_host::{Answer, PluginHost, PruneCandidate, PruneContext, SyncContext, SyncObject};
+use sluice_plugin_host::{Answer, PluginHost, PruneContext, PruneObject, SyncContext, SyncObject};
 
 /// Objects of one batch.
 const BATCH: usize = 1_000;

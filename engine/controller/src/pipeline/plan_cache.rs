@@ -38,7 +38,7 @@ impl Grounds {
 
 /// A preparation and all that it follows from.
 #[derive(Debug)]
-pub(crate) struct Recalled {
+pub(crate) struct CachedPlan {
     grounds: Grounds,
     others: Vec<Object>,
     claims: Claimed,
@@ -75,7 +75,7 @@ impl Pipeline {
         if prepared.uses_time || !prepared.problems.is_empty() {
             return;
         }
-        let recalled = Recalled {
+        let recalled = CachedPlan {
             others: live.others.values().cloned().collect(),
             claims: live.claims.clone(),
             manifests: manifests.to_vec(),

@@ -7,21 +7,21 @@ use sluice_model::plan::ApplicationKey;
 
 /// One finding for each application. Cheap to clone; clones share it.
 #[derive(Debug)]
-pub(crate) struct Memory<T>(Arc<Mutex<BTreeMap<ApplicationKey, T>>>);
+pub(crate) struct PerApplication<T>(Arc<Mutex<BTreeMap<ApplicationKey, T>>>);
 
-impl<T> Clone for Memory<T> {
+impl<T> Clone for PerApplication<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<T> Default for Memory<T> {
+impl<T> Default for PerApplication<T> {
     fn default() -> Self {
         Self(Arc::default())
     }
 }
 
-impl<T> Memory<T> {
+impl<T> PerApplication<T> {
     /// Takes out what is known.
     pub(crate) fn take(&self, key: &ApplicationKey) -> Option<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key)
@@ -34,7 +34,7 @@ impl<T> Memory<T> {
     }
 }
 
-impl<T: Clone> Memory<T> {
+impl<T: Clone> PerApplication<T> {
     /// What is known.
     pub(crate) fn get(&self, key: &ApplicationKey) -> Option<T> {
         self.0
@@ -45,7 +45,7 @@ impl<T: Clone> Memory<T> {
     }
 }
 
-impl<T: PartialEq> Memory<T> {
+impl<T: PartialEq> PerApplication<T> {
     /// True where exactly this is known.
     pub(crate) fn has(&self, key: &ApplicationKey, finding: &T) -> bool {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
