@@ -112,7 +112,7 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
     let mut ends = Vec::with_capacity(manifests.len());
     for manifest in &manifests {
         let mut ask = |context: &PruneContext| {
-            let candidate = PruneCandidate::from(manifest.object.clone());
+            let candidate = PruneObject::from(manifest.object.clone());
             let answer = host.prune(&policies.prune, &[candidate], context);
             for problem in answer.problems {
                 if !problems.contains(&problem) {

@@ -81,9 +81,9 @@ impl Policies for Plugins {
     }
 
     fn prune(&mut self, candidates: Vec<Candidate>, deletion: &Deletion<'_>) -> Vec<PruneDecision> {
-        let asked: Vec<PruneCandidate> = candidates
+        let asked: Vec<PruneObject> = candidates
             .into_iter()
-            .map(|Candidate { live, desired }| PruneCandidate { live, desired })
+            .map(|Candidate { live, desired }| PruneObject { live, desired })
             .collect();
         let context = PruneContext {
             now: self.context.now,

@@ -109,7 +109,7 @@ fn main() -> ExitCode {
         desired: [].into_iter().collect(),
         options: Vec::new(),
     };
-    let candidates: Vec<PruneCandidate> = deployments.iter().cloned().map(PruneCandidate::from).collect();
+    let candidates: Vec<PruneObject> = deployments.iter().cloned().map(PruneObject::from).collect();
     report.per_object(
         "prune decision by four policies, in a plan of 1,000",
         None,
