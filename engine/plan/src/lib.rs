@@ -35,8 +35,11 @@ pub use prune::EMPTY_REVISION;
 /// holds is in [`Plan::held`], what stays in [`Plan::kept`], and what forbids doing anything in [`Plan::blocked`].
 pub fn plan(input: PlanInput) -> Plan {
     let set = applyset::id(&input.application.namespace, &input.application.name);
-    let deletions = prune::decide(&input, &set);
+    let mut deletions = prune::decide(&input, &set);
     let applies = desired::decide(&input, &set, deletions.any_done());
+    deletions
+        .steps
+        .extend(prune::earlier_runs(&input, &set, &applies.steps));
     let kept = deletions.kept;
     let (deleted, held) = prune::place(deletions.steps, &applies.waves);
     let mut steps: Vec<Step> = applies.steps.into_iter().chain(deleted).collect();

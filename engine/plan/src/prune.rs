@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use sluice_model::applyset;
-use sluice_model::decision::{Occasion, Phase, PruneVerdict};
+use sluice_model::decision::{HookCleanup, Occasion, Phase, PruneVerdict};
 use sluice_model::layer::Layer;
 use sluice_model::object::{Object, ObjectKey, ObjectRef};
 use sluice_model::plan::{Action, HeldDeletion, KeptObject, Precondition, Step};
@@ -113,6 +113,54 @@ pub(crate) fn decide<'a>(input: &'a PlanInput, set: &str) -> Deletions<'a> {
     keep_what_is_needed(&mut steps, &kept);
     kept.sort_by(|a, b| a.object.cmp(&b.object));
     Deletions { steps, kept }
+}
+
+/// Of hooks that have only `generateName` and run in this plan, what is left of earlier runs, where they are to be deleted before the next
+/// one: where `BeforeHookCreation` was asked for. By default they stay, as with Argo CD. They make no plan by themselves.
+pub(crate) fn earlier_runs<'a>(input: &'a PlanInput, set: &str, applies: &[Step]) -> Vec<Deletion<'a>> {
+    let runs_now: Vec<Object> = applies
+        .iter()
+        .filter_map(|step| match &step.action {
+            Action::Apply { manifest, .. } => Object::new(Value::clone(manifest)).ok(),
+            Action::Delete { .. } => None,
+        })
+        .collect();
+    let hooks = input.desired.iter().filter(|desired| {
+        let (hook, decision) = (&desired.manifest.object, &desired.decision);
+        let replaces = decision.decided_by.contains_key("deletePolicies")
+            && decision
+                .delete_policies
+                .contains(&HookCleanup::BeforeHookCreation);
+        decision.hook && replaces && runs_now.iter().any(|run| is_run_of(run, hook))
+    });
+    let hooks: Vec<&Object> = hooks.map(|desired| &desired.manifest.object).collect();
+    if hooks.is_empty() || !input.options.prune {
+        return Vec::new();
+    }
+    let now = Desired::of(input).keys;
+    let is_left = |candidate: &&PruneCandidate| {
+        let live = &candidate.live;
+        candidate.sync.hook
+            && candidate.prune.verdict == PruneVerdict::Delete
+            && candidate.claimed.is_none()
+            && hooks.iter().any(|hook| is_run_of(live, hook))
+            && !now.contains(&live.key())
+            && !live.is_deleting()
+            && !applyset::is_unrecorded(live)
+            && applyset::owner(live) == Some(set)
+            && input.selects(live)
+    };
+    let left: BTreeMap<ObjectKey, &PruneCandidate> = input
+        .candidates
+        .iter()
+        .filter(is_left)
+        .map(|candidate| (candidate.live.key(), candidate))
+        .collect();
+    let gone = |candidate| Deletion {
+        candidate,
+        held: None,
+    };
+    left.into_values().map(gone).collect()
 }
 
 /// Holds what must not go before what waits or stays: the namespace that an object is in and the definition of its kind, with which it

@@ -3,7 +3,8 @@
 use serde_json::json;
 use sluice_model::applyset::{self, PART_OF_LABEL};
 use sluice_model::decision::{
-    ApplyOptions, Occasion, Phase, Propagation, PruneDecision, PruneVerdict, Strategy, SyncDecision,
+    ApplyOptions, HookCleanup, Occasion, Phase, Propagation, PruneDecision, PruneVerdict, Strategy,
+    SyncDecision,
 };
 use sluice_model::difference::{Difference, FieldChange};
 use sluice_model::manifest::{Manifest, Origin};
@@ -23,6 +24,10 @@ fn config(live: bool) -> Object {
 }
 
 fn made(desired: Vec<DesiredObject>, candidates: Vec<PruneCandidate>) -> Plan {
+    made_as(desired, candidates, true)
+}
+
+fn made_as(desired: Vec<DesiredObject>, candidates: Vec<PruneCandidate>, prune: bool) -> Plan {
     let input = PlanInput {
         application: ApplicationKey {
             namespace: "shop".into(),
@@ -38,6 +43,7 @@ fn made(desired: Vec<DesiredObject>, candidates: Vec<PruneCandidate>) -> Plan {
         selection: Vec::new(),
         options: Options {
             allow_empty: true,
+            prune,
             ..Options::default()
         },
     };
@@ -227,6 +233,45 @@ fn earlier_runs_of_a_hook_are_no_difference() {
     let desired = || wanted(hook(None), None, decision.clone());
     let plan = made(vec![desired()], vec![run.clone()]);
     assert!(plan.is_empty() && plan.kept.is_empty(), "{}", plan.to_json());
+    // Where the hook runs again, what is left of earlier runs goes, unless it is to stay.
+    let left = |policies: &[HookCleanup], prune: bool| {
+        let mut hook = desired();
+        if !policies.is_empty() {
+            hook.decision.delete_policies = policies.to_vec();
+            hook.decision
+                .decided_by
+                .insert("deletePolicies".into(), "sync-standard".into());
+        }
+        let part = wanted(
+            at(config(false), "v1", "ConfigMap", "new"),
+            None,
+            SyncDecision::default(),
+        );
+        let mut other = run.clone();
+        other.live = at(other.live, "v1", "ConfigMap", "other-0123456-postsync-11111111");
+        other.live = other
+            .live
+            .edit(|map| map["metadata"]["generateName"] = "other-".into());
+        let mut kept = run.clone();
+        kept.live = at(kept.live, "v1", "ConfigMap", "lint-9999999-postsync-11111111");
+        kept.prune.verdict = PruneVerdict::Keep {
+            reason: "asked for".into(),
+        };
+        let plan = made_as(vec![hook, part], vec![run.clone(), kept, other], prune);
+        let deletions = plan
+            .steps
+            .iter()
+            .filter(|step| matches!(step.action, Action::Delete { .. }));
+        deletions.map(|step| step.object.name.clone()).collect::<Vec<_>>()
+    };
+    let all = [
+        "other-0123456-postsync-11111111",
+        "lint-0123456-postsync-11111111",
+    ];
+    assert_eq!(left(&[HookCleanup::BeforeHookCreation], true), all);
+    assert_eq!(left(&[HookCleanup::HookSucceeded], true), all[..1]);
+    assert_eq!(left(&[], true), all[..1], "nobody asked for it");
+    assert_eq!(left(&[HookCleanup::BeforeHookCreation], false), all[..0]);
     // What only begins like one is no run of it; without the hook in Git the runs go.
     let plan = made(vec![desired()], vec![part]);
     assert_eq!(

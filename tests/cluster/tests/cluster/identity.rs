@@ -258,3 +258,34 @@ fn a_plan_with_a_job_that_goes_at_its_end_is_applied() {
     world.object("configmap/after").unwrap();
     assert!(world.object("job/fleeting").is_err());
 }
+
+/// Runs of a hook with `generateName` would pile up; where that is asked for, the earlier ones go, and else they stay.
+#[test]
+fn earlier_runs_of_a_hook_go_where_that_is_asked_for() {
+    let world = World::shared("hook-runs").unwrap();
+    let hook = |prefix: &str, annotations: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  generateName: {prefix}-\n  annotations: {{sluice.dev/hook: PreSync{annotations}}}\n"
+        )
+    };
+    world
+        .write(
+            "replaced.yaml",
+            &hook("replaced", ", sluice.dev/hook-delete-policy: BeforeHookCreation"),
+        )
+        .unwrap();
+    world.write("stays.yaml", &hook("stays", "")).unwrap();
+    world.apply(&world.application()).unwrap();
+    for value in ["1", "2", "3"] {
+        world.write("part.yaml", &config_map("part", value)).unwrap();
+        let commit = world.commit(value).unwrap();
+        world.refresh().unwrap();
+        world.wait_synced(&commit).unwrap();
+    }
+    let names = world
+        .kubectl(&["get", "configmaps", "-o", "jsonpath={.items[*].metadata.name}"])
+        .unwrap();
+    let count = |prefix: &str| names.split(' ').filter(|name| name.starts_with(prefix)).count();
+    assert_eq!((count("replaced-"), count("stays-")), (1, 3), "{names}");
+    assert_eq!(planned(&world)["steps"], json!([]));
+}
