@@ -34,6 +34,12 @@ impl Target {
         Self(self.0.acting_as(account))
     }
 
+    /// Returns the same target, as the account that connected ([`Cluster::as_itself`]).
+    #[must_use]
+    pub fn as_itself(&self) -> Self {
+        Self(self.0.as_itself())
+    }
+
     /// Returns the same target, which keeps the values of the Secrets among these objects out of all that the server says
     /// ([`Cluster::hiding`]).
     #[must_use]

@@ -69,6 +69,13 @@ pub const DELETION_HOOKS: ErrorCode = ErrorCode {
     hint: "make the repository readable again, or set `spec.deletionPolicy: Orphan` to let the Application go and leave its objects",
     exit: ExitKind::Source,
 };
+/// Which objects are hooks for the deletion is not known.
+pub const HOOKS_UNDECIDED: ErrorCode = ErrorCode {
+    id: "K38",
+    summary: "a sync policy did not say which objects are hooks of the Application's deletion, so nothing is deleted",
+    hint: "mend the plugin that is named, or set `spec.deletionPolicy: Orphan` to let the Application go and leave its objects",
+    exit: ExitKind::Plugin,
+};
 /// Nothing is meant.
 pub const NOTHING_SELECTED: ErrorCode = ErrorCode {
     id: "K35",
@@ -114,6 +121,7 @@ pub const ALL: &[&ErrorCode] = &[
     &DAMAGED_KEYS,
     &AUTOMATED,
     &DELETION_HOOKS,
+    &HOOKS_UNDECIDED,
     &NOTHING_SELECTED,
 ];
 

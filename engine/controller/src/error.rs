@@ -102,6 +102,12 @@ pub enum PipelineError {
     /// The hooks for the deletion are not known.
     #[error("the Application has hooks for its deletion, and what they are cannot be read")]
     DeletionHooks,
+    /// Which objects are hooks for the deletion is not known.
+    #[error("which objects are hooks of the deletion is not known: {problem}")]
+    HooksUndecided {
+        /// The plugin that did not answer, and why.
+        problem: String,
+    },
     /// Something that should not happen.
     #[error("a part of the engine failed: {detail}")]
     Internal {
@@ -202,6 +208,7 @@ impl PipelineError {
             | Self::Automated { .. }
             | Self::NothingSelected { .. }
             | Self::DeletionHooks
+            | Self::HooksUndecided { .. }
             | Self::Internal { .. } => false,
         }
     }
@@ -250,6 +257,7 @@ impl Coded for PipelineError {
             Self::Automated { .. } => &codes::AUTOMATED,
             Self::NothingSelected { .. } => &codes::NOTHING_SELECTED,
             Self::DeletionHooks => &codes::DELETION_HOOKS,
+            Self::HooksUndecided { .. } => &codes::HOOKS_UNDECIDED,
             Self::Internal { .. } => &codes::INTERNAL,
         }
     }
@@ -272,6 +280,7 @@ impl Coded for PipelineError {
             | Self::Automated { .. }
             | Self::NothingSelected { .. }
             | Self::DeletionHooks
+            | Self::HooksUndecided { .. }
             | Self::Internal { .. } => self.code().hint.to_owned(),
         }
     }

@@ -570,6 +570,7 @@ fn failed(draft: &mut Draft, error: &PipelineError) {
         | PipelineError::Automated { .. }
         | PipelineError::NothingSelected { .. }
         | PipelineError::DeletionHooks
+        | PipelineError::HooksUndecided { .. }
         | PipelineError::Internal { .. } => conditions::SYNCED,
     };
     summary::unknown(&mut draft.status);

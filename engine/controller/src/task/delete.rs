@@ -138,6 +138,12 @@ impl Task {
         let judged = pipeline
             .prepare(job, Intent::farewell(&[]), manifests, &nothing, now)
             .await?;
+        if let Some(problem) = judged.problems.first() {
+            // A policy that did not answer may have made a hook of any of them: nothing is deleted before that is known.
+            return Err(PipelineError::HooksUndecided {
+                problem: problem.one_line(),
+            });
+        }
         let hooks: Vec<_> = judged
             .objects
             .iter()

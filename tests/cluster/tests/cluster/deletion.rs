@@ -119,6 +119,45 @@ fn hooks_that_cannot_be_read_hold_the_deletion() {
     wait_gone(&world, "configmap/running");
 }
 
+/// Found: a policy that did not answer made no hook of anything, so the hooks before the deletion were left out and the objects went.
+#[test]
+fn hooks_that_no_policy_decides_on_hold_the_deletion() {
+    let world = World::shared("delete-undecided").unwrap();
+    world.write("running.yaml", &config_map("running", "1")).unwrap();
+    world.write("backup.yaml", &waits("PreDelete")).unwrap();
+    let commit = world.commit("with a hook for the end").unwrap();
+    let application = prunes(&world);
+    world.apply(&application).unwrap();
+    world.wait_synced(&commit).unwrap();
+    let mut broken = application.clone();
+    broken["spec"]["policies"] = serde_json::json!({"sync": [{"plugin": "nowhere"}]});
+    world.apply(&broken).unwrap();
+    delete(&world);
+    world
+        .wait_status(|status| {
+            let synced = condition(status, "Synced")?;
+            ensure!(text(synced, "/reason") == "K38", "{synced}");
+            ensure!(text(synced, "/message").contains("nowhere"), "{synced}");
+            Ok(())
+        })
+        .unwrap();
+    let running = world.object("configmap/running").unwrap();
+    assert!(
+        running.pointer("/metadata/deletionTimestamp").is_none(),
+        "{running:#}"
+    );
+    // It answers again: the hook runs first.
+    world.apply(&application).unwrap();
+    world
+        .wait_status(|status| {
+            let said = text(condition(status, "Synced")?, "/message").to_owned();
+            ensure!(said.contains("PreDelete wave 0 waits for Job.batch"), "{said}");
+            Ok(())
+        })
+        .unwrap();
+    world.object("configmap/running").unwrap();
+}
+
 #[test]
 fn an_application_without_such_hooks_goes_without_its_repository() {
     let world = World::shared("delete-no-git").unwrap();
