@@ -2,7 +2,7 @@
 //! applied to a real API server, and then nothing differs.
 //!
 //! A part of it, chosen at random, runs with all tests. `cargo test --release -p sluice-compare --test settling -- --ignored sample`
-//! tries each place of each kind, without `sample` every place of every object.
+//! tries each place of each kind, without `sample` every place of every object, in random order, for as long as SWEEP_SECONDS says.
 #![expect(clippy::unwrap_used, reason = "the shared parts of tests are tests too")]
 
 mod variants;
@@ -80,6 +80,8 @@ fn manifests(place: &Path) -> Vec<PathBuf> {
 /// What came of many variants.
 #[derive(Debug, Default)]
 struct Figures {
+    /// So many there are.
+    there: usize,
     tried: usize,
     refused: Vec<String>,
     /// Comparing says that nothing differs.
@@ -286,8 +288,8 @@ impl World {
 
 /// How much is tried.
 enum Part {
-    /// Every place of every object.
-    All,
+    /// Every place of every object, as far as it gets within so long, in random order.
+    All(Duration),
     /// Each place of each kind once.
     Shapes,
     /// The same for so long, at random, but at random in the same way each time.
@@ -311,12 +313,13 @@ async fn sweep(part: Part) -> Figures {
             object: object.clone(),
         };
         let some = [as_written].into_iter().chain(empties).chain(variants(&object));
-        let all = matches!(part, Part::All);
+        let all = matches!(part, Part::All(_));
         wanted.extend(some.filter(|variant| all || seen.insert(variant.shape.clone())));
     }
+    let there = wanted.len();
     let until = match part {
-        Part::All | Part::Shapes => None,
-        Part::Some(time) => {
+        Part::Shapes => None,
+        Part::All(time) | Part::Some(time) => {
             wanted.sort_by_cached_key(|variant| {
                 let mut hasher = DefaultHasher::new();
                 (SEED, &variant.what).hash(&mut hasher);
@@ -325,7 +328,9 @@ async fn sweep(part: Part) -> Figures {
             Some(Instant::now() + time)
         }
     };
-    world.sweep(wanted, until).await
+    let mut figures = world.sweep(wanted, until).await;
+    figures.there = there;
+    figures
 }
 
 /// What comparing cannot tell without the server is asked about once for each state, and stays the smaller part.
@@ -354,9 +359,13 @@ async fn a_sample_settles_for_every_place_of_every_kind() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes many minutes: every place of every object"]
+#[ignore = "takes many minutes (SWEEP_SECONDS, or 25 of them): every place of every object"]
 async fn what_says_nothing_settles_for_every_place_of_every_object() {
-    check(&told(sweep(Part::All)).await);
+    let seconds = std::env::var("SWEEP_SECONDS")
+        .ok()
+        .and_then(|seconds| seconds.parse().ok());
+    let time = Duration::from_secs(seconds.unwrap_or(1_500));
+    check(&told(sweep(Part::All(time))).await);
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are what it is for")]
