@@ -167,7 +167,7 @@ async fn to_cluster(
             let patch = json!({"metadata": {"resourceVersion": version}, "data": data});
             let reference = reference(&connection, kind, name);
             let sent = connection
-                .cluster
+                .home
                 .merge_patch(&core(kind), &reference, None, FIELD_MANAGER, &patch)
                 .await;
             sent.map_err(Failure::of)?;
@@ -179,7 +179,7 @@ async fn to_cluster(
                 what: format!("{kind} {name}"),
             })?;
             let created = connection
-                .cluster
+                .home
                 .create(&core(kind), &object, Patch::default())
                 .await;
             created.map_err(Failure::of)?;
@@ -225,7 +225,7 @@ fn appended(place: &str, mut before: Vec<u8>, text: &str) -> Result<Vec<u8>, Fai
 async fn get(connection: &Connection, kind: &str, name: &str) -> Result<Option<Object>, Failure> {
     let reference = reference(connection, kind, name);
     connection
-        .cluster
+        .home
         .get(&core(kind), &reference)
         .await
         .map_err(Failure::of)
