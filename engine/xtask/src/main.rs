@@ -10,6 +10,7 @@
 
 mod bench;
 mod command;
+mod coverage;
 mod demo;
 mod plugins;
 mod prerequisites;
@@ -33,6 +34,7 @@ usage: cargo xtask COMMAND
   plugins           build the standard plugins
   sandbox           start a Kubernetes to play with and print its KUBECONFIG; it ends with Ctrl-C
   bench             measure what the project promises to be fast at
+  coverage          measure how much of the crates that decide is reached by tests that need no cluster
   tidy              check the layout of the source: headers, crate edges, frozen interfaces
 ";
 
@@ -67,6 +69,7 @@ fn run(words: &[&str]) -> Result<()> {
         }
         ["sandbox"] => sandbox::run_alone(),
         ["bench"] => bench::run_all(),
+        ["coverage"] => coverage::measure(),
         ["tidy"] => tidy::run(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
