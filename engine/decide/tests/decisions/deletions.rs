@@ -182,28 +182,38 @@ fn what_its_application_lets_go_of_is_taken_over() {
 }
 
 #[test]
-fn a_status_says_what_others_want() {
-    let status = json!({"attention": [
-        {"kind": "ConfigMap", "namespace": "n", "name": "b", "state": "Blocked"},
-        {"kind": "Deployment.apps", "namespace": "n", "name": "web", "state": "Blocked"},
-        {"kind": "ConfigMap", "namespace": "n", "name": "c", "state": "OutOfSync"},
-    ]});
-    let status = serde_json::from_value(status).unwrap();
+fn a_status_says_what_others_want_and_let_go() {
     let other = ApplicationKey {
         name: "other".to_owned(),
         ..subject().key
     };
-    let claims = Claimed::said([(other, &status)].into_iter());
-    let named: Vec<String> = claims
-        .members
-        .keys()
-        .map(|key| format!("{} {}", key.group_kind, key.name))
-        .collect();
-    assert_eq!(named, ["ConfigMap b", "Deployment.apps web"]);
+    let owner = sluice_model::applyset::id(&other.namespace, &other.name);
+    let object = |name: &str, uid: &str, owner: &str| {
+        config_map(name, "1").edit(|map| {
+            map["metadata"]["uid"] = uid.into();
+            map["metadata"]["labels"] = json!({PART_OF_LABEL: owner});
+        })
+    };
+    let (wanted, mine) = (object("b", "1", "mine"), object("c", "2", "mine"));
+    let (theirs, kept) = (object("d", "3", &owner), object("e", "4", &owner));
+    let by_key = |objects: [&Object; 2]| objects.map(|object| (object.key(), object.clone())).into();
+    let live = Live {
+        members: std::sync::Arc::new(by_key([&wanted, &mine])),
+        others: by_key([&theirs, &kept]),
+        ..Live::default()
+    };
+    let status = json!({"claims": {
+        "revision": "1",
+        "wanted": [{"kind": "ConfigMap", "namespace": "n", "name": "b", "uid": "1"}],
+        "released": [{"kind": "ConfigMap", "namespace": "n", "name": "d", "uid": "3"}],
+    }});
+    let status = serde_json::from_value(status).unwrap();
+    let claims = Claimed::said(&live, [(other, &status)].into_iter());
     assert!(
         claims
             .reason(&key("b"))
             .is_some_and(|reason| reason.contains("n/other"))
     );
     assert_eq!(claims.reason(&key("c")), None);
+    assert_eq!(claims.released, [theirs.key()].into());
 }
