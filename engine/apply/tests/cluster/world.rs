@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sluice_apply::{Finished, NotHealthy, Options, Request, apply};
-use sluice_cluster::{Cluster, ConnectOptions};
+use sluice_cluster::{Cluster, ConnectOptions, Target};
 use sluice_model::ObjectRef;
 use sluice_model::decision::{ApplyOptions, Phase, Propagation, Strategy};
 use sluice_model::object::{Object, ObjectKey};
@@ -15,7 +15,7 @@ use sluice_sandbox::ControlPlane;
 
 /// A namespace of one test.
 pub(crate) struct World {
-    pub(crate) cluster: Cluster,
+    pub(crate) cluster: Target,
     pub(crate) namespace: String,
 }
 
@@ -26,7 +26,7 @@ impl World {
             kubeconfig: Some(plane.kubeconfig().to_owned()),
             context: None,
         };
-        let cluster = Cluster::connect(&options).await.unwrap();
+        let cluster = Target::new(Cluster::connect(&options).await.unwrap());
         let world = Self {
             cluster,
             namespace: namespace.to_owned(),
