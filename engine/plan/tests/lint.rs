@@ -132,7 +132,7 @@ fn deletions_are_checked_against_their_verdicts() {
     };
     assert!(broken(as_step).contains("deleted against its verdict"));
     let other = |made: &mut Plan| made.steps.last_mut().unwrap().object.name = "stranger".into();
-    assert!(broken(other).contains("nobody asked for it"));
+    assert!(broken(other).contains("no decision asks for it"));
     let wanted = |made: &mut Plan| made.steps.last_mut().unwrap().object.name = "oldest".into();
     assert!(broken(wanted).contains("deleted against its verdict"));
     assert!(
@@ -196,7 +196,7 @@ fn manifests_are_checked() {
         broken(manifest(|secret| secret["metadata"]["name"] = "t".into())).contains("is of Secret shop/t")
     );
     assert!(broken(manifest(|secret| *secret = Value::Null)).contains("is no object"));
-    assert!(broken(|made| step(made, "Secret").origin = None).contains("nobody knows where"));
+    assert!(broken(|made| step(made, "Secret").origin = None).contains("it is not known where"));
     let first = |made: &mut Plan| {
         if let Action::Apply { cleanup, .. } = &mut step(made, "Secret").action {
             cleanup.push(HookCleanup::BeforeHookCreation);

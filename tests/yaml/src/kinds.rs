@@ -27,7 +27,7 @@ pub const KINDS: &[(Kind, Test)] = &[
             what: "a tag that does not fit its value, or that no schema defines",
             why: "kubectl passes over it, so the value is not what the tag says",
         },
-        |problem| matches!(problem, Problem::Value { reason } if reason.starts_with("the tag `")),
+        |problem| matches!(problem, Problem::Value { reason } if reason.starts_with("the tag ") || reason.ends_with("as its tag says")),
     ),
     (
         Kind {

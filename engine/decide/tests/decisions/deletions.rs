@@ -2,7 +2,7 @@
 
 use sluice_decide::Claimed;
 use sluice_model::decision::Occasion;
-use sluice_model::object::ObjectKey;
+use sluice_model::object::{Object, ObjectKey};
 
 use super::*;
 
@@ -188,14 +188,14 @@ fn a_status_says_what_others_want_and_let_go() {
         ..subject().key
     };
     let owner = sluice_model::applyset::id(&other.namespace, &other.name);
-    let object = |name: &str, uid: &str, owner: &str| {
-        config_map(name, "1").edit(|map| {
+    let made = |name: &str, uid: &str, owner: &str| {
+        object(config_map(name, "1")).edit(|map| {
             map["metadata"]["uid"] = uid.into();
             map["metadata"]["labels"] = json!({PART_OF_LABEL: owner});
         })
     };
-    let (wanted, mine) = (object("b", "1", "mine"), object("c", "2", "mine"));
-    let (theirs, kept) = (object("d", "3", &owner), object("e", "4", &owner));
+    let (wanted, mine) = (made("b", "1", "mine"), made("c", "2", "mine"));
+    let (theirs, kept) = (made("d", "3", &owner), made("e", "4", &owner));
     let by_key = |objects: [&Object; 2]| objects.map(|object| (object.key(), object.clone())).into();
     let live = Live {
         members: std::sync::Arc::new(by_key([&wanted, &mine])),

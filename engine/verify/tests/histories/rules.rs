@@ -416,7 +416,7 @@ fn rules_that_cannot_be_used_are_refused() {
         ("rules: [{name: r, groups: [nobody]}]", "no group `nobody`"),
         (
             "rules: [{name: r, groups: [g]}]\ngroups: [{name: g, members: []}]",
-            "nobody could ever sign",
+            "no signature could ever meet it",
         ),
         ("rules: [{name: r, paths: ['{']}]", "rule `r`"),
         ("rules: [{name: r, signatures: 0}]", "at least 1"),
