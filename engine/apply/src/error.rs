@@ -103,8 +103,6 @@ pub struct Refusal {
     pub message: String,
     /// What to do.
     pub hint: String,
-    /// True where the same may succeed later.
-    pub transient: bool,
 }
 
 impl Refusal {
@@ -115,7 +113,6 @@ impl Refusal {
             code: error.code(),
             message: format!("{}: {}", error.code().id, words(&error.to_string())),
             hint: error.hint(),
-            transient: error.is_transient(),
         }
     }
 }
@@ -204,26 +201,6 @@ fn held_by(finalizers: &[String]) -> String {
     match finalizers.is_empty() {
         true => String::new(),
         false => format!(", held by {}", finalizers.join(", ")),
-    }
-}
-
-impl ApplyError {
-    /// True where the same plan, made anew, may succeed without anybody changing anything.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::MovedOn { .. } => true,
-            Self::Refused { refusals } | Self::Steps { refusals } => {
-                refusals.iter().all(|refusal| refusal.transient)
-            }
-            Self::Parent(error) => error.is_transient(),
-            Self::PlanVersion { .. }
-            | Self::Blocked { .. }
-            | Self::Unhealthy { .. }
-            | Self::StillThere { .. }
-            | Self::NoManifest { .. }
-            | Self::Abandoned { .. }
-            | Self::NotEstablished { .. } => false,
-        }
     }
 }
 

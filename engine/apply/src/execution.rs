@@ -409,7 +409,6 @@ fn refusal_of(step: &Step, error: &ApplyError) -> Refusal {
         code: error.code(),
         message: sluice_model::error::one_line(error),
         hint: error.hint(),
-        transient: false,
     }
 }
 

@@ -190,29 +190,6 @@ impl PipelineError {
         }
     }
 
-    /// True where the same may succeed later without anybody changing anything.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Source(_) | Self::Observe(_) => true,
-            Self::Cluster(error) => error.is_transient(),
-            Self::Apply(error) => error.is_transient(),
-            Self::Verify { .. }
-            | Self::NoLongerTrusted { .. }
-            | Self::Render(_)
-            | Self::Keyring { .. }
-            | Self::Credentials { .. }
-            | Self::Hosts { .. }
-            | Self::Spec(_)
-            | Self::OutOfBounds { .. }
-            | Self::Empty
-            | Self::Automated { .. }
-            | Self::NothingSelected { .. }
-            | Self::DeletionHooks
-            | Self::HooksUndecided { .. }
-            | Self::Internal { .. } => false,
-        }
-    }
-
     pub(crate) fn internal(detail: impl std::fmt::Display) -> Self {
         Self::Internal {
             detail: detail.to_string(),
@@ -294,6 +271,6 @@ mod tests {
     fn what_should_not_happen_has_a_code_too() {
         let error = PipelineError::internal("a thread panicked");
         assert_eq!(error.code().id, "K07");
-        assert!(error.hint().contains("report it") && !error.is_transient());
+        assert!(error.hint().contains("report it"));
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use sluice_model::tree::Revision;
 use sluice_source::{Access, Fetched, Repositories, SourceError};
@@ -39,11 +40,24 @@ impl Mirror {
     }
 }
 
+/// What was not fetched for so long is forgotten; its folder stays.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(6 * 60 * 60);
+
 type Slot = Arc<tokio::sync::Mutex<Option<Attempt>>>;
 
 struct Attempt {
     began: Instant,
     result: Result<Mirror, Arc<SourceError>>,
+}
+
+/// Returns false if the slot was last fetched long ago. One that is being fetched now is in use.
+fn is_used(slot: &Slot) -> bool {
+    let Ok(attempt) = slot.try_lock() else {
+        return true;
+    };
+    attempt
+        .as_ref()
+        .is_none_or(|attempt| attempt.began.elapsed() < FORGOTTEN_AFTER)
 }
 
 /// Called with the URL of a repository that has something new, and when the fetch began that found it. Must not block.
@@ -142,16 +156,39 @@ impl Mirrors {
         *version
     }
 
-    /// Forgets repositories that are not among `wanted`. Their folders stay.
-    pub fn retain(&self, wanted: impl Fn(&str) -> bool) {
-        self.slots
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|(url, _), _| wanted(url));
-    }
-
     fn slot(&self, url: &str, reach: &Reach) -> Slot {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(slots.entry((url.to_owned(), reach.identity.clone())).or_default())
+        let key = (url.to_owned(), reach.identity.clone());
+        if !slots.contains_key(&key) {
+            // Credentials that were rotated and repositories that are not followed any more are not asked for again.
+            slots.retain(|_, slot| is_used(slot));
+        }
+        Arc::clone(slots.entry(key).or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_fetched_for_long_is_forgotten() {
+        let attempt = |began: Option<Instant>| -> Slot {
+            Arc::new(tokio::sync::Mutex::new(began.map(|began| Attempt {
+                began,
+                result: Err(Arc::new(SourceError::Url {
+                    url: "https://git.example.com/r".to_owned(),
+                    reason: "it is none".to_owned(),
+                })),
+            })))
+        };
+        let now = Instant::now();
+        assert!(is_used(&attempt(Some(now))) && is_used(&attempt(None)));
+        if let Some(long_ago) = now.checked_sub(2 * FORGOTTEN_AFTER) {
+            assert!(!is_used(&attempt(Some(long_ago))));
+        }
+        let busy = attempt(None);
+        let _held = busy.try_lock().unwrap();
+        assert!(is_used(&busy));
     }
 }
