@@ -580,6 +580,15 @@ fn failed(draft: &mut Draft, error: &PipelineError) {
     );
     draft.find(conditions::SYNCED, because.clone());
     draft.find(conditions::HEALTHY, because);
+    if let PipelineError::Spec(problems) = error {
+        // Whose signatures are asked for is part of it: then nothing is known to be trusted any more.
+        let trust = problems
+            .iter()
+            .find(|problem| problem.field.starts_with("spec.verification"));
+        if let Some(problem) = trust {
+            draft.find(conditions::VERIFIED, Finding::failed(problem));
+        }
+    }
     draft.fail(place, error);
 }
 
