@@ -189,3 +189,74 @@ fn only_healthy_and_what_was_paused_on_purpose_is_over() {
         ]
     );
 }
+
+#[test]
+fn what_a_step_is_to_the_wait() {
+    use sluice_model::decision::{ApplyOptions, HookCleanup, Phase, Propagation, Strategy};
+    use sluice_model::plan::{Action, ApplicationKey, PLAN_VERSION, Plan, Rerecord, Step};
+
+    let step = |name: &str, action: Action| Step {
+        phase: Phase::Sync,
+        wave: 0,
+        object: health(name, Healthy).object,
+        action,
+        origin: None,
+        changes: Vec::new(),
+        precondition: None,
+        rests_on: Vec::new(),
+    };
+    let applied = |cleanup: Vec<HookCleanup>, timeout: Option<u32>| Action::Apply {
+        manifest: std::sync::Arc::default(),
+        strategy: Strategy::ServerSideApply,
+        force: false,
+        validate: true,
+        delete_first: false,
+        take_over: Vec::new(),
+        record: Rerecord::default(),
+        cleanup,
+        options: ApplyOptions {
+            timeout,
+            ..ApplyOptions::default()
+        },
+    };
+    let deleted = Action::Delete {
+        propagation: Propagation::Background,
+        begun: false,
+    };
+    let steps = vec![
+        step("part", applied(Vec::new(), None)),
+        step("slow", applied(Vec::new(), Some(900))),
+        step("hook", applied(vec![HookCleanup::HookSucceeded], Some(5))),
+        step("gone", deleted),
+    ];
+    let expected = [
+        Some((Role::Part, None)),
+        Some((Role::Part, Some(900))),
+        Some((Role::Hook, Some(5))),
+        None,
+    ];
+    let plan = Plan {
+        version: PLAN_VERSION.to_owned(),
+        application: ApplicationKey {
+            namespace: "shop".to_owned(),
+            name: "web".to_owned(),
+        },
+        revision: "1".to_owned(),
+        destination_namespace: "shop".to_owned(),
+        policies: Vec::new(),
+        steps,
+        held: Vec::new(),
+        kept: Vec::new(),
+        blocked: Vec::new(),
+        unchanged: 0,
+    };
+    let all = Expectation::all(&plan);
+    for (step, expected) in plan.steps.iter().zip(expected) {
+        let expected = expected.map(|(role, seconds)| Expectation {
+            role,
+            timeout: seconds.map(Duration::from_secs),
+        });
+        assert_eq!(Expectation::of(step), expected, "{}", step.object);
+        assert_eq!(all.get(&step.object.key()), expected.as_ref(), "{}", step.object);
+    }
+}
