@@ -209,12 +209,12 @@ impl Task {
                 self.subject = subject;
                 Observation::Assessed(Box::new(assessment))
             }
-            Effect::Prepare(wanted) => Observation::Prepared(self.prepare(wanted).await),
-            Effect::Execute(order) => self.execute(order).await,
+            Effect::Prepare(wanted) => Observation::Prepared(Box::pin(self.prepare(wanted)).await),
+            Effect::Execute(order) => Box::pin(self.execute(order)).await,
             Effect::FindMembers { since, prune } => self.find_members(self.start + since.0, prune).await,
-            Effect::RunHooks(phase) => self.run_hooks(phase).await,
+            Effect::RunHooks(phase) => Box::pin(self.run_hooks(phase)).await,
             Effect::PlanDeletion => self.plan_deletion().await,
-            Effect::Delete { digest, approved } => self.delete(&digest, approved).await,
+            Effect::Delete { digest, approved } => Box::pin(self.delete(&digest, approved)).await,
             Effect::SetFree => self.set_free().await,
             Effect::Release => {
                 let released = self.home.release().await;

@@ -121,7 +121,7 @@ impl Task {
     pub(super) async fn run_hooks(&mut self, phase: Phase) -> Observation {
         let result = match self.deletion.take() {
             Some(deletion) => {
-                let result = self.hooks(&deletion, phase).await;
+                let result = Box::pin(self.hooks(&deletion, phase)).await;
                 self.deletion = Some(deletion);
                 result
             }
@@ -218,7 +218,7 @@ impl Task {
             };
             sluice_apply::apply(&prepared.cluster, request, &waiter, &mut events).await
         };
-        let finished = self.follow(work, said).await;
+        let finished = self.follow(Box::pin(work), said).await;
         finished.failure.map_or(Ok(()), |failure| Err(failure.into()))
     }
 

@@ -64,7 +64,7 @@ impl Task {
             parent,
             progress,
         };
-        let observation = self.follow(work.run(), said).await;
+        let observation = self.follow(Box::pin(work.run()), said).await;
         if let Observation::Executed(execution) = &observation {
             if let (End::Done { .. }, Some(finalizers)) = (&execution.end, finalizers) {
                 self.home.wrote_finalizers(finalizers);
