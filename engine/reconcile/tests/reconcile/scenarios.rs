@@ -20,21 +20,21 @@ use crate::driver::{
 #[test]
 fn every_scenario_goes_as_written() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reconcile/cases");
-    let mut files: Vec<_> = std::fs::read_dir(folder)
+    let mut files: Vec<_> = fs_err::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
     files.sort();
     let (mut scenarios, mut wrong) = (0, Vec::new());
     for file in files {
-        let written = std::fs::read_to_string(&file).unwrap();
+        let written = fs_err::read_to_string(&file).unwrap();
         let mut text = String::new();
         for scenario in written.split_inclusive("\n\n") {
             scenarios += usize::from(scenario.contains("\n> "));
             text += &play(scenario);
         }
         if std::env::var_os("SLUICE_UPDATE_CASES").is_some() {
-            std::fs::write(&file, &text).unwrap();
+            fs_err::write(&file, &text).unwrap();
         } else if text != written {
             let line = text.lines().zip(written.lines()).position(|(is, was)| is != was);
             let line = line.unwrap_or_else(|| text.lines().count().min(written.lines().count()));

@@ -21,10 +21,10 @@ fn check(name: &str, rows: &[String], at_least: usize) {
     let text = rows.join("\n") + "\n";
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/reconcile/tables/{name}.txt"));
     if std::env::var_os("SLUICE_UPDATE_CASES").is_some() {
-        std::fs::write(file, text).unwrap();
+        fs_err::write(file, text).unwrap();
         return;
     }
-    let written = std::fs::read_to_string(&file).unwrap();
+    let written = fs_err::read_to_string(&file).unwrap();
     for (is, was) in text.lines().zip(written.lines()) {
         assert_eq!(is, was, "{name}");
     }
