@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Nothing here reads a clock, does I/O or needs a runtime. The status of the Application is the memory that lasts: a state can be
-//! lost at any time, and [`State::begin`] goes on from the status.
+//! lost at any time: the next one goes on from the status.
 //!
 //! Where to start reading: [`step`], then `turn.rs`, which is one turn from waking to resting. What a turn decides is in a file of its
 //! own each: `automation` (whether to sync without being asked), `gate` (whether a sync ended well), `requests` (what a person

@@ -192,11 +192,14 @@ fn finding(good: bool) -> Result<(), Finding> {
     }
 }
 
-/// Reads `b differs`, `b synced`, `b blocked`, `b kept`, `unknown`, each with `held`, `empty`, `sick`, `slow`, `unsettled`, `deleting`.
+/// Reads `b differs`, `b synced`, `b blocked`, `b kept`, `unknown`, `silent` (nothing is found and no condition says why), each with `held`, `empty`, `sick`, `slow`, `unsettled`, `deleting`.
 fn assessment(driver: &Driver, words: &[&str]) -> Observation {
     let has = |word| words.contains(&word);
     if has("unknown") {
         return driver.assessment(None, SyncStatus::Unknown);
+    }
+    if has("silent") {
+        return driver.assessment(None, SyncStatus::Synced);
     }
     let mut found = found(
         words[0],

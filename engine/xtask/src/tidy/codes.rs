@@ -24,8 +24,10 @@ pub(super) fn check(root: &Path) -> Result<Vec<String>> {
             code += product;
             tests += test;
         }
-        for file in super::files(&folder.join("tests"), ".rs")? {
-            tests += &fs_err::read_to_string(&file)?;
+        for ending in [".rs", ".txt"] {
+            for file in super::files(&folder.join("tests"), ending)? {
+                tests += &fs_err::read_to_string(&file)?;
+            }
         }
         everywhere += &tests;
         crates.push((folder, code, tests));
