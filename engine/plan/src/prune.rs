@@ -118,6 +118,18 @@ pub(crate) fn decide<'a>(input: &'a PlanInput, set: &str) -> Deletions<'a> {
 /// Of hooks that have only `generateName` and run in this plan, what is left of earlier runs, where they are to be deleted before the next
 /// one: where `BeforeHookCreation` was asked for. By default they stay, as with Argo CD. They make no plan by themselves.
 pub(crate) fn earlier_runs<'a>(input: &'a PlanInput, set: &str, applies: &[Step]) -> Vec<Deletion<'a>> {
+    let replaces = |desired: &&crate::DesiredObject| {
+        let decision = &desired.decision;
+        decision.hook
+            && decision.decided_by.contains_key("deletePolicies")
+            && decision
+                .delete_policies
+                .contains(&HookCleanup::BeforeHookCreation)
+    };
+    let replacing: Vec<&crate::DesiredObject> = input.desired.iter().filter(replaces).collect();
+    if replacing.is_empty() || !input.options.prune {
+        return Vec::new();
+    }
     let runs_now: Vec<Object> = applies
         .iter()
         .filter_map(|step| match &step.action {
@@ -125,16 +137,11 @@ pub(crate) fn earlier_runs<'a>(input: &'a PlanInput, set: &str, applies: &[Step]
             Action::Delete { .. } => None,
         })
         .collect();
-    let hooks = input.desired.iter().filter(|desired| {
-        let (hook, decision) = (&desired.manifest.object, &desired.decision);
-        let replaces = decision.decided_by.contains_key("deletePolicies")
-            && decision
-                .delete_policies
-                .contains(&HookCleanup::BeforeHookCreation);
-        decision.hook && replaces && runs_now.iter().any(|run| is_run_of(run, hook))
-    });
-    let hooks: Vec<&Object> = hooks.map(|desired| &desired.manifest.object).collect();
-    if hooks.is_empty() || !input.options.prune {
+    let hooks = replacing.into_iter().map(|desired| &desired.manifest.object);
+    let hooks: Vec<&Object> = hooks
+        .filter(|hook| runs_now.iter().any(|run| is_run_of(run, hook)))
+        .collect();
+    if hooks.is_empty() {
         return Vec::new();
     }
     let now = Desired::of(input).keys;
