@@ -79,7 +79,7 @@ impl Connection {
 
     /// The Application of that name, if there is one.
     pub(crate) async fn find(&self, name: &str) -> Result<Option<Application>, Failure> {
-        let found = self.home.get(&kind(), &self.reference(name)).await;
+        let found = self.home.get(&Kind::applications(), &self.reference(name)).await;
         found
             .map_err(Failure::of)?
             .map(|object| Self::read(object.into_value()))
@@ -90,7 +90,7 @@ impl Connection {
     pub(crate) async fn applications(&self, everywhere: bool) -> Result<Vec<Application>, Failure> {
         let namespace = (!everywhere).then_some(self.namespace.as_str());
         // A list without parameters can always be written down.
-        let request = Request::new(kind().path(namespace))
+        let request = Request::new(Kind::applications().path(namespace))
             .list(&ListParams::default())
             .expect("a plain list request");
         let reply = match self.home.call(request).await {
@@ -117,7 +117,13 @@ impl Connection {
     pub(crate) async fn patch(&self, name: &str, patch: Value) -> Result<(), Failure> {
         let sent = self
             .home
-            .merge_patch(&kind(), &self.reference(name), None, FIELD_MANAGER, &patch)
+            .merge_patch(
+                &Kind::applications(),
+                &self.reference(name),
+                None,
+                FIELD_MANAGER,
+                &patch,
+            )
             .await;
         match sent {
             Ok(_) => Ok(()),
@@ -231,7 +237,7 @@ impl Connection {
 
     /// Names one.
     pub(crate) fn reference(&self, name: &str) -> ObjectRef {
-        let kind = kind();
+        let kind = Kind::applications();
         ObjectRef {
             group: kind.group,
             version: kind.version,
@@ -309,18 +315,6 @@ pub(crate) fn gone(title: &str) -> Failure {
         application: title.to_owned(),
     }
     .into()
-}
-
-/// The kind of Applications, known without asking.
-fn kind() -> Kind {
-    Kind {
-        group: "sluice.dev".to_owned(),
-        version: "v1alpha1".to_owned(),
-        kind: "Application".to_owned(),
-        plural: "applications".to_owned(),
-        namespaced: true,
-        verbs: Vec::new(),
-    }
 }
 
 /// How an Application stands, in a line.

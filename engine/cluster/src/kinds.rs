@@ -33,6 +33,18 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// Returns the kind of Applications, which is known without asking.
+    pub fn applications() -> Self {
+        Self {
+            group: "sluice.dev".to_owned(),
+            version: "v1alpha1".to_owned(),
+            kind: "Application".to_owned(),
+            plural: "applications".to_owned(),
+            namespaced: true,
+            verbs: Vec::new(),
+        }
+    }
+
     /// `apps/v1` or `v1`.
     pub fn api_version(&self) -> String {
         match self.group.is_empty() {

@@ -136,7 +136,7 @@ fn what_the_server_may_answer_by_its_default_is_asked_about() {
             assert_eq!(asked.may_settle().collect::<Vec<_>>(), [pointer.as_str()]);
             assert!(!asked.gives_up(), "nothing is dropped: {wanted:?}");
         }
-        // What somebody else wrote over it is drift, and no answer is needed for that.
+        // What another manager wrote over it is drift, and needs no answer of the server.
         if !nothing.is_null() && nothing != json!({}) {
             let theirs = [("kubectl-edit", "Update", record(&format!("f:{field}")))];
             let others = live(there, record("f:other"), &theirs);

@@ -465,15 +465,3 @@ fn concerns(before: &Application, after: &Application) -> bool {
             .iter()
             .any(|(key, value)| ours(before).get(key) != Some(value))
 }
-
-/// The kind that we live by; known without asking.
-pub(crate) fn application_kind() -> Kind {
-    Kind {
-        group: "sluice.dev".to_owned(),
-        version: "v1alpha1".to_owned(),
-        kind: "Application".to_owned(),
-        plural: "applications".to_owned(),
-        namespaced: true,
-        verbs: Vec::new(),
-    }
-}

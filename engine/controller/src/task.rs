@@ -4,17 +4,17 @@
 //! history, retries and the last operation stand in the status, the members in the ApplySet's record.
 //!
 //! Where to start reading: `sluice_reconcile::step` for what is decided, then [`Task::run`]. Each effect is carried out in a file of
-//! its own: `assess` (with `trust` and `ledger`), `prepare`, `execute` (with `wait`), `delete`; `home` writes the Application.
+//! its own: `assess` (with `trust` and `ledger`), `prepare`, `execute` (with `wait`), `delete`; `writer` writes the Application.
 
 mod assess;
 mod delete;
 mod execute;
-mod home;
 mod ledger;
 mod prepare;
 mod summary;
 mod trust;
 mod wait;
+mod writer;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ use crate::fleet::{Shared, Wake};
 use assess::{Assessor, Subject};
 use delete::Deletion;
 use execute::Attempt;
-use home::Home;
+use writer::Writer;
 
 /// Live objects that change together are looked at together.
 const GATHER: Duration = Duration::from_millis(100);
@@ -43,7 +43,7 @@ pub(crate) struct Task {
     /// When the clock of the core began.
     start: Instant,
     state: State,
-    home: Home,
+    writer: Writer,
     assessor: Assessor,
     /// What was assessed last, for carrying out what is decided on it.
     subject: Option<Subject>,
@@ -67,7 +67,7 @@ impl Task {
         Self {
             state: State::new(key.to_string(), poll, Moment::default()),
             start: Instant::now(),
-            home: Home::new(Arc::clone(&shared), key.clone(), application),
+            writer: Writer::new(Arc::clone(&shared), key.clone(), application),
             assessor: Assessor::new(Arc::clone(&shared), key.clone()),
             subject: None,
             attempt: None,
@@ -91,10 +91,10 @@ impl Task {
                 tokio::time::sleep(GATHER).await;
             }
             let reasons = self.wake.take();
-            let Some(application) = self.home.application.borrow_and_update().clone() else {
+            let Some(application) = self.writer.application.borrow_and_update().clone() else {
                 return;
             };
-            if self.home.meet(&application) {
+            if self.writer.meet(&application) {
                 self.assessor.meet(&application);
             }
             let reasons = Reasons {
@@ -125,7 +125,7 @@ impl Task {
             };
             if self.shared.ending.is_cancelled() && matches!(question, Effect::Assess { .. }) {
                 // What was done is said; the next controller goes on from there.
-                let _unsaid = self.home.write(self.state.status()).await;
+                let _unsaid = self.writer.write(self.state.status()).await;
                 return None;
             }
             observation = Box::pin(self.answer(question)).await;
@@ -158,9 +158,9 @@ impl Task {
 
     async fn carry_out(&mut self, effect: Effect) -> Result<(), Failed> {
         let pipeline = &self.shared.pipeline;
-        let result = match effect {
+        let result: Result<(), PipelineError> = match effect {
             Effect::Tell(happening, note) => {
-                self.home.tell(happening, &note);
+                self.writer.tell(happening, &note);
                 Ok(())
             }
             Effect::Forget => {
@@ -168,16 +168,22 @@ impl Task {
                 pipeline.forget(&self.key);
                 Ok(())
             }
-            Effect::RefreshKinds { always } => self.refresh_kinds(always).await,
-            Effect::Write => self.home.write(self.state.status()).await.map_err(Into::into),
-            Effect::PutFinalizer => self.home.put_finalizer().await.map_err(Into::into),
+            Effect::RefreshKinds { always } => {
+                self.refresh_kinds(always).await;
+                Ok(())
+            }
+            Effect::Write => self.writer.write(self.state.status()).await.map_err(Into::into),
+            Effect::PutFinalizer => self.writer.put_finalizer().await.map_err(Into::into),
             Effect::Remove(keys) => self
-                .home
+                .writer
                 .remove_annotations(keys)
                 .await
                 .map(drop)
                 .map_err(Into::into),
-            Effect::CorrectRecord => self.correct_record().await,
+            Effect::CorrectRecord => {
+                self.correct_record().await;
+                Ok(())
+            }
             Effect::StopHooks => self.stop_hooks().await,
             Effect::WantNothing => {
                 self.shared.ring(&self.shared.claims.remove(&self.key));
@@ -197,15 +203,16 @@ impl Task {
     /// Finds out the answer to a question of the core.
     async fn answer(&mut self, question: Effect) -> Observation {
         match question {
-            Effect::Take(keys) => Observation::Taken(self.home.remove_annotations(&keys).await.ok()),
-            Effect::Announce => Observation::Announced(self.home.write(self.state.status()).await.is_ok()),
+            Effect::Take(keys) => Observation::Taken(self.writer.remove_annotations(&keys).await.ok()),
+            Effect::Announce => Observation::Announced(self.writer.write(self.state.status()).await.is_ok()),
             Effect::Assess { since } => {
                 let since = self.start + since.0;
-                let Some(application) = self.home.application.borrow_and_update().clone() else {
+                let Some(application) = self.writer.application.borrow_and_update().clone() else {
                     return Observation::Failed;
                 };
                 let status = self.state.status().clone();
-                let (assessment, subject) = self.assessor.assess(application, status, since).await;
+                let hooks = |revision: &str| self.state.hooks(revision);
+                let (assessment, subject) = self.assessor.assess(application, status, since, hooks).await;
                 self.subject = subject;
                 Observation::Assessed(Box::new(assessment))
             }
@@ -217,7 +224,7 @@ impl Task {
             Effect::Delete { digest, approved } => Box::pin(self.delete(&digest, approved)).await,
             Effect::SetFree => self.set_free().await,
             Effect::Release => {
-                let released = self.home.release().await;
+                let released = self.writer.release().await;
                 if let Err(error) = &released {
                     log(&self.key, error);
                 }
@@ -249,10 +256,10 @@ impl Task {
     }
 
     /// Asks the API server for its kinds; unless `always`, only if one is missing that the Application has objects of.
-    async fn refresh_kinds(&self, always: bool) -> Result<(), PipelineError> {
+    async fn refresh_kinds(&self, always: bool) {
         let pipeline = &self.shared.pipeline;
         let misses = || {
-            let application = self.home.application.borrow().clone();
+            let application = self.writer.application.borrow().clone();
             let job = application.and_then(|application| self.assessor.job(&application).ok());
             job.is_some_and(|job| pipeline.misses_kinds(&job))
         };
@@ -262,7 +269,6 @@ impl Task {
                 log(&self.key, &error);
             }
         }
-        Ok(())
     }
 
     fn now(&self) -> Now {

@@ -12,7 +12,7 @@ use sluice_model::{Application, Object, applyset};
 use sluice_plugin_host::PluginHost;
 use sluice_source::Repositories;
 
-/// An application with one ConfigMap, and a server that nobody can reach: everything here is found out without one.
+/// An application with one ConfigMap, and a server that does not answer: the test finds out everything without one.
 struct Stage {
     pipeline: Pipeline,
     job: Job,

@@ -33,3 +33,13 @@ pub enum StepResult {
     /// It was not tried, because something before it failed.
     NotTried,
 }
+
+impl StepResult {
+    /// Returns true if the object was written or deleted.
+    pub fn is_done(self) -> bool {
+        match self {
+            Self::Created | Self::Configured | Self::Deleted => true,
+            Self::Unchanged | Self::Failed | Self::NotTried => false,
+        }
+    }
+}

@@ -37,32 +37,17 @@ pub(crate) fn decide(state: &mut State, application: &Application, found: &Found
     if found.empty_by_mistake {
         return Decision::Nothing;
     }
-    let moved = state.status.sync.revision != found.revision || state.synced_generation != state.generation;
-    // A failure says nothing about a spec that was changed since.
-    let same_spec = state
-        .failed_generation
-        .is_none_or(|failed| Some(failed) == state.generation);
-    let last = state.status.operation.as_ref();
-    let last = last.filter(|last| same_spec && last.revision == found.revision);
     // By whomever it was begun: a person wants it to end.
-    if let Some(ended) = last.filter(|last| last.phase() == OperationPhase::Terminated) {
+    let ended = last(state, &found.revision);
+    if let Some(ended) = ended.filter(|last| last.phase() == OperationPhase::Terminated) {
         return Decision::GivenUp(Finding::no("Terminated", ended.message()));
     }
-    // If only the health was wrong there is nothing to do again.
-    let failed = last.filter(|last| last.initiator.is_automatic());
-    let failed = failed.and_then(|last| Some((last, last.failure()?)));
-    let failed = failed.filter(|(_, failure)| !gate::failed_at(&failure.code));
-    let hooks = match (failed.is_some(), moved) {
-        (true, _) => Hooks::Always,
-        (false, true) => Hooks::WithChanges,
-        (false, false) => Hooks::Never,
-    };
-    let outlook = automatic.get(hooks);
-    if outlook.blocked {
+    let hooks = state.hooks(&found.revision);
+    if automatic.blocked {
         return Decision::Nothing;
     }
     // What the server keeps, whatever is applied, is said and not tried again and again.
-    if !outlook.mends {
+    if !automatic.mends {
         return Decision::Arrived;
     }
     let sync = |heals, retries| {
@@ -73,14 +58,14 @@ pub(crate) fn decide(state: &mut State, application: &Application, found: &Found
             retries,
         })
     };
-    if let Some((operation, failure)) = failed {
+    if let Some((operation, failure)) = failed(state, &found.revision) {
         return match again(operation, failure, &found.terms.retry, now) {
             Again::Now => sync(false, operation.retries + 1),
             Again::Later(wait, finding) => Decision::Later(now.moment.after(wait), Why::Retry, Some(finding)),
             Again::Never(finding) => Decision::GivenUp(finding),
         };
     }
-    if moved {
+    if moved(state, &found.revision) {
         return sync(false, 0);
     }
     if !automated.self_heal {
@@ -90,6 +75,39 @@ pub(crate) fn decide(state: &mut State, application: &Application, found: &Found
         due if due > now.moment => Decision::Later(due, Why::Healing, None),
         _ => sync(true, 0),
     }
+}
+
+impl State {
+    /// Returns when hooks run if the automation syncs this revision now.
+    pub fn hooks(&self, revision: &str) -> Hooks {
+        match (failed(self, revision).is_some(), moved(self, revision)) {
+            (true, _) => Hooks::Always,
+            (false, true) => Hooks::WithChanges,
+            (false, false) => Hooks::Never,
+        }
+    }
+}
+
+/// Returns true if the cluster was not moved to this revision, or not by the spec of now.
+fn moved(state: &State, revision: &str) -> bool {
+    state.status.sync.revision != revision || state.synced_generation != state.generation
+}
+
+/// Returns the last operation if it was about this revision. A failure says nothing about a spec that was changed since.
+fn last<'s>(state: &'s State, revision: &str) -> Option<&'s Operation> {
+    let same_spec = state
+        .failed_generation
+        .is_none_or(|failed| Some(failed) == state.generation);
+    let last = state.status.operation.as_ref();
+    last.filter(|last| same_spec && last.revision == revision)
+}
+
+/// Returns the last operation if the automation failed with it at this revision. If only the health was wrong there is nothing to do
+/// again.
+fn failed<'s>(state: &'s State, revision: &str) -> Option<(&'s Operation, &'s OperationFailure)> {
+    let last = last(state, revision).filter(|last| last.initiator.is_automatic())?;
+    let failure = last.failure()?;
+    (!gate::failed_at(&failure.code)).then_some((last, failure))
 }
 
 /// Whether a failed sync is tried again.

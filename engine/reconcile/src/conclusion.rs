@@ -3,7 +3,6 @@
 use sluice_model::application::{
     APPROVED_PLAN_ANNOTATION, OperationFailure, OperationResult, OperationState, TERMINATE_ANNOTATION,
 };
-use sluice_model::outcome::{Outcome, StepResult};
 use sluice_report::conditions::{self, Finding};
 use sluice_report::events::Happening;
 
@@ -72,7 +71,7 @@ pub(crate) fn conclude(step: &mut Step<'_>, context: Context, order: &Order, exe
             step.tell(Happening::SyncFailed, failure.message.clone());
             failed(step, OperationResult::Failed(failure));
             // What was done before the failure shows in another assessment, and so does the time of the next try.
-            let wrote = !order.dry_run && outcomes.iter().any(is_done);
+            let wrote = !order.dry_run && outcomes.iter().any(|outcome| outcome.result.is_done());
             match automatic || wrote {
                 true => step::again(step, context),
                 false => step::rest(step, &context),
@@ -123,12 +122,4 @@ fn done(step: &mut Step<'_>, context: &Context, order: &Order, held_done: bool, 
 fn failed(step: &mut Step<'_>, result: OperationResult) {
     step.state.failed_generation = step.state.generation;
     step.finish(result);
-}
-
-/// Returns true if the object was written or deleted.
-pub(crate) fn is_done(outcome: &Outcome) -> bool {
-    match outcome.result {
-        StepResult::Created | StepResult::Configured | StepResult::Deleted => true,
-        StepResult::Unchanged | StepResult::Failed | StepResult::NotTried => false,
-    }
 }

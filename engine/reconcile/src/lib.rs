@@ -41,8 +41,8 @@ pub use effect::{Effect, Next, Order, Wanted, Why};
 pub use gate::{Unfit, explain, waiting_for};
 pub use interruption::{Stop, stop, superseded};
 pub use observation::{
-    Assessment, ByHooks, DeletionFacts, DeletionResult, End, Execution, Found, Observation, Outlook,
-    PlanFacts, Progress, Reasons, Retry, Terms, Woken,
+    Assessment, DeletionFacts, DeletionResult, End, Execution, Found, Observation, Outlook, PlanFacts,
+    Progress, Reasons, Retry, Terms, Woken,
 };
 pub use pause::{RESUMED_ANNOTATION, who};
 pub use state::State;

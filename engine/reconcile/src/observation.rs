@@ -9,7 +9,6 @@ use sluice_model::application::{
     ApplicationStatus, ObjectState, OperationFailure, PendingApproval, WaitingFor,
 };
 use sluice_model::outcome::Outcome;
-use sluice_plan::Hooks;
 use sluice_report::conditions::Finding;
 use sluice_report::events::Happening;
 
@@ -101,8 +100,8 @@ pub struct Found {
     pub revision: String,
     /// All that could be done for it.
     pub plan: PlanFacts,
-    /// What the automation could do, by when hooks run; none if there is no automation.
-    pub automatic: Option<ByHooks>,
+    /// What the automation could do, with hooks as [`State::hooks`](crate::State::hooks) has them; none if there is no automation.
+    pub automatic: Option<Outlook>,
     /// The objects whose health the end of an operation waits for.
     pub awaited: Vec<Awaited>,
     /// True if Git has nothing and the cluster has something, and the spec does not allow that.
@@ -128,35 +127,13 @@ pub struct PlanFacts {
     pub policies: Vec<String>,
 }
 
-/// What the automation could do with one way of running hooks.
+/// What the automation could do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Outlook {
     /// True if the plan must not be carried out.
     pub blocked: bool,
     /// True if a step changes something that a sync can change.
     pub mends: bool,
-}
-
-/// An [`Outlook`] for each way of running hooks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ByHooks {
-    /// Hooks run in any case.
-    pub always: Outlook,
-    /// Hooks run if anything changes.
-    pub with_changes: Outlook,
-    /// No hooks run.
-    pub never: Outlook,
-}
-
-impl ByHooks {
-    /// Returns the one for a way of running hooks.
-    pub fn get(&self, hooks: Hooks) -> Outlook {
-        match hooks {
-            Hooks::Always => self.always,
-            Hooks::WithChanges => self.with_changes,
-            Hooks::Never => self.never,
-        }
-    }
 }
 
 /// How long things may take, from the spec.

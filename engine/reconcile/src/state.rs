@@ -114,11 +114,6 @@ impl State {
         matches!(self.turn, Turn::Resting)
     }
 
-    /// Returns the uid of the Application that this is about.
-    pub fn uid(&self) -> Option<&str> {
-        self.uid.as_deref()
-    }
-
     /// A new Application, or the first sight of one: what is known of it stands in its status.
     pub(crate) fn begin(&mut self, application: &Application, now: Now) {
         let fresh = Self::new(

@@ -18,6 +18,7 @@ use sluice_model::plan::ApplicationKey;
 use sluice_model::{Application, applyset};
 
 pub use resolve::Problem;
+pub use sluice_reconcile::Retry;
 
 /// What holds for an Application that does not say otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,19 +60,6 @@ pub struct Job {
     pub completed: Vec<String>,
     /// What it says of its members ([`sluice_apply::Members`]): where to look for live objects.
     pub recorded: sluice_apply::Members,
-}
-
-/// How a failed sync is tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retry {
-    /// How often at most.
-    pub limit: u32,
-    /// The first wait.
-    pub first: Duration,
-    /// By what it grows each time; at least 1.
-    pub factor: u32,
-    /// The longest wait.
-    pub longest: Duration,
 }
 
 /// Where public keys are read from.

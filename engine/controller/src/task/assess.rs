@@ -13,7 +13,7 @@ use sluice_model::object::{Object, ObjectKey, ObjectRef};
 use sluice_model::plan::{ApplicationKey, Plan, Step};
 use sluice_model::{Application, Coded as _};
 use sluice_plan::Hooks;
-use sluice_reconcile::{Assessment, ByHooks, Found, Outlook, PlanFacts, Terms};
+use sluice_reconcile::{Assessment, Found, Outlook, PlanFacts, Terms};
 use sluice_report::conditions::{self, Finding};
 use sluice_report::events::Happening;
 use tokio::time::Instant;
@@ -181,12 +181,13 @@ impl Assessor {
     }
 
     /// Assesses the Application. The repository must have been fetched since `since`. Findings go into the status that is returned;
-    /// the subject is there if enough is known to decide on it.
+    /// the subject is there if enough is known to decide on it. `hooks` says when they run if the automation syncs a revision.
     pub(crate) async fn assess(
         &mut self,
         application: Arc<Application>,
         status: ApplicationStatus,
         since: Instant,
+        hooks: impl Fn(&str) -> Hooks,
     ) -> (Assessment, Option<Subject>) {
         let mut draft = Draft::new(&application, &self.key, status);
         let mut assessment = Assessment {
@@ -202,7 +203,8 @@ impl Assessor {
             match self.look(&application, &mut draft, since).await {
                 Some((looked, health, unsettled)) => {
                     assessment.unsettled = unsettled;
-                    assessment.found = Some(found(&looked, &health));
+                    let hooks = hooks(&looked.trusted.revision.commit);
+                    assessment.found = Some(found(&looked, &health, hooks));
                     subject = Some(looked);
                 }
                 None => self.cannot_tell(&application, &mut draft.status),
@@ -492,25 +494,18 @@ impl Assessor {
 }
 
 /// What the loop decides on.
-fn found(subject: &Subject, health: &[ObjectHealth]) -> Found {
+fn found(subject: &Subject, health: &[ObjectHealth], hooks: Hooks) -> Found {
     let prepared = &subject.prepared;
     let automated = subject.job.spec.sync_policy.automated;
     let out_of_sync = summary::sync_status(&prepared.plan) != sluice_model::application::SyncStatus::Synced;
     let automatic = automated.filter(|_| out_of_sync).map(|automated| {
-        let outlook = |hooks| {
-            let plan = prepared.plan_for(automated.prune, hooks);
-            Outlook {
-                blocked: !plan.blocked.is_empty(),
-                mends: plan.steps.iter().any(Step::mends),
-            }
-        };
-        ByHooks {
-            always: outlook(Hooks::Always),
-            with_changes: outlook(Hooks::WithChanges),
-            never: outlook(Hooks::Never),
+        let plan = prepared.plan_for(automated.prune, hooks);
+        Outlook {
+            blocked: !plan.blocked.is_empty(),
+            mends: plan.steps.iter().any(Step::mends),
         }
     });
-    let (job, retry) = (&subject.job, subject.job.retry);
+    let job = &subject.job;
     Found {
         revision: subject.trusted.revision.commit.clone(),
         plan: subject.facts(&prepared.plan),
@@ -519,12 +514,7 @@ fn found(subject: &Subject, health: &[ObjectHealth]) -> Found {
         empty_by_mistake: prepared.is_empty_by_mistake(),
         terms: Terms {
             patience: job.health_timeout,
-            retry: sluice_reconcile::Retry {
-                limit: retry.limit,
-                first: retry.first,
-                factor: retry.factor,
-                longest: retry.longest,
-            },
+            retry: job.retry,
         },
     }
 }

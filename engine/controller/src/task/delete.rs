@@ -20,8 +20,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::assess::Draft;
-use super::home::MANAGER;
 use super::wait::Waiting;
+use super::writer::MANAGER;
 use super::{Task, log, summary};
 use crate::error::PipelineError;
 use crate::pipeline::{Compared, Intent, Job, Live, Prepared};
@@ -68,7 +68,7 @@ pub(crate) fn is_deletion_hook(object: &Compared) -> bool {
 impl Task {
     /// Finds what the Application owns and, if its objects go with it, the manifests of its deletion.
     pub(super) async fn find_members(&mut self, since: Instant, prune: bool) -> Observation {
-        let Some(application) = self.home.application.borrow_and_update().clone() else {
+        let Some(application) = self.writer.application.borrow_and_update().clone() else {
             return Observation::Failed;
         };
         let mut draft = Draft::new(&application, &self.key, self.state.status().clone());
@@ -109,7 +109,7 @@ impl Task {
         };
         let mut said = draft.happenings;
         for (happening, note) in said.drain(..) {
-            self.home.tell(happening, &note);
+            self.writer.tell(happening, &note);
         }
         Observation::Members {
             status: Box::new(draft.status),
@@ -164,14 +164,14 @@ impl Task {
         let mut plan = prepared.plan.clone();
         plan.steps.retain(|step| step.phase == phase);
         let message = format!("{} {phase:?} hooks run", plan.steps.len());
-        self.home.tell(Happening::DeletionHooks, &message);
+        self.writer.tell(Happening::DeletionHooks, &message);
         let hooks = Members::of(
             prepared.objects.iter().map(|hook| &hook.desired),
             &job.key.namespace,
         );
         let parent = self.parent(job, job.recorded.union(&hooks));
         let generation = self
-            .home
+            .writer
             .application
             .borrow()
             .as_ref()
@@ -183,7 +183,7 @@ impl Task {
             job: job.clone(),
             manifests: Arc::new(chosen),
             wake: Arc::clone(&self.wake),
-            application: self.home.application.clone(),
+            application: self.writer.application.clone(),
             generation,
             commit: String::new(),
             follows: false,

@@ -33,7 +33,9 @@ const QUIET: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub(super) struct Attempt {
     pub(super) subject: Subject,
-    pub(super) plan: Plan,
+    pub(super) plan: Arc<Plan>,
+    /// What was written or deleted of it.
+    pub(super) begun: BTreeSet<ObjectKey>,
 }
 
 impl Task {
@@ -50,7 +52,7 @@ impl Task {
         let afterwards =
             pipeline.members_after(&subject.job, &subject.prepared, &attempt.plan, order.approved);
         let parent = Parent {
-            finalizers: self.home.finalizers(&subject.application),
+            finalizers: self.writer.finalizers(&subject.application),
             ..self.parent(&subject.job, afterwards)
         };
         let finalizers = parent.finalizers.clone();
@@ -58,7 +60,7 @@ impl Task {
         let work = Work {
             shared: Arc::clone(&self.shared),
             wake: Arc::clone(&self.wake),
-            application: self.home.application.clone(),
+            application: self.writer.application.clone(),
             attempt,
             order,
             parent,
@@ -66,8 +68,15 @@ impl Task {
         };
         let observation = self.follow(Box::pin(work.run()), said).await;
         if let Observation::Executed(execution) = &observation {
+            if let Some(attempt) = &mut self.attempt {
+                let done = execution
+                    .outcomes
+                    .iter()
+                    .filter(|outcome| outcome.result.is_done());
+                attempt.begun = done.map(|outcome| outcome.object.key()).collect();
+            }
             if let (End::Done { .. }, Some(finalizers)) = (&execution.end, finalizers) {
-                self.home.wrote_finalizers(finalizers);
+                self.writer.wrote_finalizers(finalizers);
             }
             tracing::info!(application = %self.key, summary = execution.summary, "sync ended");
         }
@@ -77,7 +86,7 @@ impl Task {
     /// Returns the record of members as a sync writes it.
     pub(super) fn parent(&self, job: &Job, afterwards: Members) -> Parent {
         Parent {
-            reference: self.home.reference(),
+            reference: self.writer.reference(),
             id: job.applyset(),
             recorded: job.recorded.clone(),
             afterwards,
@@ -86,9 +95,9 @@ impl Task {
     }
 
     /// Corrects the record of members if an operation was interrupted before it could.
-    pub(super) async fn correct_record(&self) -> Result<(), PipelineError> {
+    pub(super) async fn correct_record(&self) {
         let Some(Subject { job, prepared, .. }) = &self.subject else {
-            return Ok(());
+            return;
         };
         let pipeline = &self.shared.pipeline;
         let afterwards = pipeline.members_after(job, prepared, &prepared.plan, false);
@@ -99,12 +108,11 @@ impl Task {
                 tracing::warn!(application = %self.key, %error, "the record of members could not be corrected");
             }
         }
-        Ok(())
     }
 
     /// Ends the hooks that still run for an operation that was terminated.
     pub(super) async fn stop_hooks(&self) -> Result<(), PipelineError> {
-        let Some(Attempt { subject, plan }) = &self.attempt else {
+        let Some(Attempt { subject, plan, begun }) = &self.attempt else {
             return Ok(());
         };
         let hooks: BTreeSet<ObjectKey> = plan
@@ -112,6 +120,7 @@ impl Task {
             .iter()
             .filter(|step| matches!(&step.action, Action::Apply { cleanup, .. } if !cleanup.is_empty()))
             .map(|step| step.object.key())
+            .filter(|hook| begun.contains(hook))
             .collect();
         if hooks.is_empty() {
             return Ok(());
@@ -158,7 +167,7 @@ impl Work {
     async fn run(self) -> Observation {
         let Self {
             shared,
-            attempt: Attempt { subject, plan },
+            attempt: Attempt { subject, plan, .. },
             order,
             ..
         } = &self;

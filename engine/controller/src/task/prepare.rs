@@ -1,8 +1,8 @@
 //! Preparing the plan that a decision comes to: the whole of it, a part, or that of another revision.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sluice_model::Coded as _;
 use sluice_model::application::{OperationFailure, OperationRequest};
 use sluice_model::plan::Plan;
 use sluice_model::selection::Selector;
@@ -11,8 +11,8 @@ use sluice_reconcile::{PlanFacts, Wanted};
 use tokio::time::Instant;
 
 use super::assess::{Draft, Subject};
-use super::execute::Attempt;
-use super::{Task, log, summary};
+use super::execute::{Attempt, failure};
+use super::{Task, log};
 use crate::error::PipelineError;
 use crate::pipeline::Intent;
 
@@ -27,15 +27,16 @@ impl Task {
         match prepared {
             Ok((subject, plan)) => {
                 let facts = subject.facts(&plan);
-                self.attempt = Some(Attempt { subject, plan });
+                self.attempt = Some(Attempt {
+                    subject,
+                    plan: Arc::new(plan),
+                    begun: BTreeSet::new(),
+                });
                 Ok(facts)
             }
             Err(error) => {
                 log(&self.key, &error);
-                Err(OperationFailure {
-                    code: error.code().id.to_owned(),
-                    message: summary::failure(&error),
-                })
+                Err(failure(&error))
             }
         }
     }

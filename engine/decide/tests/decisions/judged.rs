@@ -11,7 +11,7 @@ fn deployment(replicas: u32, image: &str) -> Value {
         "spec": {"replicas": replicas, "image": image}})
 }
 
-/// A Deployment of ours, of which somebody else wrote one field since.
+/// A Deployment of ours, of which another manager wrote one field since.
 fn changed_by(entry: Value, replicas: u32, image: &str) -> Live {
     let fields = json!({"f:spec": {"f:replicas": {}, "f:image": {}}});
     let ours =

@@ -13,8 +13,8 @@ use sluice_model::health::{HealthStatus, HealthVerdict};
 use sluice_model::outcome::{Outcome, StepResult};
 use sluice_model::{Application, ObjectRef};
 use sluice_reconcile::{
-    Assessment, ByHooks, DeletionFacts, DeletionResult, Effect, End, Execution, Found, Moment, Next, Now,
-    Observation, Outlook, PlanFacts, Progress, Reasons, Retry, State, Stop, Terms, Woken, step,
+    Assessment, DeletionFacts, DeletionResult, Effect, End, Execution, Found, Moment, Next, Now, Observation,
+    Outlook, PlanFacts, Progress, Reasons, Retry, State, Stop, Terms, Woken, step,
 };
 use sluice_report::conditions::{self, Finding};
 
@@ -156,11 +156,7 @@ pub(crate) fn found(revision: &str, outlook: Outlook) -> Found {
     Found {
         revision: revision.to_owned(),
         plan: plan(revision, usize::from(outlook.mends), 0),
-        automatic: Some(ByHooks {
-            always: outlook,
-            with_changes: outlook,
-            never: outlook,
-        }),
+        automatic: Some(outlook),
         awaited: vec![awaited(HealthStatus::Healthy)],
         empty_by_mistake: false,
         terms: Terms {

@@ -236,7 +236,9 @@ async fn create(cluster: &Cluster, number: usize, url: &str) -> Result<()> {
                 "syncPolicy": {"automated": {"prune": true, "selfHeal": true}},
             },
         }))?;
-        cluster.create(&kind(), &object, Patch::default()).await?;
+        cluster
+            .create(&Kind::applications(), &object, Patch::default())
+            .await?;
         Ok::<(), anyhow::Error>(())
     });
     let mut creations = futures::stream::iter(creations).buffer_unordered(PARALLEL);
@@ -256,7 +258,7 @@ async fn refresh(cluster: &Cluster) -> Result<()> {
     };
     let patch = json!({"metadata": {"annotations": {"sluice.dev/refresh": "normal"}}});
     cluster
-        .merge_patch(&kind(), &reference, None, "sluice-bench", &patch)
+        .merge_patch(&Kind::applications(), &reference, None, "sluice-bench", &patch)
         .await?;
     Ok(())
 }
@@ -292,17 +294,6 @@ fn is_there(status: &ApplicationStatus, commit: &str) -> bool {
             .operation
             .as_ref()
             .is_some_and(|operation| operation.phase() == OperationPhase::Succeeded)
-}
-
-fn kind() -> Kind {
-    Kind {
-        group: "sluice.dev".to_owned(),
-        version: "v1alpha1".to_owned(),
-        kind: "Application".to_owned(),
-        plural: "applications".to_owned(),
-        namespaced: true,
-        verbs: Vec::new(),
-    }
 }
 
 /// A line of `/proc/PID/status` that is given in KiB, in MiB.

@@ -87,6 +87,21 @@ fn clean(face: &str, text: &str) {
     }
 }
 
+/// Waits until what answers for admission refuses a ConfigMap with these words.
+fn until_refused(world: &World<'_>, what: &str, file: &str, words: &str) {
+    let probe = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "probe", "namespace": world.namespace}, "data": {"quoted": "probe"}});
+    sluice_sandbox::wait_for(what, std::time::Duration::from_secs(30), || {
+        let probe = world.engine.write(file, probe.to_string())?;
+        let said = world.kubectl(&["create", "--dry-run=server", "-f", &probe.display().to_string()]);
+        ensure!(
+            said.is_err_and(|error| format!("{error:#}").contains(words)),
+            "not yet"
+        );
+        Ok(())
+    })
+    .unwrap();
+}
+
 /// The shapes of public reports: a forgotten `|`, a text, a list, a number, another case, a letter too many.
 #[test]
 fn a_malformed_secret_is_refused_without_its_values() {
@@ -244,17 +259,7 @@ fn what_a_policy_quotes_is_not_told() {
     world.apply(&binding).unwrap();
     world.running().unwrap();
     // A policy holds from when the server has seen it, which nothing announces.
-    let probe = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "probe", "namespace": world.namespace}, "data": {"quoted": "probe"}});
-    sluice_sandbox::wait_for("the policy", std::time::Duration::from_secs(30), || {
-        let probe = world.engine.write("probe.yaml", probe.to_string())?;
-        let said = world.kubectl(&["create", "--dry-run=server", "-f", &probe.display().to_string()]);
-        ensure!(
-            said.is_err_and(|error| format!("{error:#}").contains("it is probe")),
-            "not yet"
-        );
-        Ok(())
-    })
-    .unwrap();
+    until_refused(&world, "the policy", "probe.yaml", "it is probe");
     refused(
         &world,
         "quoted",
@@ -310,17 +315,7 @@ fn what_a_webhook_quotes_is_not_told() {
         }],
     });
     world.apply(&hook).unwrap();
-    let probe = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "probe", "namespace": world.namespace}, "data": {"quoted": "probe"}});
-    sluice_sandbox::wait_for("the webhook", std::time::Duration::from_secs(30), || {
-        let probe = world.engine.write("webhook-probe.yaml", probe.to_string())?;
-        let said = world.kubectl(&["create", "--dry-run=server", "-f", &probe.display().to_string()]);
-        ensure!(
-            said.is_err_and(|error| format!("{error:#}").contains("quoted:probe")),
-            "not yet"
-        );
-        Ok(())
-    })
-    .unwrap();
+    until_refused(&world, "the webhook", "webhook-probe.yaml", "quoted:probe");
     refused(
         &world,
         "quoted",

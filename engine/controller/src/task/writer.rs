@@ -19,8 +19,8 @@ use crate::fleet::Shared;
 /// from Git.
 pub(crate) const MANAGER: &str = "sluice-controller";
 
-/// One Application, to be written.
-pub(crate) struct Home {
+/// Writes one Application.
+pub(crate) struct Writer {
     shared: Arc<Shared>,
     key: ApplicationKey,
     /// The Application as the watch has it; none once it is gone.
@@ -32,7 +32,7 @@ pub(crate) struct Home {
     finalizers: Option<Finalizers>,
 }
 
-impl Home {
+impl Writer {
     pub(crate) fn new(
         shared: Arc<Shared>,
         key: ApplicationKey,
@@ -75,7 +75,7 @@ impl Home {
         let Some(patch) = sluice_report::status::patch(&self.written, status) else {
             return Ok(());
         };
-        let (kind, reference) = (crate::fleet::application_kind(), self.reference());
+        let (kind, reference) = (sluice_cluster::Kind::applications(), self.reference());
         let home = &self.shared.pipeline.home;
         match home
             .merge_patch(&kind, &reference, Some("status"), MANAGER, &patch)
@@ -109,7 +109,7 @@ impl Home {
 
     async fn patch_metadata(&self, metadata: Value) -> Result<Reply, ClusterError> {
         let patch = json!({"metadata": metadata});
-        let kind = crate::fleet::application_kind();
+        let kind = sluice_cluster::Kind::applications();
         let home = &self.shared.pipeline.home;
         home.merge_patch(&kind, &self.reference(), None, MANAGER, &patch)
             .await
