@@ -1,5 +1,8 @@
 //! Takes the armour off an OpenPGP signature, as strictly as gpg does: header lines, an empty line, base64, and the
 //! checksum right where there is one. Nothing may stand before or after.
+//!
+//! gpg finds the end of the content by its padding or by its checksum. Content that has neither it reads on into the
+//! last line, and refuses it. So it is refused here too.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -35,6 +38,9 @@ pub(crate) fn taken_off(text: &[u8]) -> Result<Vec<u8>, &'static str> {
     }
     if lines.any(|line| !line.is_empty()) {
         return Err("something follows its last line");
+    }
+    if checksum.is_none() && !base64.ends_with('=') {
+        return Err("neither padding nor a checksum ends its content");
     }
     let bytes = STANDARD.decode(base64).map_err(|_| "its content is no base64")?;
     if let Some(checksum) = checksum {
@@ -86,6 +92,7 @@ mod tests {
             format!("{BEGIN}x\n\naGVsbG8=\n{END}\n"),
             format!("{BEGIN}\n\naGVsbG8=\n"),
             format!("{BEGIN}\n\naGVs*G8=\n{END}\n"),
+            format!("{BEGIN}\n\naGVs\n{END}\n"),
             BEGIN.to_owned(),
             String::new(),
         ] {

@@ -130,19 +130,20 @@ impl Bench {
         }
     }
 
-    fn ask_git(&self, object: &SignedObject) -> Git {
+    /// Returns what Git says, in one word and in full.
+    fn ask_git(&self, object: &SignedObject) -> (Git, String) {
         let verb = if object.kind == SignedKind::Commit {
             "verify-commit"
         } else {
             "verify-tag"
         };
         let done = self.git().args([verb, "--raw", &object.id]).output().unwrap();
-        let said = String::from_utf8_lossy(&done.stderr);
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
         let has = |word: &str| {
             said.lines()
                 .any(|line| line.starts_with(&format!("[GNUPG:] {word}")))
         };
-        match done.status.success() {
+        let verdict = match done.status.success() {
             true => Git::Good,
             false if has("BADSIG") || said.contains("incorrect signature") => Git::Bad,
             false if has("REVKEYSIG") => Git::Revoked,
@@ -150,7 +151,8 @@ impl Bench {
             false if has("NO_PUBKEY") || said.contains("No principal matched") => Git::NoKey,
             false if has("ERRSIG") || said.contains("Could not verify signature") => Git::Bad,
             false => Git::Nothing,
-        }
+        };
+        (verdict, said)
     }
 
     pub(crate) fn ask_us(&self, object: &SignedObject) -> SignatureReport {
@@ -159,7 +161,7 @@ impl Bench {
 
     /// Compares both on one object.
     pub(crate) fn compare(&self, object: &SignedObject, what: &str) -> Result<(Git, Verdict), String> {
-        let (git, report) = (self.ask_git(object), self.ask_us(object));
+        let ((git, said), report) = (self.ask_git(object), self.ask_us(object));
         let ours = report.verdict;
         let agree = match git {
             Git::Good => ours == Verdict::Trusted,
@@ -174,7 +176,7 @@ impl Bench {
         }
         let text = String::from_utf8_lossy(&object.bytes);
         Err(format!(
-            "{what}: git says {git:?}, we say {ours:?} ({})\n{}",
+            "{what}: git says {git:?}, we say {ours:?} ({})\n{said}\n{}",
             report.message,
             text.escape_debug()
         ))
@@ -188,7 +190,7 @@ impl Bench {
             .iter()
             .filter(|object| verifier.object(object).verdict == Verdict::Trusted);
         for object in trusted {
-            assert_eq!(self.ask_git(object), Git::Good);
+            assert_eq!(self.ask_git(object).0, Git::Good);
         }
     }
 

@@ -96,6 +96,14 @@ pub(crate) fn openpgp_cases(home: &GnuPg) -> Vec<Case> {
         |name: &str, algorithm: &str| home.generate_with(name, algorithm, "never").unwrap().fingerprint;
     let ed25519 = make("ed25519", "ed25519");
     add("ed25519", &ed25519, None, "", Trusted);
+    // Signatures of each length modulo three: base64 with two, one and no bytes of padding.
+    for (name, notation) in [
+        ("padding a", "--sig-notation a@example.org="),
+        ("padding b", "--sig-notation a@example.org=x"),
+        ("padding c", "--sig-notation a@example.org=xx"),
+    ] {
+        add(name, &ed25519, None, notation, Trusted);
+    }
     add(
         "sha1",
         &ed25519,
