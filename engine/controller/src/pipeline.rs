@@ -50,6 +50,7 @@ pub use bounds::Bounds;
 pub use credentials::{Reaching, SHARED_CERTIFICATES, SHARED_KNOWN_HOSTS, SHARED_REPOSITORIES};
 pub use health::HealthMemory;
 pub use job::{Defaults, Job, KeyringPlace, Problem, Retry, TrustStart};
+pub(crate) use job::owned_before;
 pub use keyrings::Grounds;
 pub use prepare::{Plugins, Prepared};
 pub(crate) use sluice_decide::{BLOCKED, marks, wanted_by};

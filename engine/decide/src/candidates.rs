@@ -2,17 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use sluice_model::census::Census;
 use sluice_model::decision::{Propagation, PruneDecision, PruneVerdict};
 use sluice_model::object::{Object, ObjectKey};
 use sluice_model::secret::mask;
 use sluice_plan::PruneCandidate;
 
 use crate::policies::{self as ask, Candidate, Change, Deletion, Policies};
-use crate::{Compared, Intent, Live};
+use crate::{Compared, Intent, Live, Subject};
 
 /// Every member that Git no longer has. What is on its way out already is among them only where something else is to go: it
 /// may have to wait for it.
 pub(crate) fn candidates(
+    subject: &Subject,
     intent: &Intent,
     live: &Live,
     objects: &[Compared],
@@ -28,13 +30,13 @@ pub(crate) fn candidates(
     if gone.is_empty() {
         return Vec::new();
     }
+    let owned = owned(live);
     let deletion = Deletion {
         occasion: intent.occasion,
-        owned: live
-            .members
-            .values()
-            .filter(|member| !member.is_deleting())
-            .collect(),
+        owned: match &subject.owned_before {
+            Some(before) => owned.no_more_than(before),
+            None => owned,
+        },
         desired: objects
             .iter()
             .filter(|object| object.is_lasting())
@@ -71,4 +73,10 @@ pub(crate) fn candidates(
             sync,
         })
         .collect()
+}
+
+/// What the application owns, without what is being deleted already.
+pub(crate) fn owned(live: &Live) -> Census {
+    let members = live.members.values();
+    members.filter(|member| !member.is_deleting()).collect()
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
+use sluice_model::census::Census;
 use sluice_model::decision::Occasion;
 use sluice_model::manifest::Manifest;
 use sluice_model::object::{Object, ObjectKey};
@@ -11,7 +12,7 @@ use sluice_model::secret::Redactor;
 use sluice_model::selection::Selector;
 use sluice_plan::{DestinationNamespace, HookNames, Hooks, Options, PlanInput};
 
-use crate::candidates::candidates;
+use crate::candidates::{candidates, owned};
 use crate::policies::Policies;
 use crate::{Compared, Intent, Live, Subject};
 
@@ -24,6 +25,9 @@ pub struct Decided {
     pub objects: Vec<Compared>,
     /// What the application owned before.
     pub members: Arc<BTreeMap<ObjectKey, Object>>,
+    /// What the application owned when the first of the deletions that wait began to; none if none waits. A status keeps it for
+    /// the next [`Subject`].
+    pub owned_before: Option<Census>,
     /// What plans are made of, but for [`Self::objects`].
     rest: PlanInput,
     /// Keeps the values of Secrets out of the policies' words; made when there are any.
@@ -133,7 +137,7 @@ pub fn decide(
     namespace: Option<DestinationNamespace>,
     policies: &mut impl Policies,
 ) -> Decided {
-    let candidates = candidates(intent, live, &objects, policies);
+    let candidates = candidates(subject, intent, live, &objects, policies);
     let rest = PlanInput {
         application: subject.key.clone(),
         revision: intent.revision.clone(),
@@ -151,9 +155,13 @@ pub fn decide(
         },
     };
     let redactor = OnceLock::new();
+    let plan = make(&objects, rest.clone(), &redactor);
+    let is_waiting = !plan.held.is_empty();
+    let owned_before = is_waiting.then(|| subject.owned_before.clone().unwrap_or_else(|| owned(live)));
     Decided {
-        plan: make(&objects, rest.clone(), &redactor),
+        plan,
         redactor,
+        owned_before,
         objects,
         rest,
         members: Arc::clone(&live.members),

@@ -27,6 +27,7 @@ mod namespace;
 mod policies;
 
 use sluice_compare::Rules;
+use sluice_model::census::Census;
 use sluice_model::plan::ApplicationKey;
 
 pub use compared::{Compared, compare};
@@ -49,6 +50,8 @@ pub struct Subject {
     pub rules: Rules,
     /// Its Jobs that completed and may be gone since ([`sluice_model::application::ApplicationStatus::completed`]).
     pub completed: Vec<String>,
+    /// What it owned when deletions began to wait, if any waits ([`sluice_model::application::ApplicationStatus::owned_before`]).
+    pub owned_before: Option<Census>,
     /// A revision without any manifest counts as desired state.
     pub allow_empty: bool,
 }

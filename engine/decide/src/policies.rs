@@ -2,6 +2,7 @@
 
 use std::iter;
 
+use sluice_model::census::Census;
 use sluice_model::decision::{Occasion, Propagation, PruneDecision, PruneVerdict, SyncDecision};
 use sluice_model::object::Object;
 
@@ -26,13 +27,14 @@ pub struct Candidate {
 
 /// What a verdict on a deletion may depend on besides the candidates.
 #[derive(Debug, Clone)]
-pub struct Deletion<'a> {
+pub struct Deletion {
     /// Why deletions are looked at.
     pub occasion: Occasion,
-    /// What the application owns before the plan, candidates included; without what is being deleted already.
-    pub owned: Vec<&'a Object>,
+    /// What the application owns before the plan, candidates included; without what is being deleted already. While deletions
+    /// wait, no more than it owned when they began to.
+    pub owned: Census,
     /// What Git wants it to own.
-    pub desired: Vec<&'a Object>,
+    pub desired: Census,
 }
 
 /// What answers the questions that a team decides for itself.
@@ -41,7 +43,7 @@ pub trait Policies {
     fn sync(&mut self, changes: Vec<Change>) -> Vec<SyncDecision>;
 
     /// Whether each object may be deleted, in their order.
-    fn prune(&mut self, candidates: Vec<Candidate>, deletion: &Deletion<'_>) -> Vec<PruneDecision>;
+    fn prune(&mut self, candidates: Vec<Candidate>, deletion: &Deletion) -> Vec<PruneDecision>;
 
     /// The policies, `name@sha256:…`, in any order.
     fn digests(&self) -> Vec<String>;
@@ -64,7 +66,7 @@ pub(crate) fn sync(policies: &mut impl Policies, changes: Vec<Change>) -> Vec<Sy
 pub(crate) fn prune(
     policies: &mut impl Policies,
     candidates: Vec<Candidate>,
-    deletion: &Deletion<'_>,
+    deletion: &Deletion,
 ) -> Vec<PruneDecision> {
     let number = candidates.len();
     let kept = PruneDecision {

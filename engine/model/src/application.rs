@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::census::Tally;
 use crate::claims::Claims;
 use crate::health::HealthStatus;
 
@@ -428,6 +429,10 @@ pub struct ApplicationStatus {
     /// What waits for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_approval: Option<PendingApproval>,
+    /// What it owned when deletions began to wait, at most two hundred tallies. As long as any waits, the policies on deletions are told
+    /// no more than that: what a sync adds meanwhile must not make the share of what would go look smaller.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owned_before: Vec<Tally>,
     /// The last operations, newest first, at most ten; at least five of them are successful syncs where there were so many.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<HistoryEntry>,

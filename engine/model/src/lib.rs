@@ -9,6 +9,7 @@
 
 pub mod application;
 pub mod applyset;
+pub mod census;
 pub mod claims;
 pub mod decision;
 pub mod difference;

@@ -39,5 +39,5 @@ pub use host::PluginHost;
 pub use info::{Change, PluginInfo, PluginOrigin, RejectedFile};
 pub use sluice_plugin_aot::{CHILD_ARGUMENT, Compiler, serve};
 pub use worlds::PluginKind;
-pub use worlds::prune::{Census, PruneContext, PruneObject};
+pub use worlds::prune::{PruneContext, PruneObject};
 pub use worlds::sync::{SyncContext, SyncObject};

@@ -10,6 +10,7 @@ use sluice_controller::pipeline::{Defaults, Job};
 use sluice_decide::{Claimed, Decided, Intent, Live};
 use sluice_model::application::FIELD_MANAGER;
 use sluice_model::applyset;
+use sluice_model::census::{Census, Tally};
 use sluice_model::decision::{Occasion, Phase, Strategy};
 use sluice_model::manifest::Manifest;
 use sluice_model::object::{Object, ObjectKey};
@@ -147,6 +148,8 @@ pub struct World {
     synced: Option<String>,
     /// What the status remembers of Jobs that completed.
     completed: Vec<String>,
+    /// What the status remembers of what was owned when deletions began to wait.
+    owned_before: Vec<Tally>,
 }
 
 /// Runs a history and returns what happened as text.
@@ -240,13 +243,20 @@ impl World {
         format!("{:x}", self.revision % 16).repeat(40)
     }
 
+    /// Writes down what a status keeps for the next decision.
+    pub fn note(&mut self, decided: &Decided) {
+        self.completed = sluice_decide::marks(&decided.objects);
+        let owned_before = decided.owned_before.as_ref();
+        self.owned_before = owned_before.map(Census::to_record).unwrap_or_default();
+    }
+
     fn sync(&mut self, occasion: Occasion, settings: &Settings, execute: bool) -> String {
         let decided = match self.decide(occasion, settings) {
             Ok(decided) => decided,
             Err(errors) => return format!("refused:\n{}\n", indented(&errors)),
         };
         check(&decided);
-        self.completed = sluice_decide::marks(&decided.objects);
+        self.note(&decided);
         let made = &decided.plan;
         let mut text = shown(made);
         if !execute {
@@ -362,7 +372,11 @@ impl World {
                 "policies": {"sync": sync, "prune": prune},
                 "ignoreDifferences": settings.ignore_differences,
             },
-            "status": {"sync": {"revision": self.synced.as_deref().unwrap_or_default()}, "completed": self.completed},
+            "status": {
+                "sync": {"revision": self.synced.as_deref().unwrap_or_default()},
+                "completed": self.completed,
+                "ownedBefore": self.owned_before,
+            },
         });
         let application = serde_json::from_value(application).expect("an Application");
         Job::resolve(&application, &Defaults::default()).expect("its spec has no mistakes")

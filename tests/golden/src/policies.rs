@@ -69,7 +69,7 @@ impl sluice_decide::Policies for Asked {
         self.ask(|plugins| plugins.sync(changes.clone()))
     }
 
-    fn prune(&mut self, candidates: Vec<Candidate>, deletion: &Deletion<'_>) -> Vec<PruneDecision> {
+    fn prune(&mut self, candidates: Vec<Candidate>, deletion: &Deletion) -> Vec<PruneDecision> {
         if self.careless {
             let gone = PruneDecision {
                 verdict: PruneVerdict::Delete,

@@ -95,6 +95,7 @@ fn change(world: &mut World, from: &BTreeMap<String, String>, to: &BTreeMap<Stri
 
 fn synced(world: &mut World, settings: &Settings) {
     let decided = world.decide(Occasion::Sync, settings).expect("it renders");
+    world.note(&decided);
     let made = &decided.plan;
     assert_eq!(lint::check_against(made, &decided.input()), Vec::<String>::new());
     if made.blocked.is_empty() {
@@ -110,9 +111,7 @@ proptest! {
 
     #[test]
     fn the_second_sync_is_empty(first in revision(), second in revision()) {
-        // A limit by share holds less once the application owns more: what waited for that may go with the second sync.
-        let settings = Settings { policies: Policies::Unlimited, ..Settings::default() };
-        let mut world = World::default();
+        let (mut world, settings) = (World::default(), Settings::default());
         for (from, to) in [(&BTreeMap::new(), &first), (&first, &second)] {
             change(&mut world, from, to);
             synced(&mut world, &settings);

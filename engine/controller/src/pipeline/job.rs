@@ -11,8 +11,9 @@ use sluice_cluster::ServiceAccount;
 use sluice_compare::Rules;
 use sluice_decide::Subject;
 use sluice_model::application::{
-    ACCEPTED_HISTORY_ANNOTATION, ApplicationSpec, VerificationMode, VerificationState,
+    ACCEPTED_HISTORY_ANNOTATION, ApplicationSpec, ApplicationStatus, VerificationMode, VerificationState,
 };
+use sluice_model::census::Census;
 use sluice_model::object::Object;
 use sluice_model::plan::ApplicationKey;
 use sluice_model::{Application, applyset};
@@ -58,6 +59,8 @@ pub struct Job {
     pub synced: Option<String>,
     /// Its Jobs that completed and may be gone since ([`sluice_model::application::ApplicationStatus::completed`]).
     pub completed: Vec<String>,
+    /// What it owned when deletions began to wait, if any waits ([`sluice_model::application::ApplicationStatus::owned_before`]).
+    pub owned_before: Option<Census>,
     /// What it says of its members ([`sluice_apply::Members`]): where to look for live objects.
     pub recorded: sluice_apply::Members,
 }
@@ -125,6 +128,7 @@ impl Job {
             destination: self.destination().to_owned(),
             rules: self.rules.clone(),
             completed: self.completed.clone(),
+            owned_before: self.owned_before.clone(),
             allow_empty: automated.is_some_and(|automated| automated.allow_empty),
         }
     }
@@ -167,6 +171,12 @@ fn recorded(application: &Application) -> sluice_apply::Members {
     Object::new(record)
         .map(|object| sluice_apply::Members::recorded(&object))
         .unwrap_or_default()
+}
+
+/// What a status remembers of what the application owned when deletions began to wait.
+pub(crate) fn owned_before(status: &ApplicationStatus) -> Option<Census> {
+    let tallies = &status.owned_before;
+    (!tallies.is_empty()).then(|| Census::recorded(tallies))
 }
 
 /// The commit that a person accepts although the history was rewritten.

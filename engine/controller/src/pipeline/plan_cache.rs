@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use sluice_model::application::ApplicationSpec;
+use sluice_model::census::Census;
 use sluice_model::manifest::Manifest;
 use sluice_model::object::Object;
 use sluice_model::plan::ApplicationKey;
@@ -18,6 +19,7 @@ pub(crate) struct Grounds {
     spec: ApplicationSpec,
     synced: Option<String>,
     completed: Vec<String>,
+    owned_before: Option<Census>,
     intent: Intent,
     /// The plugins that were asked.
     policies: Vec<String>,
@@ -30,6 +32,7 @@ impl Grounds {
             spec: job.spec.clone(),
             synced: job.synced.clone(),
             completed: job.completed.clone(),
+            owned_before: job.owned_before.clone(),
             intent: intent.clone(),
             policies: plugins.digests(&job.spec.policies),
         }

@@ -80,7 +80,7 @@ impl Policies for Plugins {
         answer.value
     }
 
-    fn prune(&mut self, candidates: Vec<Candidate>, deletion: &Deletion<'_>) -> Vec<PruneDecision> {
+    fn prune(&mut self, candidates: Vec<Candidate>, deletion: &Deletion) -> Vec<PruneDecision> {
         let asked: Vec<PruneObject> = candidates
             .into_iter()
             .map(|Candidate { live, desired }| PruneObject { live, desired })
@@ -89,8 +89,8 @@ impl Policies for Plugins {
             now: self.context.now,
             occasion: deletion.occasion,
             application: self.application.clone(),
-            owned: deletion.owned.iter().copied().collect(),
-            desired: deletion.desired.iter().copied().collect(),
+            owned: deletion.owned.clone(),
+            desired: deletion.desired.clone(),
             options: self.context.options.clone(),
         };
         let answer = self.host.prune(&self.policies.prune, &asked, &context);

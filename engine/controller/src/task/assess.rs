@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sluice_health::{Awaited, Expectation, ObjectHealth};
 use sluice_model::application::{ApplicationStatus, HealthState, Source, rfc3339};
+use sluice_model::census::Census;
 use sluice_model::claims::Claims;
 use sluice_model::decision::ApplyOptions;
 use sluice_model::manifest::Manifest;
@@ -22,7 +23,7 @@ use super::trust::Trust;
 use super::{log, summary};
 use crate::error::PipelineError;
 use crate::fleet::{Meanings, Shared};
-use crate::pipeline::{HealthMemory, Intent, Job, Live, Prepared, Trusted, marks};
+use crate::pipeline::{HealthMemory, Intent, Job, Live, Prepared, Trusted, marks, owned_before};
 
 /// How long others may take to say what they want before this assessment goes on without deleting anything; a later one will.
 const OTHERS_MAY_TAKE: Duration = Duration::from_secs(10);
@@ -232,6 +233,7 @@ impl Assessor {
         };
         job.verified = draft.status.verification.clone().unwrap_or_default();
         job.completed.clone_from(&draft.status.completed);
+        job.owned_before = owned_before(&draft.status);
         let Some(trusted) = self.trust.revision(&mut job, draft, since).await else {
             summary::unknown(&mut draft.status);
             let because = Finding::unknown("Unknown", "what Git wants is not known");
@@ -334,6 +336,8 @@ impl Assessor {
         status.objects = summary::owned(live.members.values());
         status.attention = summary::attention(&prepared, &health);
         status.pending_approval = summary::pending(&prepared.plan);
+        let owned_before = prepared.owned_before.as_ref();
+        status.owned_before = owned_before.map(Census::to_record).unwrap_or_default();
         status.sync.status = summary::sync_status(&prepared.plan);
         status.completed = marks(&prepared.objects);
         status.deletion_hooks = prepared.objects.iter().any(super::delete::is_deletion_hook);

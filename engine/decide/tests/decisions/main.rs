@@ -27,8 +27,8 @@ struct Said {
     answers: Option<usize>,
     changes: Vec<Vec<Change>>,
     candidates: Vec<Candidate>,
-    owned: usize,
-    desired: usize,
+    owned: u32,
+    desired: u32,
 }
 
 impl Policies for Said {
@@ -45,8 +45,8 @@ impl Policies for Said {
         decisions
     }
 
-    fn prune(&mut self, candidates: Vec<Candidate>, deletion: &Deletion<'_>) -> Vec<PruneDecision> {
-        (self.owned, self.desired) = (deletion.owned.len(), deletion.desired.len());
+    fn prune(&mut self, candidates: Vec<Candidate>, deletion: &Deletion) -> Vec<PruneDecision> {
+        (self.owned, self.desired) = (deletion.owned.total(), deletion.desired.total());
         let decision = |candidate: &Candidate| PruneDecision {
             verdict: self
                 .prune
@@ -76,6 +76,7 @@ fn subject() -> Subject {
         destination: "n".to_owned(),
         rules: Rules::default(),
         completed: Vec::new(),
+        owned_before: None,
         allow_empty: false,
     }
 }

@@ -1,11 +1,9 @@
 //! World `prune-policy`: may an object be deleted? All policies are asked, the most cautious verdict wins.
 
-use std::collections::BTreeMap;
-
 use sluice_model::Object;
 use sluice_model::application::{Policies, PolicyRef};
+use sluice_model::census::Census;
 use sluice_model::decision::{Occasion, Propagation, PruneDecision, PruneVerdict};
-use sluice_model::object::GroupKind;
 use sluice_model::plan::ApplicationKey;
 use sluice_plugin_aot::RuntimeClass;
 use wasmtime::Result;
@@ -95,31 +93,14 @@ pub struct PruneContext {
     pub options: Vec<String>,
 }
 
-/// How many objects there are of each kind in each namespace.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Census(BTreeMap<(GroupKind, Option<String>), u32>);
-
-impl<'a> FromIterator<&'a Object> for Census {
-    fn from_iter<T: IntoIterator<Item = &'a Object>>(objects: T) -> Self {
-        let mut census = Self::default();
-        for object in objects {
-            let key = (object.group_kind(), object.namespace().map(str::to_owned));
-            *census.0.entry(key).or_default() += 1;
-        }
-        census
-    }
-}
-
-impl Census {
-    fn tallies(&self) -> Vec<Tally> {
-        let tally = |((kind, namespace), count): (&(GroupKind, Option<String>), &u32)| Tally {
-            group: kind.group.clone(),
-            kind: kind.kind.clone(),
-            namespace: namespace.clone(),
-            count: *count,
-        };
-        self.0.iter().map(tally).collect()
-    }
+fn tallies(census: &Census) -> Vec<Tally> {
+    let tally = |tally: sluice_model::census::Tally| Tally {
+        group: tally.group,
+        kind: tally.kind,
+        namespace: tally.namespace,
+        count: tally.count,
+    };
+    census.tallies().map(tally).collect()
 }
 
 impl PluginHost {
@@ -248,8 +229,8 @@ fn review(
                 Occasion::Sync => false,
                 Occasion::ApplicationDeleted => true,
             },
-            owned: context.owned.tallies(),
-            desired: context.desired.tallies(),
+            owned: tallies(&context.owned),
+            desired: tallies(&context.desired),
         })?;
         let context = state.give_context(Context {
             now: context.now.as_second(),

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use sluice_model::decision::{Occasion, PruneVerdict};
 use sluice_model::plan::ApplicationKey;
 use sluice_model::{Coded as _, Object};
-use sluice_plugin_host::{Census, PluginHost, PruneContext, SyncContext};
+use sluice_model::census::Census;
+use sluice_plugin_host::{PluginHost, PruneContext, SyncContext};
 
 fn guest(name: &str) -> String {
     fs_err::read_to_string(

@@ -10,7 +10,7 @@ use sluice_model::application::{
 };
 use sluice_model::{Application, Coded, ErrorCode};
 
-use super::{Defaults, Job, KeyringPlace, Retry, TrustStart, accepted, recorded};
+use super::{Defaults, Job, KeyringPlace, Retry, TrustStart, accepted, owned_before, recorded};
 use crate::codes;
 
 /// A mistake in the spec of an Application.
@@ -121,6 +121,7 @@ pub(super) fn read(application: &Application, defaults: &Defaults) -> (Job, Vec<
             .map(|status| status.sync.revision.clone())
             .filter(|revision| !revision.is_empty()),
         completed: status.map(|status| status.completed.clone()).unwrap_or_default(),
+        owned_before: status.and_then(owned_before),
         recorded: recorded(application),
         spec: spec.clone(),
         key,
