@@ -35,11 +35,25 @@ pub struct Kind {
 impl Kind {
     /// Returns the kind of Applications, which is known without asking.
     pub fn applications() -> Self {
+        Self::namespaced("sluice.dev", "v1alpha1", "Application", "applications")
+    }
+
+    /// Returns the kind of ConfigMaps, which is known without asking.
+    pub fn config_maps() -> Self {
+        Self::namespaced("", "v1", "ConfigMap", "configmaps")
+    }
+
+    /// Returns the kind of Secrets, which is known without asking.
+    pub fn secrets() -> Self {
+        Self::namespaced("", "v1", "Secret", "secrets")
+    }
+
+    fn namespaced(group: &str, version: &str, kind: &str, plural: &str) -> Self {
         Self {
-            group: "sluice.dev".to_owned(),
-            version: "v1alpha1".to_owned(),
-            kind: "Application".to_owned(),
-            plural: "applications".to_owned(),
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: kind.to_owned(),
+            plural: plural.to_owned(),
             namespaced: true,
             verbs: Vec::new(),
         }
