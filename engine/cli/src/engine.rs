@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use clap::Args;
 use sluice_cluster::{Cluster, Home};
-use sluice_controller::mirrors::Mirrors;
-use sluice_controller::pipeline::{Claimed, Defaults, Intent, Job, Live, Pipeline, Prepared, Reaching};
 use sluice_model::application::Application;
 use sluice_model::manifest::Manifest;
+use sluice_pipeline::mirrors::Mirrors;
+use sluice_pipeline::{Claimed, Defaults, Intent, Job, Live, Pipeline, Prepared, Reaching};
 use sluice_source::{Access, KnownHosts, Limits, Repositories};
 
 use crate::connection::{Connection, Progress};
@@ -171,6 +171,7 @@ impl Engine {
             connection.target(),
         );
         pipeline.reaching = git.reaching();
+        pipeline.renderers = global.renderers();
         Ok(Self {
             connection,
             pipeline,

@@ -7,8 +7,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use sluice_controller::PipelineError;
 use sluice_model::{Coded, ErrorCode, ExitKind};
+use sluice_pipeline::PipelineError;
 use sluice_plugin_host::PluginProblem;
 
 use crate::output::{BAD, STRONG, plain, styled};

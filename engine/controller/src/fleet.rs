@@ -22,6 +22,8 @@ use sluice_cluster::{Home, Kind, Target};
 use sluice_model::plan::ApplicationKey;
 use sluice_model::{Application, applyset};
 use sluice_observe::Observer;
+use sluice_pipeline::mirrors::Mirrors;
+use sluice_pipeline::{Bounds, Pipeline, PipelineError, Reaching};
 use sluice_plugin_host::PluginHost;
 use sluice_report::events::Events;
 use sluice_source::Repositories;
@@ -30,10 +32,6 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::PipelineError;
-use crate::mirrors::Mirrors;
-use crate::pipeline::{Bounds, Defaults, Pipeline, Reaching};
-use crate::references::{self, References};
 use crate::task::Task;
 use claims::ClaimRegistry;
 pub(crate) use claims::Meanings;
@@ -156,6 +154,12 @@ impl Registry {
         }
     }
 
+    fn applications(&self) -> Vec<Arc<Application>> {
+        let actors = self.actors.lock().unwrap_or_else(PoisonError::into_inner);
+        let applications = actors.values().map(|handle| handle.application.borrow().clone());
+        applications.flatten().collect()
+    }
+
     fn objects_changed(&self, id: &str) {
         if let Some(wake) = self
             .by_applyset
@@ -221,34 +225,26 @@ async fn work(
     );
     let named = Arc::clone(&registry);
     let shared_namespace = options.reaching.shared.clone();
-    let references = References::watching(
-        home.clone(),
-        Arc::new(move |namespace| {
-            named.each(|key, _, wake| {
-                if key.namespace == namespace || shared_namespace.as_deref() == Some(namespace) {
-                    wake.ring(|reasons| reasons.surroundings = true);
-                }
-            });
-        }),
-    );
+    let references_changed = Arc::new(move |namespace: &str| {
+        named.each(|key, _, wake| {
+            if key.namespace == namespace || shared_namespace.as_deref() == Some(namespace) {
+                wake.ring(|reasons| reasons.surroundings = true);
+            }
+        });
+    });
     let observed = Arc::clone(&registry);
     let observer = Observer::new(
         target.clone(),
         options.bounds.namespaces().cloned(),
         Arc::new(move |id| observed.objects_changed(id)),
     );
-    let reaching = options.reaching.clone();
+    let pipeline = Pipeline::new(mirrors, plugins.clone(), home.clone(), target);
+    let mut pipeline = pipeline.watching_references(references_changed);
+    pipeline.bounds = options.bounds.clone();
+    pipeline.reaching = options.reaching.clone();
+    pipeline.defaults.account.clone_from(&options.default_account);
     let shared = Arc::new(Shared {
-        pipeline: Pipeline {
-            references,
-            bounds: options.bounds.clone(),
-            defaults: Defaults {
-                account: options.default_account.clone(),
-                ..Defaults::default()
-            },
-            reaching,
-            ..Pipeline::new(mirrors, plugins.clone(), home.clone(), target)
-        },
+        pipeline,
         observer,
         events: Events::new(home.client().clone(), options.instance.clone()),
         looking: Semaphore::new(options.concurrency.max(1)),
@@ -360,16 +356,9 @@ fn key_of(object: &DynamicObject) -> ApplicationKey {
 
 /// Stops watching what no Application names any more.
 fn let_go(shared: &Shared) {
-    let mut wanted = BTreeSet::new();
-    shared.registry.each(|key, application, _| {
-        for (named, name) in references::named_by(application) {
-            wanted.insert((named, key.namespace.clone(), name.to_owned()));
-        }
-    });
-    let common = shared.options.reaching.shared.as_deref();
-    shared.pipeline.references.retain(|named, namespace, name| {
-        common == Some(namespace) || wanted.contains(&(named, namespace.to_owned(), name.to_owned()))
-    });
+    let applications = shared.registry.applications();
+    let applications = applications.iter().map(Arc::as_ref);
+    shared.pipeline.retain_references(applications);
 }
 
 /// True where an Application that was known already asks for something else now.

@@ -23,6 +23,7 @@ pub mod operation;
 pub mod outcome;
 pub mod plan;
 pub mod rendering;
+pub mod retry;
 pub mod secret;
 pub mod selection;
 pub mod tree;

@@ -34,6 +34,21 @@ pub trait Tools {
 
     /// Returns what a rendering depends on besides files and settings. `input` tells one rendering from another, for its randomness.
     fn context(&mut self, input: &Input) -> Context;
+
+    /// Returns what a renderer answered to the same input before, if that is known.
+    fn recall(&mut self, _renderer: &'static str, _input: &Input, _context: &Context) -> Option<Rendering> {
+        None
+    }
+
+    /// Is told what a renderer answered at last.
+    fn remember(
+        &mut self,
+        _renderer: &'static str,
+        _input: &Input,
+        _context: &Context,
+        _rendering: &Rendering,
+    ) {
+    }
 }
 
 /// No tools: for plain manifests, which need none.
@@ -69,24 +84,40 @@ pub(crate) fn rendering(
         settings,
         ..Input::default()
     };
-    Rounds { tools, depth: 0 }.answer(renderer, input)
+    Rounds {
+        tools,
+        depth: 0,
+        inner: Rendering::default(),
+    }
+    .answer(renderer, input)
 }
 
 struct Rounds<'t> {
     tools: &'t mut dyn Tools,
     depth: usize,
+    /// What charts within read and made up: the whole follows from that too.
+    inner: Rendering,
 }
 
 impl Rounds<'_> {
     fn answer(&mut self, renderer: &'static str, mut input: Input) -> Result<Rendering, RenderErrors> {
         let context = self.tools.context(&input);
+        if let Some(rendering) = self.tools.recall(renderer, &input, &context) {
+            return Ok(rendering);
+        }
         input.context = serde_json::to_string(&context).unwrap_or_default();
         let here =
             |problem: Problem, input: &Input| RenderErrors::from(RenderError::at(&input.path, 0, 0, problem));
         for _ in 0..ROUNDS {
             let outcome = self.tools.run(renderer, &input);
             match outcome.map_err(|problem| here(problem, &input))? {
-                Outcome::Rendered(rendering) => return Ok(rendering),
+                Outcome::Rendered(mut rendering) => {
+                    rendering.read = united(rendering.read, &self.inner.read);
+                    rendering.random = united(rendering.random, &self.inner.random);
+                    rendering.warnings.append(&mut self.inner.warnings);
+                    self.tools.remember(renderer, &input, &context, &rendering);
+                    return Ok(rendering);
+                }
                 Outcome::Refused(complaints) => return Err(refused(renderer, &input.path, complaints)),
                 Outcome::Needs(needs) => {
                     let met: BTreeSet<&Need> = input.supplied.iter().map(|supply| &supply.need).collect();
@@ -177,10 +208,20 @@ impl Rounds<'_> {
         let mut inner = Rounds {
             tools: &mut *self.tools,
             depth: self.depth + 1,
+            inner: Rendering::default(),
         };
-        let rendering = inner.answer("helm", input).map_err(Met::Errors)?;
+        let mut rendering = inner.answer("helm", input).map_err(Met::Errors)?;
+        self.inner.read.append(&mut rendering.read);
+        self.inner.random.append(&mut rendering.random);
+        self.inner.warnings.append(&mut rendering.warnings);
         Ok(joined(&rendering.documents))
     }
+}
+
+/// Both, sorted, each once.
+fn united(some: Vec<String>, more: &[String]) -> Vec<String> {
+    let all: BTreeSet<String> = some.into_iter().chain(more.iter().cloned()).collect();
+    all.into_iter().collect()
 }
 
 /// Why a need is not met.

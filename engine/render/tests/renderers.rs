@@ -106,6 +106,14 @@ fn rendered(texts: &[(&str, &str)]) -> Outcome {
     })
 }
 
+fn read(outcome: Outcome, paths: &[&str]) -> Outcome {
+    let read = paths.iter().map(|path| (*path).to_owned()).collect();
+    match outcome {
+        Outcome::Rendered(rendering) => Outcome::Rendered(Rendering { read, ..rendering }),
+        other => other,
+    }
+}
+
 fn ids(errors: &RenderErrors) -> Vec<&'static str> {
     errors.iter().map(|error| error.code().id).collect()
 }
@@ -232,11 +240,18 @@ fn a_chart_of_the_repository_is_inflated_for_a_kustomization() {
         &files,
         vec![
             Outcome::Needs(vec![need]),
-            rendered(&[("x/templates/a.yaml", "a: 1"), ("x/templates/b.yaml", "b: 2")]),
-            rendered(&[("", OBJECT)]),
+            read(
+                rendered(&[("x/templates/a.yaml", "a: 1"), ("x/templates/b.yaml", "b: 2")]),
+                &["charts/x/Chart.yaml"],
+            ),
+            read(rendered(&[("", OBJECT)]), &["app/kustomization.yaml"]),
         ],
     );
-    run(&mut said, &source()).unwrap();
+    // What the chart was made of counts for the whole.
+    assert_eq!(
+        run(&mut said, &source()).unwrap().read,
+        ["app/kustomization.yaml", "charts/x/Chart.yaml"]
+    );
     let asked: Vec<_> = said
         .asked
         .iter()

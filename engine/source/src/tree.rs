@@ -181,7 +181,9 @@ impl<'a> Walk<'a> {
                 };
                 let rest = components.get(place + 1..).unwrap_or_default();
                 let Some(link) = target else { return Ok(None) };
-                let on = rest.iter().fold(link.to, |path, component| join(&path, component));
+                let on = rest
+                    .iter()
+                    .fold(link.to, |path, component| join(&path, component));
                 return self.find(&on, left - 1);
             }
             at = (join(&at.0, component), entry.kind, entry.id);

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sluice_controller::pipeline::{Defaults, Job};
 use sluice_decide::{Claimed, Decided, Intent, Live};
 use sluice_model::application::FIELD_MANAGER;
 use sluice_model::applyset;
@@ -19,6 +18,7 @@ use sluice_model::secret;
 use sluice_model::selection::Selector;
 use sluice_model::tree::{Revision, Tree};
 use sluice_model::trust::{Evidence, Verified};
+use sluice_pipeline::{Defaults, Job};
 use sluice_plan::{DestinationNamespace, Hooks, lint, plan};
 use sluice_render::{NoTools, Scope, render, settle};
 

@@ -11,7 +11,6 @@ use futures::FutureExt as _;
 use kube::ResourceExt as _;
 use sluice_apply::{ApplyError, Event, Finished, NotHealthy, Options, Parent, Rehearse, Request};
 use sluice_cluster::{Kind, Target};
-use sluice_controller::PipelineError;
 use sluice_health::{Answer, Awaited, Expectation, ObjectHealth, Wait};
 use sluice_model::application::{APPROVED_PLAN_ANNOTATION, PolicyRef};
 use sluice_model::health::{HealthStatus, HealthVerdict};
@@ -21,6 +20,7 @@ use sluice_model::plan::{Action, PLAN_VERSION, Plan, Step};
 use sluice_model::secret::mask;
 use sluice_model::{ExitKind, ObjectRef};
 use sluice_observe::Observer;
+use sluice_pipeline::PipelineError;
 use sluice_plugin_host::PluginHost;
 
 use crate::connection::{Connection, Progress, block_on};

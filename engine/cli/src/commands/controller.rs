@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use sluice_cluster::{Cluster, Home, Target};
 use sluice_controller::Options;
-use sluice_controller::pipeline::Bounds;
+use sluice_pipeline::Bounds;
 use tokio_util::sync::CancellationToken;
 
 use crate::commands::wait::duration;

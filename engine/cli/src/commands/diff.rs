@@ -6,11 +6,11 @@ use anstyle::{AnsiColor, Style};
 use clap::Args;
 use serde::Serialize;
 use sluice_compare::diff::{LineKind, Pair, Row as Columns};
-use sluice_controller::pipeline::{Compared, Prepared};
 use sluice_model::ExitKind;
 use sluice_model::difference::{Difference, FieldChange};
 use sluice_model::object::ObjectRef;
 use sluice_model::plan::{Action, Plan};
+use sluice_pipeline::{Compared, Prepared};
 
 use crate::connection::block_on;
 use crate::engine::{Engine, Git, Which};

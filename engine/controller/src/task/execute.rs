@@ -14,7 +14,7 @@ use sluice_model::health::{HealthStatus, HealthVerdict};
 use sluice_model::object::{Object, ObjectKey};
 use sluice_model::outcome::Outcome;
 use sluice_model::plan::{Action, Plan};
-use sluice_model::secret::mask;
+use sluice_pipeline::{Job, Live, PipelineError};
 use sluice_reconcile::{End, Execution, Observation, Order, Progress, stop};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -22,9 +22,7 @@ use tokio::time::Instant;
 use super::assess::Subject;
 use super::wait::Waiting;
 use super::{Task, summary};
-use crate::error::PipelineError;
 use crate::fleet::Shared;
-use crate::pipeline::{Job, Live, blocking};
 
 /// Of a sync that takes no longer only its end is an Event.
 const QUIET: Duration = Duration::from_secs(5);
@@ -128,15 +126,11 @@ impl Task {
         let (pipeline, job) = (&self.shared.pipeline, &subject.job);
         let kinds = pipeline.kinds(job, &subject.manifests).await?;
         let found = self.shared.observer.snapshot(&kinds, &job.applyset());
-        let live: Vec<Object> = Live::of_members(found, &subject.manifests)
-            .members
-            .iter()
-            .filter(|(key, _)| hooks.contains(key))
-            .map(|(_, object)| object.clone())
-            .collect();
-        let (plugins, policies) = (pipeline.plugins.clone(), job.spec.policies.health.clone());
-        let (asked, now): (Vec<Object>, _) = (live.iter().map(mask).collect(), jiff::Timestamp::now());
-        let answer = blocking(move || plugins.health(&policies, &asked, now)).await?;
+        let members = Live::of_members(found, &subject.manifests).members;
+        let live = members.values().filter(|object| hooks.contains(&object.key()));
+        let live: Vec<&Object> = live.collect();
+        let now = jiff::Timestamp::now();
+        let answer = pipeline.judge(&job.spec.policies, &live, now).await?;
         let over = |verdict: &HealthVerdict| {
             matches!(verdict.status, HealthStatus::Healthy | HealthStatus::Degraded)
         };

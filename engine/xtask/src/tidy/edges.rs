@@ -1,4 +1,4 @@
-//! Which crate may use which. Stages do not know each other; only the controller and the command line compose them.
+//! Which crate may use which. Stages do not know each other; only the pipeline, the controller and the command line compose them.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -22,7 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("plugin-aot", &["model"]),
     ("plugin-host", &["model", "plugin-aot"]),
     (
-        "controller",
+        "pipeline",
         &[
             "model",
             "source",
@@ -32,11 +32,27 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "plan",
             "decide",
             "health",
+            "cluster",
+            "apply",
+            "observe",
+            "plugin-host",
+        ],
+    ),
+    (
+        "controller",
+        &[
+            "model",
+            "source",
+            "verify",
+            "plan",
+            "decide",
+            "health",
             "report",
             "cluster",
             "apply",
             "observe",
             "plugin-host",
+            "pipeline",
             "reconcile",
         ],
     ),
@@ -56,6 +72,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "apply",
             "observe",
             "plugin-host",
+            "pipeline",
             "controller",
         ],
     ),

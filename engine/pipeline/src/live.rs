@@ -11,8 +11,8 @@ use sluice_model::manifest::Manifest;
 use sluice_model::object::{GroupKind, Object, ObjectKey};
 
 use crate::error::PipelineError;
-use crate::pipeline::plan_cache::same;
-use crate::pipeline::{Job, Live, Pipeline};
+use crate::plan_cache::same;
+use crate::{Job, Live, Pipeline};
 
 /// So many single requests at once.
 const PARALLEL: usize = 24;
@@ -34,10 +34,10 @@ impl Complete {
 }
 
 impl Pipeline {
-    /// The kinds whose live objects matter: those desired, at each version they are written in, and those of earlier members.
+    /// Returns the kinds whose live objects matter: those desired, at each version they are written in, and those of earlier members.
     ///
     /// # Errors
-    /// [`ClusterError::GroupDown`] where there may be members of a kind that cannot be looked at now.
+    /// [`ClusterError::GroupDown`] if there may be members of a kind that cannot be looked at now.
     pub async fn kinds(&self, job: &Job, manifests: &[Manifest]) -> Result<Vec<Kind>, PipelineError> {
         let hidden = |kinds: &Kinds| {
             unserved(kinds, job)
@@ -54,8 +54,8 @@ impl Pipeline {
         }
     }
 
-    /// True where an application may have objects of a kind that the cluster is not known to serve.
-    pub(crate) fn misses_kinds(&self, job: &Job) -> bool {
+    /// Returns true if the application may have objects of a kind that the cluster is not known to serve.
+    pub fn misses_kinds(&self, job: &Job) -> bool {
         unserved(&self.target.known_kinds(), job).next().is_some()
     }
 
@@ -71,7 +71,10 @@ impl Pipeline {
         }
     }
 
-    /// Asks the cluster for everything: for commands, which have no watches.
+    /// Returns what the cluster has of the application, asking it for everything: for commands, which have no watches.
+    ///
+    /// # Errors
+    /// [`PipelineError::Cluster`] if the cluster refuses or cannot be reached.
     pub async fn ask_live(&self, job: &Job, manifests: &[Manifest]) -> Result<Live, PipelineError> {
         let kinds = self.kinds(job, manifests).await?;
         let selector = format!("{PART_OF_LABEL}={}", job.applyset());
@@ -93,8 +96,11 @@ impl Pipeline {
         self.live(job, members, manifests).await
     }
 
-    /// What watches or lists gave, with the desired objects that exist without being known as members. Asks for nothing where all of
-    /// them are, and where that was so before, with the same objects in the same state, finds nothing out again.
+    /// Returns what watches or lists `found`, with the desired objects that exist without being known as members. Asks for nothing if
+    /// all of them are known, and finds nothing out again if that was so before, with the same objects in the same state.
+    ///
+    /// # Errors
+    /// [`PipelineError::Cluster`] if the cluster refuses or cannot be reached.
     pub async fn live(
         &self,
         job: &Job,

@@ -9,7 +9,7 @@ use sluice_model::applyset::{self, PART_OF_LABEL};
 use sluice_model::manifest::Manifest;
 use sluice_model::object::{Object, ObjectKey};
 
-use crate::pipeline::{Job, Live, Pipeline};
+use crate::{Job, Live, Pipeline};
 
 /// So many questions at once.
 const PARALLEL: usize = 24;

@@ -16,8 +16,9 @@ use sluice_model::trust::{Evidence, SignatureReport, Signer, Verified};
 use sluice_source::{Fetched, SourceError, TreeLimits};
 use sluice_verify::{Findings, Ledger, Request, Verifier, VerifyError};
 
+use crate::blocking::blocking;
 use crate::error::PipelineError;
-use crate::pipeline::{Found, Grounds, Job, Pipeline, TrustStart, blocking};
+use crate::{Found, Grounds, Job, Pipeline, TrustStart};
 
 /// More new commits than this are not verified in one go: a person should look at what happened.
 pub(super) const HISTORY_LIMIT: usize = 100_000;
@@ -29,6 +30,8 @@ pub struct Trusted {
     pub revision: Revision,
     /// Its files.
     pub tree: Arc<Verified<Tree>>,
+    /// Where others of its files are, for renderers that look beyond the Application's folder.
+    pub(crate) repository: Arc<Fetched>,
     /// Who signed it; none where nothing was asked for.
     pub signer: Option<Signer>,
     /// Every signature that was looked at for it.
@@ -58,10 +61,11 @@ pub struct HeldBack {
 }
 
 impl Pipeline {
-    /// Judges what was found and reads its files. The ledger saves work and learns what was verified; an empty one will do.
+    /// Judges what was found and reads its files. Returns the newest revision that may be synced, and the ledger with what was verified
+    /// now. The ledger saves work; an empty one will do.
     ///
     /// # Errors
-    /// [`PipelineError::Verify`] where it is refused; [`PipelineError::NoLongerTrusted`] where what was trusted before is
+    /// [`PipelineError::Verify`] if it is refused; [`PipelineError::NoLongerTrusted`] if what was trusted before is
     /// not any more. The last trusted revision can then be asked for by [`Pipeline::stay`].
     pub async fn trust(
         &self,
@@ -86,7 +90,10 @@ impl Pipeline {
         .await
     }
 
-    /// The last trusted revision, whatever is asked of a new one: what the cluster is at, it may stay at.
+    /// Returns the last trusted revision, whatever is asked of a new one: what the cluster is at, it may stay at.
+    ///
+    /// # Errors
+    /// [`PipelineError::Internal`] if another revision was found than the last trusted one.
     pub async fn stay(&self, job: &Job, found: &Found, grounds: &Grounds) -> Result<Trusted, PipelineError> {
         let (job, found, grounds) = (job.clone(), found.clone(), grounds.clone());
         blocking(move || {
@@ -119,8 +126,11 @@ impl Pipeline {
         .await?
     }
 
-    /// [`Pipeline::find`], [`Pipeline::grounds`] and [`Pipeline::trust`] in one, for commands. Of a revision that is asked for
-    /// by name nothing older is given.
+    /// [`Pipeline::find`], [`Pipeline::grounds`] and [`Pipeline::trust`] in one, for commands. For a revision that is asked for
+    /// by name nothing older is returned.
+    ///
+    /// # Errors
+    /// Those of the three.
     pub async fn trusted(&self, job: &Job, revision: Option<&str>) -> Result<Trusted, PipelineError> {
         let found = self.find(job, revision, tokio::time::Instant::now()).await?;
         let grounds = self.grounds(job, &found).await?;
@@ -153,6 +163,7 @@ impl Case<'_> {
             return Ok(Trusted {
                 revision: revision.clone(),
                 tree: Arc::new(Verifier::not_required(tree)),
+                repository: Arc::clone(self.repository),
                 signer: None,
                 reports: Vec::new(),
                 starts: Starts::default(),
@@ -234,6 +245,7 @@ impl Case<'_> {
         };
         Ok(Trusted {
             tree: Arc::new(verification.tree),
+            repository: Arc::clone(self.repository),
             signer,
             reports: verification.reports,
             starts,

@@ -1,59 +1,70 @@
-//! The stages in their order, once: what the loop does again and again and a command does a single time.
+//! The stages with their I/O, in their order: what the loop does again and again and a command does a single time.
 //!
 //! ```text
-//! trusted ─▶ manifests ─▶ live ─▶ prepare ─▶ (apply)
-//! source     render       observe  decide, with the plugins and
-//! verify     settle                the server to ask
+//! find ─▶ grounds ─▶ trust ─▶ manifests ─▶ live ─▶ prepare ─▶ (apply)
+//! source  verify     verify   render       observe  decide, with the plugins and
+//!                             settle                the server to ask
 //! ```
 //!
-//! Every step can be called by itself; each takes what the one before it gave. Whatever blocks or computes runs on threads
-//! for that, so a runtime of one thread is enough.
+//! Where to start reading: [`Job::resolve`] reads an Application; [`Pipeline`] has a method for each stage, and each takes what the
+//! one before it returned. Every stage can be called by itself. What was found out about an application is remembered in the
+//! [`Pipeline`], so that an application at rest costs no request; [`Pipeline::forget`] lets go of it.
+//!
+//! A caller keeps what this crate does not: time (every judgement is handed its `now`), retries, how many applications are looked at
+//! at once, and everything that is written. Nothing here writes to a cluster but dry-runs. Whatever blocks or computes runs on
+//! threads for that, so a runtime of one thread is enough.
+#![forbid(unsafe_code)]
 
+mod blocking;
 mod bounds;
+pub mod codes;
 mod credentials;
 mod dry_run;
+mod error;
 mod health;
 mod job;
 mod keyrings;
 mod live;
+pub mod mirrors;
 mod namespace;
 mod per_application;
 mod plan_cache;
 mod prepare;
+mod references;
+mod rendering;
 mod rollback;
 mod trust;
 mod unrecorded;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use sluice_cluster::{Home, Kind, Kinds, Target};
+use sluice_model::Application;
 use sluice_model::application::NamespaceMetadata;
 use sluice_model::manifest::Manifest;
 use sluice_model::object::{GroupKind, Object, ObjectKey};
 use sluice_model::plan::ApplicationKey;
 use sluice_model::secret::mask;
 use sluice_model::tree::Revision;
-use sluice_plugin_host::{PluginHost, SyncObject};
+use sluice_plugin_host::{Compiler, PluginHost, Renderers, SyncObject};
 use sluice_render::Scope;
 use sluice_source::{Fetched, SourceError, is_elsewhere};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::error::PipelineError;
-use crate::mirrors::Mirrors;
-use crate::references::References;
-
+use blocking::blocking;
+use mirrors::Mirrors;
 use per_application::PerApplication;
+use references::References;
 
 pub use bounds::Bounds;
 pub use credentials::{Reaching, SHARED_CERTIFICATES, SHARED_KNOWN_HOSTS, SHARED_REPOSITORIES};
+pub use error::PipelineError;
 pub use health::HealthMemory;
-pub use job::{Defaults, Job, KeyringPlace, Problem, Retry, TrustStart};
-pub(crate) use job::owned_before;
+pub use job::{Defaults, Job, KeyringPlace, Problem, TrustStart};
 pub use keyrings::Grounds;
 pub use prepare::{Plugins, Prepared};
-pub(crate) use sluice_decide::{BLOCKED, marks, wanted_by};
+pub use rendering::{Capabilities, RenderingKey};
 pub use sluice_decide::{Claimed, Compared, Intent, Live};
 pub use trust::{HeldBack, Starts, Trusted};
 
@@ -68,16 +79,21 @@ pub struct Pipeline {
     pub target: Target,
     /// Where the Applications are: for keyrings, credentials, ledgers and status.
     pub home: Home,
-    pub(crate) references: References,
+    references: References,
     /// Where objects may be.
     pub bounds: Bounds,
     /// What holds for an Application that does not say otherwise.
     pub defaults: Defaults,
-    pub(crate) answers: PerApplication<sluice_decide::Answers>,
+    answers: PerApplication<sluice_decide::Answers>,
     /// For which revision and metadata the destination namespace was as it should be.
-    pub(crate) namespaces: PerApplication<(Option<String>, Option<NamespaceMetadata>)>,
-    pub(crate) complete: PerApplication<Arc<live::Complete>>,
-    pub(crate) prepared: PerApplication<Arc<plan_cache::CachedPlan>>,
+    namespaces: PerApplication<(Option<String>, Option<NamespaceMetadata>)>,
+    complete: PerApplication<Arc<live::Complete>>,
+    prepared: PerApplication<Arc<plan_cache::CachedPlan>>,
+    /// The renderers of charts and kustomizations.
+    pub renderers: Renderers,
+    /// What their randomness comes from.
+    pub rendering_key: RenderingKey,
+    renderings: Arc<rendering::Cache>,
     /// How repositories are reached where an Application says nothing else.
     pub reaching: Reaching,
 }
@@ -87,13 +103,14 @@ pub struct Pipeline {
 pub struct Found {
     /// What the name means now.
     pub revision: Revision,
-    /// How new the repository was then ([`crate::mirrors::Mirror::version`]).
+    /// How new the repository was then ([`mirrors::Mirror::version`]).
     pub version: u64,
     repository: Arc<Fetched>,
 }
 
 impl Pipeline {
-    /// A pipeline that asks for what it needs when it needs it.
+    /// Returns a pipeline that asks for what it needs when it needs it: without bounds, with the defaults of [`Defaults`] and
+    /// [`Reaching`].
     pub fn new(mirrors: Mirrors, plugins: PluginHost, home: Home, target: Target) -> Self {
         let references = References::asking(home.clone());
         Self {
@@ -108,8 +125,27 @@ impl Pipeline {
             namespaces: PerApplication::default(),
             complete: PerApplication::default(),
             prepared: PerApplication::default(),
+            renderers: Renderers::new(None, Compiler::Child),
+            rendering_key: RenderingKey::default(),
+            renderings: Arc::default(),
             reaching: Reaching::default(),
         }
+    }
+
+    /// Watches the ConfigMaps and Secrets that Applications name from now on, each one by its name, where it would ask for them each
+    /// time otherwise. `on_change` is called with the namespace in which one of them changed, and must not block.
+    #[must_use]
+    pub fn watching_references(self, on_change: Arc<dyn Fn(&str) + Send + Sync>) -> Self {
+        Self {
+            references: References::watching(self.home.clone(), on_change),
+            ..self
+        }
+    }
+
+    /// Ends the watches of ConfigMaps and Secrets that none of these Applications names. Those that are shared stay.
+    pub fn retain_references<'a>(&self, applications: impl IntoIterator<Item = &'a Application>) {
+        self.references
+            .retain(applications, self.reaching.shared.as_deref());
     }
 
     /// Forgets what was found out about an application: it is gone, or a person wants all of it found out again.
@@ -128,7 +164,11 @@ impl Pipeline {
         }
     }
 
-    /// Fetches the repository, unless that was done since, and finds out what `revision` means; [`Job::wanted`] where missing.
+    /// Fetches the repository, unless that was done since, and returns what `revision` means in it; [`Job::wanted`] if missing.
+    ///
+    /// # Errors
+    /// [`PipelineError::Source`] if it cannot be fetched or has no such revision; [`PipelineError::Credentials`] and
+    /// [`PipelineError::Hosts`] if what it is reached with cannot be used.
     pub async fn find(
         &self,
         job: &Job,
@@ -153,15 +193,20 @@ impl Pipeline {
         })
     }
 
-    /// Renders a trusted tree and settles namespaces and kinds against the cluster.
+    /// Renders a trusted tree, and settles namespaces and kinds against the cluster. Returns its manifests, each with its file and
+    /// line.
+    ///
+    /// # Errors
+    /// [`PipelineError::Render`] with everything that is wrong with them; [`PipelineError::OutOfBounds`] if some are of objects
+    /// outside of [`Pipeline::bounds`]; [`PipelineError::Cluster`] if the kinds of the cluster cannot be found out.
     pub async fn manifests(&self, job: &Job, trusted: &Trusted) -> Result<Vec<Manifest>, PipelineError> {
-        let (tree, source) = (Arc::clone(&trusted.tree), job.spec.source.clone());
-        let rendered = blocking(move || sluice_render::render(&tree, &source)).await??;
-        self.settle(job, rendered).await
+        let capabilities = self.capabilities(trusted, job).await?;
+        let rendered = self.render(job, trusted, capabilities).await?;
+        self.settle(job, rendered.manifests).await
     }
 
-    /// True where the cluster serves the kinds of all of them, so that what was settled stays so.
-    pub(crate) fn serves(&self, manifests: &[Manifest]) -> bool {
+    /// Returns true if the cluster is known to serve the kinds of all of them, so that what [`Pipeline::manifests`] settled stays so.
+    pub fn serves(&self, manifests: &[Manifest]) -> bool {
         let kinds = self.target.known_kinds();
         manifests.iter().all(|manifest| kinds.has(&manifest.object))
     }
@@ -216,19 +261,4 @@ impl Pipeline {
         })
         .await
     }
-}
-
-/// As many computations at once as there are processors, and as many again that wait for the disk: of a hundred applications
-/// that wake together, more would only need more memory.
-static TURNS: LazyLock<Semaphore> =
-    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(4, usize::from) * 2));
-
-/// Runs what blocks or computes on a thread for that, in its turn.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, PipelineError> {
-    let _turn = TURNS.acquire().await.map_err(PipelineError::internal)?;
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(PipelineError::internal)
 }

@@ -10,7 +10,7 @@ use sluice_model::object::Object;
 use sluice_model::plan::ApplicationKey;
 use sluice_plugin_host::PluginHost;
 
-use crate::pipeline::{Claimed, Intent, Job, Live, Pipeline, Prepared};
+use crate::{Claimed, Intent, Job, Live, Pipeline, Prepared};
 
 /// What a preparation follows from, beside the objects.
 #[derive(Debug, Clone, PartialEq)]

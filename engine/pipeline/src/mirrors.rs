@@ -1,4 +1,4 @@
-//! One fetch of a repository for everybody who asks at the same time.
+//! One fetch of a repository for all Applications that ask at the same time.
 //!
 //! An Application that needs a repository says since when a fetch is fresh enough; a fetch that began later, or is about to, serves all
 //! of them, its failure included. A repository is shared only between those who show the same credentials.
@@ -11,8 +11,8 @@ use sluice_model::tree::Revision;
 use sluice_source::{Access, Fetched, Repositories, SourceError};
 use tokio::time::Instant;
 
+use crate::blocking::blocking;
 use crate::error::PipelineError;
-use crate::pipeline::blocking;
 
 /// How a repository is reached, with something that tells these credentials from others.
 #[derive(Debug, Clone, Default)]
@@ -74,7 +74,7 @@ pub struct Mirrors {
 }
 
 impl Mirrors {
-    /// Mirrors in a folder.
+    /// Returns the mirrors in a folder.
     pub fn new(repositories: Repositories) -> Self {
         Self {
             repositories,
@@ -84,7 +84,7 @@ impl Mirrors {
         }
     }
 
-    /// As [`Mirrors::new`], telling whose repository has something new.
+    /// As [`Mirrors::new`], calling `on_news` when a fetch found something new.
     pub fn telling(repositories: Repositories, on_news: OnNews) -> Self {
         Self {
             on_news,
@@ -92,12 +92,18 @@ impl Mirrors {
         }
     }
 
-    /// The mirror of `url` as of `since` or later.
+    /// Returns the mirror of `url` as of `since` or later.
+    ///
+    /// # Errors
+    /// [`PipelineError::Source`], the same one for every caller that waited for this fetch.
     pub async fn fetch(&self, url: &str, reach: &Reach, since: Instant) -> Result<Mirror, PipelineError> {
         self.fetch_as(url, reach, Some(since), None).await
     }
 
-    /// The mirror of `url` as it is now, with a reference or a commit that neither branches nor tags lead to.
+    /// Returns the mirror of `url` as it is now, with a reference or a commit that neither branches nor tags lead to.
+    ///
+    /// # Errors
+    /// [`PipelineError::Source`].
     pub async fn fetch_also(&self, url: &str, reach: &Reach, name: &str) -> Result<Mirror, PipelineError> {
         self.fetch_as(url, reach, None, Some(name.to_owned())).await
     }
@@ -127,7 +133,7 @@ impl Mirrors {
         .await;
         let fetched = fetched.map_err(PipelineError::internal)?;
         let news = matches!(&fetched, Ok(fetched) if fetched.changed);
-        let version = self.version(url, news);
+        let version = self.count(url, news);
         let result = fetched
             .map(|fetched| Mirror {
                 repository: Arc::new(fetched),
@@ -148,8 +154,13 @@ impl Mirrors {
         result.map_err(PipelineError::Source)
     }
 
-    /// How often anything new was found in a repository so far; `news` counts it up.
-    pub(crate) fn version(&self, url: &str, news: bool) -> u64 {
+    /// Returns how often anything new was found in a repository so far.
+    pub fn version(&self, url: &str) -> u64 {
+        self.count(url, false)
+    }
+
+    /// As [`Mirrors::version`], counted up before if there are `news`.
+    fn count(&self, url: &str, news: bool) -> u64 {
         let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
         let version = versions.entry(url.to_owned()).or_default();
         *version += u64::from(news);

@@ -7,7 +7,7 @@ use sluice_decide::{Compared, Doubts, DryRun, Intent, Refusal};
 use sluice_model::Coded as _;
 use sluice_model::object::{Object, ObjectRef};
 
-use crate::pipeline::{Job, Pipeline};
+use crate::{Job, Pipeline};
 
 /// So many questions at once.
 const PARALLEL: usize = 24;

@@ -12,9 +12,10 @@ use sluice_model::manifest::Manifest;
 use sluice_model::plan::Plan;
 use sluice_plugin_host::{PluginHost, PluginProblem, PruneContext, PruneObject, SyncContext, SyncObject};
 
+use crate::blocking::blocking;
 use crate::error::PipelineError;
-use crate::pipeline::plan_cache::Grounds;
-use crate::pipeline::{Job, Pipeline, blocking};
+use crate::plan_cache::Grounds;
+use crate::{Job, Pipeline};
 
 /// What was decided about one application at one revision, and the connection to carry it out with.
 #[derive(Debug, Clone)]
@@ -112,15 +113,19 @@ pub(super) fn sync_context(job: &Job, now: jiff::Timestamp) -> SyncContext {
 }
 
 impl Pipeline {
-    /// Where members may be once a plan is done, with what it holds where that is approved. What cannot be looked at stays in the
-    /// record: when it comes back it is still the application's.
+    /// Returns where members may be once a plan is done; with `approved`, also what it holds is done. What cannot be looked at stays in
+    /// the record: when it comes back it is still the application's.
     pub fn members_after(&self, job: &Job, prepared: &Prepared, plan: &Plan, approved: bool) -> Members {
         let members = prepared.members_after(plan, approved);
         Members::of(members, &plan.application.namespace).union(&self.out_of_sight(job))
     }
 
-    /// Asks the policies, compares, and plans. Asks the server only what it alone can tell, and each such thing once. Where
-    /// nothing has changed since the last time, what was found out then is the answer.
+    /// Asks the policies, compares, and plans: returns the plan that brings the cluster to the intent, and what it follows from. Asks
+    /// the server only what it alone can tell, and each such thing once. If nothing has changed since the last time, what was found
+    /// out then is the answer. A policy that does not answer is in [`Prepared::problems`], and its cautious default in the plan.
+    ///
+    /// # Errors
+    /// [`PipelineError::Cluster`] if the destination namespace cannot be looked at.
     pub async fn prepare(
         &self,
         job: &Job,

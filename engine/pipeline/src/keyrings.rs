@@ -5,10 +5,11 @@ use std::sync::Arc;
 use sluice_model::application::RuleSet;
 use sluice_verify::{Keyring, Policy, Rules};
 
+use crate::blocking::blocking;
+use crate::credentials::{Values, values};
 use crate::error::PipelineError;
-use crate::pipeline::credentials::{Values, values};
-use crate::pipeline::{Found, Job, KeyringPlace, Pipeline, blocking};
 use crate::references::Named;
+use crate::{Found, Job, KeyringPlace, Pipeline};
 
 /// What messages call the rules of the Application itself.
 const OWN_RULES: &str = "spec.verification";
@@ -23,14 +24,18 @@ pub struct Grounds {
 }
 
 impl Grounds {
-    /// What of the keyrings cannot be used, while the rest serves.
+    /// Returns what of the keyrings cannot be used, while the rest serves.
     pub fn problems(&self) -> Vec<String> {
         self.keyring.problems().iter().map(ToString::to_string).collect()
     }
 }
 
 impl Pipeline {
-    /// Whose signatures count for what was found; none if no verification is asked for.
+    /// Returns whose signatures count for what was found, and by which rules; an empty keyring if the Application asks for no
+    /// verification.
+    ///
+    /// # Errors
+    /// [`PipelineError::Keyring`] if a keyring or shared rules are missing or cannot be read; [`PipelineError::Verify`] if a rule cannot.
     pub async fn grounds(&self, job: &Job, found: &Found) -> Result<Grounds, PipelineError> {
         let Some(verification) = &job.spec.verification else {
             return Ok(Grounds::default());

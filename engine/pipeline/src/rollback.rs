@@ -3,9 +3,10 @@
 use sluice_model::application::{VerificationMode, VerificationState};
 use sluice_verify::Ledger;
 
+use crate::blocking::blocking;
 use crate::error::PipelineError;
-use crate::pipeline::trust::HISTORY_LIMIT;
-use crate::pipeline::{Found, Grounds, Job, Pipeline, Trusted, blocking};
+use crate::trust::HISTORY_LIMIT;
+use crate::{Found, Grounds, Job, Pipeline, Trusted};
 
 /// Where a revision is, seen from the last trusted one.
 enum Place {

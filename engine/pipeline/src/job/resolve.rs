@@ -8,9 +8,10 @@ use sluice_compare::Rules;
 use sluice_model::application::{
     ApplicationSpec, KeyringRef, LocalName, PolicyRef, StartOfTrust, Verification,
 };
+use sluice_model::retry::Retry;
 use sluice_model::{Application, Coded, ErrorCode};
 
-use super::{Defaults, Job, KeyringPlace, Retry, TrustStart, accepted, owned_before, recorded};
+use super::{Defaults, Job, KeyringPlace, TrustStart, accepted, owned_before, recorded};
 use crate::codes;
 
 /// A mistake in the spec of an Application.

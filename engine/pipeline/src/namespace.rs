@@ -6,7 +6,7 @@ use sluice_model::manifest::Manifest;
 use sluice_plan::DestinationNamespace;
 
 use crate::error::PipelineError;
-use crate::pipeline::{Intent, Job, Live, Pipeline};
+use crate::{Intent, Job, Live, Pipeline};
 
 impl Pipeline {
     /// The destination namespace, where the application is to see to it. Asks only where something of the application is

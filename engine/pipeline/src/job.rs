@@ -16,10 +16,10 @@ use sluice_model::application::{
 use sluice_model::census::Census;
 use sluice_model::object::Object;
 use sluice_model::plan::ApplicationKey;
+use sluice_model::retry::Retry;
 use sluice_model::{Application, applyset};
 
 pub use resolve::Problem;
-pub use sluice_reconcile::Retry;
 
 /// What holds for an Application that does not say otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Job {
     /// so does not matter any more, and must not hold its deletion.
     ///
     /// # Errors
-    /// Where the account cannot be one.
+    /// [`Problem`] if the account cannot be one.
     pub fn to_let_go(application: &Application, defaults: &Defaults) -> Result<Self, Vec<Problem>> {
         let (job, mut problems) = resolve::read(application, defaults);
         problems.retain(Problem::is_of_account);
@@ -111,7 +111,7 @@ impl Job {
         }
     }
 
-    /// Which Application it is. `namespace` is where it is meant to be where it does not say.
+    /// Returns which Application it is. `namespace` is where it is meant to be if it does not say.
     pub fn key_of(application: &Application, namespace: &str) -> ApplicationKey {
         let metadata = &application.metadata;
         ApplicationKey {
@@ -120,7 +120,15 @@ impl Job {
         }
     }
 
-    /// What of it is decided about.
+    /// Goes on from a newer status than the Application was read with: what of its history was verified, which of its Jobs completed,
+    /// and what it owned when deletions began to wait.
+    pub fn go_on_from(&mut self, status: &ApplicationStatus) {
+        self.verified = status.verification.clone().unwrap_or_default();
+        self.completed.clone_from(&status.completed);
+        self.owned_before = owned_before(status);
+    }
+
+    /// Returns what of it `decide` needs.
     pub fn subject(&self) -> Subject {
         let automated = self.spec.sync_policy.automated;
         Subject {
@@ -133,12 +141,12 @@ impl Job {
         }
     }
 
-    /// The id that its objects carry.
+    /// Returns the id of its ApplySet, which its objects carry.
     pub fn applyset(&self) -> String {
         applyset::id(&self.key.namespace, &self.key.name)
     }
 
-    /// Where namespaced objects without a namespace go.
+    /// Returns the namespace for namespaced objects that name none.
     pub fn destination(&self) -> &str {
         self.spec
             .destination
@@ -147,13 +155,13 @@ impl Job {
             .unwrap_or(&self.key.namespace)
     }
 
-    /// The revision that is wanted: the pinned one, or what the target revision means.
+    /// Returns the name of the revision that is wanted: the pinned one, or the target revision.
     pub fn wanted(&self) -> &str {
         let pinned = self.spec.pin.as_ref().map(|pin| pin.revision.as_str());
         pinned.unwrap_or(&self.spec.source.target_revision)
     }
 
-    /// How much of the history must be signed.
+    /// Returns how much of the history must be signed.
     pub fn mode(&self) -> VerificationMode {
         self.spec
             .verification
@@ -174,7 +182,7 @@ fn recorded(application: &Application) -> sluice_apply::Members {
 }
 
 /// What a status remembers of what the application owned when deletions began to wait.
-pub(crate) fn owned_before(status: &ApplicationStatus) -> Option<Census> {
+fn owned_before(status: &ApplicationStatus) -> Option<Census> {
     let tallies = &status.owned_before;
     (!tallies.is_empty()).then(|| Census::recorded(tallies))
 }

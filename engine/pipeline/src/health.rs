@@ -7,10 +7,11 @@ use sluice_model::application::Policies;
 use sluice_model::health::{HealthStatus, HealthVerdict};
 use sluice_model::object::Object;
 use sluice_model::secret::mask;
-use sluice_plugin_host::PluginProblem;
+use sluice_plugin_host::{Answer, PluginProblem};
 
+use crate::blocking::blocking;
 use crate::error::PipelineError;
-use crate::pipeline::{Compared, Pipeline, blocking};
+use crate::{Compared, Pipeline};
 
 /// Verdicts by what they depend on: the object's uid and version, and the plugins.
 #[derive(Debug, Default)]
@@ -27,7 +28,27 @@ impl HealthMemory {
 }
 
 impl Pipeline {
-    /// The health of everything that belongs to the application. Asks the plugins only about what changed.
+    /// Asks the health policies about objects. Returns a verdict for each, in their order, and the plugins that did not answer. A
+    /// message may quote what a workload has of a Secret: who shows it redacts it first ([`sluice_cluster::Target::redact`]).
+    ///
+    /// # Errors
+    /// [`PipelineError::Internal`] if no thread could answer.
+    pub async fn judge(
+        &self,
+        policies: &Policies,
+        objects: &[&Object],
+        now: jiff::Timestamp,
+    ) -> Result<Answer<Vec<HealthVerdict>>, PipelineError> {
+        let asked: Vec<Object> = objects.iter().map(|object| mask(object)).collect();
+        let (plugins, policies) = (self.plugins.clone(), policies.health.clone());
+        blocking(move || plugins.health(&policies, &asked, now)).await
+    }
+
+    /// Returns the health of everything that belongs to the application and stays, and the plugins that did not answer. Asks them only
+    /// about what changed since `memory` learnt of it.
+    ///
+    /// # Errors
+    /// [`PipelineError::Internal`] if no thread could answer.
     pub async fn health(
         &self,
         policies: &Policies,
@@ -43,17 +64,12 @@ impl Pipeline {
             };
         }
         let lasting: Vec<&Compared> = objects.iter().filter(|object| object.is_lasting()).collect();
-        let mut unknown = Vec::new();
-        for live in lasting.iter().filter_map(|object| object.live.as_ref()) {
-            if memory.known(live).is_none() {
-                unknown.push(mask(live));
-            }
-        }
+        let live = lasting.iter().filter_map(|object| object.live.as_ref());
+        let unknown: Vec<&Object> = live.filter(|live| memory.known(live).is_none()).collect();
         let mut problems = Vec::new();
         let mut fresh = BTreeMap::new();
         if !unknown.is_empty() {
-            let (plugins, policies, asked) = (self.plugins.clone(), policies.health.clone(), unknown.clone());
-            let answer = blocking(move || plugins.health(&policies, &asked, now)).await?;
+            let answer = self.judge(policies, &unknown, now).await?;
             // Where a plugin failed, the next look asks again.
             let keep = answer.problems.is_empty();
             problems = answer.problems;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sluice_cluster::{Cluster, Home, Target};
-use sluice_controller::mirrors::Mirrors;
-use sluice_controller::pipeline::{Defaults, Intent, Job, Live, Pipeline, Prepared};
 use sluice_model::manifest::{Manifest, Origin};
 use sluice_model::{Application, Object, applyset};
+use sluice_pipeline::mirrors::Mirrors;
+use sluice_pipeline::{Defaults, Intent, Job, Live, Pipeline, Prepared};
 use sluice_plugin_host::PluginHost;
 use sluice_source::Repositories;
 

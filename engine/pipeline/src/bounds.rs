@@ -11,18 +11,18 @@ use sluice_model::object::Object;
 
 use crate::error::PipelineError;
 
-/// Where objects may be.
+/// Where an engine may have objects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bounds(Option<BTreeSet<String>>);
 
 impl Bounds {
-    /// These namespaces, and nothing that is in none. No namespace at all: everywhere.
+    /// Returns bounds of these namespaces: an object in another one, or in none, is outside. Without any namespace everything is inside.
     pub fn of(namespaces: impl IntoIterator<Item = String>) -> Self {
         let namespaces: BTreeSet<String> = namespaces.into_iter().collect();
         Self(Some(namespaces).filter(|namespaces| !namespaces.is_empty()))
     }
 
-    /// The namespaces; none where there are no bounds.
+    /// Returns the namespaces; none if there are no bounds.
     pub fn namespaces(&self) -> Option<&BTreeSet<String>> {
         self.0.as_ref()
     }

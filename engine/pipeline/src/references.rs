@@ -3,7 +3,7 @@
 //! A command asks for them when it needs them. The controller watches each one that is named, by its name, so that a refresh
 //! sends no request and a change is seen at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,24 +32,16 @@ impl std::fmt::Display for Named {
 }
 
 impl Named {
-    pub(crate) fn kind(self) -> Kind {
-        let (kind, plural) = match self {
-            Self::ConfigMap => ("ConfigMap", "configmaps"),
-            Self::Secret => ("Secret", "secrets"),
-        };
-        Kind {
-            group: String::new(),
-            version: "v1".to_owned(),
-            kind: kind.to_owned(),
-            plural: plural.to_owned(),
-            namespaced: true,
-            verbs: Vec::new(),
+    fn kind(self) -> Kind {
+        match self {
+            Self::ConfigMap => Kind::config_maps(),
+            Self::Secret => Kind::secrets(),
         }
     }
 }
 
 /// What an Application names in its own namespace.
-pub(crate) fn named_by(application: &Application) -> Vec<(Named, &str)> {
+fn named_by(application: &Application) -> Vec<(Named, &str)> {
     let source = &application.spec.source;
     let verification = application.spec.verification.iter();
     let keyrings = verification
@@ -71,7 +63,7 @@ pub(crate) fn named_by(application: &Application) -> Vec<(Named, &str)> {
 type Key = (Named, String, String);
 type Content = Result<Option<Object>, Arc<ClusterError>>;
 /// Called with the namespace in which something changed. Must not block.
-type OnChange = Arc<dyn Fn(&str) + Send + Sync>;
+pub(crate) type OnChange = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Reads what Applications name. Cheap to clone.
 #[derive(Clone)]
@@ -113,12 +105,21 @@ impl References {
         }
     }
 
-    /// Lets go of what no Application names any more.
-    pub(crate) fn retain(&self, wanted: impl Fn(Named, &str, &str) -> bool) {
-        if let Some(watched) = &self.watched {
-            let mut following = watched.following.lock().unwrap_or_else(PoisonError::into_inner);
-            following.retain(|(named, namespace, name), _| wanted(*named, namespace, name));
+    /// Lets go of what none of these Applications names. What is in the namespace `shared` stays.
+    pub(crate) fn retain<'a>(
+        &self,
+        applications: impl IntoIterator<Item = &'a Application>,
+        shared: Option<&str>,
+    ) {
+        let Some(watched) = &self.watched else { return };
+        let mut wanted = BTreeSet::new();
+        for application in applications {
+            let namespace = application.metadata.namespace.as_deref().unwrap_or_default();
+            let named = named_by(application).into_iter();
+            wanted.extend(named.map(|(named, name)| (named, namespace.to_owned(), name.to_owned())));
         }
+        let mut following = watched.following.lock().unwrap_or_else(PoisonError::into_inner);
+        following.retain(|key, _| shared == Some(&key.1) || wanted.contains(key));
     }
 
     /// The object, or none where there is none.

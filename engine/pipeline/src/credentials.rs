@@ -23,8 +23,8 @@ use sluice_source::{Access, Credentials, KnownHosts, Limits, Secret, is_below};
 
 use crate::error::PipelineError;
 use crate::mirrors::Reach;
-use crate::pipeline::{Job, Pipeline};
 use crate::references::Named;
+use crate::{Job, Pipeline};
 
 /// The Secret of shared credentials.
 pub const SHARED_REPOSITORIES: &str = "sluice-repositories";

@@ -10,8 +10,8 @@ use sluice_render::RenderErrors;
 use sluice_source::SourceError;
 use sluice_verify::VerifyError;
 
+use crate::Problem;
 use crate::codes;
-use crate::pipeline::Problem;
 
 /// A stage that failed.
 #[derive(Debug, thiserror::Error)]
@@ -175,7 +175,7 @@ fn hints(problems: &[Problem]) -> String {
 }
 
 impl PipelineError {
-    /// The failures in it, each with its own code: a set of manifests and a spec may have many.
+    /// Returns the failures in it, each with its own code: a set of manifests and a spec may have many.
     pub fn into_coded(self) -> Vec<Box<dyn Coded>> {
         match self {
             Self::Render(errors) => errors
@@ -190,7 +190,8 @@ impl PipelineError {
         }
     }
 
-    pub(crate) fn internal(detail: impl std::fmt::Display) -> Self {
+    /// Returns the error of something that should not happen, with what is known of it.
+    pub fn internal(detail: impl std::fmt::Display) -> Self {
         Self::Internal {
             detail: detail.to_string(),
         }
