@@ -6,6 +6,7 @@
 
 mod claims;
 mod leader;
+mod rendering_key;
 mod wake;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +25,7 @@ use sluice_model::{Application, applyset};
 use sluice_observe::Observer;
 use sluice_pipeline::mirrors::Mirrors;
 use sluice_pipeline::{Bounds, Pipeline, PipelineError, Reaching};
-use sluice_plugin_host::PluginHost;
+use sluice_plugin_host::{Compiler, PluginHost, Renderers};
 use sluice_report::events::Events;
 use sluice_source::Repositories;
 use tokio::sync::{Semaphore, watch};
@@ -56,6 +57,8 @@ pub struct Options {
     pub apply: sluice_apply::Options,
     /// How repositories are reached where an Application says nothing else.
     pub reaching: Reaching,
+    /// Where the renderers of charts and kustomizations are; beside the program if missing.
+    pub renderer_dir: Option<PathBuf>,
     /// The name of this instance in Events and in the lease: the Pod's.
     pub instance: Option<String>,
     /// The namespace of the lease by which instances agree who works; alone where missing.
@@ -74,6 +77,7 @@ impl Default for Options {
             concurrency: std::thread::available_parallelism().map_or(4, usize::from) * 2,
             apply: sluice_apply::Options::default(),
             reaching: Reaching::default(),
+            renderer_dir: None,
             instance: None,
             lease_namespace: None,
         }
@@ -210,6 +214,9 @@ async fn work(
     options: Options,
     ending: CancellationToken,
 ) -> Result<(), PipelineError> {
+    if let Some(namespace) = &options.reaching.shared {
+        rendering_key::ensure(&home, namespace).await;
+    }
     let registry = Arc::new(Registry::default());
     let repositories = Repositories::open(options.cache.clone())?;
     let news = Arc::clone(&registry);
@@ -242,6 +249,7 @@ async fn work(
     let mut pipeline = pipeline.watching_references(references_changed);
     pipeline.bounds = options.bounds.clone();
     pipeline.reaching = options.reaching.clone();
+    pipeline.renderers = Renderers::new(options.renderer_dir.clone(), Compiler::Child);
     pipeline.defaults.account.clone_from(&options.default_account);
     let shared = Arc::new(Shared {
         pipeline,

@@ -3,6 +3,7 @@
 //! A renderer (Helm, Kustomize) is a program in a sandbox that imports nothing. It is handed files and settings. If it has to see
 //! more (`../base`, a chart that a kustomization inflates), it says so ([`Need`]) and is asked again with the answers ([`Supply`]).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -45,9 +46,14 @@ pub struct Context {
     /// What the cluster serves, `apps/v1` and `apps/v1/Deployment`; the library's own default if it is not known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub api_versions: Vec<String>,
-    /// Where all randomness comes from, hexadecimal.
+    /// What `$NAME` stands for in parameters, images and annotations, as with Argo CD.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
+    /// Where all randomness comes from, 64 hexadecimal digits. Without it a rendering that needs any is refused.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub seed: String,
-    /// What the time is, RFC 3339.
+    /// What the time is, RFC 3339. Without it a rendering that looks at the clock is refused.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub now: String,
 }
 

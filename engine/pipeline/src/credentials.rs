@@ -148,7 +148,7 @@ impl Pipeline {
     }
 
     /// The values of something shared; none where nothing is shared.
-    async fn shared(&self, named: Named, name: &str) -> Result<Option<Values>, PipelineError> {
+    pub(crate) async fn shared(&self, named: Named, name: &str) -> Result<Option<Values>, PipelineError> {
         let Some(namespace) = &self.reaching.shared else {
             return Ok(None);
         };

@@ -64,7 +64,7 @@ pub use health::HealthMemory;
 pub use job::{Defaults, Job, KeyringPlace, Problem, TrustStart};
 pub use keyrings::Grounds;
 pub use prepare::{Plugins, Prepared};
-pub use rendering::{Capabilities, RenderingKey};
+pub use rendering::{Capabilities, RENDERING_SECRET, RENDERING_SECRET_KEY, Randomness};
 pub use sluice_decide::{Claimed, Compared, Intent, Live};
 pub use trust::{HeldBack, Starts, Trusted};
 
@@ -92,7 +92,7 @@ pub struct Pipeline {
     /// The renderers of charts and kustomizations.
     pub renderers: Renderers,
     /// What their randomness comes from.
-    pub rendering_key: RenderingKey,
+    pub randomness: Randomness,
     renderings: Arc<rendering::Cache>,
     /// How repositories are reached where an Application says nothing else.
     pub reaching: Reaching,
@@ -126,7 +126,7 @@ impl Pipeline {
             complete: PerApplication::default(),
             prepared: PerApplication::default(),
             renderers: Renderers::new(None, Compiler::Child),
-            rendering_key: RenderingKey::default(),
+            randomness: Randomness::default(),
             renderings: Arc::default(),
             reaching: Reaching::default(),
         }
@@ -200,7 +200,7 @@ impl Pipeline {
     /// [`PipelineError::Render`] with everything that is wrong with them; [`PipelineError::OutOfBounds`] if some are of objects
     /// outside of [`Pipeline::bounds`]; [`PipelineError::Cluster`] if the kinds of the cluster cannot be found out.
     pub async fn manifests(&self, job: &Job, trusted: &Trusted) -> Result<Vec<Manifest>, PipelineError> {
-        let capabilities = self.capabilities(trusted, job).await?;
+        let capabilities = self.capabilities(job, trusted).await?;
         let rendered = self.render(job, trusted, capabilities).await?;
         self.settle(job, rendered.manifests).await
     }

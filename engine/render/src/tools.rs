@@ -162,7 +162,7 @@ impl Rounds<'_> {
             }
             Need::Chart(chart) => return Err(Met::Problem(unfetched(chart))),
             Need::Inflation(inflation) => {
-                let path = format!("$inflated/{number}.yaml");
+                let path = format!(".supplied/{number}/rendered.yaml");
                 let text = self.inflate(inflation)?;
                 let file = File {
                     path: path.clone(),

@@ -112,6 +112,7 @@ fn configured(arguments: &Arguments, global: &Global) -> Options {
             ..defaults.apply
         },
         reaching: arguments.git.reaching(),
+        renderer_dir: global.renderer_dir.clone(),
         instance: arguments.instance.clone(),
         lease_namespace: arguments.lease_namespace.clone(),
     }

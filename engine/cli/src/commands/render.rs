@@ -8,7 +8,7 @@ use sluice_model::application::{Helm, HelmParameter, Source};
 use sluice_model::manifest::Manifest;
 use sluice_model::rendering::Document;
 use sluice_model::secret::mask;
-use sluice_pipeline::{Capabilities, RenderingKey};
+use sluice_pipeline::{Capabilities, Randomness};
 use sluice_render::{Rendered, SourceKind};
 
 use crate::connection::block_on;
@@ -174,10 +174,10 @@ async fn printed(arguments: &Arguments, global: &Global) -> Result<Printed, Fail
         .map_err(Failure::pipeline)?;
     let capabilities = Capabilities {
         kube_version: arguments.kube_version.clone(),
-        ..Capabilities::default()
+        ..Capabilities::unknown()
     };
     // Nothing of it goes to a cluster.
-    engine.pipeline.rendering_key = RenderingKey::Public;
+    engine.pipeline.randomness = Randomness::Public;
     let rendered = engine
         .pipeline
         .render(&engine.job, &trusted, capabilities)

@@ -14,7 +14,7 @@ use sluice_model::manifest::Manifest;
 use sluice_model::object::{Object, ObjectKey, ObjectRef};
 use sluice_model::plan::{ApplicationKey, Plan, Step};
 use sluice_model::{Application, Coded as _};
-use sluice_pipeline::{HealthMemory, Intent, Job, Live, PipelineError, Prepared, Trusted};
+use sluice_pipeline::{Capabilities, HealthMemory, Intent, Job, Live, PipelineError, Prepared, Trusted};
 use sluice_plan::Hooks;
 use sluice_reconcile::{Assessment, Found, Outlook, PlanFacts, Terms};
 use sluice_report::conditions::{self, Finding};
@@ -137,6 +137,7 @@ struct Rendering {
     commit: String,
     source: Source,
     destination: String,
+    capabilities: Capabilities,
 }
 
 /// The last revision that could be judged.
@@ -370,6 +371,7 @@ impl Assessor {
             commit: trusted.revision.commit.clone(),
             source: job.spec.source.clone(),
             destination: job.destination().to_owned(),
+            capabilities: self.shared.pipeline.capabilities(job, trusted).await?,
         };
         if let Some((known, manifests)) = &self.memory.rendered
             && *known == rendering
