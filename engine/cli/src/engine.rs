@@ -9,7 +9,10 @@ use sluice_cluster::{Cluster, Home};
 use sluice_model::application::Application;
 use sluice_model::manifest::Manifest;
 use sluice_pipeline::mirrors::Mirrors;
-use sluice_pipeline::{Claimed, Defaults, Intent, Job, Live, Pipeline, Prepared, Reaching};
+use sluice_pipeline::{
+    Capabilities, Claimed, Defaults, Intent, Job, Live, Pipeline, Prepared, Randomness, Reaching,
+};
+use sluice_render::Rendered;
 use sluice_source::{Access, KnownHosts, Limits, Repositories};
 
 use crate::connection::{Connection, Progress};
@@ -27,6 +30,13 @@ pub(crate) struct Which {
     /// An Application in a file, which the cluster need not have; `-` for stdin
     #[arg(long, short, value_name = "FILE")]
     filename: Option<PathBuf>,
+}
+
+impl Which {
+    /// True if the Application is in a file.
+    pub(crate) fn is_file(&self) -> bool {
+        self.filename.is_some()
+    }
 }
 
 /// Where repositories are kept and how they are reached.
@@ -124,6 +134,8 @@ pub(crate) struct Engine {
     pub(crate) pipeline: Pipeline,
     /// What of it the stages need.
     pub(crate) job: Job,
+    /// The Kubernetes version that charts are told without a cluster.
+    pub(crate) kube_version: Option<String>,
     progress: Progress,
 }
 
@@ -176,6 +188,7 @@ impl Engine {
             connection,
             pipeline,
             job,
+            kube_version: None,
             progress: Progress::new(),
         })
     }
@@ -214,6 +227,21 @@ impl Engine {
             application.metadata.annotations = known.metadata.annotations;
         }
         Ok(())
+    }
+
+    /// Verifies and renders a revision, as it is without a cluster: to be looked at, never to be applied. What a chart makes up is not
+    /// what the controller would make up.
+    pub(crate) async fn rendered(&self, revision: Option<&str>) -> Result<Rendered, Failure> {
+        let trusted = self.pipeline.trusted(&self.job, revision).await;
+        let trusted = trusted.map_err(Failure::pipeline)?;
+        let mut pipeline = self.pipeline.clone();
+        pipeline.randomness = Randomness::Public;
+        let capabilities = Capabilities {
+            kube_version: self.kube_version.clone(),
+            ..Capabilities::unknown()
+        };
+        let rendered = pipeline.render(&self.job, &trusted, capabilities).await;
+        rendered.map_err(Failure::pipeline)
     }
 
     /// Verifies and renders a revision; the target where none is named.

@@ -8,7 +8,6 @@ use sluice_model::application::{Helm, HelmParameter, Source};
 use sluice_model::manifest::Manifest;
 use sluice_model::rendering::Document;
 use sluice_model::secret::mask;
-use sluice_pipeline::{Capabilities, Randomness};
 use sluice_render::{Rendered, SourceKind};
 
 use crate::connection::block_on;
@@ -167,23 +166,8 @@ async fn printed(arguments: &Arguments, global: &Global) -> Result<Printed, Fail
     if !arguments.offline {
         return Ok(Printed::Settled(engine.manifests(revision).await?.1));
     }
-    let trusted = engine
-        .pipeline
-        .trusted(&engine.job, revision)
-        .await
-        .map_err(Failure::pipeline)?;
-    let capabilities = Capabilities {
-        kube_version: arguments.kube_version.clone(),
-        ..Capabilities::unknown()
-    };
-    // Nothing of it goes to a cluster.
-    engine.pipeline.randomness = Randomness::Public;
-    let rendered = engine
-        .pipeline
-        .render(&engine.job, &trusted, capabilities)
-        .await
-        .map_err(Failure::pipeline)?;
-    Ok(Printed::Rendered(Box::new(rendered)))
+    engine.kube_version.clone_from(&arguments.kube_version);
+    Ok(Printed::Rendered(Box::new(engine.rendered(revision).await?)))
 }
 
 /// What the options say of the source.
