@@ -103,19 +103,24 @@ pub fn render(
         RenderError::at(&tree.path, 0, 0, Problem::SourceSettings { reason })
     })?;
     let rendering = tools::rendering(renderer, tree, settings, tools)?;
+    let mut warnings = rendering.warnings;
     Ok(Rendered {
         kind,
-        manifests: decoded(tree, &rendering.documents)?,
+        manifests: decoded(tree, &rendering.documents, &mut warnings)?,
         documents: rendering.documents,
         notes: rendering.notes,
         read: rendering.read,
         random: rendering.random,
-        warnings: rendering.warnings,
+        warnings,
     })
 }
 
 /// The manifests of rendered documents. The place of each is the file that it came from, and the line in what was rendered of it.
-fn decoded(tree: &Tree, documents: &[Document]) -> Result<Vec<Manifest>, RenderErrors> {
+fn decoded(
+    tree: &Tree,
+    documents: &[Document],
+    warnings: &mut Vec<Complaint>,
+) -> Result<Vec<Manifest>, RenderErrors> {
     let mut errors = RenderErrors::default();
     let mut manifests = Vec::new();
     for document in documents {
@@ -123,9 +128,35 @@ fn decoded(tree: &Tree, documents: &[Document]) -> Result<Vec<Manifest>, RenderE
             "" => tree.path.as_str(),
             file => file,
         };
-        take(file, document.text.as_bytes(), &mut manifests, &mut errors);
+        let text = document.text.as_bytes();
+        let mut strict = RenderErrors::default();
+        let mut found = Vec::new();
+        take(file, text, &Limits::default(), &mut found, &mut strict);
+        let is_repeated = |error: &RenderError| matches!(error.problem, Problem::DuplicateKey { .. });
+        if !strict.is_empty() && strict.iter().all(is_repeated) {
+            warnings.extend(strict.iter().map(repeated));
+            let limits = Limits {
+                last_of_equal_keys: true,
+                ..Limits::default()
+            };
+            (strict, found) = (RenderErrors::default(), Vec::new());
+            take(file, text, &limits, &mut found, &mut strict);
+        }
+        errors.extend(strict);
+        manifests.extend(found);
     }
     errors.into_result(manifests)
+}
+
+/// What would be an error in a file of one's own.
+fn repeated(error: &RenderError) -> Complaint {
+    Complaint {
+        code: "duplicate-key".to_owned(),
+        message: format!("{}, and the last one counts", error.problem),
+        file: Some(error.place.file.clone()),
+        line: Some(error.place.line),
+        ..Complaint::default()
+    }
 }
 
 /// Reads plain manifests: the files that `source` selects, in the order of their paths, and within a file in the order of their
@@ -145,7 +176,7 @@ fn plain(tree: &Tree, source: &Source) -> Result<Vec<Manifest>, RenderErrors> {
                         break;
                     }
                 }
-                take(path, bytes, &mut manifests, &mut errors);
+                take(path, bytes, &Limits::default(), &mut manifests, &mut errors);
             }
         }
         Err(wrong) => errors.extend(wrong),
@@ -154,8 +185,8 @@ fn plain(tree: &Tree, source: &Source) -> Result<Vec<Manifest>, RenderErrors> {
 }
 
 /// Decodes one text.
-fn take(file: &str, bytes: &[u8], manifests: &mut Vec<Manifest>, errors: &mut RenderErrors) {
-    match decode(file, bytes) {
+fn take(file: &str, bytes: &[u8], limits: &Limits, manifests: &mut Vec<Manifest>, errors: &mut RenderErrors) {
+    match decode_within(file, bytes, limits) {
         Ok(found) => {
             let wrong = found.iter().flat_map(|manifest| metadata::check(manifest, bytes));
             wrong.for_each(|error| errors.push(error));

@@ -387,3 +387,23 @@ fn what_was_rendered_is_read_like_any_file() {
     );
     assert_eq!(ids(&errors), ["R07"]);
 }
+
+/// Charts in use do this, and neither Helm nor Argo CD minds: their users could not mend it.
+#[test]
+fn a_key_that_a_chart_gives_twice_is_told_and_the_last_one_counts() {
+    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  x: '1'\n  x: '2'\n";
+    let done = run(
+        &mut script(&[CHART], vec![rendered(&[("app/templates/a.yaml", text)])]),
+        &source(),
+    )
+    .unwrap();
+    assert_eq!(done.manifests[0].object.value()["data"]["x"], "2");
+    let [warning] = &done.warnings[..] else {
+        panic!("{:?}", done.warnings)
+    };
+    assert_eq!(
+        (warning.file.as_deref(), warning.line),
+        (Some("app/templates/a.yaml"), Some(6))
+    );
+    assert!(warning.message.contains("`x`"), "{}", warning.message);
+}

@@ -67,7 +67,7 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    /// What is at a path: a file's content, or, if it ends in `/`, the names below a folder. None if that cannot be told.
+    /// What is at a path: a file's content, or, if it ends in `/`, all names and contents below a folder. None if that cannot be told.
     fn digest(&mut self, path: &str) -> Option<Digest> {
         if let Some(seen) = self.seen.get(path) {
             return *seen;
@@ -82,45 +82,45 @@ impl<'a> Lookup<'a> {
             Some(folder) => (folder, true),
             None => (path, path.is_empty()),
         };
-        let mut digest = Sha256::new();
         let is_inside = self.folder.is_empty()
             || place == self.folder
             || place
                 .strip_prefix(self.folder)
                 .is_some_and(|rest| rest.starts_with('/'));
-        let below = |name: &str| {
-            place.is_empty() || name.strip_prefix(place).is_some_and(|rest| rest.starts_with('/'))
-        };
         if is_inside {
-            if !is_folder {
-                let content = self.files.get(place);
-                digest.update([u8::from(content.is_some())]);
-                digest.update(content.copied().unwrap_or_default());
-            }
-            for name in self.files.keys().filter(|name| is_folder && below(name)) {
-                digest.update(name);
-                digest.update([0]);
-            }
-            return Some(digest.finalize().into());
+            let files = self.files.iter().map(|(name, content)| (*name, *content));
+            return Some(digest(place, is_folder, files));
         }
         let tree = self.tools.files(place).ok()?;
-        let tree = tree.as_ref().map(|tree| tree.get());
-        let content = tree.and_then(|tree| tree.files.get(&tree.path));
-        if !is_folder {
-            digest.update([u8::from(content.is_some())]);
-            digest.update(content.map(|content| &**content).unwrap_or_default());
-        } else if let Some(tree) = tree {
-            // What a link below it leads to is not looked at.
-            if !tree.links.is_empty() {
-                return None;
-            }
-            for name in tree.files.keys() {
-                digest.update(name);
-                digest.update([0]);
-            }
+        let Some(tree) = tree.as_ref().map(|tree| tree.get()) else {
+            return Some(digest(place, is_folder, std::iter::empty()));
+        };
+        // What a link below it leads to is not looked at.
+        if is_folder && !tree.links.is_empty() {
+            return None;
         }
-        Some(digest.finalize().into())
+        let files = tree
+            .files
+            .iter()
+            .map(|(name, content)| (name.as_str(), &**content));
+        Some(digest(&tree.path, is_folder, files))
     }
+}
+
+/// What is at a place: the file of that name, or all names and contents below it.
+fn digest<'f>(place: &str, is_folder: bool, files: impl Iterator<Item = (&'f str, &'f [u8])>) -> Digest {
+    let is_meant = |name: &str| match is_folder {
+        true => place.is_empty() || name.strip_prefix(place).is_some_and(|rest| rest.starts_with('/')),
+        false => name == place,
+    };
+    let mut digest = Sha256::new();
+    for (name, content) in files.filter(|(name, _)| is_meant(name)) {
+        digest.update((name.len() as u64).to_le_bytes());
+        digest.update(name);
+        digest.update((content.len() as u64).to_le_bytes());
+        digest.update(content);
+    }
+    digest.finalize().into()
 }
 
 /// The last renderings.
@@ -222,3 +222,6 @@ impl Shelf {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
