@@ -21,6 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("observe", &["model", "cluster"]),
     ("plugin-aot", &["model"]),
     ("plugin-host", &["model", "plugin-aot"]),
+    ("render-aot", &["plugin-aot"]),
     (
         "pipeline",
         &[
