@@ -4,11 +4,12 @@
 //! The server answers for the world before the plan. A refusal that rests on something that the plan creates, changes or deletes
 //! ([`rests`]) is no answer yet: that object is rehearsed again when it is done. Every other refusal is final.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use sluice_cluster::{ClusterError, Kind, Reply, Target};
+use sluice_model::ObjectRef;
 use sluice_model::decision::Strategy;
 use sluice_model::object::Object;
 use sluice_model::plan::{Action, Step};
@@ -49,6 +50,8 @@ pub(crate) struct Rehearsal<'r> {
     pub(crate) steps: &'r [Ready<'r>],
     concurrency: usize,
     pub(crate) gates: Gates,
+    /// Who answers for each refusal that stands, by the index of the step.
+    answering: BTreeMap<usize, BTreeSet<String>>,
 }
 
 /// What came of rehearsing some steps.
@@ -69,6 +72,7 @@ impl<'r> Rehearsal<'r> {
             steps,
             concurrency: options.concurrency.max(1),
             gates: Gates::default(),
+            answering: BTreeMap::new(),
         }
     }
 
@@ -118,6 +122,7 @@ impl<'r> Rehearsal<'r> {
         results.sort_by_key(|(index, _, _)| *index);
         let (mut answers, mut refused) = (Answers::default(), Vec::new());
         for (index, ready, result) in results {
+            self.answering.remove(&index);
             match result {
                 Ok(found) => answers.found.push((index, found)),
                 Err(Trouble::Moved(how)) => answers.moved.push(how),
@@ -127,11 +132,15 @@ impl<'r> Rehearsal<'r> {
         if refused.is_empty() {
             return answers;
         }
-        let named: Vec<(&sluice_model::ObjectRef, &[Ground])> = refused
+        let named: Vec<(&ObjectRef, &[Ground])> = refused
             .iter()
             .map(|(_, ready, grounds, _)| (&ready.step.object, grounds.as_slice()))
             .collect();
         gates::learn(cluster, steps, &named, &mut self.gates).await;
+        for (index, ready, grounds, _) in &refused {
+            self.answering
+                .insert(*index, answering(grounds, &ready.step.object));
+        }
         for (index, ready, grounds, error) in refused {
             let on = self.rests_on(index, &grounds, &error);
             let refusal = Refusal::new(ready.step.object.clone(), ready.step.origin.clone(), &error);
@@ -170,8 +179,14 @@ impl<'r> Rehearsal<'r> {
                     .get(*at)
                     .is_some_and(|ready| rests::is_movable(ready.step))
         };
+        // What the same webhook holds up cannot be what mends it.
+        let mine = self.answering.get(&index);
+        let is_held_up = |at: &usize| {
+            mine.zip(self.answering.get(at))
+                .is_some_and(|(mine, others)| !mine.is_disjoint(others))
+        };
         let mut on = rests::on(self.steps, index, grounds, &error.to_string(), &self.gates);
-        on.retain(comes);
+        on.retain(|at| comes(at) && !is_held_up(at));
         on
     }
 
@@ -193,6 +208,17 @@ impl<'r> Rehearsal<'r> {
             }
         }
     }
+}
+
+/// The programs that a refusal comes from, or that do not answer.
+fn answering(grounds: &[Ground], object: &ObjectRef) -> BTreeSet<String> {
+    let one = |ground: &Ground| match ground {
+        Ground::Webhook { name, .. } => Some(format!("webhook {name}")),
+        Ground::Conversion(service) => Some(format!("conversion {service:?}")),
+        Ground::Api => Some(format!("API {}/{}", object.group, object.version)),
+        _ => None,
+    };
+    grounds.iter().filter_map(one).collect()
 }
 
 enum Trouble {

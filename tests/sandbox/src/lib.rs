@@ -51,4 +51,4 @@ pub use proxy_server::ProxyServer;
 pub use repository::{Commit, Repository, Signature};
 pub use ssh_server::SshServer;
 pub use wait::{free_port, wait_for};
-pub use webhook::Webhook;
+pub use webhook::{Admission, Webhook};

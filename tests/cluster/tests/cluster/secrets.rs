@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use serde_json::{Value, json};
 use sluice_cluster_tests::{World, condition, text};
-use sluice_sandbox::Webhook;
+use sluice_sandbox::{Admission, Webhook};
 
 /// What no face may show: the values below, in base64, and as Go prints a number.
 const VALUES: &[&str] = &["tulip", "dHVsaXA", "4711471", "4.7114"];
@@ -297,8 +297,10 @@ fn what_a_webhook_quotes_is_not_told() {
     let world = World::shared("secret-webhook").unwrap();
     let webhook = Webhook::start(|request| {
         let data = &request["object"]["data"];
-        let quoted = data["quoted"].as_str()?;
-        Some(format!(
+        let Some(quoted) = data["quoted"].as_str() else {
+            return Admission::Admit;
+        };
+        Admission::Deny(format!(
             "data is map[quoted:{quoted}], which is \"tulip-4711-window\"; all of it: {data}"
         ))
     })
