@@ -5,14 +5,15 @@ mod deciding;
 mod directory;
 mod loading;
 mod running;
+mod secrets;
 
 use std::path::Path;
 
 use serde_json::{Value, json};
+use sluice_model::census::Census;
 use sluice_model::decision::{Occasion, PruneVerdict};
 use sluice_model::plan::ApplicationKey;
 use sluice_model::{Coded as _, Object};
-use sluice_model::census::Census;
 use sluice_plugin_host::{PluginHost, PruneContext, SyncContext};
 
 fn guest(name: &str) -> String {
