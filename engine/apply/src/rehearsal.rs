@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use sluice_cluster::{ClusterError, Kind, Reply, Target};
 use sluice_model::ObjectRef;
-use sluice_model::decision::Strategy;
+use sluice_model::decision::{Phase, Strategy};
 use sluice_model::object::Object;
 use sluice_model::plan::{Action, Step};
 
@@ -52,6 +52,8 @@ pub(crate) struct Rehearsal<'r> {
     pub(crate) gates: Gates,
     /// Who answers for each refusal that stands, by the index of the step.
     answering: BTreeMap<usize, BTreeSet<String>>,
+    /// Steps for objects that the account was not allowed to look at when the plan was made: they may be there.
+    unseen: BTreeSet<usize>,
 }
 
 /// What came of rehearsing some steps.
@@ -73,6 +75,7 @@ impl<'r> Rehearsal<'r> {
             concurrency: options.concurrency.max(1),
             gates: Gates::default(),
             answering: BTreeMap::new(),
+            unseen: BTreeSet::new(),
         }
     }
 
@@ -112,7 +115,8 @@ impl<'r> Rehearsal<'r> {
                 let Some(ready) = steps.get(index) else {
                     continue;
                 };
-                under_way.push(async move { (index, ready, try_one(cluster, ready, first).await) });
+                let is_new = first || self.unseen.contains(&index);
+                under_way.push(async move { (index, ready, try_one(cluster, ready, is_new).await) });
             }
             let Some(result) = under_way.next().await else {
                 break;
@@ -140,6 +144,9 @@ impl<'r> Rehearsal<'r> {
         for (index, ready, grounds, _) in &refused {
             self.answering
                 .insert(*index, answering(grounds, &ready.step.object));
+            if grounds.iter().any(|ground| matches!(ground, Ground::Right(_))) {
+                self.unseen.insert(*index);
+            }
         }
         for (index, ready, grounds, error) in refused {
             let on = self.rests_on(index, &grounds, &error);
@@ -173,11 +180,16 @@ impl<'r> Rehearsal<'r> {
         };
         let comes = |at: &usize| {
             let in_time = *at < index || place(*at) == place(index);
+            // What comes after the sync is for what was synced.
+            let is_afterwards = |step: &Step| {
+                let applies = matches!(step.action, Action::Apply { .. });
+                applies && step.phase > Phase::Sync && Some(step.phase) > place(index).map(|(phase, _)| phase)
+            };
             in_time
                 || self
                     .steps
                     .get(*at)
-                    .is_some_and(|ready| rests::is_movable(ready.step))
+                    .is_some_and(|ready| rests::is_movable(ready.step) && !is_afterwards(ready.step))
         };
         // What the same webhook holds up cannot be what mends it.
         let mine = self.answering.get(&index);

@@ -516,6 +516,30 @@ fn a_webhook_that_is_down_rests_on_all_of_its_namespace() {
 }
 
 #[test]
+fn a_conversion_and_an_aggregated_api_rest_on_all_of_their_namespaces_too() {
+    let settings = change(apply("v1", "ConfigMap", "settings", json!({})), "/data/a");
+    let mut elsewhere = settings.clone();
+    elsewhere.object.namespace = Some("other".to_owned());
+    let refused = apply("example.com/v1", "Widget", "w", json!({}));
+    let mut gates = nothing();
+    gates.apis.insert(
+        ("example.com".to_owned(), "v1".to_owned()),
+        ("n".to_owned(), "server".to_owned()),
+    );
+    let errors = [
+        ClusterError::Refused {
+            status: 500,
+            message: "conversion webhook for example.com/v1, Kind=Widget failed: Post \"https://c.n.svc:443/?timeout=30s\": EOF".to_owned(),
+        },
+        ClusterError::GroupDown { group: "example.com".to_owned() },
+    ];
+    for error in errors {
+        let found = rests(refused.clone(), &error, &[settings.clone(), elsewhere.clone()], &gates);
+        assert_eq!(found, ["ConfigMap/settings"], "{error}");
+    }
+}
+
+#[test]
 fn a_policy_of_a_policy_engine_counts_where_the_refusal_names_it() {
     let denied = ClusterError::Admission {
         message: "admission webhook \"w\" denied the request: resource blocked due to the following policies: require-team: no".to_owned(),
