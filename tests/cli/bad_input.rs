@@ -261,13 +261,24 @@ spec:
     let file = folder.path().join("theirs.yaml");
     fs_err::write(&file, theirs).unwrap();
     let file = file.to_str().unwrap();
-    for arguments in [
+    let commands = [
         &["plan", "-f", file][..],
+        &["render", "-f", file],
         &["render", "--offline", "-f", file],
         &["diff", "-f", file],
-    ] {
+        &["explain", "-f", file, "--application", file],
+    ];
+    // Also where there is no cluster yet: the file is read first.
+    let configurations = [
+        fixture("nowhere.kubeconfig"),
+        "/nonexistent/kubeconfig".to_owned(),
+    ];
+    for (arguments, configuration) in commands
+        .into_iter()
+        .flat_map(|arguments| configurations.iter().map(move |each| (arguments, each)))
+    {
         let output = sluice(arguments)
-            .env("KUBECONFIG", fixture("nowhere.kubeconfig"))
+            .env("KUBECONFIG", configuration)
             .output()
             .unwrap();
         let said = text(&output.stderr);

@@ -69,7 +69,7 @@ pub const NO_MANIFEST: ErrorCode = ErrorCode {
 pub const ABANDONED: ErrorCode = ErrorCode {
     id: "A10",
     summary: "the operation was given up",
-    hint: "nothing to do where something newer takes its place; sync again otherwise",
+    hint: "if a newer operation replaced it, nothing has to be done; otherwise sync again",
     exit: ExitKind::Negative,
 };
 /// The record could not be written.

@@ -13,6 +13,7 @@ use crate::retry;
 use crate::step::Ready;
 
 const ADMISSION: &str = "admissionregistration.k8s.io";
+const RBAC: &str = "rbac.authorization.k8s.io";
 const WEBHOOKS: &[&str] = &["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"];
 
 /// Adds what is not known yet. What the cluster had first stays known: it tells what a step changes.
@@ -25,7 +26,7 @@ pub(crate) async fn learn(
     let grounds = || refused.iter().flat_map(|(_, grounds)| grounds.iter());
     if gates.webhooks.is_empty() && grounds().any(|ground| matches!(ground, Ground::Webhook { .. })) {
         for kind in WEBHOOKS {
-            let configurations = list(cluster, kind).await;
+            let configurations = list(cluster, ADMISSION, kind).await;
             gates
                 .webhooks
                 .extend(configurations.iter().flat_map(|found| entries(kind, found)));
@@ -51,7 +52,13 @@ pub(crate) async fn learn(
             }
         }
     }
-    for service in named_services(refused, gates) {
+    let services = named_services(refused, gates);
+    if !services.is_empty() && gates.bindings.is_empty() && changes_roles(steps) {
+        for kind in ["ClusterRoleBinding", "RoleBinding"] {
+            gates.bindings.extend(list(cluster, RBAC, kind).await);
+        }
+    }
+    for service in services {
         let (namespace, name) = &service;
         if !gates.selectors.contains_key(&service)
             && let Some(live) = get(cluster, "", "Service", Some(namespace), name).await
@@ -60,6 +67,13 @@ pub(crate) async fn learn(
             gates.selectors.insert(service, selector.clone());
         }
     }
+}
+
+/// Who has a role is asked only where the plan has one.
+fn changes_roles(steps: &[Ready<'_>]) -> bool {
+    steps
+        .iter()
+        .any(|ready| ready.step.object.group == RBAC && ready.step.object.kind.ends_with("Role"))
 }
 
 fn entries(kind: &str, configuration: &Object) -> Vec<LiveWebhook> {
@@ -79,7 +93,7 @@ fn named_services(refused: &[(&ObjectRef, &[Ground])], gates: &Gates) -> BTreeSe
     for (object, grounds) in refused {
         for ground in *grounds {
             match ground {
-                Ground::Webhook { name, service } => {
+                Ground::Webhook { name, service, .. } => {
                     named.extend(service.clone());
                     let webhooks = gates.webhooks.iter();
                     let entries = webhooks
@@ -166,16 +180,16 @@ async fn get(
     })
 }
 
-async fn list(cluster: &Target, kind: &str) -> Vec<Object> {
+async fn list(cluster: &Target, group: &str, kind: &str) -> Vec<Object> {
     let Ok(kinds) = cluster.kinds().await else {
         return Vec::new();
     };
-    let Some(kind) = kinds.preferred(&GroupKind::new(ADMISSION, kind)) else {
+    let Some(kind) = kinds.preferred(&GroupKind::new(group, kind)) else {
         return Vec::new();
     };
     let found = retry::safely(cluster, || cluster.list(kind, None, "")).await;
     found.unwrap_or_else(|error| {
-        tracing::debug!(kind = kind.kind, %error, "webhooks cannot be read");
+        tracing::debug!(kind = kind.kind, %error, "what a refusal may rest on cannot be read");
         Vec::new()
     })
 }

@@ -29,6 +29,8 @@ pub(crate) enum Ground {
     Webhook {
         name: String,
         service: Option<(String, String)>,
+        /// It answered, and said no.
+        denied: bool,
     },
     /// The webhook that converts the kind, and the Service that is to answer.
     Conversion(Option<(String, String)>),
@@ -113,6 +115,7 @@ fn admission(message: &str) -> Vec<Ground> {
         grounds.push(Ground::Webhook {
             name: name.to_owned(),
             service: service(message),
+            denied: !message.contains("failed calling webhook"),
         });
     } else if message.contains("conversion webhook") {
         grounds.push(Ground::Conversion(service(message)));
@@ -237,6 +240,7 @@ mod tests {
         let webhook = |name: &str, service: Option<(&str, &str)>| Ground::Webhook {
             name: name.to_owned(),
             service: service.map(|(namespace, name)| (namespace.to_owned(), name.to_owned())),
+            denied: service.is_none(),
         };
         let quota = |name: &str, limited: &[(&str, &str)]| Ground::Quota {
             name: Some(name.to_owned()),

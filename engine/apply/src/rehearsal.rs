@@ -4,12 +4,13 @@
 //! The server answers for the world before the plan. A refusal that rests on something that the plan creates, changes or deletes
 //! ([`rests`]) is no answer yet: that object is rehearsed again when it is done. Every other refusal is final.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use sluice_cluster::{ClusterError, Kind, Reply, Target};
-use sluice_model::decision::Strategy;
+use sluice_model::ObjectRef;
+use sluice_model::decision::{Phase, Strategy};
 use sluice_model::object::Object;
 use sluice_model::plan::{Action, Step};
 
@@ -49,6 +50,10 @@ pub(crate) struct Rehearsal<'r> {
     pub(crate) steps: &'r [Ready<'r>],
     concurrency: usize,
     pub(crate) gates: Gates,
+    /// Who answers for each refusal that stands, by the index of the step.
+    answering: BTreeMap<usize, BTreeSet<String>>,
+    /// Steps for objects that the account was not allowed to look at when the plan was made: they may be there.
+    unseen: BTreeSet<usize>,
 }
 
 /// What came of rehearsing some steps.
@@ -69,6 +74,8 @@ impl<'r> Rehearsal<'r> {
             steps,
             concurrency: options.concurrency.max(1),
             gates: Gates::default(),
+            answering: BTreeMap::new(),
+            unseen: BTreeSet::new(),
         }
     }
 
@@ -108,7 +115,8 @@ impl<'r> Rehearsal<'r> {
                 let Some(ready) = steps.get(index) else {
                     continue;
                 };
-                under_way.push(async move { (index, ready, try_one(cluster, ready, first).await) });
+                let is_new = first || self.unseen.contains(&index);
+                under_way.push(async move { (index, ready, try_one(cluster, ready, is_new).await) });
             }
             let Some(result) = under_way.next().await else {
                 break;
@@ -118,6 +126,7 @@ impl<'r> Rehearsal<'r> {
         results.sort_by_key(|(index, _, _)| *index);
         let (mut answers, mut refused) = (Answers::default(), Vec::new());
         for (index, ready, result) in results {
+            self.answering.remove(&index);
             match result {
                 Ok(found) => answers.found.push((index, found)),
                 Err(Trouble::Moved(how)) => answers.moved.push(how),
@@ -127,11 +136,18 @@ impl<'r> Rehearsal<'r> {
         if refused.is_empty() {
             return answers;
         }
-        let named: Vec<(&sluice_model::ObjectRef, &[Ground])> = refused
+        let named: Vec<(&ObjectRef, &[Ground])> = refused
             .iter()
             .map(|(_, ready, grounds, _)| (&ready.step.object, grounds.as_slice()))
             .collect();
         gates::learn(cluster, steps, &named, &mut self.gates).await;
+        for (index, ready, grounds, _) in &refused {
+            self.answering
+                .insert(*index, answering(grounds, &ready.step.object));
+            if grounds.iter().any(|ground| matches!(ground, Ground::Right(_))) {
+                self.unseen.insert(*index);
+            }
+        }
         for (index, ready, grounds, error) in refused {
             let on = self.rests_on(index, &grounds, &error);
             let refusal = Refusal::new(ready.step.object.clone(), ready.step.origin.clone(), &error);
@@ -164,14 +180,25 @@ impl<'r> Rehearsal<'r> {
         };
         let comes = |at: &usize| {
             let in_time = *at < index || place(*at) == place(index);
+            // What comes after the sync is for what was synced.
+            let is_afterwards = |step: &Step| {
+                let applies = matches!(step.action, Action::Apply { .. });
+                applies && step.phase > Phase::Sync && Some(step.phase) > place(index).map(|(phase, _)| phase)
+            };
             in_time
                 || self
                     .steps
                     .get(*at)
-                    .is_some_and(|ready| rests::is_movable(ready.step))
+                    .is_some_and(|ready| rests::is_movable(ready.step) && !is_afterwards(ready.step))
+        };
+        // What the same webhook holds up cannot be what mends it.
+        let mine = self.answering.get(&index);
+        let is_held_up = |at: &usize| {
+            mine.zip(self.answering.get(at))
+                .is_some_and(|(mine, others)| !mine.is_disjoint(others))
         };
         let mut on = rests::on(self.steps, index, grounds, &error.to_string(), &self.gates);
-        on.retain(comes);
+        on.retain(|at| comes(at) && !is_held_up(at));
         on
     }
 
@@ -193,6 +220,17 @@ impl<'r> Rehearsal<'r> {
             }
         }
     }
+}
+
+/// The programs that a refusal comes from, or that do not answer.
+fn answering(grounds: &[Ground], object: &ObjectRef) -> BTreeSet<String> {
+    let one = |ground: &Ground| match ground {
+        Ground::Webhook { name, .. } => Some(format!("webhook {name}")),
+        Ground::Conversion(service) => Some(format!("conversion {service:?}")),
+        Ground::Api => Some(format!("API {}/{}", object.group, object.version)),
+        _ => None,
+    };
+    grounds.iter().filter_map(one).collect()
 }
 
 enum Trouble {

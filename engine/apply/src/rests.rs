@@ -17,6 +17,11 @@ use crate::grounds::{Ground, Right};
 use crate::quantity;
 use crate::step::Ready;
 
+mod backend;
+
+pub(crate) use backend::services;
+use backend::{is_behind, mends, service, sets};
+
 /// What the cluster has behind the names in refusals, before the plan changes it.
 #[derive(Debug, Default)]
 pub(crate) struct Gates {
@@ -28,6 +33,8 @@ pub(crate) struct Gates {
     pub(crate) selectors: BTreeMap<(String, String), Value>,
     /// Who answers for an aggregated API, by group and version.
     pub(crate) apis: BTreeMap<(String, String), (String, String)>,
+    /// Every binding of a role, where something that answers was named.
+    pub(crate) bindings: Vec<Object>,
 }
 
 /// A webhook as it is.
@@ -76,7 +83,7 @@ pub(crate) fn on(
         }
         let others = steps.iter().enumerate().filter(|(at, _)| *at != index);
         let found: BTreeSet<usize> = others
-            .filter(|(_, other)| is_provider(refused, other, ground, message, &words, gates))
+            .filter(|(_, other)| is_provider(refused, other, steps, ground, message, &words, gates))
             .map(|(at, _)| at)
             .collect();
         all.extend(found);
@@ -115,11 +122,7 @@ pub(crate) fn needs(steps: &[Ready<'_>], index: usize, gates: &Gates) -> BTreeSe
             .into_iter()
             .any(|kind| kind.group_kind() == object.group_kind())
     };
-    let serves = |other: &Ready<'_>| {
-        backends
-            .iter()
-            .any(|service| is_behind(other, service, steps, gates))
-    };
+    let serves = |other: &Ready<'_>| backends.iter().any(|service| mends(other, service, steps, gates));
     let others = steps.iter().enumerate().filter(|(at, _)| *at != index);
     others
         .filter(|(at, other)| *at < index && (named(other) || defines(other)) || serves(other))
@@ -141,6 +144,7 @@ pub(crate) fn runs(step: &Step) -> bool {
 fn is_provider(
     refused: &Ready<'_>,
     other: &Ready<'_>,
+    steps: &[Ready<'_>],
     ground: &Ground,
     message: &str,
     words: &HashSet<&str>,
@@ -173,7 +177,7 @@ fn is_provider(
                 || gates
                     .apis
                     .get(&version)
-                    .is_some_and(|service| is_behind(other, service, &[], gates))
+                    .is_some_and(|service| mends(other, service, steps, gates))
         }
         Ground::Namespace(name) => new && is("", "Namespace") && object.name == *name,
         Ground::Quota { name, limited } => {
@@ -202,9 +206,18 @@ fn is_provider(
             });
             labelled() || object.group == ADMISSION && part && is_changed(step, "/spec") || parameter
         }
-        Ground::Webhook { name, service } => {
+        Ground::Webhook {
+            name,
+            service,
+            denied,
+        } => {
             let live = || gates.webhooks.iter().filter(|webhook| webhook.name() == name);
             let behind = live().filter_map(LiveWebhook::service).chain(service.clone());
+            // What answers is there, and has an opinion: what it is set up with may change that, and what it runs on does not.
+            let changes_it = |service: &(String, String)| match denied {
+                true => is_behind(other, service, &[], gates) || sets(other, service, steps),
+                false => mends(other, service, steps, gates),
+            };
             // A policy of a policy engine: the refusal names it.
             let rule = !layer::is_builtin(&object.group)
                 && words.contains(object.name.as_str())
@@ -212,16 +225,14 @@ fn is_provider(
                 && message.contains("denied");
             labelled()
                 || live().any(|webhook| webhook.is_of(step)) && is_changed(step, "/webhooks")
-                || behind
-                    .into_iter()
-                    .any(|service| is_behind(other, &service, &[], gates))
+                || behind.into_iter().any(|service| changes_it(&service))
                 || rule
         }
         Ground::Conversion(service) => {
-            is_provider(refused, other, &Ground::Kind, message, words, gates)
+            is_provider(refused, other, steps, &Ground::Kind, message, words, gates)
                 || service
                     .as_ref()
-                    .is_some_and(|service| is_behind(other, service, &[], gates))
+                    .is_some_and(|service| mends(other, service, steps, gates))
         }
         Ground::Right(right) => grants(other, target.namespace.as_deref(), right),
         Ground::Missing => {
@@ -338,75 +349,6 @@ impl LiveWebhook {
 
 fn is_webhooks(step: &Step) -> bool {
     step.object.group == ADMISSION && step.object.kind.ends_with("WebhookConfiguration")
-}
-
-fn service(config: &Value) -> Option<(String, String)> {
-    let service = config.get("service")?;
-    let text = |key: &str| service.get(key)?.as_str().map(str::to_owned);
-    Some((text("namespace")?, text("name")?))
-}
-
-/// The Services that a webhook configuration, a CRD with a conversion or an aggregated API sends requests to.
-pub(crate) fn services(object: &Value) -> Vec<(String, String)> {
-    let webhooks = object.get("webhooks").and_then(Value::as_array);
-    let configs = webhooks
-        .into_iter()
-        .flatten()
-        .filter_map(|webhook| webhook.get("clientConfig"));
-    let conversion = object.pointer("/spec/conversion/webhook/clientConfig");
-    let is_api = object.get("kind").and_then(Value::as_str) == Some("APIService");
-    let api = object.get("spec").filter(|_| is_api);
-    configs.chain(conversion).chain(api).filter_map(service).collect()
-}
-
-/// True where a step changes the Service, what is behind it, or who gets there.
-fn is_behind(other: &Ready<'_>, service: &(String, String), steps: &[Ready<'_>], gates: &Gates) -> bool {
-    let (namespace, name) = service;
-    let reference = &other.step.object;
-    if reference.namespace.as_deref() != Some(namespace) || !is_changed(other.step, "") {
-        return false;
-    }
-    match (reference.group.as_str(), reference.kind.as_str()) {
-        ("", "Service" | "Endpoints") => return reference.name == *name,
-        ("discovery.k8s.io", "EndpointSlice") => {
-            let label = other
-                .object
-                .as_ref()
-                .and_then(|slice| slice.label("kubernetes.io/service-name"));
-            return label == Some(name);
-        }
-        ("networking.k8s.io", "NetworkPolicy") => return true,
-        _ => {}
-    }
-    let Some(object) = &other.object else {
-        return false;
-    };
-    let planned = steps
-        .iter()
-        .filter_map(|ready| ready.object.as_ref())
-        .find(|object| {
-            object.group().is_empty()
-                && object.kind() == "Service"
-                && object.namespace() == Some(namespace)
-                && object.name() == name
-        });
-    let selector = planned
-        .and_then(|service| service.value().pointer("/spec/selector"))
-        .or_else(|| gates.selectors.get(service));
-    let labels = pod_labels(object);
-    let chosen = selector
-        .and_then(Value::as_object)
-        .filter(|selector| !selector.is_empty());
-    labels
-        .zip(chosen)
-        .is_some_and(|(labels, chosen)| chosen.iter().all(|(key, value)| labels.get(key) == Some(value)))
-}
-
-fn pod_labels(object: &Object) -> Option<&Value> {
-    match object.kind() {
-        "Pod" => object.value().pointer("/metadata/labels"),
-        _ => object.value().pointer("/spec/template/metadata/labels"),
-    }
 }
 
 /// True where a step changes anything at or below a field; what is created, deleted or not known in detail does.

@@ -175,8 +175,10 @@ pub(crate) async fn rehearse(
         answer => answer,
     };
     let answer = match answer {
-        // What is claimed in the record is gone by the time of the write.
-        Err(ClusterError::Invalid { .. }) if !record.is_empty() && precondition.is_some() => {
+        // What is claimed in the record is gone by the time of the write, and what cannot be read in it is readable.
+        Err(error @ ClusterError::Invalid { .. })
+            if precondition.is_some() && (!record.is_empty() || error.is_of_recorded_version()) =>
+        {
             let patch = fields::without(sent.into_value(), &record.claim);
             let request = || cluster.try_patch(kind, &step.object, &patch, how.strict);
             retry::safely(cluster, request).await
@@ -259,6 +261,7 @@ pub(crate) async fn perform(
         managers: earlier,
         claim: Some(&record.claim),
         version: object.api_version(),
+        all_at_version: false,
     };
     if let Some(precondition) = precondition
         && (!earlier.is_empty()
@@ -401,8 +404,8 @@ async fn apply(
     send(cluster, kind, pinned(object, precondition, false), how).await
 }
 
-/// As [`apply`]. Where our entry of the record is at a version of the kind that lacks a field which the object has, the server cannot
-/// read it: then it is written at the version that Git has, and the apply sent again.
+/// As [`apply`]. Where an entry of the record is at a version of the kind that lacks a field which the object has, or that is gone, the
+/// server cannot read it: then all are written at the version that Git has, and the apply sent again. No manager loses a field by that.
 async fn apply_over(
     cluster: &Target,
     kind: &Kind,
@@ -417,7 +420,11 @@ async fn apply_over(
         precondition,
     ) {
         (Err(error), Some(identity)) if error.is_of_recorded_version() => {
-            take_over(cluster, kind, step, identity, becomes_ours).await?;
+            let readable = Takeover {
+                all_at_version: true,
+                ..becomes_ours.clone()
+            };
+            take_over(cluster, kind, step, identity, &readable).await?;
             apply(cluster, kind, object, precondition, how).await
         }
         (answer, _) => answer,

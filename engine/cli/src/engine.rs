@@ -142,10 +142,15 @@ pub(crate) struct Engine {
 impl Engine {
     /// For the Application that is meant.
     pub(crate) async fn open(which: &Which, git: &Git, global: &Global) -> Result<Self, Failure> {
+        // What is wrong with the file is said without a cluster.
+        let file = which
+            .filename
+            .as_deref()
+            .map(documents::application)
+            .transpose()?;
         let connection = Connection::open(global).await?;
-        let application = match (&which.application, &which.filename) {
-            (_, Some(file)) => {
-                let mut application = documents::application(file)?;
+        let application = match (&which.application, file) {
+            (_, Some(mut application)) => {
                 Self::recall(&connection, &mut application).await?;
                 application
             }

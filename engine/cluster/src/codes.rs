@@ -69,7 +69,7 @@ pub const NOT_FOUND: ErrorCode = ErrorCode {
 pub const THROTTLED: ErrorCode = ErrorCode {
     id: "K19",
     summary: "the API server is busy",
-    hint: "nothing to do: it is tried again when the server asks for it; lower --concurrency where it lasts",
+    hint: "nothing has to be done: it is tried again when the server asks for it; lower --concurrency if it lasts",
     exit: ExitKind::Cluster,
 };
 /// It changed meanwhile.
@@ -97,7 +97,7 @@ pub const UNKNOWN_KIND: ErrorCode = ErrorCode {
 pub const WEBHOOK: ErrorCode = ErrorCode {
     id: "K23",
     summary: "an admission webhook could not be called",
-    hint: "see whether what serves the webhook runs; until then the API server lets nothing through that it has to ask it about",
+    hint: "see whether the program behind the webhook's Service runs; what mends it in the same commit is applied first; until it answers, the API server refuses every object that it has to ask it about",
     exit: ExitKind::Cluster,
 };
 /// An API of others is down.

@@ -8,6 +8,8 @@ use http::HeaderValue;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
+use sluice_model::object::unusable;
+
 use crate::error::{ClusterError, chain};
 use crate::kinds::KindCache;
 use crate::pace::Pace;
@@ -84,7 +86,19 @@ impl Cluster {
     }
 
     /// Makes a client for a configuration that the caller put together.
-    pub fn from_config(config: Config) -> Result<Self, ClusterError> {
+    pub fn from_config(mut config: Config) -> Result<Self, ClusterError> {
+        // As `kubectl` reads it.
+        if config.default_namespace.is_empty() {
+            "default".clone_into(&mut config.default_namespace);
+        }
+        if let Some(reason) = unusable(&config.default_namespace) {
+            return Err(ClusterError::Configuration {
+                detail: format!(
+                    "the namespace {:?} of the context {reason}",
+                    config.default_namespace
+                ),
+            });
+        }
         let server = config.cluster_url.to_string();
         let client = Client::try_from(config).map_err(|error| ClusterError::Configuration {
             detail: chain(&error),
@@ -210,6 +224,19 @@ mod tests {
             (cluster.server(), cluster.default_namespace()),
             ("http://127.0.0.1:1/", "shop")
         );
+    }
+
+    #[tokio::test]
+    async fn the_namespace_of_a_context_is_one_part_of_a_path() {
+        let of =
+            |namespace: &str| KUBECONFIG.replace("namespace: shop", &format!("namespace: '{namespace}'"));
+        for namespace in ["..", "shop/pods", "a%2Fb"] {
+            let error = connect(&of(namespace), None).await.unwrap_err();
+            assert_eq!(error.code().id, "K10");
+            assert!(error.to_string().contains(namespace), "{error}");
+        }
+        let cluster = connect(&of(""), None).await.unwrap();
+        assert_eq!(cluster.default_namespace(), "default");
     }
 
     #[tokio::test]

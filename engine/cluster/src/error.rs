@@ -232,8 +232,8 @@ impl ClusterError {
             || message.split(['.', ';', '\n']).any(forbidden)
     }
 
-    /// True where our entry of the record of managers stands in the way: it is written at a version of the kind that lacks a field
-    /// which the object has by now.
+    /// True where an entry of the record of managers stands in the way: it is written at a version of the kind that lacks a field which
+    /// the object has by now, or that the definition does not have any longer.
     pub fn is_of_recorded_version(&self) -> bool {
         matches!(self, Self::Invalid { message, .. } if cannot_convert(message))
     }
@@ -345,6 +345,7 @@ impl ClusterError {
 fn cannot_convert(message: &str) -> bool {
     message.contains("field not declared in schema")
         && !message.contains("failed to create typed patch object")
+        || message.contains("convert CR to an invalid group/version")
 }
 
 /// The fields that a message of server-side apply names as unknown: `.spec.x: field not declared in schema`.
@@ -419,7 +420,7 @@ impl Coded for ClusterError {
 
 const NO_DRY_RUN: &str = "everything is tried before anything is written: have the webhook declare `sideEffects: None` or `NoneOnDryRun`, or leave the object out of its rules";
 const TERMINATING: &str = "wait until the namespace is gone, or see which finalizers hold it; where Git has it, the next sync makes it anew";
-const OLD_RECORD: &str = "an entry of `metadata.managedFields` is of a version of the kind that lacks the field: let its manager write the object at a newer version, or remove the entry (`kubectl patch --type=json`)";
+const OLD_RECORD: &str = "an entry of `metadata.managedFields` is of a version of the kind that lacks the field: let its manager write the object at a newer version, or write the newer version into the entry (`kubectl patch --type=json`)";
 const IMMUTABLE: &str = "give the field its old value in Git, or let the object be made anew: `sluice.dev/sync-strategy: recreate` on it";
 const ASK_IT_YOURSELF: &str = "`kubectl apply --server-side --dry-run=server -f FILE` shows the words, with the Secret's values; then change the Secret, or what refuses it";
 const ESCALATION: &str = "let the engine's account hold the rights that the role gives, or grant it the verb `escalate` on roles and `bind` on their bindings";

@@ -147,6 +147,7 @@ fn changes_of(
         managers: predecessors,
         claim: None,
         version: desired.api_version(),
+        all_at_version: false,
     };
     let record = match predecessors.is_empty() {
         true => None,

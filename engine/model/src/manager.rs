@@ -162,6 +162,9 @@ pub struct Takeover<'a> {
     pub claim: Option<&'a Tree>,
     /// The version of the kind that Git has: our entry speaks of its fields.
     pub version: &'a str,
+    /// True where the entries of all others are written at that version too, because the server cannot read them at theirs. What they
+    /// own they go on owning.
+    pub all_at_version: bool,
 }
 
 /// `managedFields` once a takeover is done; none where it says all of that already.
@@ -188,8 +191,11 @@ pub fn taken_over(live: &Object, takeover: &Takeover<'_>) -> Option<Value> {
             Some(_) | None => others.push(entry.clone()),
         }
     }
+    if takeover.all_at_version {
+        changes |= rewrite(&mut others, takeover.version);
+    }
     if ours.is_none() && theirs.is_empty() && claim.is_none() {
-        return None;
+        return changes.then_some(Value::Array(others));
     }
     let mut ours = ours.unwrap_or_else(|| {
         json!({
@@ -215,6 +221,40 @@ pub fn taken_over(live: &Object, takeover: &Takeover<'_>) -> Option<Value> {
     }
     others.push(ours);
     changes.then_some(Value::Array(others))
+}
+
+/// Writes entries of other versions of a group at this one. True where there were some. Of one manager there is one entry then.
+fn rewrite(entries: &mut Vec<Value>, version: &str) -> bool {
+    let text = |entry: &Value, field: &str| entry.get(field).and_then(Value::as_str).map(str::to_owned);
+    let group = |version: &str| version.rsplit_once('/').map(|(group, _)| group.to_owned());
+    let mut changes = false;
+    let mut kept: Vec<Value> = Vec::new();
+    for mut entry in std::mem::take(entries) {
+        let written = text(&entry, "apiVersion").unwrap_or_default();
+        if written != version
+            && group(&written) == group(version)
+            && let Some(map) = entry.as_object_mut()
+        {
+            map.insert("apiVersion".to_owned(), version.into());
+            changes = true;
+        }
+        let is_same = |other: &&mut Value| {
+            let fields = ["manager", "operation", "subresource", "apiVersion"];
+            fields
+                .iter()
+                .all(|field| text(other, field) == text(&entry, field))
+        };
+        let into = kept.iter_mut().find(is_same);
+        match (
+            into.and_then(|other| other.get_mut("fieldsV1")?.as_object_mut()),
+            tree(&entry),
+        ) {
+            (Some(into), Some(tree)) => unite(into, tree),
+            _ => kept.push(entry),
+        }
+    }
+    *entries = kept;
+    changes
 }
 
 /// The version of its kind at which our entry is written; none where we never applied it.
@@ -456,6 +496,7 @@ mod tests {
             managers: std::slice::from_ref(&helm),
             claim: None,
             version: "v1",
+            ..Takeover::default()
         };
         let record = taken_over(&object, &takeover).unwrap();
         assert_eq!(
@@ -480,6 +521,7 @@ mod tests {
             managers: &[],
             claim: claim.as_object(),
             version: "v1",
+            ..Takeover::default()
         };
         let bundle =
             || json!({"f:spec": {"f:conversion": {"f:webhook": {"f:clientConfig": {"f:caBundle": {}}}}}});
@@ -513,6 +555,40 @@ mod tests {
         assert_eq!(taken_over(&object, &takeover), Some(json!([new.clone()])));
         assert_eq!(taken_over(&live(json!([new])), &takeover), None);
         assert_eq!(taken_over(&live(json!([])), &takeover), None);
+    }
+
+    #[test]
+    fn entries_of_others_move_where_the_server_cannot_read_them() {
+        let at = |version: &str, mut entry: Value| {
+            entry["apiVersion"] = version.into();
+            entry
+        };
+        let (a, b) = (
+            || json!({"f:spec": {"f:a": {}}}),
+            || json!({"f:spec": {"f:b": {}}}),
+        );
+        let object = live(json!([
+            at("x.io/v1", entry("flux", "Apply", a())),
+            at("x.io/v1", entry("controller", "Update", a())),
+            at("x.io/v2", entry("controller", "Update", b())),
+            at("other.io/v1", entry("elsewhere", "Update", a())),
+        ]));
+        let takeover = Takeover {
+            version: "x.io/v2",
+            all_at_version: true,
+            ..Takeover::default()
+        };
+        let record = taken_over(&object, &takeover).unwrap();
+        let expected = json!([
+            at("x.io/v2", entry("flux", "Apply", a())),
+            at(
+                "x.io/v2",
+                entry("controller", "Update", json!({"f:spec": {"f:a": {}, "f:b": {}}}))
+            ),
+            at("other.io/v1", entry("elsewhere", "Update", a())),
+        ]);
+        assert_eq!(record, expected);
+        assert_eq!(taken_over(&live(record), &takeover), None);
     }
 
     /// Reported: after `managedFields: [{}]` the keys that Git dropped stayed for ever, and the object was Synced.

@@ -42,15 +42,15 @@ pub const INTERNAL: ErrorCode = ErrorCode {
 pub const EMPTY: ErrorCode = ErrorCode {
     id: "K08",
     summary: "the revision has no manifests at all, which is taken for a mistake",
-    hint: "check `spec.source.path`, `include` and `exclude`; set `spec.syncPolicy.automated.allowEmpty` where everything is to go",
+    hint: "check `spec.source.path`, `include` and `exclude`; set `spec.syncPolicy.automated.allowEmpty` if everything is to be deleted",
     exit: ExitKind::Input,
 };
 
 /// Somewhere else.
 pub const OUT_OF_BOUNDS: ErrorCode = ErrorCode {
     id: "K09",
-    summary: "a manifest is of an object outside of the namespaces that this engine is for",
-    hint: "move the object into one of them, or start the engine with another `--manage-namespace`; without any it is for the whole cluster",
+    summary: "a manifest is of an object in a namespace that this engine does not manage",
+    hint: "move the object into a namespace that it manages, or start the engine with another `--manage-namespace`; without that option it manages the whole cluster",
     exit: ExitKind::Input,
 };
 // K10 to K29 are those of the cluster.
@@ -95,7 +95,7 @@ pub const HOSTS: ErrorCode = ErrorCode {
 /// What the cluster is at is not trusted any more.
 pub const NO_LONGER_TRUSTED: ErrorCode = ErrorCode {
     id: "K24",
-    summary: "what the cluster is at is no longer trusted: a key was revoked or taken away, or the rules changed",
+    summary: "the revision that the cluster is at is no longer trusted: a key was revoked or taken away, or the rules changed",
     hint: "look at what that key signed; then revert it in Git, or say from which commit on history was looked at: `spec.verification.startOfTrust`; until then nothing newer is synced",
     exit: ExitKind::Untrusted,
 };

@@ -29,7 +29,7 @@ pub enum PipelineError {
         error: Arc<VerifyError>,
     },
     /// Trust in what the cluster is at.
-    #[error("what the cluster is at, {}, is no longer trusted", short(.commit))]
+    #[error("the cluster is at {}, which is no longer trusted", short(.commit))]
     NoLongerTrusted {
         /// The last trusted commit.
         commit: String,
@@ -77,7 +77,7 @@ pub enum PipelineError {
     #[error("{}", spec_text(.0))]
     Spec(Vec<Problem>),
     /// Objects where the engine is not meant to have any.
-    #[error("the engine has no objects there: {}", first(.objects))]
+    #[error("this engine does not manage the namespace of {}", first(.objects))]
     OutOfBounds {
         /// Which, and where they are written.
         objects: Vec<String>,

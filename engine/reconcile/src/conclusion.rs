@@ -41,7 +41,9 @@ pub(crate) fn conclude(step: &mut Step<'_>, context: Context, order: &Order, exe
             state.healing.overtaken = 0;
             let message = match unjudged {
                 None => format!("the API server would take all of it: {summary}"),
-                Some(later) => format!("the API server refuses nothing for good: {summary}; {later}"),
+                Some(later) => format!(
+                    "the API server would take all that it can judge before the plan begins: {summary}; {later}"
+                ),
             };
             let commit = &order.plan.revision;
             step.tell(Happening::DryRunSucceeded, format!("{commit}: {message}"));

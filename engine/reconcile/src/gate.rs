@@ -146,7 +146,7 @@ impl Gate {
         };
         match Duration::try_from(until.duration_since(now)).unwrap_or_default() {
             Duration::ZERO => Answer::Failed(Unfit::Late(
-                "the controller cannot tell how it is; see the conditions".to_owned(),
+                "its health is not known; the other conditions say why".to_owned(),
             )),
             rest => Answer::Wait(rest),
         }

@@ -62,7 +62,7 @@ pub(crate) fn take(step: &mut Step<'_>, mut context: Context, asked: Option<Stri
         Ok(request) if open.as_ref() == Some(&request) => take_annotation(step, context, Ok(request)),
         Ok(request) => {
             let by = who(&request.requested_by);
-            let message = format!("what {by} asked for takes its place");
+            let message = format!("replaced by what {by} asked for");
             step.finish(OperationResult::Superseded { message });
             step.state.status.operation = Some(requested(request.clone(), step.now.wall));
             step.ask(Effect::Announce, Turn::Requesting(context, Box::new(request)))
@@ -99,7 +99,7 @@ pub(crate) fn taken(
                 requested_by: "unknown".to_owned(),
                 ..OperationRequest::default()
             };
-            let message = "a request that cannot be read takes its place".to_owned();
+            let message = "replaced by a request that cannot be read".to_owned();
             step.finish(OperationResult::Superseded { message });
             step.state.status.operation = Some(requested(nameless, step.now.wall));
             step.finish(OperationResult::Failed(failure));
@@ -154,7 +154,8 @@ pub(crate) fn terminate(step: &mut Step<'_>, application: &Application) {
     let Some(by) = step.state.asked(application, TERMINATE_ANNOTATION) else {
         return;
     };
-    let message = format!("it was terminated by {by}; a sync that is asked for, or a new commit, goes on");
+    let message =
+        format!("it was terminated by {by}; the next sync that is asked for, or the next commit, goes on");
     let Some(last) = &mut step.state.status.operation else {
         return;
     };

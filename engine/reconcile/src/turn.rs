@@ -232,7 +232,7 @@ fn act(step: &mut Step<'_>, context: Context, found: Found) -> Next {
             return step.ask(Effect::Prepare(wanted.clone()), Turn::Preparing(context, wanted));
         }
         let digest = &found.plan.digest;
-        let message = format!("the approval is of plan {approved}, and what waits is plan {digest}");
+        let message = format!("the approval names plan {approved}, but the plan that waits is {digest}");
         step.find(conditions::SYNCED, Finding::no("ApprovalOfAnotherPlan", message));
     }
     if step.state.status.sync.status == SyncStatus::Synced {

@@ -44,6 +44,8 @@ pub(crate) struct Bounds<'a> {
     pub(crate) object_limit: u64,
     /// Full names of references, and ids of commits, that are wanted beside branches and tags.
     pub(crate) also: &'a [String],
+    /// What the remote offers and does not give.
+    pub(crate) without: Vec<gix::ObjectId>,
 }
 
 /// Asks the remote what it has and receives what is missing. No reference is written.
@@ -67,12 +69,17 @@ pub(crate) fn converse<T: Transport>(
         fetch_refspecs: wanted(bounds.also)?,
         extra_refspecs: Vec::new(),
     };
-    let ref_map = handshake
+    let mut ref_map = handshake
         .prepare_lsrefs_or_extract_refmap(user_agent(), true, context)?
         .fetch_blocking(Discard, &mut transport.inner, false)?;
     if ref_map.object_hash != repository.object_hash() {
         return Ok(Conversation::OtherFormat(ref_map.object_hash));
     }
+    let is_had = |id: Option<&gix::oid>| id.is_none_or(|id| bounds.without.iter().all(|other| *other != id));
+    ref_map.mappings.retain(|mapping| is_had(mapping.remote.as_id()));
+    ref_map
+        .remote_refs
+        .retain(|reference| is_had(reference.unpack().1));
     let offer = Offer::read(&ref_map.remote_refs, bounds.also);
     bounds.watch.expect_pack();
     receive(repository, &mut handshake, &mut transport.inner, &ref_map, bounds)?;

@@ -304,7 +304,7 @@ pub mod codes {
             "check the network and the size of the repository, or allow it more time: --fetch-timeout";
         /// A fetch was cancelled.
         CANCELLED = "S08", Source, "the fetch was cancelled",
-            "nothing to do; it is tried again where it is still needed";
+            "nothing has to be done: it is tried again if it is still needed";
         /// The history is not complete.
         SHALLOW = "S09", Source, "the repository is a shallow clone",
             "deepen it with `git fetch --unshallow`; signatures are only worth something over the whole history";
@@ -337,7 +337,7 @@ pub mod codes {
             "sync an older commit first, or accept a newer start of trust";
         /// An object is missing or damaged.
         OBJECT = "S19", Source, "a Git object is missing or damaged",
-            "nothing to do where it is the mirror: it is fetched anew by the next fetch; if it comes again, the repository itself is damaged: `git fsck`";
+            "a damaged mirror is fetched anew by itself; if this comes again, the repository itself is damaged: `git fsck`";
         /// An object cannot be followed.
         MALFORMED = "S23", Source, "a Git object is malformed",
             "it was made so, and Git cannot follow it either (`git fsck` names it); name a revision that does not lead to it";

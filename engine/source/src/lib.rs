@@ -13,6 +13,7 @@
 
 mod access;
 mod address;
+mod ancestor;
 mod changes;
 mod consolidate;
 mod conversation;

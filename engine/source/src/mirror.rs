@@ -55,6 +55,9 @@ pub(crate) fn distrust(path: &Path) {
     }
 }
 
+/// Each costs one more conversation. Git's own servers let none in; who has more of them has a broken repository.
+const MOST_NOT_GIVEN: usize = 16;
+
 /// Longer texts have nothing more to say.
 const LONGEST_ERROR: usize = 2_000;
 
@@ -141,29 +144,30 @@ impl<'a> Mirror<'a> {
         let trouble = Trouble::default();
         let mut wanted = self.others();
         wanted.extend(also.map(str::to_owned));
-        let bounds = Bounds {
+        let mut bounds = Bounds {
             watch,
             trouble: &trouble,
             object_limit: access.limits.object,
             also: &wanted,
+            without: Vec::new(),
         };
-        let outcome = match &self.address.route {
-            Route::Http => {
-                let client = HttpClient::new(&self.address.text, access, watch.clone(), trouble.clone())?;
-                let transport =
-                    HttpTransport::new_http(client, self.address.url.clone(), Protocol::V2, false);
-                converse(&repository, transport, &bounds)
-            }
-            Route::Ssh(_) | Route::File { .. } => {
-                let program = Program::start(self.address, access, watch, trouble.clone())?;
-                let outcome = converse(&repository, program.connection, &bounds);
-                if outcome.is_err() && watch.ended().is_none() {
-                    program.diagnosis.note();
-                }
-                outcome
+        let conversation = loop {
+            match self.converse(&repository, access, &bounds) {
+                Ok(conversation) => break conversation,
+                // A branch or tag that the remote itself cannot read is no reason to do without the others.
+                Err(error) => match not_given(&error) {
+                    Some(id)
+                        if also != Some(id.to_string().as_str())
+                            && bounds.without.len() < MOST_NOT_GIVEN
+                            && !bounds.without.contains(&id) =>
+                    {
+                        tracing::warn!(url = %self.address, %id, "the remote offers an object that it does not give");
+                        bounds.without.push(id);
+                    }
+                    _ => return Err(error),
+                },
             }
         };
-        let conversation = outcome.map_err(|error| self.explain(error, watch, &trouble, access))?;
         match conversation {
             Conversation::OtherFormat(kind) => {
                 drop(repository);
@@ -185,6 +189,32 @@ impl<'a> Mirror<'a> {
                 Ok(Updated::Done { changed })
             }
         }
+    }
+
+    fn converse(
+        &self,
+        repository: &gix::Repository,
+        access: &Access,
+        bounds: &Bounds<'_>,
+    ) -> Result<Conversation, SourceError> {
+        let (watch, trouble) = (bounds.watch, bounds.trouble);
+        let outcome = match &self.address.route {
+            Route::Http => {
+                let client = HttpClient::new(&self.address.text, access, watch.clone(), trouble.clone())?;
+                let transport =
+                    HttpTransport::new_http(client, self.address.url.clone(), Protocol::V2, false);
+                converse(repository, transport, bounds)
+            }
+            Route::Ssh(_) | Route::File { .. } => {
+                let program = Program::start(self.address, access, watch, trouble.clone())?;
+                let outcome = converse(repository, program.connection, bounds);
+                if outcome.is_err() && watch.ended().is_none() {
+                    program.diagnosis.note();
+                }
+                outcome
+            }
+        };
+        outcome.map_err(|error| self.explain(error, watch, trouble, access))
     }
 
     /// The references beside branches and tags that were wanted once, and are there still: they are kept up to date too.
@@ -364,6 +394,17 @@ impl<'a> Mirror<'a> {
             source: error.into(),
         }
     }
+}
+
+/// What the remote has just offered, and says is not to be had: what it points at is not there, or cannot be read even by Git.
+fn not_given(error: &SourceError) -> Option<gix::ObjectId> {
+    let SourceError::Fetch { source, .. } = error else {
+        return None;
+    };
+    let text = source.to_string();
+    let (_, rest) = text.split_once("not our ref ")?;
+    let digits = rest.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(rest.len());
+    gix::ObjectId::from_hex(rest.split_at(digits).0.as_bytes()).ok()
 }
 
 enum Updated {

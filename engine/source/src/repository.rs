@@ -13,10 +13,10 @@ use sluice_model::tree::Revision;
 use sluice_model::trust::{CommitLinks, SignedKind, SignedObject};
 
 use crate::error::SourceError;
-use crate::mirror;
+use crate::{ancestor, mirror};
 
 /// Commits and tags are text that people write. Git itself has no limit; the largest in the Linux kernel has 60 KB.
-const SIGNED_OBJECT_BYTES: u64 = 8 << 20;
+pub(crate) const SIGNED_OBJECT_BYTES: u64 = 8 << 20;
 /// Git's own default is 7; four is what it accepts at all.
 const SHORTEST_ABBREVIATION: usize = 4;
 /// Tags of tags of tags: more than anyone has made on purpose.
@@ -185,6 +185,9 @@ impl Repository {
             return reader.abbreviated(name)?.ok_or_else(unknown);
         }
         if self.is_local && name.contains(['~', '^', '@', ':']) {
+            if let Some(found) = ancestor::find(reader, name, |start| self.find(reader, start)) {
+                return found;
+            }
             return repository
                 .rev_parse_single(name)
                 .map(gix::Id::detach)
@@ -320,7 +323,7 @@ impl Reader {
     }
 
     /// Follows annotated tags to a commit. The outermost tag, where there was one, and the commit.
-    fn peel(&self, name: &str, id: ObjectId) -> Result<(Option<ObjectId>, ObjectId), SourceError> {
+    pub(crate) fn peel(&self, name: &str, id: ObjectId) -> Result<(Option<ObjectId>, ObjectId), SourceError> {
         let mut current = id;
         for _ in 0..=TAG_DEPTH {
             match self.kind(current)? {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
 use sluice_compare::diff::Pair;
 use sluice_compare::{against, compare, prepare};
 use sluice_golden::history::{Settings, World};
@@ -12,66 +11,10 @@ use sluice_model::Object;
 use sluice_model::decision::Occasion;
 use sluice_model::difference::Difference;
 use sluice_model::secret::{Redactor, mask, mistakes};
+use sluice_sandbox::{any_secret, values_of};
 
-fn leaf() -> impl Strategy<Value = Value> {
-    prop_oneof![
-        "[A-Z]{2}[a-zA-Z0-9!$%&/=?+# ]{6,30}".prop_map(Value::from),
-        "[A-Z]{4}[a-zA-Z0-9]{4}".prop_map(Value::from),
-        (1_000_000_u64..u64::MAX).prop_map(Value::from),
-        any::<bool>().prop_map(Value::from),
-        Just(Value::Null),
-    ]
-}
-
-fn shape() -> impl Strategy<Value = Value> {
-    leaf().prop_recursive(3, 12, 4, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map("[a-z]{1,3}", inner, 0..4)
-                .prop_map(|map| Value::Object(map.into_iter().collect())),
-        ]
-    })
-}
-
-/// Secrets as public reports have them: fields of any name with values of any shape.
 fn secret() -> impl Strategy<Value = Object> {
-    let field = prop::sample::select(vec![
-        "data",
-        "stringData",
-        "stringdata",
-        "Data",
-        "datas",
-        "data ",
-        "values",
-    ]);
-    prop::collection::btree_map(field, shape(), 0..5).prop_map(|fields| {
-        let mut secret =
-            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "shop"}});
-        for (field, value) in fields {
-            secret[field] = value;
-        }
-        Object::new(secret).expect("it has a kind")
-    })
-}
-
-/// Every scalar that is a value and long enough to tell something.
-fn values(secret: &Object) -> Vec<String> {
-    fn scalars(value: &Value, found: &mut Vec<String>) {
-        match value {
-            Value::Null | Value::Bool(_) => {}
-            Value::Number(number) => found.push(number.to_string()),
-            Value::String(text) => found.push(text.clone()),
-            Value::Array(list) => list.iter().for_each(|value| scalars(value, found)),
-            Value::Object(map) => map.values().for_each(|value| scalars(value, found)),
-        }
-    }
-    let mut found = Vec::new();
-    for (field, value) in secret.value().as_object().into_iter().flatten() {
-        if !matches!(field.as_str(), "apiVersion" | "kind" | "metadata") {
-            scalars(value, &mut found);
-        }
-    }
-    found
+    any_secret().prop_map(|secret| Object::new(secret).expect("it has a kind"))
 }
 
 fn changes(difference: &Difference) -> String {
@@ -151,7 +94,7 @@ proptest! {
     #[test]
     fn no_face_shows_a_value(desired in secret(), live in secret()) {
         let faces = faces(&desired, &live);
-        for value in values(&desired).iter().chain(&values(&live)) {
+        for value in values_of(desired.value()).iter().chain(&values_of(live.value())) {
             for (face, text) in &faces {
                 prop_assert!(!text.contains(value.as_str()), "{face} shows `{value}`: {text}");
             }
@@ -162,7 +105,7 @@ proptest! {
     #[test]
     fn no_text_of_others_keeps_a_value(secret in secret(), words in "[ -~]{0,30}") {
         let redactor = Redactor::of([&secret]);
-        for value in values(&secret) {
+        for value in values_of(secret.value()) {
             let text = redactor.text(&format!("{words} {value:?} {words}")).into_owned();
             prop_assert!(!text.contains(&value), "`{value}`: {text}");
         }

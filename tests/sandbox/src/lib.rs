@@ -10,6 +10,7 @@
 //! | [`GitDaemon`], [`SshServer`] | `git daemon` and `sshd`, for the sources that go through them |
 //! | [`GnuPg`] | a gpg home with keys made for the occasion |
 //! | [`Repository`] | a working copy: write, commit (signed by whom you like), push |
+//! | [`any_secret`] | random Secrets, and the values that no face may show |
 //! | [`bundle`] | manifests that others publish, `tests/bundles` |
 //! | [`Process`], [`Folder`] | what all of these are made of: a child and a folder that do not outlive this process |
 //!
@@ -33,6 +34,7 @@ pub mod janitor;
 mod process;
 mod proxy_server;
 mod repository;
+mod secrets;
 mod ssh_server;
 mod wait;
 mod webhook;
@@ -49,6 +51,7 @@ pub use gnupg::{GnuPg, Key};
 pub use process::{Process, cargo, output};
 pub use proxy_server::ProxyServer;
 pub use repository::{Commit, Repository, Signature};
+pub use secrets::{any_secret, some_secrets, values_of};
 pub use ssh_server::SshServer;
 pub use wait::{free_port, wait_for};
-pub use webhook::Webhook;
+pub use webhook::{Admission, Webhook};

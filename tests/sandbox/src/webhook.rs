@@ -1,4 +1,4 @@
-//! An admission webhook on loopback that refuses what a test picks, in words that a test picks.
+//! An admission webhook on loopback that admits, refuses and leaves unanswered what a test picks, in words that a test picks.
 
 use std::{
     io::Write as _,
@@ -21,8 +21,19 @@ use crate::{Authority, Tls, git_server::configuration, http};
 /// Nobody takes longer to say what it asks.
 const SLOWEST_CLIENT: Duration = Duration::from_secs(30);
 
-/// Reads an `AdmissionReview`'s request; the words of a refusal, none for what may pass.
-type Judge = Box<dyn Fn(&Value) -> Option<String> + Send + Sync>;
+/// Reads an `AdmissionReview`'s request.
+type Judge = Box<dyn Fn(&Value) -> Admission + Send + Sync>;
+
+/// What a webhook says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// The object may pass.
+    Admit,
+    /// It may not, in these words.
+    Deny(String),
+    /// Nothing: the connection ends, as with a program that is down.
+    Silence,
+}
 
 /// A webhook. Ended on `Drop`.
 pub struct Webhook {
@@ -41,12 +52,24 @@ impl std::fmt::Debug for Webhook {
 }
 
 impl Webhook {
-    /// Starts one.
-    pub fn start(judge: impl Fn(&Value) -> Option<String> + Send + Sync + 'static) -> Result<Self> {
+    /// Starts one that is reached by its address.
+    pub fn start(judge: impl Fn(&Value) -> Admission + Send + Sync + 'static) -> Result<Self> {
+        Self::named("127.0.0.1", judge)
+    }
+
+    /// Starts one that is reached as the Service `checker` of a namespace.
+    pub fn behind_service(
+        namespace: &str,
+        judge: impl Fn(&Value) -> Admission + Send + Sync + 'static,
+    ) -> Result<Self> {
+        Self::named(&format!("checker.{namespace}.svc"), judge)
+    }
+
+    fn named(name: &str, judge: impl Fn(&Value) -> Admission + Send + Sync + 'static) -> Result<Self> {
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = socket.local_addr()?.port();
         let authority = Authority::new("webhook")?;
-        let certificate = authority.server("127.0.0.1")?;
+        let certificate = authority.server(name)?;
         let tls = Tls {
             certificate: &certificate,
             clients: None,
@@ -85,6 +108,24 @@ impl Webhook {
             "caBundle": BASE64_STANDARD.encode(self.authority.pem()),
         })
     }
+
+    /// Returns the `clientConfig` that leads here by [`Webhook::service`].
+    #[must_use]
+    pub fn service_config(&self, namespace: &str) -> Value {
+        json!({
+            "service": {"namespace": namespace, "name": "checker", "port": self.port},
+            "caBundle": BASE64_STANDARD.encode(self.authority.pem()),
+        })
+    }
+
+    /// Returns the Service `checker` of a namespace. It is another name for the loopback address: no Service can have Endpoints there.
+    #[must_use]
+    pub fn service(&self, namespace: &str) -> Value {
+        json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": "checker", "namespace": namespace},
+            "spec": {"type": "ExternalName", "externalName": "127.0.0.1", "ports": [{"port": self.port}]},
+        })
+    }
 }
 
 impl Drop for Webhook {
@@ -106,9 +147,13 @@ fn answer(stream: TcpStream, tls: Arc<ServerConfig>, judge: &Judge) -> Result<()
     };
     let review: Value = serde_json::from_slice(&request.body)?;
     let mut response = json!({"uid": review["request"]["uid"], "allowed": true});
-    if let Some(message) = judge(&review["request"]) {
-        response["allowed"] = false.into();
-        response["status"] = json!({"message": message});
+    match judge(&review["request"]) {
+        Admission::Admit => {}
+        Admission::Deny(message) => {
+            response["allowed"] = false.into();
+            response["status"] = json!({"message": message});
+        }
+        Admission::Silence => return Ok(()),
     }
     let answer = json!({"apiVersion": review["apiVersion"], "kind": "AdmissionReview", "response": response});
     http::answer(

@@ -73,6 +73,21 @@ impl Progress {
         matches!(self.found.get(index), Some(Found::Later(_)))
     }
 
+    /// Those that rest on nothing that is still to be done.
+    fn askable(&self, each_other: bool) -> Vec<usize> {
+        self.later()
+            .filter(|(_, later)| self.may_pass(later, each_other))
+            .map(|(index, _)| index)
+            .collect()
+    }
+
+    fn may_pass(&self, later: &Later, each_other: bool) -> bool {
+        later
+            .on
+            .iter()
+            .all(|on| self.is_done(*on) || each_other && self.is_open(*on))
+    }
+
     /// What is to be done first, so that what is open can be rehearsed: what it rests on, and what that needs itself; of later
     /// waves than the one that ends before `end` only for what is open in this one.
     fn first(&self, rehearsal: &Rehearsal<'_>, end: usize) -> Vec<usize> {
@@ -172,13 +187,12 @@ impl Execution<'_> {
     ) -> Result<(), ApplyError> {
         let deadline = Instant::now() + self.request.options.taking_effect;
         let mut pause = PAUSES.0;
-        let rests_on_done =
-            |progress: &Progress, later: &Later| later.on.iter().all(|on| progress.is_done(*on));
-        let mut asked: Vec<usize> = progress
-            .later()
-            .filter(|(_, later)| rests_on_done(progress, later))
-            .map(|(index, _)| index)
-            .collect();
+        let mut asked = progress.askable(false);
+        // Those that wait for one another too: what was done may have been enough for all of them.
+        let each_other = asked.is_empty();
+        if each_other {
+            asked = progress.askable(true);
+        }
         while !asked.is_empty() {
             let answers = rehearsal.some(std::mem::take(&mut asked), false).await;
             if !answers.moved.is_empty() {
@@ -188,7 +202,7 @@ impl Execution<'_> {
             }
             for (index, found) in answers.found {
                 if let Found::Later(later) = &found
-                    && rests_on_done(progress, later)
+                    && progress.may_pass(later, each_other)
                 {
                     asked.push(index);
                 }

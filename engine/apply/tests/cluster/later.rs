@@ -8,6 +8,7 @@ use sluice_apply::{ApplyError, Finished, Options, Rehearse};
 use sluice_model::Coded as _;
 use sluice_model::outcome::StepResult;
 use sluice_model::plan::Step;
+use sluice_sandbox::{Admission, ControlPlane, Webhook};
 
 use crate::world::{World, deletion, pinned_to_uid, plan, results, step, with};
 
@@ -368,10 +369,11 @@ async fn a_webhook_that_does_not_answer_is_made_lenient_or_goes() {
     is_done(&world.apply(&[step(webhook(&world, "Fail"))]).await);
     until(&world, &checked(&world, "a"), Some("K23")).await;
     // Nothing of the plan mends it.
-    let map = world.config_map("beside", "1");
+    let elsewhere = World::new("later-webhook-beside").await;
+    let map = elsewhere.config_map("beside", "1");
     let finished = impatient(&world, &[step(map.clone()), step(checked(&world, "a"))]).await;
     assert_eq!(code(&finished), Some("A04"), "{finished:?}");
-    assert_eq!(world.get(&map).await, None);
+    assert_eq!(elsewhere.get(&map).await, None);
     let lenient = changed(&world, webhook(&world, "Ignore")).await;
     is_done(
         &world
@@ -396,7 +398,8 @@ async fn what_answers_for_a_webhook_is_mended_first() {
     );
     until(&world, &checked(&world, "a"), Some("K23")).await;
     let [_, new] = checker(&world, "example.org/checker:2");
-    let map = world.config_map("beside", "1");
+    let elsewhere = World::new("later-backend-beside").await;
+    let map = elsewhere.config_map("beside", "1");
     let steps = [
         step(map.clone()),
         step(checked(&world, "a")),
@@ -425,12 +428,119 @@ async fn what_answers_for_a_webhook_is_mended_first() {
             .unwrap(),
         "example.org/checker:2"
     );
-    assert_eq!(world.get(&map).await, None);
+    assert_eq!(elsewhere.get(&map).await, None);
     is_done(
         &world
             .apply(&[removed(&world, &webhook(&world, "Fail")).await])
             .await,
     );
+}
+
+/// A webhook that reads what is right from a ConfigMap of its own namespace each time.
+fn reads_its_settings(home: &str) -> Webhook {
+    let plane = ControlPlane::shared();
+    let settings = format!("-n {home} configmap/settings");
+    Webhook::behind_service(home, move |_| {
+        let settings = plane.get(&settings).unwrap_or_default();
+        match settings["data"]["value"].as_str() {
+            Some("admit") => Admission::Admit,
+            Some("deny") => Admission::Deny("not by these settings".to_owned()),
+            _ => Admission::Silence,
+        }
+    })
+    .unwrap()
+}
+
+/// What mends it, or changes its mind, is a text of its namespace: nothing that is behind the Service by a label.
+#[tokio::test]
+async fn a_webhook_is_mended_by_its_settings() {
+    let world = World::new("later-settings").await;
+    let home = World::new("later-settings-home").await;
+    let namespace = home.namespace.clone();
+    let answering = tokio::task::spawn_blocking(move || reads_its_settings(&namespace))
+        .await
+        .unwrap();
+    let mut hook = webhook(&world, "Fail");
+    hook["webhooks"][0]["clientConfig"] = answering.service_config(&home.namespace);
+    hook["webhooks"][0]["timeoutSeconds"] = 10.into();
+    let settings = |value: &str| home.config_map("settings", value);
+    let service = answering.service(&home.namespace);
+    is_done(&home.apply(&[step(service), step(settings("broken"))]).await);
+    is_done(&world.apply(&[step(hook.clone())]).await);
+    let (map, one) = (world.config_map("beside", "1"), checked(&world, "a"));
+    for (before, code_before) in [("broken", "K23"), ("deny", "K14")] {
+        is_done(&home.apply(&[changed(&home, settings(before)).await]).await);
+        until(&world, &one, Some(code_before)).await;
+        // What is in other namespaces does not count, nor what the webhook holds up itself.
+        let beside = [step(map.clone()), step(checked(&world, "b")), step(one.clone())];
+        assert_eq!(code(&impatient(&world, &beside).await), Some("A04"), "{before}");
+        assert_eq!(world.get(&map).await, None);
+        // Not well enough: that is written, and nothing else.
+        let worse = changed(&home, settings("worse")).await;
+        let finished = impatient(&world, &[step(map.clone()), step(one.clone()), worse]).await;
+        assert_eq!(code(&finished), Some("A05"), "{before}: {finished:?}");
+        assert_eq!(
+            results(&finished),
+            [StepResult::NotTried, StepResult::Failed, StepResult::Configured]
+        );
+        is_done(&home.apply(&[changed(&home, settings(before)).await]).await);
+        until(&world, &one, Some(code_before)).await;
+        let right = changed(&home, settings("admit")).await;
+        let done = world.apply(&[step(map.clone()), step(one.clone()), right]).await;
+        is_done(&done);
+        assert!(
+            done.outcomes[1]
+                .message
+                .contains("rests on ConfigMap later-settings-home/settings"),
+            "{done:?}"
+        );
+        let gone = [removed(&world, &map).await, removed(&world, &one).await];
+        is_done(&world.apply(&gone).await);
+    }
+    is_done(&world.apply(&[removed(&world, &hook).await]).await);
+}
+
+/// An object of an aggregated API, with what answers for it: another API server, behind a Service of this one.
+#[tokio::test]
+async fn an_aggregated_api_comes_with_an_object_of_it() {
+    let world = World::new("later-api").await;
+    let other = tokio::task::spawn_blocking(ControlPlane::start)
+        .await
+        .unwrap()
+        .unwrap();
+    let group = format!("{}.example.com", world.namespace);
+    let everybody = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "everybody"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "system:unauthenticated"}]});
+    let kind = definition(&world, json!({"size": {"type": "integer"}}));
+    other.apply(&everybody.to_string()).unwrap();
+    other.apply(&kind.to_string()).unwrap();
+    other
+        .kubectl(&format!("create namespace {}", world.namespace))
+        .unwrap();
+    let port: u16 = other.server().rsplit_once(':').unwrap().1.parse().unwrap();
+    let service = |address: &str| {
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "api", "namespace": world.namespace},
+            "spec": {"type": "ExternalName", "externalName": address, "ports": [{"port": port}]}})
+    };
+    let api = json!({"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": format!("v1.{group}")},
+        "spec": {"group": group, "version": "v1", "groupPriorityMinimum": 1000, "versionPriority": 10, "insecureSkipTLSVerify": true,
+            "service": {"namespace": world.namespace, "name": "api", "port": port}}});
+    let map = world.config_map("beside", "1");
+    let one = widget(&world, "one", json!({"size": 1}));
+    // Without what serves it, nothing is written.
+    let finished = impatient(&world, &[step(map.clone()), step(one.clone())]).await;
+    assert_eq!(code(&finished), Some("A04"), "{finished:?}");
+    assert_eq!(world.get(&map).await, None);
+    let steps = [
+        step(map),
+        step(service("127.0.0.1")),
+        step(one.clone()),
+        step(api.clone()),
+    ];
+    is_done(&world.apply(&steps).await);
+    assert!(world.get(&one).await.is_some());
+    is_done(&world.apply(&[removed(&world, &api).await]).await);
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ Examples:
   sluice apply plan.json
   sluice apply plan.json --dry-run             only ask the API server whether it would take it
 
-The plan's revision is verified and rendered again, and planned again: only where that gives the
+The plan's revision is verified and rendered again, and planned again: only if that gives the
 same plan, byte for byte, is anything written. So a plan that was changed, or that the cluster,
 Git or a policy has outrun, is refused. Held deletions are done only if the Application carries
 the approval of this plan (`sluice approve`).

@@ -21,7 +21,7 @@ The approval of a plan is the annotation `sluice.dev/approved-plan`. It holds fo
 no other: if Git, the cluster or a policy changes meanwhile, the plan has another digest and needs
 another approval.
 
-The approval of a history is the annotation `sluice.dev/accepted-history`. Where the last trusted
+The approval of a history is the annotation `sluice.dev/accepted-history`. If the last trusted
 commit is no longer in the history (a push with force, or the Application was pointed at
 another repository or branch), nothing is synced until a person has looked at the new history and
 names its newest commit. That one must still be signed by a trusted key; trust starts with it anew.

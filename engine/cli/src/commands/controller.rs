@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     /// rights serve it, so that who may write Applications has them too
     #[arg(long, value_name = "NAME", value_parser = crate::global::name)]
     default_service_account: Option<String>,
-    /// Requests to the API server under way at once for one Application, at most: fewer where it answers slowly or refuses
+    /// Requests to the API server under way at once for one Application, at most: fewer if it answers slowly or refuses
     #[arg(long, value_name = "NUMBER", default_value_t = sluice_apply::Options::default().concurrency, value_parser = at_least_one)]
     concurrency: usize,
     /// Applications looked at at once; twice the processors by default

@@ -29,7 +29,7 @@ validate, …, hold, decidedBy (field → plugin; what is not in it is at its de
 policies would say if Git no longer had the object, and deletion: what they would say if the
 Application itself was deleted (`Delete=` of Argo CD's sync options, and what else protects it).
 
-Where annotations of Argo CD, Flux and Sluice meet on one object, sync-argocd is asked first,
+If one object has annotations of Argo CD, Flux and Sluice, sync-argocd is asked first,
 then sync-flux, then sync-standard, then those of --plugin-dir by name; the later word counts,
 field by field. Of prune policies the most cautious word counts: keep, hold, delete. The
 policies of an Application (spec.policies) are asked in the order in which it names them.

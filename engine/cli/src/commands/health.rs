@@ -23,7 +23,7 @@ Examples:
 
 Objects are judged as they are written, status included. With -o json, every object is one line,
 in the order of the input: apiVersion, kind, namespace, name, status, message, plugin. `status`
-is one of Healthy, Progressing, Degraded, Suspended, Missing, Unknown; `plugin` is null where no
+is one of Healthy, Progressing, Degraded, Suspended, Missing, Unknown; `plugin` is null if no
 plugin had an opinion.
 
 Exit codes: 0 if all are Healthy; 1 if one is not; 3 if the input is wrong; 8 if a plugin failed

@@ -17,7 +17,7 @@ Examples:
   sluice history guestbook -o json | jq -r .revision
 
 Syncs of every kind are here, with how they ended, and pauses; at most ten, of which at least
-five are successful syncs where there were so many: what `sluice rollback` can go back to. What
+five are successful syncs if there were that many: what `sluice rollback` can go back to. What
 happens again and again (drift, a retry) is one entry with its number of times.
 
 With -o json, every operation is one line: id, operation, kind, result, revision, deployedAt,

@@ -22,7 +22,7 @@ Examples:
   sluice orphans -o json | jq -r .object
 
 Lists the objects that carry the mark of an Application (`applyset.kubernetes.io/part-of`) that
-no Application of the cluster has: what is left where an Application was taken away by force.
+no Application of the cluster has: what is left of Applications that were deleted by force.
 Nothing ever deletes them. To give one to an Application that wants it, take the mark off:
 `kubectl label KIND NAME applyset.kubernetes.io/part-of-`.
 

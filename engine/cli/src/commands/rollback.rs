@@ -25,7 +25,7 @@ Examples:
 The revision is pinned in `spec.pin`: the automation keeps it, and undoes drift from it, until
 `sluice resume`. It has to be signed as any other, by keys that count now; that it is older than
 what is trusted already is no obstacle. Objects that the earlier revision does not have are
-deleted where the automation prunes, or with --prune, as far as the prune policies let them.
+deleted if the automation prunes, or with --prune, as far as the prune policies let them.
 
 Going back is never done without being asked. In other tools: `argocd app rollback`, which is
 refused there while the automation is on; a `git revert` with Flux.
@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
     /// The reason, for people
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
-    /// Delete what that revision does not have, also where the automation does not prune
+    /// Delete what that revision does not have, also if the automation does not prune
     #[arg(long)]
     prune: bool,
     /// Return as soon as the revision is pinned

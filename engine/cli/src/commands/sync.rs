@@ -21,7 +21,7 @@ Examples:
   sluice sync guestbook --prune                and delete what Git no longer has
   sluice sync guestbook --resource apps/Deployment/shop/web --resource '/ConfigMap/shop/web-*'
   sluice sync guestbook --dry-run              let the API server try everything, store nothing
-  sluice sync guestbook --revision v1.4        where nothing is automated; else see `sluice rollback`
+  sluice sync guestbook --revision v1.4        if nothing is automated; else see `sluice rollback`
   sluice sync guestbook --no-follow            only ask
 
 The request is the annotation `sluice.dev/operation`: who may sync is decided by RBAC on

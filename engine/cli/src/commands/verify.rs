@@ -67,7 +67,7 @@ pub(crate) struct Arguments {
     /// Print every rule that was asked, and its answer
     #[arg(long)]
     explain: bool,
-    /// What was verified before, which is not verified again; made where missing, kept up to date
+    /// What was verified before, which is not verified again; created if missing, kept up to date
     #[arg(long, value_name = "FILE")]
     ledger: Option<PathBuf>,
     /// When a key has to be valid: now, as git judges, or when the signature says that it was made

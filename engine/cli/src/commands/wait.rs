@@ -19,7 +19,7 @@ Examples:
   sluice wait guestbook --for deleted
 
 What is open (a refresh, a requested sync, a spec that the controller has not seen) is waited
-for first, so that the answer is never about the past. Where the time is over, the error says
+for first, so that the answer is never about the past. If the time runs out, the error says
 on which object it waits, since when, and which plugin says so.
 
 As `argocd app wait` and `flux reconcile` do.

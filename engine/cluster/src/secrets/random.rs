@@ -1,8 +1,9 @@
-//! Random Secrets, and a server that quotes them in everything that it says.
+//! A server that quotes random Secrets in everything that it says.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sluice_model::error::{Coded as _, one_line};
+use sluice_sandbox::{any_secret, values_of};
 
 use super::*;
 
@@ -58,65 +59,13 @@ const SAID: &[(u16, &str)] = &[
     (418, "%"),
 ];
 
-fn leaf() -> impl Strategy<Value = Value> {
-    prop_oneof![
-        "[A-Z]{2}[a-zA-Z0-9!$%&/=?+# ]{6,30}".prop_map(Value::from),
-        "[A-Z]{4}[a-zA-Z0-9]{4}".prop_map(Value::from),
-        (1_000_000_u64..u64::MAX).prop_map(Value::from),
-    ]
-}
-
-fn shape() -> impl Strategy<Value = Value> {
-    leaf().prop_recursive(3, 12, 4, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 1..4).prop_map(Value::from),
-            prop::collection::btree_map("[a-z]{1,3}", inner, 1..4)
-                .prop_map(|map| Value::Object(map.into_iter().collect())),
-        ]
-    })
-}
-
-fn secret() -> impl Strategy<Value = Value> {
-    let field = prop::sample::select(vec![
-        "data",
-        "stringData",
-        "stringdata",
-        "datas",
-        "Data",
-        "values",
-    ]);
-    prop::collection::btree_map(field, shape(), 1..4).prop_map(|fields| {
-        let mut secret =
-            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "n"}});
-        for (field, value) in fields {
-            secret[field] = value;
-        }
-        secret
-    })
-}
-
-fn scalars(value: &Value, found: &mut Vec<String>) {
-    match value {
-        Value::Null | Value::Bool(_) => {}
-        Value::Number(number) => found.push(number.to_string()),
-        Value::String(text) => found.push(text.clone()),
-        Value::Array(list) => list.iter().for_each(|value| scalars(value, found)),
-        Value::Object(map) => map.values().for_each(|value| scalars(value, found)),
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// What comes of it stands, word for word, in conditions, in Events, in the log and on the terminal.
     #[test]
-    fn nothing_that_a_server_says_of_a_secret_has_a_value(secret in secret(), said in prop::sample::select(SAID), which in any::<prop::sample::Index>()) {
-        let mut values = Vec::new();
-        for (field, value) in secret.as_object().into_iter().flatten() {
-            if !matches!(field.as_str(), "apiVersion" | "kind" | "metadata") {
-                scalars(value, &mut values);
-            }
-        }
+    fn nothing_that_a_server_says_of_a_secret_has_a_value(secret in any_secret(), said in prop::sample::select(SAID), which in any::<prop::sample::Index>()) {
+        let values = values_of(&secret);
         let (code, template) = said;
         let quoted = match values.is_empty() {
             true => String::new(),

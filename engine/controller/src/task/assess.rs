@@ -568,10 +568,7 @@ fn failed(draft: &mut Draft, error: &PipelineError) {
         | PipelineError::Internal { .. } => conditions::SYNCED,
     };
     summary::unknown(&mut draft.status);
-    let because = Finding::unknown(
-        error.code().id,
-        "it could not be found out; see the other conditions",
-    );
+    let because = Finding::unknown(error.code().id, "not known; the other conditions say why");
     draft.find(conditions::SYNCED, because.clone());
     draft.find(conditions::HEALTHY, because);
     if let PipelineError::Spec(problems) = error {

@@ -314,7 +314,8 @@ impl Trust {
                 error: Arc::clone(&held.error),
             };
             let finding = Finding::failed(&error);
-            let stays = format!("synced is {commit}, the newest before it all of whose history is trusted");
+            let stays =
+                format!("{commit} is synced instead: the newest commit whose whole history is trusted");
             self.say_refused(draft, known.as_deref(), &held.commit, finding, &stays)
                 .await;
             return;

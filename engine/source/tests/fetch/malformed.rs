@@ -5,9 +5,10 @@ use std::io::Write as _;
 use std::process::Stdio;
 
 use sluice_model::tree::Revision;
-use sluice_source::{Access, Fetched, TreeLimits, codes};
+use sluice_source::{Access, Fetched, Repository, TreeLimits, codes};
 
 use crate::fixture::{Fixture, check_error, file_url};
+use crate::impostor::Answers;
 
 /// What follows `tree …` and `parent …`.
 const COMMITS: &[(&str, &[u8])] = &[
@@ -79,6 +80,12 @@ impl Work {
 
     fn set(&self, name: &str, id: &str) {
         self.git(&["update-ref", name, id]);
+    }
+
+    /// Writes a reference that Git itself would not write.
+    fn force(&self, name: &str, id: &str) {
+        let path = self.fixture.work.path().join(".git").join(name);
+        fs_err::write(path, format!("{id}\n")).unwrap();
     }
 
     /// A good commit on top of another.
@@ -159,6 +166,168 @@ fn parents_that_are_given_twice_and_malformed_tags() {
         work.set("refs/heads/beside", &more);
         let (fetched, _) = work.reads(name, &twice);
         assert!(fetched.object(name).is_ok(), "{name}");
+    }
+}
+
+/// What Git itself cannot read, at the tip of a branch or behind a tag: `git fetch` of everything ends with it, because the remote's
+/// own Git does; who may push it anyway would stop every Application of the repository.
+#[test]
+fn what_the_remote_cannot_read_keeps_nothing_else_back() {
+    let work = Work::new();
+    let first = work.fixture.first.clone();
+    let person = "A <a> 1 +0000";
+    let lines = format!("parent {first}\nauthor {person}\ncommitter {person}\n\nx\n");
+    let cases = [
+        ("no tree", "heads", "commit", lines),
+        ("nothing at all", "heads", "commit", String::new()),
+        (
+            "no type",
+            "tags",
+            "tag",
+            format!("object {first}\ntag x\ntagger {person}\n\nx\n"),
+        ),
+        (
+            "no name",
+            "tags",
+            "tag",
+            format!("object {first}\ntype commit\n\nx\n"),
+        ),
+        ("no object", "tags", "tag", "tag x\n".to_owned()),
+    ];
+    let mut good = first.clone();
+    for (what, place, kind, bytes) in cases {
+        let id = work.object(kind, bytes.as_bytes());
+        work.force(&format!("refs/{place}/other"), &id);
+        for again in ["first", "again"] {
+            good = work.on(&good, again);
+            work.set("refs/heads/main", &good);
+            let (fetched, revision) = work.reads(&format!("{what}, {again}"), &good);
+            check_error(fetched.resolve("other"), &codes::UNKNOWN_REVISION);
+            assert!(
+                fetched
+                    .history(&revision, Some(&first), 100)
+                    .unwrap()
+                    .last_trusted_is_ancestor
+            );
+        }
+        // Beside another one.
+        let second = work.object("commit", format!("author {what}\n").as_bytes());
+        work.force("refs/heads/second", &second);
+        work.reads(&format!("{what}, two of them"), &good);
+        // Asked for by its id, it is not there.
+        let asked = work
+            .fixture
+            .repositories
+            .fetch_also(&work.url, &Access::default(), &id);
+        assert!(asked.and_then(|fetched| fetched.resolve(&id)).is_err(), "{what}");
+        work.fixture.repositories.forget(&work.url).unwrap();
+        work.reads(&format!("{what}, from nothing"), &good);
+        for name in [format!("refs/{place}/other"), "refs/heads/second".to_owned()] {
+            fs_err::remove_file(work.fixture.work.path().join(".git").join(name)).unwrap();
+        }
+    }
+}
+
+/// The same from a server that looks at nothing: what is sent is kept, and judged where it is read.
+#[test]
+fn what_no_git_can_read_is_fetched_where_a_server_sends_it() {
+    let work = Work::new();
+    let first = work.fixture.first.clone();
+    let person = "A <a> 1 +0000";
+    let bad = [
+        (
+            "treeless",
+            "heads",
+            work.object(
+                "commit",
+                format!("parent {first}\nauthor {person}\n\nx\n").as_bytes(),
+            ),
+        ),
+        ("empty", "heads", work.object("commit", b"")),
+        (
+            "typeless",
+            "tags",
+            work.object("tag", format!("object {first}\ntag x\n\nx\n").as_bytes()),
+        ),
+        (
+            "nameless",
+            "tags",
+            work.object("tag", format!("object {first}\ntype commit\n\nx\n").as_bytes()),
+        ),
+        ("aimless", "tags", work.object("tag", b"tag x\n")),
+    ];
+    let good = work.git(&["rev-list", "--objects", "--no-object-names", "main"]);
+    let ids: Vec<&str> = good
+        .lines()
+        .chain(bad.iter().map(|(_, _, id)| id.as_str()))
+        .collect();
+    let mut command = work.fixture.work.git_command();
+    command.args(["pack-objects", "--stdout", "--quiet"]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(format!("{}\n", ids.join("\n")).as_bytes())
+        .unwrap();
+    let pack = child.wait_with_output().unwrap().stdout;
+    let mut answers = Answers::main(&first, pack);
+    for (name, place, id) in &bad {
+        answers.references.push(format!("{id} refs/{place}/{name}"));
+    }
+    let url = answers.serve();
+    for again in ["first", "again"] {
+        let fetched = work.fixture.fetch(&url, &Access::default());
+        let fetched = fetched.unwrap_or_else(|error| panic!("{again}: {error:?}"));
+        let revision = fetched.resolve("main").unwrap();
+        assert_eq!(revision.commit, first);
+        assert_eq!(
+            fetched
+                .tree(&revision, "app", &TreeLimits::default())
+                .unwrap()
+                .files
+                .len(),
+            1
+        );
+        for name in ["treeless", "empty", "aimless"] {
+            check_error(fetched.resolve(name), &codes::MALFORMED);
+        }
+        // What they name can be read, as Git reads it; whether it is to be trusted is verify's to say.
+        for (name, _, id) in &bad {
+            assert_eq!(&fetched.object(name).unwrap().id, id, "{again}");
+        }
+    }
+}
+
+/// Ancestors are found by what Git reads of a commit, whatever else is wrong with it.
+#[test]
+fn expressions_go_past_malformed_commits() {
+    for (what, lines) in COMMITS {
+        let work = Work::new();
+        let first = work.fixture.first.clone();
+        let malformed = work.malformed(1, lines);
+        let tip = work.on(&work.on(&malformed, "one"), "two");
+        work.set("refs/heads/main", &tip);
+        let repository = Repository::open_local(work.fixture.work.path()).unwrap();
+        for (name, expected) in [
+            ("main~2", &malformed),
+            ("main~3", &first),
+            ("HEAD^^", &malformed),
+            ("@~2^{commit}~1", &first),
+            ("main^0", &tip),
+        ] {
+            let found = repository
+                .resolve(name)
+                .unwrap_or_else(|error| panic!("{what}, {name}: {error:?}"));
+            assert_eq!(&found.commit, expected, "{what}, {name}");
+        }
+        for name in ["main~4", "main^2", "main~1^3", "gone~1"] {
+            check_error(repository.resolve(name), &codes::UNKNOWN_REVISION);
+        }
     }
 }
 

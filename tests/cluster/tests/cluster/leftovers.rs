@@ -166,6 +166,88 @@ fn our_record_moves_to_the_version_that_git_has() {
     moved(&world, "gate.yaml", &gate(after, "two"));
 }
 
+/// A definition drops a version at which others are on record: the server answered each later change with 500.
+#[test]
+fn what_others_wrote_at_a_version_that_is_gone_is_no_obstacle() {
+    let world = World::shared("gone-version").unwrap();
+    let group = "gone-version.example.com";
+    let definition = |versions: &[&str]| {
+        let stored = versions.last().unwrap();
+        let version = |name: &&str| {
+            json!({"name": name, "served": true, "storage": name == stored,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}})
+        };
+        let versions: Vec<Value> = versions.iter().map(version).collect();
+        json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": format!("gates.{group}")},
+            "spec": {"group": group, "scope": "Namespaced", "names": {"kind": "Gate", "plural": "gates"}, "versions": versions},
+        })
+    };
+    let name = format!("crd/gates.{group}");
+    let established = format!("wait --for=condition=Established {name} --timeout=30s");
+    world.apply(&definition(&["v1"])).unwrap();
+    world.engine.plane.kubectl(&established).unwrap();
+    let gate = |version: &str, spec: Value| {
+        json!({"apiVersion": format!("{group}/{version}"), "kind": "Gate", "metadata": {"name": "a"}, "spec": spec}).to_string()
+    };
+    world.write("gate.yaml", &gate("v1", json!({"size": 1}))).unwrap();
+    let commit = world.commit("at the old version").unwrap();
+    world.apply(&world.application()).unwrap();
+    world.wait_synced(&commit).unwrap();
+    let theirs = world
+        .engine
+        .write("gone-version.json", gate("v1", json!({"colour": "red"})))
+        .unwrap();
+    let theirs = theirs.display().to_string();
+    for manager in ["painter", "decorator"] {
+        let manager = format!("--field-manager={manager}");
+        world
+            .kubectl(&["apply", "--server-side", &manager, "-f", &theirs])
+            .unwrap();
+    }
+    world.apply(&definition(&["v1", "v2"])).unwrap();
+    let next = gate("v2", json!({"size": 1}));
+    sluice_sandbox::wait_for("v2", std::time::Duration::from_secs(60), || {
+        world.kubectl(&["get", &format!("gates.v2.{group}")]).map(drop)
+    })
+    .unwrap();
+    moved(&world, "gate.yaml", &next);
+    let stored = json!({"status": {"storedVersions": ["v2"]}}).to_string();
+    world
+        .kubectl(&[
+            "patch",
+            &name,
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+            &stored,
+        ])
+        .unwrap();
+    world.apply(&definition(&["v2"])).unwrap();
+    sluice_sandbox::wait_for("v1 to go", std::time::Duration::from_secs(60), || {
+        let found = world.kubectl(&["get", &format!("gates.v1.{group}")]);
+        ensure!(found.is_err(), "still served");
+        Ok(())
+    })
+    .unwrap();
+    moved(&world, "gate.yaml", &gate("v2", json!({"size": 2})));
+    moved(&world, "gate.yaml", &gate("v2", json!({"size": 3})));
+    let live = world
+        .kubectl(&["get", "gate", "a", "-o", "json", "--show-managed-fields"])
+        .unwrap();
+    let live: Value = serde_json::from_str(&live).unwrap();
+    assert_eq!(live["spec"], json!({"size": 3, "colour": "red"}));
+    let record = live["metadata"]["managedFields"].as_array().unwrap();
+    for manager in ["painter", "decorator"] {
+        let entry = record.iter().find(|entry| entry["manager"] == manager).unwrap();
+        assert_eq!(entry["apiVersion"], format!("{group}/v2"));
+        assert!(
+            entry["fieldsV1"]["f:spec"]["f:colour"].is_object(),
+            "what it owns it goes on owning: {entry}"
+        );
+    }
+}
+
 /// Zeros, empty values and nulls that the server answers by its defaults: nothing is left to do after a sync, and nothing of it is in
 /// the next plan.
 #[test]

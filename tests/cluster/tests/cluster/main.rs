@@ -35,3 +35,4 @@ mod strategies;
 mod tenancy;
 mod transfer;
 mod trust;
+mod unions;

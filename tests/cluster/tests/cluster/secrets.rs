@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use serde_json::{Value, json};
 use sluice_cluster_tests::{World, condition, text};
-use sluice_sandbox::Webhook;
+use sluice_sandbox::{Admission, Webhook, some_secrets, values_of};
 
 /// What no face may show: the values below, in base64, and as Go prints a number.
 const VALUES: &[&str] = &["tulip", "dHVsaXA", "4711471", "4.7114"];
@@ -76,13 +76,69 @@ fn refused_as(
 }
 
 fn clean(face: &str, text: &str) {
-    for value in VALUES {
+    clean_of(VALUES, face, text);
+}
+
+fn clean_of(values: &[&str], face: &str, text: &str) {
+    for value in values {
         if let Some(at) = text.find(value) {
             let from = text.floor_char_boundary(at.saturating_sub(200));
             panic!(
                 "{face} shows a value: …{}",
                 text.get(from..at + value.len()).unwrap_or_default()
             );
+        }
+    }
+}
+
+/// Shapes that nobody thought of, many in a commit: conditions, Events, the history, the log and the commands.
+#[test]
+fn random_secrets_are_refused_without_their_values() {
+    let world = World::shared("secret-random").unwrap();
+    world.running().unwrap();
+    let secrets = some_secrets(48);
+    let values: Vec<String> = secrets.iter().flat_map(values_of).collect();
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    assert!(values.len() > 48);
+    for (round, some) in secrets.chunks(12).enumerate() {
+        for (number, secret) in some.iter().enumerate() {
+            let mut secret = secret.clone();
+            secret["metadata"] = json!({"name": format!("s-{round}-{number}")});
+            world
+                .write(&format!("random-{number}.yaml"), &secret.to_string())
+                .unwrap();
+        }
+        // One that is refused for sure, so that it is known when the controller has tried.
+        let probe = format!("probe-{round}");
+        let refused = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": probe}, "data": ["TulipWindow4711"]});
+        world.write("probe.yaml", &refused.to_string()).unwrap();
+        world.commit(&probe).unwrap();
+        let before = world.engine.controller_log().len();
+        world.refresh().unwrap();
+        let status = world.wait_status(|status| {
+            let synced = condition(status, "Synced")?;
+            ensure!(text(synced, "/message").contains(&probe), "not refused yet");
+            Ok(())
+        });
+        let clean = |face: &str, text: &str| {
+            clean_of(&values, face, text);
+            clean_of(&["TulipWindow4711"], face, text);
+        };
+        clean("the status", &status.unwrap().to_string());
+        clean("the Application", &world.get().unwrap().to_string());
+        let events = world.kubectl(&["get", "events", "-o", "yaml"]).unwrap();
+        clean("the Events", &events);
+        let log = world.engine.controller_log();
+        clean("the log", log.get(before..).unwrap_or_default());
+        for command in [
+            &["status", "app"][..],
+            &["history", "app"],
+            &["plan", "app", "-vvv"],
+            &["diff", "app"],
+            &["sync", "app", "--timeout", "20s", "-vvv"],
+        ] {
+            let (_, shown, said) = world.run(command);
+            clean(&command.join(" "), &format!("{shown}\n{said}"));
         }
     }
 }
@@ -297,8 +353,10 @@ fn what_a_webhook_quotes_is_not_told() {
     let world = World::shared("secret-webhook").unwrap();
     let webhook = Webhook::start(|request| {
         let data = &request["object"]["data"];
-        let quoted = data["quoted"].as_str()?;
-        Some(format!(
+        let Some(quoted) = data["quoted"].as_str() else {
+            return Admission::Admit;
+        };
+        Admission::Deny(format!(
             "data is map[quoted:{quoted}], which is \"tulip-4711-window\"; all of it: {data}"
         ))
     })

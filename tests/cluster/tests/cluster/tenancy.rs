@@ -74,6 +74,41 @@ fn an_application_may_do_what_its_account_may() {
     world.wait_synced(&commit).unwrap();
 }
 
+/// The account may bind a role, and write ConfigMaps thanks to that binding only: the right comes with the commit that needs it.
+#[test]
+fn a_right_comes_with_the_commit_that_needs_it() {
+    let world = World::shared("tenancy-right").unwrap();
+    let namespace = world.namespace.clone();
+    let role = format!("{namespace}-writes");
+    let rbac = "rbac.authorization.k8s.io";
+    world
+        .apply(
+            &json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": role},
+            "rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "create", "patch", "delete"]}]}),
+        )
+        .unwrap();
+    let all = json!(["get", "list", "create", "patch", "delete"]);
+    let binds = json!([{"apiGroups": [rbac], "resources": ["rolebindings"], "verbs": all},
+        {"apiGroups": [rbac], "resources": ["clusterroles"], "resourceNames": [role], "verbs": ["bind"]}]);
+    account(&world, "robot", &binds);
+    world.write("a.yaml", &config_map("a", "1")).unwrap();
+    world.commit("what it may not").unwrap();
+    world.apply(&as_account(&world, "robot")).unwrap();
+    refused(&world, "K13");
+
+    let binding = json!({"apiVersion": format!("{rbac}/v1"), "kind": "RoleBinding", "metadata": {"name": "writes"},
+        "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": "robot", "namespace": namespace}]});
+    // A later wave than what needs it: it goes first all the same.
+    let mut late = binding.clone();
+    late["metadata"]["annotations"] = json!({"argocd.argoproj.io/sync-wave": "1"});
+    world.write("z.yaml", &late.to_string()).unwrap();
+    let commit = world.commit("with the right to").unwrap();
+    world.refresh().unwrap();
+    world.wait_synced(&commit).unwrap();
+    assert_eq!(text(&world.object("configmap/a").unwrap(), "/data/value"), "1");
+}
+
 #[test]
 fn an_account_without_rights_can_do_nothing() {
     let world = World::shared("tenancy-nobody").unwrap();

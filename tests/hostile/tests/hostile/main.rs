@@ -5,6 +5,7 @@ mod deciding;
 mod directory;
 mod loading;
 mod running;
+mod secrets;
 
 use std::path::Path;
 

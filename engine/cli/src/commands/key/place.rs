@@ -73,7 +73,7 @@ pub(crate) struct Place {
     /// File of keys, or a folder, where OpenPGP keys go into keyring.asc and SSH keys into allowed_signers
     #[arg(long, value_name = "FILE|DIR")]
     to: Option<PathBuf>,
-    /// ConfigMap of the cluster, with the same keys; made where missing
+    /// ConfigMap of the cluster, with the same keys; created if missing
     #[arg(long, value_name = "NAME")]
     to_configmap: Option<String>,
     /// Secret of the cluster, likewise
