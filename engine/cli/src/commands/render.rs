@@ -74,14 +74,12 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
 async fn manifests(arguments: &Arguments, global: &Global) -> Result<Vec<Manifest>, Failure> {
     let revision = arguments.revision.as_deref();
     if !arguments.offline {
-        let mut engine = Engine::open(&arguments.which, &arguments.git, global).await?;
-        return Ok(engine.manifests(revision).await?.1);
+        let engine = Engine::open(&arguments.which, &arguments.git, global).await?;
+        return engine.manifests(revision).await;
     }
     let engine = Engine::without_cluster(&arguments.which, &arguments.git, global)?;
-    let trusted = engine
-        .pipeline
-        .trusted(&engine.job, revision)
-        .await
-        .map_err(Failure::pipeline)?;
-    sluice_render::render(&trusted.tree, &engine.job.spec.source).map_err(Failure::each)
+    let preview = &engine.preview;
+    let trusted = preview.pipeline.trusted(&preview.job, revision).await;
+    let trusted = trusted.map_err(Failure::pipeline)?;
+    sluice_render::render(&trusted.tree, &preview.job.spec.source).map_err(Failure::each)
 }
