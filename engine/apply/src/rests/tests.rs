@@ -161,7 +161,7 @@ fn a_quota_counts_where_it_is_the_one_and_gives_more() {
 #[test]
 fn limits_policies_and_labels_count_where_they_are_the_ones() {
     let admission = |message: &str| ClusterError::Admission {
-        message: message.to_owned(),
+        message: message.into(),
     };
     let too_much =
         admission("pods \"p\" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi");
@@ -277,7 +277,7 @@ fn what_is_named_and_missing_counts_where_the_plan_creates_it() {
     ];
     for (message, api_version, kind, name, expected) in cases {
         let error = ClusterError::Admission {
-            message: message.to_owned(),
+            message: message.into(),
         };
         let other = apply(api_version, kind, name, json!({}));
         let found = rests(pod(), &error, std::slice::from_ref(&other), &nothing());
@@ -319,7 +319,7 @@ fn a_definition_counts_for_its_kind_where_its_spec_changes() {
             "versions": [{"name": "v1", "served": true}]}}),
     );
     let unknown = ClusterError::Invalid {
-        message: "strict decoding error: unknown field \"spec.size\"".to_owned(),
+        message: "strict decoding error: unknown field \"spec.size\"".into(),
         fields: Vec::new(),
     };
     let widget = || apply("example.com/v1", "Widget", "w", json!({}));
@@ -431,7 +431,7 @@ fn a_webhook_rests_on_what_lets_go_of_it_or_else_on_what_answers_for_it() {
 #[test]
 fn a_policy_of_a_policy_engine_counts_where_the_refusal_names_it() {
     let denied = ClusterError::Admission {
-        message: "admission webhook \"w\" denied the request: resource blocked due to the following policies: require-team: no".to_owned(),
+        message: "admission webhook \"w\" denied the request: resource blocked due to the following policies: require-team: no".into(),
     };
     let policy = |name: &str| change(apply("kyverno.io/v1", "Policy", name, json!({})), "/spec/rules");
     let found = rests(
