@@ -19,6 +19,7 @@ fn crates() -> Vec<(&'static str, &'static [&'static ErrorCode])> {
         ("Plugins", sluice_plugin_host::codes::ALL),
         ("Applications", sluice_pipeline::codes::ALL),
         ("Operations", sluice_reconcile::codes::ALL),
+        ("Requests of a person", sluice_operations::codes::ALL),
         ("The cluster", sluice_cluster::codes::ALL),
         ("The command line", sluice_cli::codes::ALL),
     ]

@@ -375,7 +375,7 @@ pub async fn recorded(cluster: &Target, kind: &Kind, live: &Object) -> Result<Ob
     }
     let identity = json!({"apiVersion": live.api_version(), "kind": live.kind(), "metadata": metadata});
     let identity = Object::new(identity).map_err(|error| ClusterError::Invalid {
-        message: error.to_string(),
+        message: error.to_string().into(),
         fields: Vec::new(),
     })?;
     let how = Patch {
@@ -440,7 +440,7 @@ async fn send(cluster: &Target, kind: &Kind, object: Object, how: Patch) -> Resu
                 fields::remove(&mut value, field);
             }
             let known = Object::new(value).map_err(|error| ClusterError::Invalid {
-                message: error.to_string(),
+                message: error.to_string().into(),
                 fields,
             })?;
             retry::safely(cluster, || cluster.apply(kind, &known, how)).await

@@ -66,6 +66,7 @@ pub use keyrings::Grounds;
 pub use prepare::{Plugins, Prepared};
 pub use rendering::{Capabilities, RENDERING_SECRET, RENDERING_SECRET_KEY, Randomness};
 pub use sluice_decide::{Claimed, Compared, Intent, Live};
+pub use sluice_render::Rendered;
 pub use trust::{HeldBack, Starts, Trusted};
 
 /// The stages and what they need. Cheap to clone.

@@ -44,7 +44,7 @@ pub use observation::{
     Assessment, DeletionFacts, DeletionResult, End, Execution, Found, Observation, Outlook, PlanFacts,
     Progress, Reasons, Terms, Woken,
 };
-pub use pause::{RESUMED_ANNOTATION, who};
+pub use pause::who;
 pub use state::State;
 pub use time::{Moment, Now};
 pub use turn::step;

@@ -161,7 +161,7 @@ fn a_quota_counts_where_it_is_the_one_and_gives_more() {
 #[test]
 fn limits_policies_and_labels_count_where_they_are_the_ones() {
     let admission = |message: &str| ClusterError::Admission {
-        message: message.to_owned(),
+        message: message.into(),
     };
     let too_much =
         admission("pods \"p\" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi");
@@ -277,7 +277,7 @@ fn what_is_named_and_missing_counts_where_the_plan_creates_it() {
     ];
     for (message, api_version, kind, name, expected) in cases {
         let error = ClusterError::Admission {
-            message: message.to_owned(),
+            message: message.into(),
         };
         let other = apply(api_version, kind, name, json!({}));
         let found = rests(pod(), &error, std::slice::from_ref(&other), &nothing());
@@ -319,7 +319,7 @@ fn a_definition_counts_for_its_kind_where_its_spec_changes() {
             "versions": [{"name": "v1", "served": true}]}}),
     );
     let unknown = ClusterError::Invalid {
-        message: "strict decoding error: unknown field \"spec.size\"".to_owned(),
+        message: "strict decoding error: unknown field \"spec.size\"".into(),
         fields: Vec::new(),
     };
     let widget = || apply("example.com/v1", "Widget", "w", json!({}));
@@ -429,7 +429,7 @@ fn a_webhook_that_is_down_rests_on_all_of_its_namespace() {
         message: "failed calling webhook \"w\": failed to call webhook: Post \"https://checker.n.svc:443/?timeout=1s\": refused".to_owned(),
     };
     let denied = ClusterError::Admission {
-        message: "admission webhook \"w\" denied the request: no".to_owned(),
+        message: "admission webhook \"w\" denied the request: no".to_owned().into(),
     };
     let elsewhere = |mut step: Step| {
         step.object.namespace = Some("other".to_owned());
@@ -534,7 +534,12 @@ fn a_conversion_and_an_aggregated_api_rest_on_all_of_their_namespaces_too() {
         ClusterError::GroupDown { group: "example.com".to_owned() },
     ];
     for error in errors {
-        let found = rests(refused.clone(), &error, &[settings.clone(), elsewhere.clone()], &gates);
+        let found = rests(
+            refused.clone(),
+            &error,
+            &[settings.clone(), elsewhere.clone()],
+            &gates,
+        );
         assert_eq!(found, ["ConfigMap/settings"], "{error}");
     }
 }
@@ -542,7 +547,7 @@ fn a_conversion_and_an_aggregated_api_rest_on_all_of_their_namespaces_too() {
 #[test]
 fn a_policy_of_a_policy_engine_counts_where_the_refusal_names_it() {
     let denied = ClusterError::Admission {
-        message: "admission webhook \"w\" denied the request: resource blocked due to the following policies: require-team: no".to_owned(),
+        message: "admission webhook \"w\" denied the request: resource blocked due to the following policies: require-team: no".into(),
     };
     let policy = |name: &str| change(apply("kyverno.io/v1", "Policy", name, json!({})), "/spec/rules");
     let found = rests(

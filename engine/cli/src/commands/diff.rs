@@ -78,7 +78,7 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
         return revisions(&arguments, old, global, out);
     }
     let prepared = block_on(async {
-        let mut engine = Engine::open(&arguments.which, &arguments.git, global).await?;
+        let engine = Engine::open(&arguments.which, &arguments.git, global).await?;
         engine.prepare(arguments.revision.as_deref()).await
     })?;
     let different: Vec<&Compared> = prepared

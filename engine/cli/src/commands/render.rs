@@ -162,9 +162,9 @@ async fn printed(arguments: &Arguments, global: &Global) -> Result<Printed, Fail
         true => Engine::without_cluster(&arguments.which, &arguments.git, global)?,
         false => Engine::open(&arguments.which, &arguments.git, global).await?,
     };
-    set(&mut engine.job.spec.source, arguments);
+    set(&mut engine.preview.job.spec.source, arguments);
     if !arguments.offline {
-        return Ok(Printed::Settled(engine.manifests(revision).await?.1));
+        return Ok(Printed::Settled(engine.manifests(revision).await?));
     }
     engine.kube_version.clone_from(&arguments.kube_version);
     Ok(Printed::Rendered(Box::new(engine.rendered(revision).await?)))

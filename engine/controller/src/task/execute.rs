@@ -302,7 +302,7 @@ fn unjudged(outcomes: &[Outcome]) -> Option<String> {
     const SHOWN: usize = 5;
     let open: Vec<&Outcome> = outcomes
         .iter()
-        .filter(|outcome| outcome.message.starts_with(sluice_apply::REHEARSED_LATER))
+        .filter(|outcome| !outcome.rests_on.is_empty())
         .collect();
     let shown: Vec<String> = open
         .iter()
@@ -314,4 +314,44 @@ fn unjudged(outcomes: &[Outcome]) -> Option<String> {
         false => String::new(),
     };
     (!shown.is_empty()).then(|| format!("{}{more}", shown.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_model::ObjectRef;
+    use sluice_model::outcome::StepResult;
+
+    fn outcome(name: &str, message: &str, rests_on: &[&str]) -> Outcome {
+        let object = |kind: &str, name: &str| ObjectRef {
+            group: String::new(),
+            version: "v1".to_owned(),
+            kind: kind.to_owned(),
+            namespace: Some("shop".to_owned()),
+            name: name.to_owned(),
+        };
+        Outcome {
+            object: object("Service", name),
+            result: StepResult::Created,
+            message: message.to_owned(),
+            rests_on: rests_on
+                .iter()
+                .map(|name| object("ResourceQuota", name))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn what_a_dry_run_could_not_judge_is_known_by_what_it_rests_on() {
+        let later = "rehearsed later: rests on ResourceQuota shop/limits";
+        let sure = outcome("sure", "", &[]);
+        // Words are for people: a webhook may use the same ones.
+        let said = outcome("said", later, &[]);
+        assert_eq!(unjudged(&[sure.clone(), said]), None);
+        let open = outcome("a", later, &["limits"]);
+        let text = "Service shop/a is rehearsed later: rests on ResourceQuota shop/limits";
+        assert_eq!(unjudged(&[sure, open.clone()]).as_deref(), Some(text));
+        let many = vec![open; 7];
+        assert!(unjudged(&many).is_some_and(|text| text.ends_with("; and 2 more")));
+    }
 }

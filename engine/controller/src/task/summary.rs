@@ -429,6 +429,7 @@ mod tests {
             object: object(name),
             result,
             message: "no such image".to_owned(),
+            rests_on: Vec::new(),
         };
         let hooks = [hook("a", StepResult::Created), hook("b", StepResult::Failed)];
         assert_eq!(
@@ -443,6 +444,7 @@ mod tests {
             object: object("a"),
             result,
             message: String::new(),
+            rests_on: Vec::new(),
         };
         let outcomes = [
             outcome(StepResult::Created),

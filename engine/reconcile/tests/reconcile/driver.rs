@@ -218,6 +218,7 @@ pub(crate) fn execution(end: End, wrote: bool) -> Observation {
             false => StepResult::NotTried,
         },
         message: String::new(),
+        rests_on: Vec::new(),
     };
     Observation::Executed(Box::new(Execution {
         outcomes: vec![outcome],
