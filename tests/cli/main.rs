@@ -10,6 +10,7 @@ mod errors;
 mod help;
 mod printed;
 mod program;
+mod renderers;
 mod repositories;
 mod secrets;
 mod trust;

@@ -118,7 +118,7 @@ impl World {
         (output.status.code(), rows, text(&output.stderr))
     }
 
-    fn application(&self, edit: impl FnOnce(&mut Value)) -> String {
+    pub(crate) fn application(&self, edit: impl FnOnce(&mut Value)) -> String {
         let mut application = serde_json::json!({
             "apiVersion": "sluice.dev/v1alpha1", "kind": "Application", "metadata": {"name": "app", "namespace": "shop"},
             "spec": {"source": {"repoURL": format!("file://{}", self.name("repo")), "targetRevision": "main", "path": "app"}},
@@ -129,7 +129,7 @@ impl World {
         file.to_str().unwrap().to_owned()
     }
 
-    fn render(&self, file: &str, arguments: &[&str]) -> std::process::Output {
+    pub(crate) fn render(&self, file: &str, arguments: &[&str]) -> std::process::Output {
         let cache = self.name("cache");
         run(&[
             &["render", "--offline", "-f", file, "--cache-dir", &cache],

@@ -26,6 +26,7 @@ mod plans;
 mod pressure;
 mod refreshes;
 mod refusals;
+mod renderers;
 mod repositories;
 mod restarts;
 mod secrets;
