@@ -325,6 +325,17 @@ fn cannot_convert(message: &str) -> bool {
         || message.contains("convert CR to an invalid group/version")
 }
 
+/// True where a number or a truth value stands where text is needed.
+fn is_unquoted(message: &str) -> bool {
+    let value = message
+        .split_once("expected string, got &value.valueUnstructured{Value:")
+        .and_then(|(_, rest)| rest.split_once('}'));
+    let is_scalar = |text: &str| text.parse::<f64>().is_ok() || text.parse::<bool>().is_ok();
+    let decoded = ["cannot unmarshal number into Go", "cannot unmarshal bool into Go"];
+    value.is_some_and(|(text, _)| is_scalar(text))
+        || message.contains("of type string") && decoded.iter().any(|words| message.contains(words))
+}
+
 /// The fields that a message of server-side apply names as unknown: `.spec.x: field not declared in schema`.
 fn undeclared(message: &str) -> Vec<String> {
     let field = |line: &str| {
@@ -372,6 +383,7 @@ impl Coded for ClusterError {
             _ if self.means(Meaning::Terminating) => Some(TERMINATING),
             _ if self.is_of_recorded_version() => Some(OLD_RECORD),
             _ if self.is_immutable() => Some(IMMUTABLE),
+            Self::Invalid { message, .. } | Self::Admission { message } if is_unquoted(message) => Some(NOT_TEXT),
             _ if self.means(Meaning::Withheld) => Some(ASK_IT_YOURSELF),
             Self::Forbidden { message } if message.contains("attempting to grant RBAC permissions") => {
                 Some(ESCALATION)
@@ -388,6 +400,8 @@ impl Coded for ClusterError {
 const NO_DRY_RUN: &str = "everything is tried before anything is written: have the webhook declare `sideEffects: None` or `NoneOnDryRun`, or leave the object out of its rules";
 const TERMINATING: &str = "wait until the namespace is gone, or see which finalizers hold it; where Git has it, the next sync makes it anew";
 const OLD_RECORD: &str = "an entry of `metadata.managedFields` is of a version of the kind that lacks the field: let its manager write the object at a newer version, or write the newer version into the entry (`kubectl patch --type=json`)";
+const NOT_TEXT: &str =
+    "put the value in quotes: without them `y`, `on`, `no`, `1` and `1.10` are no text to YAML";
 const IMMUTABLE: &str = "give the field its old value in Git, or let the object be made anew: `sluice.dev/sync-strategy: recreate` on it";
 const ASK_IT_YOURSELF: &str = "`kubectl apply --server-side --dry-run=server -f FILE` shows the words, with the Secret's values; then change the Secret, or what refuses it";
 const ESCALATION: &str = "let the engine's account hold the rights that the role gives, or grant it the verb `escalate` on roles and `bind` on their bindings";

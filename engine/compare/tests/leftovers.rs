@@ -336,6 +336,54 @@ fn a_default_beside_the_new_member_of_a_union_is_claimed() {
     }
 }
 
+/// `only allowed for updateStrategy 'RollingUpdate'`, `may not specify more than 1 volume type`: the default says nothing but that it
+/// is there.
+#[test]
+fn a_default_without_content_is_claimed_too() {
+    let set = |spec: Value| json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "a"}, "spec": spec});
+    let rolling = json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}});
+    let volumes = |volume: Value| json!({"replicas": 1, "template": {"spec": {"volumes": [volume]}}});
+    let owned = json!({"f:spec": {"f:replicas": {}, "f:template": {"f:spec": {"f:volumes": {"k:{\"name\":\"v\"}": {".": {}, "f:name": {}}}}}}});
+    let cases = [
+        (
+            live(
+                set(json!({"replicas": 1, "updateStrategy": rolling})),
+                json!({"f:spec": {"f:replicas": {}}}),
+                &[],
+            ),
+            object(set(
+                json!({"replicas": 1, "updateStrategy": {"type": "OnDelete"}}),
+            )),
+            "spec.updateStrategy.rollingUpdate",
+            json!({"spec": {"updateStrategy": {"type": "OnDelete", "rollingUpdate": null}}}),
+        ),
+        (
+            live(set(volumes(json!({"name": "v", "emptyDir": {}}))), owned, &[]),
+            object(set(volumes(json!({"name": "v", "configMap": {"name": "x"}})))),
+            "spec.template.spec.volumes[0].configMap",
+            json!({"spec": {"template": {"spec": {"volumes": [{"name": "v", "configMap": {"name": "x"}}]}}}}),
+        ),
+    ];
+    for (there, desired, named, expected) in cases {
+        let comparison = compare_taking_over(&desired, Some(&there), &[], &[]);
+        assert_eq!(comparison.certainty, Certainty::ServerDecides, "{named}");
+        let question = question(&desired, &there, &[], &[]);
+        let tries = question.leftovers(&[named.to_owned()]);
+        assert_eq!(question.trial(tries.first().unwrap()), expected, "{named}");
+    }
+    // A new image is no reason to ask, as long as what is beside it has no content.
+    let container = |image: &str| json!({"replicas": 1, "template": {"spec": {"containers": [{"name": "c", "image": image, "resources": {}}]}}});
+    let owned = json!({"f:spec": {"f:replicas": {}, "f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"c\"}": {".": {}, "f:name": {}, "f:image": {}}}}}}});
+    let there = live(set(container("a")), owned, &[]);
+    let mut desired = container("b");
+    desired["template"]["spec"]["containers"][0]
+        .as_object_mut()
+        .unwrap()
+        .remove("resources");
+    let comparison = compare_taking_over(&object(set(desired)), Some(&there), &[], &[]);
+    assert_eq!(comparison.certainty, Certainty::Sure);
+}
+
 /// The server names a field by another name than the one it is read by.
 #[test]
 fn what_an_injector_wrote_is_claimed_and_what_it_applies_is_named() {

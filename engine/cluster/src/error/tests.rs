@@ -206,6 +206,15 @@ fn hints_are_about_what_the_server_says() {
     // A webhook may say the same: what counts is kept beside the words.
     assert!(about(admission(ours)).contains("as the message asks"));
     assert!(about(invalid("admission webhook \"v\" does not support dry run")).contains("sideEffects"));
+    for unquoted in [
+        ".spec.containers[name=\"c\"].env[name=\"A\"].value: expected string, got &value.valueUnstructured{Value:true}",
+        ".data.a: expected string, got &value.valueUnstructured{Value:1.1}",
+        "json: cannot unmarshal number into Go struct field EnvVar.spec.containers.env.value of type string",
+    ] {
+        assert!(about(invalid(unquoted)).contains("quotes"), "{unquoted}");
+    }
+    let map = ".data.a: expected string, got &value.valueUnstructured{Value:map[string]interface {}{}}";
+    assert!(!about(invalid(map)).contains("quotes"));
     let terminating = "unable to create new content in namespace a because it is being terminated";
     assert!(about(admission(terminating)).contains("until the namespace is gone"));
     let escalation =

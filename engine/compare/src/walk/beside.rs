@@ -51,6 +51,8 @@ impl<'a> Walk<'a> {
         let changes = self.found.changes.get(before..).unwrap_or_default();
         let mut here = changes.iter().filter(|change| change.steps.len() == depth);
         let known = self.builtin.is_known();
+        // A new map or list may be another member of a union, beside which the default of the first one stands, however empty.
+        let by_member = self.how.looks_beside || here.clone().any(comes_or_goes);
         let is_reason = match self.how.looks_beside {
             true => here.next().is_some(),
             false => here.any(|change| !known || may_choose(change)),
@@ -61,7 +63,7 @@ impl<'a> Walk<'a> {
         for (name, value) in live {
             if self.path.is_empty() && ["apiVersion", "kind", "metadata", "status"].contains(&name.as_str())
                 || desired.get(name).is_some_and(|value| !value.is_null())
-                || is_empty(value)
+                || says_nothing(value, by_member)
             {
                 continue;
             }
@@ -161,10 +163,24 @@ pub(crate) fn insert(tree: &mut Tree, keys: &[String]) {
 
 /// Whether a change may choose another member of a union: a word that changes, or a map or list that comes or goes.
 fn may_choose(change: &Change) -> bool {
+    let strings = (&change.live, &change.desired);
+    matches!(strings, (Some(Value::String(_)), Some(Value::String(_)))) || comes_or_goes(change)
+}
+
+fn comes_or_goes(change: &Change) -> bool {
     let is_composite = |value: &Option<Value>| matches!(value, Some(Value::Object(_) | Value::Array(_)));
     match (&change.live, &change.desired) {
-        (Some(Value::String(_)), Some(Value::String(_))) => true,
         (Some(_), Some(_)) => false,
         (live, desired) => is_composite(live) || is_composite(desired),
+    }
+}
+
+/// True for what no server minds: a zero, and a map or list without content where no member of a union is chosen. A map of zeros is one:
+/// `rollingUpdate: {partition: 0}`.
+fn says_nothing(value: &Value, by_member: bool) -> bool {
+    match value {
+        Value::Object(fields) => !by_member && fields.is_empty(),
+        Value::Array(entries) => !by_member && entries.is_empty(),
+        value => is_empty(value),
     }
 }

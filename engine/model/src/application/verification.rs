@@ -258,7 +258,7 @@ pub enum AcceptedMerge {
     /// Those whose content is exactly what merging their parents gives.
     #[default]
     AutomaticResult,
-    /// Those whose parents are all trusted; whoever holds the key may resolve conflicts as they like. Needs mode `chain`.
+    /// Those whose parents are all trusted; the holder of the key may resolve conflicts in any way. Needs mode `chain`.
     TrustedParents,
 }
 

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::process::Stdio;
 
 use sluice_model::tree::Revision;
+use sluice_sandbox::GitServer;
 use sluice_source::{Access, Fetched, Repository, TreeLimits, codes};
 
 use crate::fixture::{Fixture, check_error, file_url};
@@ -225,6 +226,29 @@ fn what_the_remote_cannot_read_keeps_nothing_else_back() {
         for name in [format!("refs/{place}/other"), "refs/heads/second".to_owned()] {
             fs_err::remove_file(work.fixture.work.path().join(".git").join(name)).unwrap();
         }
+    }
+}
+
+/// The same over HTTP, where the server says so within its answer.
+#[test]
+fn what_a_server_cannot_read_keeps_nothing_else_back() {
+    let work = Work::new();
+    let server = GitServer::start().unwrap();
+    server.create("r").unwrap();
+    server.push(&work.fixture.work, "r").unwrap();
+    let first = work.fixture.first.clone();
+    let id = work.object("commit", format!("author {first}\n").as_bytes());
+    let (folder, rest) = id.split_at(2);
+    let loose = format!("objects/{folder}/{rest}");
+    let (ours, theirs) = (work.fixture.work.path().join(".git"), server.path("r"));
+    fs_err::create_dir_all(theirs.join("objects").join(folder)).unwrap();
+    fs_err::copy(ours.join(&loose), theirs.join(&loose)).unwrap();
+    fs_err::write(theirs.join("refs/heads/other"), format!("{id}\n")).unwrap();
+    for again in ["first", "again"] {
+        let fetched = work.fixture.fetch(&server.url("r"), &Access::default());
+        let fetched = fetched.unwrap_or_else(|error| panic!("{again}: {error:?}"));
+        assert_eq!(fetched.resolve("main").unwrap().commit, first);
+        check_error(fetched.resolve("other"), &codes::UNKNOWN_REVISION);
     }
 }
 

@@ -92,6 +92,11 @@ fn a_right_comes_with_the_commit_that_needs_it() {
         {"apiGroups": [rbac], "resources": ["clusterroles"], "resourceNames": [role], "verbs": ["bind"]}]);
     account(&world, "robot", &binds);
     world.write("a.yaml", &config_map("a", "1")).unwrap();
+    // It is there, which the account cannot know yet.
+    world
+        .kubectl(&["create", "configmap", "b", "--from-literal=value=0"])
+        .unwrap();
+    world.write("b.yaml", &config_map("b", "1")).unwrap();
     world.commit("what it may not").unwrap();
     world.apply(&as_account(&world, "robot")).unwrap();
     refused(&world, "K13");
@@ -106,7 +111,10 @@ fn a_right_comes_with_the_commit_that_needs_it() {
     let commit = world.commit("with the right to").unwrap();
     world.refresh().unwrap();
     world.wait_synced(&commit).unwrap();
-    assert_eq!(text(&world.object("configmap/a").unwrap(), "/data/value"), "1");
+    for name in ["a", "b"] {
+        let map = world.object(&format!("configmap/{name}")).unwrap();
+        assert_eq!(text(&map, "/data/value"), "1", "{name}");
+    }
 }
 
 #[test]

@@ -157,6 +157,39 @@ fn a_text_by_hand_beside_a_reference_goes() {
     world.wait_synced(&commit).unwrap();
 }
 
+/// Defaults without content: a map of zeros, an empty map.
+#[test]
+fn a_default_without_content_goes() {
+    let world = World::shared("union-empty").unwrap();
+    let template = |volume: Value| {
+        json!({"metadata": {"labels": {"app": "web"}}, "spec": {"volumes": [volume],
+        "containers": [{"name": "web", "image": "registry.example.com/web:1"}]}})
+    };
+    let set = |more: Value| {
+        let mut spec =
+            json!({"replicas": 0, "serviceName": "web", "selector": {"matchLabels": {"app": "web"}}});
+        for (field, value) in more.as_object().unwrap() {
+            spec[field] = value.clone();
+        }
+        json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "web"}, "spec": spec})
+            .to_string()
+    };
+    let before = set(json!({"template": template(json!({"name": "v"}))}));
+    world.write("web.yaml", &before).unwrap();
+    let commit = world.commit("with defaults").unwrap();
+    world.apply(&world.application()).unwrap();
+    world.wait_synced(&commit).unwrap();
+    let volume = json!({"name": "v", "configMap": {"name": "x", "defaultMode": 420}});
+    let after = set(json!({"template": template(volume.clone()), "updateStrategy": {"type": "OnDelete"}}));
+    world.write("web.yaml", &after).unwrap();
+    let commit = world.commit("with other members").unwrap();
+    world.refresh().unwrap();
+    world.wait_synced(&commit).unwrap();
+    let live = world.object("statefulset/web").unwrap();
+    assert_eq!(live["spec"]["updateStrategy"], json!({"type": "OnDelete"}));
+    assert_eq!(live["spec"]["template"]["spec"]["volumes"], json!([volume]));
+}
+
 /// The server fills in the other member by itself, and then does not take it beside what Git has later.
 #[test]
 fn a_default_below_a_scalar_that_changes_goes() {

@@ -57,10 +57,13 @@ fn a_plugin_cannot_tell_a_value() {
     let secrets = some_secrets(48);
     assert!(secrets.iter().any(|secret| values_of(secret).len() > 3));
     for (what, end) in ENDS {
-        let text = guest("tells")
-            .replace(";; ends", end)
+        // It is asked about Secrets.
+        let prelude = guest("prelude")
             .replace("\"ConfigMap\"", "\"Secret\"")
             .replace("(i32.const 64) (i32.const 9)", "(i32.const 64) (i32.const 6)");
+        let text = guest("tells")
+            .replace(";; prelude", &prelude)
+            .replace(";; ends", end);
         for secret in &secrets {
             // A plugin that has failed rests, so each has a host of its own where it fails.
             let mut marked = secret.clone();
@@ -69,6 +72,7 @@ fn a_plugin_cannot_tell_a_value() {
                 "kubectl.kubernetes.io/last-applied-configuration": secret.to_string(),
             });
             let (host, _folder) = host_with("tells", &build(&text, "health-check"));
+            assert_eq!(host.rejected(), []);
             let log = Log::default();
             let answer =
                 tracing::subscriber::with_default(log.clone(), || host.health(&[], &[object(marked)], now()));
