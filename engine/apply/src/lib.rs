@@ -20,7 +20,7 @@ mod gates;
 mod gone;
 mod grounds;
 mod hooks;
-mod quantity;
+mod record;
 mod rehearsal;
 mod removal;
 mod rests;
@@ -41,8 +41,8 @@ use sluice_model::{Object, ObjectRef};
 pub use applyset::record;
 pub use error::{ApplyError, Refusal};
 pub use execution::apply;
+pub use record::recorded;
 pub use removal::remove_hook;
-pub use step::recorded;
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy)]
