@@ -20,7 +20,6 @@ mod gates;
 mod gone;
 mod grounds;
 mod hooks;
-mod quantity;
 mod record;
 mod rehearsal;
 mod removal;

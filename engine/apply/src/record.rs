@@ -1,4 +1,4 @@
-//! The record of managers, before an object is applied: whose fields become ours, and at which version of its kind it is written.
+//! The server's record of managers (`metadata.managedFields`): what is taken over in it before an apply, and what it was where it is lost.
 
 use serde_json::json;
 use sluice_cluster::{ClusterError, Kind, Patch, Target};
@@ -9,9 +9,6 @@ use sluice_model::plan::{Precondition, Rerecord, Step};
 
 use crate::retry;
 use crate::step::another;
-
-/// How often an object is read again because it changed before what was made of it was written: controllers write its status.
-pub(crate) const OVERTAKEN: u32 = 5;
 
 /// An object that lost its record of managers, with what the server would put on record at its first apply, as far as that can have
 /// been ours ([`manager::restored`]).
@@ -38,6 +35,9 @@ pub async fn recorded(cluster: &Target, kind: &Kind, live: &Object) -> Result<Ob
     let answer = retry::safely(cluster, || cluster.apply(kind, &identity, how)).await?;
     Ok(manager::restored(live, &answer.object()?))
 }
+
+/// How often an object is read again because it changed before what was made of it was written: controllers write its status.
+pub(crate) const OVERTAKEN: u32 = 5;
 
 /// True where our entry of the record is at a version that is served no more: the server would pass over it, and what Git drops
 /// would stay.

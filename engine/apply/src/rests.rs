@@ -12,9 +12,9 @@ use sluice_cluster::Kind;
 use sluice_model::layer::{self, Layer};
 use sluice_model::object::{GroupKind, Object};
 use sluice_model::plan::{Action, Step};
+use sluice_model::quantity::Quantity;
 
 use crate::grounds::{Ground, Right};
-use crate::quantity;
 use crate::step::Ready;
 
 mod backend;
@@ -375,7 +375,9 @@ fn raises(quota: &Ready<'_>, limited: &[(String, String)]) -> bool {
     limited.is_empty()
         || limited.iter().any(|(resource, limit)| {
             let now = hard.and_then(|hard| hard.get(resource));
-            now.is_none_or(|now| quantity::is_more(now, limit).unwrap_or(true))
+            let quantities = now.and_then(Quantity::of).zip(Quantity::parse(limit.trim()));
+            // What cannot be compared is left to the server.
+            quantities.is_none_or(|(now, limit)| now.is_more_than(&limit))
         })
 }
 

@@ -309,6 +309,7 @@ pub(crate) async fn perform(
     })
 }
 
+/// The refusal of an object that was replaced since the plan was made.
 pub(crate) fn another(step: &Step) -> ClusterError {
     ClusterError::Modified {
         message: format!("{} is another object by now", step.object),

@@ -22,9 +22,9 @@ mod jq;
 mod ownership;
 mod path;
 mod prepare;
-mod quantity;
 mod question;
 mod rules;
+mod scalars;
 mod walk;
 
 use serde_json::Value;

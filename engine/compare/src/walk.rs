@@ -11,7 +11,7 @@ use sluice_model::object::Object;
 use crate::defaults::{self, Builtin};
 use crate::ownership::{self, ListKind, Ours, Tree};
 use crate::path::{self, Ignored, Part, Step};
-use crate::quantity;
+use crate::scalars;
 
 pub(crate) use beside::{Beside, insert};
 
@@ -496,8 +496,8 @@ impl<'a> Walk<'a> {
     }
 
     fn same_scalar(&self, desired: &Value, live: &Value) -> bool {
-        quantity::equal(desired, live)
-            || self.builtin.is_quantity(&self.path) && quantity::quantities(desired, live)
+        scalars::equal(desired, live)
+            || self.builtin.is_quantity(&self.path) && scalars::quantities(desired, live)
             || self.builtin.is_bytes(&self.path) && same_base64(desired, live)
     }
 }

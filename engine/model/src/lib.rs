@@ -22,6 +22,7 @@ pub mod object;
 pub mod operation;
 pub mod outcome;
 pub mod plan;
+pub mod quantity;
 pub mod rendering;
 pub mod retry;
 pub mod secret;

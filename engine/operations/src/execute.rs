@@ -14,7 +14,6 @@ use sluice_model::application::APPROVED_PLAN_ANNOTATION;
 use sluice_model::plan::Plan;
 use sluice_pipeline::{PipelineError, Prepared};
 
-use crate::applications::reference;
 use crate::error::OperationError;
 use crate::preview::{Preview, Progress};
 use health::Waiting;
@@ -54,9 +53,10 @@ impl Preview {
         check(saved, &prepared)?;
         let approval = application.annotations().get(APPROVED_PLAN_ANNOTATION).cloned();
         let approved = approval.as_ref() == Some(&saved.digest());
+        let identity = self.job.identity();
         let parent = Parent {
-            reference: reference(&saved.application),
-            id: self.job.applyset(),
+            reference: identity.parent,
+            id: identity.id,
             recorded: self.job.recorded.clone(),
             afterwards: self.pipeline.members_after(&self.job, &prepared, saved, approved),
             finalizers: None,

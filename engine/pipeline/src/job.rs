@@ -13,6 +13,7 @@ use sluice_decide::Subject;
 use sluice_model::application::{
     ACCEPTED_HISTORY_ANNOTATION, ApplicationSpec, ApplicationStatus, VerificationMode, VerificationState,
 };
+use sluice_model::applyset::{HomeOf, Identity};
 use sluice_model::census::Census;
 use sluice_model::object::Object;
 use sluice_model::plan::ApplicationKey;
@@ -141,9 +142,14 @@ impl Job {
         }
     }
 
+    /// Returns what tells its ApplySet from all others in the target. The one destination that there is is the home itself.
+    pub fn identity(&self) -> Identity {
+        applyset::identity(&self.key, &HomeOf::Here)
+    }
+
     /// Returns the id of its ApplySet, which its objects carry.
     pub fn applyset(&self) -> String {
-        applyset::id(&self.key.namespace, &self.key.name)
+        self.identity().id
     }
 
     /// Returns the namespace for namespaced objects that name none.

@@ -25,7 +25,8 @@ Examples:
 
 The plan is everything that a sync with pruning would do. With -o json it is printed as it is
 digested: its SHA-256 (without the line's end) is what `sluice approve` takes. It holds no value
-of a Secret.
+of a Secret. Each plan is of one moment: while objects change, the controller's may have another
+digest, and the one that waits for approval is in `sluice status`.
 
 Exit codes: 0 whatever the plan says; 3 if a manifest or the Application is wrong; 4 if the
 revision is not trusted; 6 if the repository fails; 7 if the cluster fails; 8 if a plugin failed
@@ -151,6 +152,8 @@ pub(crate) fn text(out: &mut impl Write, plan: &Plan) -> Result<(), Failure> {
             key.namespace,
             plan.digest()
         )?;
+        let moving = "if an object changes meanwhile, the controller has another digest: `sluice status` shows the one that waits";
+        writeln!(out, "{}", styled(FAINT, moving))?;
     }
     Ok(())
 }

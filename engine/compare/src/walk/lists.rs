@@ -8,7 +8,7 @@ use super::{Walk, is_empty};
 use crate::defaults;
 use crate::ownership::{self, ListKind, Tree};
 use crate::path::{Entry, Part};
-use crate::quantity;
+use crate::scalars;
 
 /// What of an entry of a keyed list is ours, with its keys.
 type Record<'a> = (Map<String, Value>, &'a Tree);
@@ -220,7 +220,7 @@ impl<'a> Walk<'a> {
     pub(super) fn set(&mut self, desired: &'a [Value], live: &'a [Value], ours: Option<&'a Tree>) {
         for wanted in desired
             .iter()
-            .filter(|wanted| !live.iter().any(|found| quantity::equal(found, wanted)))
+            .filter(|wanted| !live.iter().any(|found| scalars::equal(found, wanted)))
         {
             self.path.push(Part::Member {
                 value: wanted,
@@ -241,13 +241,13 @@ impl<'a> Walk<'a> {
             return;
         }
         for member in ownership::members(ours) {
-            if desired.iter().any(|wanted| quantity::equal(wanted, &member)) {
+            if desired.iter().any(|wanted| scalars::equal(wanted, &member)) {
                 continue;
             }
             let found = live
                 .iter()
                 .enumerate()
-                .find(|(_, found)| quantity::equal(found, &member));
+                .find(|(_, found)| scalars::equal(found, &member));
             if let Some((index, found)) = found {
                 self.path.push(Part::Member {
                     value: found,
@@ -300,7 +300,7 @@ fn borrowed<'a>(keys: &Map<String, Value>, desired: &'a [Value]) -> Vec<&'a str>
 
 /// True where an entry has the key that the record has for it; one that was applied as a null became the default.
 fn is_recorded(name: &str, recorded: &Value, found: &Value) -> bool {
-    quantity::equal(found, recorded) || says_nothing(recorded) && defaults::is_default_key(name, found)
+    scalars::equal(found, recorded) || says_nothing(recorded) && defaults::is_default_key(name, found)
 }
 
 /// A key that was given and says nothing.
@@ -314,7 +314,7 @@ fn same_keys(names: &[&str], desired: &Map<String, Value>, live: &Map<String, Va
         && names
             .iter()
             .all(|name| match (desired.get(*name), live.get(*name)) {
-                (Some(wanted), Some(found)) if !wanted.is_null() => quantity::equal(wanted, found),
+                (Some(wanted), Some(found)) if !wanted.is_null() => scalars::equal(wanted, found),
                 (_, Some(found)) => defaults::is_default_key(name, found),
                 (Some(wanted), None) => is_empty(wanted),
                 (None, None) => true,

@@ -83,9 +83,10 @@ impl Task {
 
     /// Returns the record of members as a sync writes it.
     pub(super) fn parent(&self, job: &Job, afterwards: Members) -> Parent {
+        let identity = job.identity();
         Parent {
-            reference: self.writer.reference(),
-            id: job.applyset(),
+            reference: identity.parent,
+            id: identity.id,
             recorded: job.recorded.clone(),
             afterwards,
             finalizers: None,

@@ -1,39 +1,12 @@
-//! When two values mean the same to the API server.
+//! Kubernetes' quantities: `500m`, `1Gi`, `1e3`.
 
-use serde_json::{Number, Value};
+use serde_json::Value;
 
-/// True where two scalars are equal as JSON.
-pub(crate) fn equal(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Number(a), Value::Number(b)) => numbers(a, b),
-        _ => a == b,
-    }
-}
-
-fn numbers(a: &Number, b: &Number) -> bool {
-    if a == b {
-        return true;
-    }
-    match (a.as_f64(), b.as_f64()) {
-        // Two readers of the same digits may differ in the last place of a double.
-        (Some(x), Some(y)) if a.is_f64() || b.is_f64() => (x - y).abs() <= x.abs().max(y.abs()) * 1e-15,
-        _ => false,
-    }
-}
-
-/// True where two values are the same Kubernetes quantity: `1000m` and `1`, `1Gi` and `1024Mi`, `0.5` and `500m`.
-pub(crate) fn quantities(a: &Value, b: &Value) -> bool {
-    let parse = |value: &Value| match value {
-        Value::String(text) => Quantity::parse(text),
-        Value::Number(number) => Quantity::parse(&number.to_string()),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-    };
-    matches!((parse(a), parse(b)), (Some(a), Some(b)) if a == b)
-}
-
-/// A number as digits × 2^two × 5^five, digits divisible by neither: every number has one such form.
-#[derive(Debug, PartialEq, Eq)]
-struct Quantity {
+/// A quantity. Two that mean the same number are equal, however they are written: `1000m` and `1`, `1Gi` and `1024Mi`.
+///
+/// It is a number as digits × 2^two × 5^five, digits divisible by neither: every number has one such form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quantity {
     negative: bool,
     digits: u128,
     two: i32,
@@ -41,7 +14,17 @@ struct Quantity {
 }
 
 impl Quantity {
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads a quantity of a manifest, text or number; none if it is neither, or no quantity that Kubernetes would take.
+    pub fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(text) => Self::parse(text),
+            Value::Number(number) => Self::parse(&number.to_string()),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+
+    /// Reads a quantity; none if it is none that Kubernetes would take.
+    pub fn parse(text: &str) -> Option<Self> {
         let (negative, unsigned) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -67,6 +50,17 @@ impl Quantity {
             }
             .canonical(),
         )
+    }
+
+    /// Returns true if it is more than another one. Two that differ after the fifteenth digit alone count as equal.
+    pub fn is_more_than(&self, other: &Self) -> bool {
+        self != other && self.approximate() > other.approximate()
+    }
+
+    fn approximate(&self) -> f64 {
+        let sign = if self.negative { -1.0 } else { 1.0 };
+        // What a double has no room for is what is not compared.
+        sign * self.digits as f64 * 2_f64.powi(self.two) * 5_f64.powi(self.five)
     }
 
     fn canonical(mut self) -> Self {
@@ -141,7 +135,8 @@ mod tests {
             (json!("0.5Gi"), json!("512Mi")),
             (json!("128974848"), json!("123Mi")),
         ] {
-            assert!(quantities(&a, &b), "{a} {b}");
+            let quantity = Quantity::of(&a);
+            assert!(quantity.is_some() && quantity == Quantity::of(&b), "{a} {b}");
         }
         for (a, b) in [
             (json!("1G"), json!("1Gi")),
@@ -153,23 +148,29 @@ mod tests {
             (json!("."), json!(".")),
             (json!("1.1.1"), json!("1.1.1")),
         ] {
-            assert!(!quantities(&a, &b), "{a} {b}");
+            let quantity = Quantity::of(&a);
+            assert!(quantity.is_none() || quantity != Quantity::of(&b), "{a} {b}");
         }
     }
 
     #[test]
-    fn numbers_are_equal_as_numbers() {
-        assert!(
-            equal(&json!(1.0), &json!(1)) && equal(&json!(1e20), &json!(100_000_000_000_000_000_000_f64))
-        );
-        assert!(
-            !equal(&json!(1), &json!(2))
-                && !equal(&json!(1), &json!("1"))
-                && !equal(&json!(0), &json!(false))
-        );
-        assert!(!equal(
-            &json!(9_007_199_254_740_993_i64),
-            &json!(9_007_199_254_740_992_i64)
-        ));
+    fn quantities_are_compared_in_any_form() {
+        for (value, than, more) in [
+            (json!("4"), "2", Some(true)),
+            (json!(2), "2", Some(false)),
+            (json!("1Gi"), "1G", Some(true)),
+            (json!("500m"), "1", Some(false)),
+            (json!("2k"), "1999", Some(true)),
+            (json!("1e3"), "999", Some(true)),
+            (json!("1024Mi"), "1Gi", Some(false)),
+            (json!("0"), "-1", Some(true)),
+            (json!("-2"), "-1", Some(false)),
+            (json!("lots"), "1", None),
+            (json!(true), "1", None),
+        ] {
+            let quantities = Quantity::of(&value).zip(Quantity::parse(than));
+            let found = quantities.map(|(value, than)| value.is_more_than(&than));
+            assert_eq!(found, more, "{value} and {than}");
+        }
     }
 }
