@@ -21,22 +21,26 @@ const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_LINKERS: [&str; 2] = ["/usr/bin/wasm-ld-19", "/usr/bin/wasm-ld"];
 
+/// Rust's default stack of a mebibyte makes every fresh instance larger than all that it holds; policies recurse little, and where one does
+/// recurse too far it is stopped all the same.
+const POLICY_FLAGS: &str = "-Clink-arg=-zstack-size=131072";
+
 /// Builds all guests, where something changed, and compiles the standard ones ahead of time.
 pub(crate) fn build() -> Result<()> {
     let toolchain = Toolchain::find()?;
     let folder = root().join("target/plugins");
     let examples = folder.join("examples");
     fs_err::create_dir_all(&examples)?;
-    guests(&toolchain, Path::new("plugins"), &folder)?;
+    guests(&toolchain, Path::new("plugins"), &folder, POLICY_FLAGS)?;
     for example in example_folders()? {
-        guests(&toolchain, &example, &examples)?;
+        guests(&toolchain, &example, &examples, POLICY_FLAGS)?;
     }
     precompile(&folder)?;
-    renderers::build()
+    renderers::build(&toolchain)
 }
 
 /// Which compiler makes WebAssembly on this machine.
-enum Toolchain {
+pub(crate) enum Toolchain {
     /// The usual one: rustup's target is installed.
     Rustup,
     /// Debian's, with this linker.
@@ -60,7 +64,7 @@ impl Toolchain {
     }
 
     /// `cargo build` for guests with this compiler.
-    fn cargo_build(&self) -> Command {
+    fn cargo_build(&self, flags: &str) -> Command {
         let mut command = match self {
             Self::Rustup => {
                 let mut command = cargo();
@@ -83,18 +87,13 @@ impl Toolchain {
                 command
             }
         };
-        // Rust's default of a mebibyte makes every fresh instance larger than all that it holds; policies recurse little, and
-        // where one does recurse too far it is stopped all the same.
-        command.env(
-            "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
-            "-Clink-arg=-zstack-size=131072",
-        );
+        command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags);
         command
     }
 }
 
 /// Builds every `cdylib` of a workspace and puts it into a folder under the name of its package.
-fn guests(toolchain: &Toolchain, workspace: &Path, folder: &Path) -> Result<()> {
+pub(crate) fn guests(toolchain: &Toolchain, workspace: &Path, folder: &Path, flags: &str) -> Result<()> {
     let manifest = root().join(workspace).join("Cargo.toml");
     // Every compiler gets a place of its own: their libraries do not mix.
     let target = cargo_target().join(match toolchain {
@@ -102,7 +101,7 @@ fn guests(toolchain: &Toolchain, workspace: &Path, folder: &Path) -> Result<()> 
         Toolchain::Debian(_) => "guests-debian",
     });
     run(toolchain
-        .cargo_build()
+        .cargo_build(flags)
         .arg("--manifest-path")
         .arg(&manifest)
         .arg("--target-dir")

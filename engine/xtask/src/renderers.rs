@@ -13,11 +13,15 @@ use sha2::{Digest as _, Sha256};
 use sluice_sandbox::cache_folder;
 
 use crate::command::{answer, cargo, root, run};
-use crate::plugins::cargo_target;
+use crate::plugins::{Toolchain, cargo_target, guests};
 
 /// Go modules of `renderers/` that are renderers.
 const GO: &[&str] = &["helm", "kustomize"];
-/// What all of them use.
+/// Workspaces of `renderers/` with one Rust crate of the same name that is a renderer.
+const RUST: &[&str] = &["jsonnet"];
+/// Interpreters recurse. The rest is for what could draw random numbers and does not (`renderers/jsonnet`).
+const RUST_FLAGS: &str = "-Clink-arg=-zstack-size=524288 --cfg getrandom_backend=\"custom\"";
+/// What all Go modules use.
 const SHARED: &str = "guest";
 /// The interface.
 const INTERFACE: &str = "wit/render/0.1.0";
@@ -25,12 +29,21 @@ const INTERFACE: &str = "wit/render/0.1.0";
 const KEPT: usize = 4;
 
 /// Builds the renderers where something changed.
-pub(crate) fn build() -> Result<()> {
+pub(crate) fn build(toolchain: &Toolchain) -> Result<()> {
     let folder = root().join("target/plugins/renderers");
     fs_err::create_dir_all(&folder)?;
     let tool = tool()?;
     for name in GO {
         let built = cached(name, &fingerprint(name, &tool)?, |out| build_go(name, &tool, out))?;
+        place(&built, &folder, name)?;
+    }
+    let modules = cargo_target().join("renderers");
+    fs_err::create_dir_all(&modules)?;
+    for name in RUST {
+        guests(toolchain, &Path::new("renderers").join(name), &modules, RUST_FLAGS)?;
+        let module = modules.join(name).with_extension("wasm");
+        let parts = [module.clone(), tool.clone()];
+        let built = cached(name, &digest(&parts)?, |out| wrap(&tool, &module, out))?;
         place(&built, &folder, name)?;
     }
     Ok(())
@@ -73,12 +86,14 @@ fn build_go(name: &str, tool: &Path, out: &Path) -> Result<()> {
     .with_context(|| {
         format!("the renderer {name} cannot be built; it needs Go 1.26 and the Go modules it names")
     })?;
-    run(Command::new(tool)
-        .arg(&module)
-        .arg(root().join(INTERFACE))
-        .arg(out))?;
+    wrap(tool, &module, out)?;
     fs_err::remove_file(&module)?;
     Ok(())
+}
+
+/// Makes the component of a core module, and its native code.
+fn wrap(tool: &Path, module: &Path, out: &Path) -> Result<()> {
+    run(Command::new(tool).arg(module).arg(root().join(INTERFACE)).arg(out))
 }
 
 /// Returns the path of a build in the cache, without its extensions; builds it first if it is not there.
@@ -110,23 +125,22 @@ fn fingerprint(name: &str, tool: &Path) -> Result<String> {
     }
     collect(&root().join(INTERFACE), &mut files)?;
     files.sort();
-    let mut hash = Sha256::new();
-    let mut add = |part: &[u8]| {
-        hash.update(part.len().to_le_bytes());
-        hash.update(part);
-    };
-    for file in files {
-        add(file.strip_prefix(root())?.as_os_str().as_encoded_bytes());
-        add(&fs_err::read(&file)?);
-    }
     // It has the compiler in it.
-    add(&fs_err::read(tool)?);
-    let go = answer(
-        Command::new("go")
-            .args(["env", "GOVERSION"])
-            .current_dir(root().join("renderers").join(name)),
-    );
-    add(go.unwrap_or_default().as_bytes());
+    files.push(tool.to_owned());
+    let go = answer(Command::new("go").args(["env", "GOVERSION"]).current_dir(root().join("renderers").join(name)));
+    Ok(format!("{}-{}", go.unwrap_or_default().trim(), digest(&files)?))
+}
+
+/// The digest of the names and contents of files.
+fn digest(files: &[PathBuf]) -> Result<String> {
+    let mut hash = Sha256::new();
+    for file in files {
+        let name = file.strip_prefix(root()).unwrap_or(file);
+        for part in [name.as_os_str().as_encoded_bytes(), &fs_err::read(file)?] {
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        }
+    }
     let mut digest = hex::encode(hash.finalize());
     digest.truncate(16);
     Ok(digest)
