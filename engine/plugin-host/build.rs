@@ -18,7 +18,7 @@ const STANDARD: &[(&str, &str)] = &[
 ];
 
 /// They lie beside the binary.
-const RENDERERS: &[&str] = &["helm", "kustomize"];
+const RENDERERS: &[&str] = &["helm", "jsonnet", "kustomize"];
 
 #[expect(
     clippy::disallowed_methods,

@@ -383,7 +383,9 @@ impl Coded for ClusterError {
             _ if self.means(Meaning::Terminating) => Some(TERMINATING),
             _ if self.is_of_recorded_version() => Some(OLD_RECORD),
             _ if self.is_immutable() => Some(IMMUTABLE),
-            Self::Invalid { message, .. } | Self::Admission { message } if is_unquoted(message) => Some(NOT_TEXT),
+            Self::Invalid { message, .. } | Self::Admission { message } if is_unquoted(message) => {
+                Some(NOT_TEXT)
+            }
             _ if self.means(Meaning::Withheld) => Some(ASK_IT_YOURSELF),
             Self::Forbidden { message } if message.contains("attempting to grant RBAC permissions") => {
                 Some(ESCALATION)

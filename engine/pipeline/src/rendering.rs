@@ -132,7 +132,7 @@ impl Pipeline {
     }
 }
 
-/// True for charts and kustomizations.
+/// True for charts and kustomizations, which ask for the cluster, the clock and chance.
 fn is_rendered(job: &Job, trusted: &Trusted) -> bool {
     let kind = SourceKind::of(trusted.tree.get(), &job.spec.source);
     kind.is_ok_and(|kind| kind.renderer().is_some())

@@ -31,9 +31,10 @@ mod stream;
 mod tools;
 mod yaml;
 
-use sluice_model::application::Source;
+use serde::Serialize;
+use sluice_model::application::{Jsonnet, Source};
 use sluice_model::manifest::Manifest;
-use sluice_model::rendering::{Complaint, Document};
+use sluice_model::rendering::{Complaint, Document, Rendering};
 use sluice_model::tree::Tree;
 use sluice_model::trust::Verified;
 
@@ -77,15 +78,7 @@ pub fn render(
     let tree = tree.get();
     let kind = SourceKind::of(tree, source)?;
     let Some(renderer) = kind.renderer() else {
-        return Ok(Rendered {
-            kind,
-            manifests: plain(tree, source)?,
-            documents: Vec::new(),
-            notes: None,
-            read: Vec::new(),
-            random: Vec::new(),
-            warnings: Vec::new(),
-        });
+        return folder(tree, source, tools);
     };
     let settings = match kind {
         SourceKind::Directory => Ok(String::new()),
@@ -102,17 +95,57 @@ pub fn render(
         let reason = error.to_string();
         RenderError::at(&tree.path, 0, 0, Problem::SourceSettings { reason })
     })?;
-    let rendering = tools::rendering(renderer, tree, settings, tools)?;
+    rendered(
+        kind,
+        Vec::new(),
+        tree,
+        tools::rendering(renderer, tree, settings, tools)?,
+    )
+}
+
+/// What a renderer answered, after what was read as it is.
+fn rendered(
+    kind: SourceKind,
+    mut manifests: Vec<Manifest>,
+    tree: &Tree,
+    rendering: Rendering,
+) -> Result<Rendered, RenderErrors> {
     let mut warnings = rendering.warnings;
+    manifests.extend(decoded(tree, &rendering.documents, &mut warnings)?);
     Ok(Rendered {
         kind,
-        manifests: decoded(tree, &rendering.documents, &mut warnings)?,
+        manifests,
         documents: rendering.documents,
         notes: rendering.notes,
         read: rendering.read,
         random: rendering.random,
         warnings,
     })
+}
+
+/// A folder of plain manifests, and of Jsonnet programs, which are evaluated.
+fn folder(tree: &Tree, source: &Source, tools: &mut dyn Tools) -> Result<Rendered, RenderErrors> {
+    let (manifests, programs) = plain(tree, source)?;
+    let rendering = match programs.is_empty() {
+        true => Rendering::default(),
+        false => {
+            let settings = Programs {
+                settings: &source.directory.jsonnet,
+                files: programs,
+            };
+            let settings = serde_json::to_string(&settings).unwrap_or_default();
+            tools::rendering("jsonnet", tree, settings, tools)?
+        }
+    };
+    rendered(SourceKind::Directory, manifests, tree, rendering)
+}
+
+/// What the renderer of Jsonnet is told: Argo CD's settings, and which files of the folder are meant.
+#[derive(Serialize)]
+struct Programs<'a> {
+    #[serde(flatten)]
+    settings: &'a Jsonnet,
+    files: Vec<&'a str>,
 }
 
 /// The manifests of rendered documents. The place of each is the file that it came from, and the line in what was rendered of it.
@@ -160,14 +193,18 @@ fn repeated(error: &RenderError) -> Complaint {
 }
 
 /// Reads plain manifests: the files that `source` selects, in the order of their paths, and within a file in the order of their
-/// documents.
-fn plain(tree: &Tree, source: &Source) -> Result<Vec<Manifest>, RenderErrors> {
+/// documents. Returns too which of the files are programs, by their paths below the folder.
+fn plain<'a>(tree: &'a Tree, source: &Source) -> Result<(Vec<Manifest>, Vec<&'a str>), RenderErrors> {
     let mut errors = RenderErrors::default();
-    let mut manifests = Vec::new();
+    let (mut manifests, mut programs) = (Vec::new(), Vec::new());
     match select::files(tree, &source.directory) {
         Ok(files) => {
             let mut budget = Limits::default().total_bytes;
             for (path, bytes) in files {
+                if path.ends_with(select::PROGRAM) {
+                    programs.extend(select::below(path, &tree.path));
+                    continue;
+                }
                 match budget.checked_sub(bytes.len()) {
                     Some(rest) => budget = rest,
                     None => {
@@ -181,7 +218,7 @@ fn plain(tree: &Tree, source: &Source) -> Result<Vec<Manifest>, RenderErrors> {
         }
         Err(wrong) => errors.extend(wrong),
     }
-    errors.into_result(manifests)
+    errors.into_result((manifests, programs))
 }
 
 /// Decodes one text.

@@ -10,10 +10,13 @@ use sluice_model::tree::Tree;
 use crate::SourceKind;
 use crate::error::{Problem, RenderError, RenderErrors};
 
+/// How the name of a Jsonnet program ends, which is evaluated.
+pub(crate) const PROGRAM: &str = ".jsonnet";
+
 /// What a file begins with whose content Git LFS keeps elsewhere.
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
-/// The manifests of the tree by path, in the order of their paths.
+/// The manifests and programs of the tree by path, in the order of their paths.
 pub(crate) fn files<'a>(
     tree: &'a Tree,
     directory: &Directory,
@@ -108,7 +111,7 @@ impl Selection {
     }
 
     fn takes(&self, path: &str) -> bool {
-        let manifest = [".yaml", ".yml", ".json"]
+        let manifest = [".yaml", ".yml", ".json", PROGRAM]
             .iter()
             .any(|extension| path.ends_with(extension));
         manifest

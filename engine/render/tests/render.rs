@@ -105,6 +105,7 @@ fn folders_extensions_and_patterns() {
             recurse,
             include: include.into(),
             exclude: exclude.into(),
+            ..Directory::default()
         };
         assert_eq!(
             names(&tree, directory).unwrap(),
@@ -220,6 +221,7 @@ fn patterns_that_are_none() {
         include: "[".into(),
         exclude: "{a".into(),
         recurse: false,
+        ..Directory::default()
     };
     assert_eq!(
         codes_of(names(&tree, directory)),

@@ -407,3 +407,54 @@ fn a_key_that_a_chart_gives_twice_is_told_and_the_last_one_counts() {
     );
     assert!(warning.message.contains("`x`"), "{}", warning.message);
 }
+
+#[test]
+fn programs_among_manifests_are_evaluated() {
+    let files = [
+        ("app/a.yaml", OBJECT),
+        ("app/b.jsonnet", "{}"),
+        ("app/sub/c.jsonnet", "{}"),
+        ("app/skipped.jsonnet", "{}"),
+        ("app/lib.libsonnet", "{}"),
+    ];
+    let settings = serde_json::json!({
+        "recurse": true,
+        "exclude": "skipped*",
+        "jsonnet": {"tlas": [{"name": "a", "value": "b"}], "libs": ["vendor"]},
+    });
+    let source = Source {
+        directory: serde_json::from_value(settings).unwrap(),
+        ..source()
+    };
+    let mut said = script(
+        &files,
+        vec![rendered(&[(
+            "app/b.jsonnet",
+            "{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"name\": \"b\"}}",
+        )])],
+    );
+    let done = run(&mut said, &source).unwrap();
+    let names: Vec<_> = done
+        .manifests
+        .iter()
+        .map(|manifest| manifest.object.name().to_owned())
+        .collect();
+    assert_eq!(
+        (done.kind, names),
+        (SourceKind::Directory, vec!["a".to_owned(), "b".to_owned()])
+    );
+    let [(renderer, input)] = &said.asked[..] else {
+        panic!("{:?}", said.asked)
+    };
+    assert_eq!(*renderer, "jsonnet");
+    let asked: serde_json::Value = serde_json::from_str(&input.settings).unwrap();
+    assert_eq!(
+        asked,
+        serde_json::json!({"tlas": [{"name": "a", "value": "b"}], "libs": ["vendor"], "files": ["b.jsonnet", "sub/c.jsonnet"]})
+    );
+    // Without any, no renderer is asked.
+    let plain = script(&files[..1], Vec::new());
+    let mut plain = plain;
+    run(&mut plain, &self::source()).unwrap();
+    assert!(plain.asked.is_empty());
+}

@@ -63,6 +63,44 @@ pub struct Directory {
     /// No files that match this glob; stronger than `include`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub exclude: String,
+    /// With what `*.jsonnet` files are evaluated.
+    #[serde(default, skip_serializing_if = "Jsonnet::is_empty")]
+    pub jsonnet: Jsonnet,
+}
+
+/// With what Jsonnet programs are evaluated: Argo CD's `source.directory.jsonnet`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Jsonnet {
+    /// What `std.extVar` returns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ext_vars: Vec<JsonnetVariable>,
+    /// Arguments of a program that is a function.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tlas: Vec<JsonnetVariable>,
+    /// Folders that imports are looked for in, from the repository's root.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub libs: Vec<String>,
+}
+
+impl Jsonnet {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A variable of a Jsonnet program.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JsonnetVariable {
+    /// Its name.
+    pub name: String,
+    /// Its value: text, or with `code` a program.
+    #[serde(default)]
+    pub value: String,
+    /// Evaluate the value instead of taking it as text.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub code: bool,
 }
 
 /// How a chart is rendered: Argo CD's `source.helm`.
