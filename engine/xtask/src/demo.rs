@@ -7,6 +7,7 @@
 mod acts;
 mod narrator;
 mod plugin_act;
+mod render_acts;
 mod stage;
 mod trust_acts;
 

@@ -6,7 +6,7 @@ use sluice_sandbox::Commit;
 
 use super::{
     narrator::{act, quote, scene, wait},
-    plugin_act,
+    plugin_act, render_acts,
     stage::{APPLICATION, DESTINATION, NAMESPACE, Stage, condition, example, expect, short, text},
     trust_acts,
 };
@@ -20,7 +20,8 @@ pub(crate) fn all(stage: &mut Stage) -> Result<()> {
     trust_acts::signatures(stage)?;
     drift(stage)?;
     removal(stage)?;
-    plugin_act::own_health_check(stage)
+    plugin_act::own_health_check(stage)?;
+    render_acts::charts_and_overlays(stage)
 }
 
 fn first_sync(stage: &mut Stage) -> Result<()> {
@@ -95,7 +96,7 @@ fn first_sync(stage: &mut Stage) -> Result<()> {
 }
 
 /// Puts the address of the demo's repository into the example.
-fn with_repository(application: &str, url: &str) -> Result<String> {
+pub(super) fn with_repository(application: &str, url: &str) -> Result<String> {
     let line = application
         .lines()
         .find(|line| line.trim_start().starts_with("repoURL:"))

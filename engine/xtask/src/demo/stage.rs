@@ -109,7 +109,8 @@ impl Stage {
     /// Starts `sluice controller`.
     pub(crate) fn start_controller(&mut self) -> Result<()> {
         let mut command = self.command();
-        command.args(["controller", "-v"]);
+        // Where the key is that charts' passwords come from.
+        command.args(["controller", "-v", "--shared-namespace", "default"]);
         self.controller = Some(Process::start(
             "sluice controller",
             &mut command,

@@ -196,3 +196,34 @@ fn guestbook() {
     let frontend = world.object("deployment/frontend").unwrap();
     assert_eq!(frontend["status"]["readyReplicas"], 3);
 }
+
+/// The chart and the overlay: what their READMEs say, and each with a namespace of its own that the Application makes.
+#[test]
+fn helm_and_kustomize() {
+    let engine = Engine::shared();
+    let a_while = std::time::Duration::from_secs(90);
+    for (name, application, deployment, replicas) in [
+        ("helm", "greeter", "-n greeter deployment/greeter", 2),
+        ("kustomize", "counter", "-n counter deployment/prod-counter", 3),
+    ] {
+        let (server, repository) = (GitServer::start().unwrap(), Repository::new().unwrap());
+        server.create(name).unwrap();
+        repository.copy_from(&example(name), "").unwrap();
+        let commit = repository.commit(name, Signature::None).unwrap();
+        let url = server.push(&repository, name).unwrap();
+        engine.plane.apply(&with_repository(name, &url)).unwrap();
+        let application = format!("-n default applications.sluice.dev/{application}");
+        engine
+            .plane
+            .wait_for(&application, a_while, |application| {
+                ensure!(text(application, "/status/sync/revision") == commit, "not synced");
+                ensure!(text(application, "/status/sync/status") == "Synced", "not Synced");
+                ensure!(text(application, "/status/health/status") == "Healthy", "not Healthy");
+                Ok(())
+            })
+            .unwrap();
+        let deployment = engine.plane.get(deployment).unwrap();
+        assert_eq!(deployment.pointer("/spec/replicas"), Some(&json!(replicas)), "{name}");
+        engine.plane.kubectl(&format!("delete {application} --wait=false")).unwrap();
+    }
+}
