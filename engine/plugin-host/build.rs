@@ -17,6 +17,9 @@ const STANDARD: &[(&str, &str)] = &[
     ("sync-standard", "Sync"),
 ];
 
+/// They lie beside the binary.
+const RENDERERS: &[&str] = &["helm", "kustomize"];
+
 #[expect(
     clippy::disallowed_methods,
     reason = "a build script has few dependencies, and the file is its own"
@@ -47,6 +50,24 @@ fn main() {
     table.push_str("];\n");
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it"));
     std::fs::write(out.join("standard.rs"), table).expect("the build's own folder is writable");
+    std::fs::write(out.join("renderers.rs"), renderers(&folder)).expect("the build's own folder is writable");
+}
+
+/// The digests of the renderers: the files are too large to be part of the binary.
+fn renderers(folder: &Path) -> String {
+    let mut table = String::from("const RENDERERS: &[Known] = &[\n");
+    for name in RENDERERS {
+        let place = folder.join("renderers");
+        let digest = hex::encode(Sha256::digest(read(&place.join(format!("{name}.wasm")))));
+        let compiled: [u8; 32] = Sha256::digest(read(&place.join(format!("{name}.cwasm")))).into();
+        writeln!(
+            table,
+            "    Known {{ name: {name:?}, digest: \"sha256:{digest}\", compiled: {compiled:?} }},"
+        )
+        .expect("writing to a string");
+    }
+    table.push_str("];\n");
+    table
 }
 
 #[expect(

@@ -17,8 +17,9 @@ fn crates() -> Vec<(&'static str, &'static [&'static ErrorCode])> {
         ("Apply: executing a plan", sluice_apply::codes::ALL),
         ("Observe: watching the cluster", sluice_observe::codes::ALL),
         ("Plugins", sluice_plugin_host::codes::ALL),
-        ("Applications", sluice_controller::codes::ALL),
+        ("Applications", sluice_pipeline::codes::ALL),
         ("Operations", sluice_reconcile::codes::ALL),
+        ("Requests of a person", sluice_operations::codes::ALL),
         ("The cluster", sluice_cluster::codes::ALL),
         ("The command line", sluice_cli::codes::ALL),
     ]

@@ -286,7 +286,7 @@ mod tests {
                 object,
                 None,
                 &ClusterError::Invalid {
-                    message,
+                    message: message.into(),
                     fields: Vec::new(),
                 },
             )

@@ -46,6 +46,7 @@ pub async fn apply(
         request,
         wait,
         events,
+        rested: Vec::new(),
         outcomes: vec![None; due.len()],
     };
     let failure = execution.run(&due).await.err();
@@ -58,6 +59,7 @@ pub async fn apply(
             object: step.object.clone(),
             result: StepResult::NotTried,
             message: String::new(),
+            rests_on: Vec::new(),
         })
     });
     Finished {
@@ -90,6 +92,8 @@ pub(crate) struct Execution<'e> {
     pub(crate) request: Request<'e>,
     pub(crate) wait: &'e Waiter,
     pub(crate) events: &'e mut (dyn FnMut(Event) + Send),
+    /// By the index of the step that is due: what it rests on, if it was refused at first.
+    pub(crate) rested: Vec<Vec<ObjectRef>>,
     /// By the index of the step that is due.
     pub(crate) outcomes: Vec<Option<Outcome>>,
 }
@@ -103,13 +107,14 @@ impl Execution<'_> {
             .collect::<Result<Vec<_>, _>>()?;
         (self.events)(Event::Rehearsing { steps: steps.len() });
         let mut rehearsal = Rehearsal::new(self.cluster, &steps, &self.request.options);
-        let mut progress = Progress::new(rehearsal.all().await?, &steps);
+        let mut progress = Progress::new(rehearsal.all().await?);
+        self.rested = progress.rested(&steps);
         if self.request.options.rehearse == Rehearse::Only {
             for (index, ready) in steps.iter().enumerate() {
                 let found = progress.found.get(index).unwrap_or(&Found::Unknown);
                 let message = match found {
                     Found::Anew => "would be deleted and created again".to_owned(),
-                    Found::Later(_) => progress.note(index).to_owned(),
+                    Found::Later(_) => self.note(index),
                     Found::New | Found::Exists(_) | Found::Unknown => String::new(),
                 };
                 self.done(index, predicted(ready.step, found), message, &ready.step.object);
@@ -117,11 +122,11 @@ impl Execution<'_> {
             return Ok(());
         }
         for (index, ready) in steps.iter().enumerate() {
-            let why = progress.note(index);
+            let why = self.note(index);
             if !why.is_empty() {
                 (self.events)(Event::Later {
                     object: ready.step.object.clone(),
-                    why: why.to_owned(),
+                    why,
                 });
             }
         }
@@ -230,7 +235,7 @@ impl Execution<'_> {
                     }
                     held.extend(done.is_held.then_some(index));
                     let message = match done.message.is_empty() {
-                        true => progress.note(index).to_owned(),
+                        true => self.note(index),
                         false => done.message,
                     };
                     self.done(index, done.result, message, &step.object);
@@ -348,6 +353,7 @@ impl Execution<'_> {
             object: object.clone(),
             result,
             message,
+            rests_on: self.rested.get(index).cloned().unwrap_or_default(),
         };
         (self.events)(Event::Done(outcome.clone()));
         if let Some(place) = self.outcomes.get_mut(index) {

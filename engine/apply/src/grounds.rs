@@ -83,9 +83,10 @@ pub(crate) fn of(error: &ClusterError) -> Vec<Ground> {
         ClusterError::Quota { message } => grounds.push(quota(message)),
         ClusterError::Forbidden { message } => grounds.push(Ground::Right(right(message))),
         ClusterError::Invalid { .. } => grounds.push(Ground::Kind),
-        ClusterError::Admission { message }
-        | ClusterError::Webhook { message }
-        | ClusterError::Refused { message, .. } => grounds.extend(admission(message)),
+        ClusterError::Admission { message } => grounds.extend(admission(message)),
+        ClusterError::Webhook { message } | ClusterError::Refused { message, .. } => {
+            grounds.extend(admission(message))
+        }
         ClusterError::Configuration { .. }
         | ClusterError::Unreachable { .. }
         | ClusterError::Unauthorised { .. }
@@ -217,7 +218,7 @@ mod tests {
 
     fn admission(message: &str) -> ClusterError {
         ClusterError::Admission {
-            message: message.to_owned(),
+            message: message.into(),
         }
     }
 
@@ -316,7 +317,7 @@ mod tests {
                 })],
             ),
             (
-                ClusterError::Invalid { message: "unknown field \"spec.size\"".to_owned(), fields: Vec::new() },
+                ClusterError::Invalid { message: "unknown field \"spec.size\"".into(), fields: Vec::new() },
                 vec![Ground::Kind],
             ),
             (admission("pods \"p\" is forbidden: no"), vec![]),

@@ -176,5 +176,6 @@ fn outcome(step: &Step, result: StepResult, message: String) -> Outcome {
         object: step.object.clone(),
         result,
         message,
+        rests_on: Vec::new(),
     }
 }

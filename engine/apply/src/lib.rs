@@ -45,9 +45,6 @@ pub use execution::apply;
 pub use record::recorded;
 pub use removal::remove_hook;
 
-/// How the message of an [`Outcome`] begins whose object the server refused at first, because of something that the plan changes.
-pub const REHEARSED_LATER: &str = "rehearsed later: rests on ";
-
 /// What is to be done.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {

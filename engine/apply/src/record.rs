@@ -27,7 +27,7 @@ pub async fn recorded(cluster: &Target, kind: &Kind, live: &Object) -> Result<Ob
     }
     let identity = json!({"apiVersion": live.api_version(), "kind": live.kind(), "metadata": metadata});
     let identity = Object::new(identity).map_err(|error| ClusterError::Invalid {
-        message: error.to_string(),
+        message: error.to_string().into(),
         fields: Vec::new(),
     })?;
     let how = Patch {

@@ -294,18 +294,11 @@ fn may_pass(step: &Step, error: &ClusterError) -> bool {
     match error {
         // An immutable field, where the object will be a new one.
         _ if replaced && error.is_immutable() => true,
-        ClusterError::Invalid { message, .. } => no_dry_run(message),
         ClusterError::Conflict { .. } => merged,
-        // A webhook that cannot be asked without side effects.
-        ClusterError::Admission { message } | ClusterError::Refused { message, .. } => no_dry_run(message),
-        _ => false,
+        error => error.is_without_dry_run(),
     }
 }
 
 fn skips_missing_kind(step: &Step) -> bool {
     matches!(&step.action, Action::Apply { options, .. } if options.skip_dry_run_on_missing_kind)
-}
-
-fn no_dry_run(message: &str) -> bool {
-    message.contains("does not support dry run")
 }

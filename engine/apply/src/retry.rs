@@ -112,9 +112,7 @@ mod tests {
         let webhook = || ClusterError::Webhook {
             message: String::new(),
         };
-        let refused = || ClusterError::Admission {
-            message: String::new(),
-        };
+        let refused = || ClusterError::Admission { message: "".into() };
         let untouched = |error: &ClusterError| error.retry_after().is_some();
         let lasting = |(_, time): (u32, Duration)| time > PATIENCE;
         assert!(lasting(tries(busy, ClusterError::is_transient).await));

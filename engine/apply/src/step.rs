@@ -362,7 +362,7 @@ async fn send(cluster: &Target, kind: &Kind, object: Object, how: Patch) -> Resu
                 fields::remove(&mut value, field);
             }
             let known = Object::new(value).map_err(|error| ClusterError::Invalid {
-                message: error.to_string(),
+                message: error.to_string().into(),
                 fields,
             })?;
             retry::safely(cluster, || cluster.apply(kind, &known, how)).await

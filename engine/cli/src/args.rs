@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     apply, approve, completion, controller, crds, diff, explain, get, health, history, install, key, orphans,
-    pause, plan, plugin, refresh, render, rollback, status, sync, terminate, verify, wait,
+    pause, plan, plugin, refresh, render, rollback, source, status, sync, terminate, verify, wait,
 };
 use crate::global::Global;
 
@@ -112,6 +112,9 @@ pub(crate) enum Command {
     /// Print the manifests that Git says, through verification
     #[command(after_help = render::HELP)]
     Render(render::Arguments),
+    /// Tell what a source is rendered by, and which files that reads
+    #[command(after_help = source::HELP)]
+    Source(source::Arguments),
     /// List plugins, or look into one
     #[command(after_help = plugin::HELP)]
     Plugin(plugin::Arguments),

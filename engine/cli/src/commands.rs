@@ -19,6 +19,7 @@ pub(crate) mod plugin;
 pub(crate) mod refresh;
 pub(crate) mod render;
 pub(crate) mod rollback;
+pub(crate) mod source;
 pub(crate) mod status;
 pub(crate) mod sync;
 pub(crate) mod terminate;
@@ -55,6 +56,7 @@ pub(crate) fn run(arguments: Arguments, out: &mut impl Write) -> Result<(), Fail
         Command::Key(arguments) => key::run(arguments, &global, out),
         Command::Explain(arguments) => explain::run(arguments, &global, out),
         Command::Render(arguments) => render::run(arguments, &global, out),
+        Command::Source(arguments) => source::run(arguments, &global, out),
         Command::Plugin(arguments) => plugin::run(arguments, &global, out),
         Command::Crds(arguments) => crds::run(arguments, out),
         Command::Install(arguments) => install::run(arguments, &global, out),

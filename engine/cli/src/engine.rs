@@ -5,17 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use sluice_apply::Event;
 use sluice_cluster::{Cluster, Home};
-use sluice_controller::mirrors::Mirrors;
-use sluice_controller::pipeline::{Claimed, Defaults, Intent, Job, Live, Pipeline, Prepared, Reaching};
 use sluice_model::application::Application;
 use sluice_model::manifest::Manifest;
+use sluice_operations::{Preview, Progress};
+use sluice_pipeline::mirrors::Mirrors;
+use sluice_pipeline::{Pipeline, Prepared, Reaching};
+use sluice_render::Rendered;
 use sluice_source::{Access, KnownHosts, Limits, Repositories};
 
-use crate::connection::{Connection, Progress};
+use crate::connection::{self, Connection};
 use crate::documents;
 use crate::failure::{CliError, Failure};
 use crate::global::Global;
+use crate::output::without_password;
 
 /// Which Application is meant.
 #[derive(Debug, Args)]
@@ -27,6 +31,13 @@ pub(crate) struct Which {
     /// An Application in a file, which the cluster need not have; `-` for stdin
     #[arg(long, short, value_name = "FILE")]
     filename: Option<PathBuf>,
+}
+
+impl Which {
+    /// True if the Application is in a file.
+    pub(crate) fn is_file(&self) -> bool {
+        self.filename.is_some()
+    }
 }
 
 /// Where repositories are kept and how they are reached.
@@ -118,13 +129,10 @@ impl Git {
 
 /// An Application and the stages that work on it.
 pub(crate) struct Engine {
-    /// The cluster.
-    pub(crate) connection: Connection,
-    /// The stages.
-    pub(crate) pipeline: Pipeline,
-    /// What of it the stages need.
-    pub(crate) job: Job,
-    progress: Progress,
+    /// What can be found out about it.
+    pub(crate) preview: Preview,
+    /// The Kubernetes version that charts are told without a cluster.
+    pub(crate) kube_version: Option<String>,
 }
 
 impl Engine {
@@ -139,35 +147,26 @@ impl Engine {
         let connection = Connection::open(global).await?;
         let application = match (&which.application, file) {
             (_, Some(mut application)) => {
-                Self::recall(&connection, &mut application).await?;
+                let operations = connection.operations();
+                operations.recall(&mut application, &connection.namespace).await?;
                 application
             }
-            (Some(name), None) => connection.application(name).await?,
             // clap requires one of the two.
-            (None, None) => {
-                return Err(CliError::NoApplication {
-                    name: String::new(),
-                    namespace: String::new(),
-                }
-                .into());
+            (name, None) => {
+                let key = connection.key(name.as_deref().unwrap_or_default());
+                connection.operations().get(&key).await?
             }
         };
-        Self::of(connection, application, git, global)
+        Self::of(&connection, &application, git, global)
     }
 
     /// For an Application, whatever the cluster has of it.
     pub(crate) fn of(
-        connection: Connection,
-        application: Application,
+        connection: &Connection,
+        application: &Application,
         git: &Git,
         global: &Global,
     ) -> Result<Self, Failure> {
-        let defaults = Defaults {
-            namespace: connection.namespace.clone(),
-            ..Defaults::default()
-        };
-        let job =
-            Job::resolve(&application, &defaults).map_err(|problems| Failure::pipeline(problems.into()))?;
         let mirrors = Mirrors::new(git.repositories()?);
         let mut pipeline = Pipeline::new(
             mirrors,
@@ -176,11 +175,12 @@ impl Engine {
             connection.target(),
         );
         pipeline.reaching = git.reaching();
+        pipeline.renderers = global.renderers();
+        let operations = connection.operations();
+        let preview = Preview::of(operations, pipeline, application, &connection.namespace)?;
         Ok(Self {
-            connection,
-            pipeline,
-            job,
-            progress: Progress::new(),
+            preview,
+            kube_version: None,
         })
     }
 
@@ -190,89 +190,52 @@ impl Engine {
         let nowhere = kube::Config::new("http://127.0.0.1:1".parse().expect("an address"));
         let cluster = Cluster::from_config(nowhere).map_err(Failure::of)?;
         let namespace = global.namespace.clone().unwrap_or_else(|| "default".to_owned());
-        Self::of(
-            Connection {
-                home: Home::new(cluster),
-                namespace,
-            },
-            documents::application(file)?,
-            git,
-            global,
-        )
-    }
-
-    /// An Application in a file may be in the cluster already: what was trusted and what it owns is known there.
-    async fn recall(connection: &Connection, application: &mut Application) -> Result<(), Failure> {
-        let namespace = application
-            .metadata
-            .namespace
-            .clone()
-            .unwrap_or_else(|| connection.namespace.clone());
-        let name = application.metadata.name.clone().unwrap_or_default();
-        let there = Connection {
-            home: connection.home.clone(),
+        let connection = Connection {
+            home: Home::new(cluster),
             namespace,
         };
-        if let Some(known) = there.find(&name).await? {
-            application.status = known.status;
-            application.metadata.annotations = known.metadata.annotations;
-        }
-        Ok(())
+        Self::of(&connection, &documents::application(file)?, git, global)
     }
 
-    /// Verifies and renders a revision; the target where none is named.
-    pub(crate) async fn manifests(
-        &mut self,
-        revision: Option<&str>,
-    ) -> Result<(String, Vec<Manifest>), Failure> {
-        let name = self.job.key.to_string();
-        self.progress.tell(
-            &name,
-            &format!(
-                "fetching {}",
-                crate::output::without_password(&self.job.spec.source.repo_url)
-            ),
-        );
-        let trusted = self
-            .pipeline
-            .trusted(&self.job, revision)
-            .await
-            .map_err(Failure::pipeline)?;
-        self.progress
-            .tell(&name, &format!("rendering {}", trusted.revision.commit));
-        let manifests = self
-            .pipeline
-            .manifests(&self.job, &trusted)
-            .await
-            .map_err(Failure::pipeline)?;
-        Ok((trusted.revision.commit, manifests))
+    /// Verifies and renders a revision, as it is without a cluster: to be looked at, never to be applied.
+    pub(crate) async fn rendered(&self, revision: Option<&str>) -> Result<Rendered, Failure> {
+        Ok(self.preview.rendered(revision, self.kube_version.clone()).await?)
     }
 
-    /// What other Applications say that they want. A user who may not list them plans without that; the controller does not.
-    async fn claims(&self, live: &Live) -> Claimed {
-        let Ok(others) = self.connection.applications(true).await else {
-            return Claimed::default();
-        };
-        let others = others.iter().filter_map(|other| {
-            let key = Job::key_of(other, "");
-            (key != self.job.key).then_some((key, other.status.as_ref()?))
-        });
-        Claimed::said(live, others)
+    /// Verifies and renders a revision; the wanted one if none is named.
+    pub(crate) async fn manifests(&self, revision: Option<&str>) -> Result<Vec<Manifest>, Failure> {
+        let found = self.preview.manifests(revision, &mut self.telling()).await?;
+        Ok(found.1)
     }
 
-    /// Everything up to the plan of a revision; of the target where none is named.
-    pub(crate) async fn prepare(&mut self, revision: Option<&str>) -> Result<Arc<Prepared>, Failure> {
-        let (commit, manifests) = self.manifests(revision).await?;
-        self.progress
-            .tell(&self.job.key.to_string(), "comparing with the cluster");
-        let prepared = async {
-            let mut live = self.pipeline.ask_live(&self.job, &manifests).await?;
-            live.claims = self.claims(&live).await;
-            let now = jiff::Timestamp::now();
-            self.pipeline
-                .prepare(&self.job, Intent::whole(&commit), &manifests, &live, now)
-                .await
-        };
-        prepared.await.map_err(Failure::pipeline)
+    /// Returns the plan of a revision; of the wanted one if none is named.
+    pub(crate) async fn prepare(&self, revision: Option<&str>) -> Result<Arc<Prepared>, Failure> {
+        Ok(self.preview.prepare(revision, &mut self.telling()).await?)
+    }
+
+    /// Returns what tells how far an answer is.
+    pub(crate) fn telling(&self) -> impl FnMut(Progress) + Send + use<> {
+        let name = self.preview.job.key.to_string();
+        let mut told = connection::Progress::new();
+        move |progress| told.tell(&name, &line(progress))
+    }
+}
+
+fn line(progress: Progress) -> String {
+    match progress {
+        Progress::Fetching(url) => format!("fetching {}", without_password(&url)),
+        Progress::Rendering(commit) => format!("rendering {commit}"),
+        Progress::Comparing => "comparing with the cluster".to_owned(),
+        Progress::Applying(event) => match event {
+            Event::Rehearsing { steps } => format!("trying {steps} steps without storing them"),
+            Event::Later { object, why } => format!("{object} is {why}"),
+            Event::Wave { name, steps } => format!("{name}: {steps} steps"),
+            Event::Waiting { name, objects } => {
+                format!("{name}: waiting for {} objects to become healthy", objects.len())
+            }
+            Event::Done(outcome) => format!("{} {:?}", outcome.object, outcome.result),
+            Event::Stored(object) => format!("{} is stored", object.reference()),
+            Event::Gone(object) => format!("{object} is gone"),
+        },
     }
 }

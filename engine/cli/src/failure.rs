@@ -7,8 +7,9 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use sluice_controller::PipelineError;
 use sluice_model::{Coded, ErrorCode, ExitKind};
+use sluice_operations::OperationError;
+use sluice_pipeline::PipelineError;
 use sluice_plugin_host::PluginProblem;
 
 use crate::output::{BAD, STRONG, plain, styled};
@@ -137,6 +138,16 @@ impl From<io::Error> for Failure {
     }
 }
 
+impl From<OperationError> for Failure {
+    fn from(error: OperationError) -> Self {
+        match error {
+            OperationError::Pipeline(error) => Self::pipeline(error),
+            OperationError::Plugins(problems) => Self::plugins(problems),
+            other => Self::of(other),
+        }
+    }
+}
+
 impl From<CliError> for Failure {
     fn from(error: CliError) -> Self {
         Self::of(error)
@@ -226,111 +237,16 @@ pub(crate) enum CliError {
     /// Without a cluster there is no Application by name.
     #[error("without a cluster, the Application has to be in a file")]
     OfflineNeedsFile,
-    /// There is no such Application.
-    #[error("there is no Application `{name}` in namespace `{namespace}`")]
-    NoApplication {
-        /// Its name.
-        name: String,
-        /// Where it was looked for.
-        namespace: String,
-    },
-    /// Nothing waits for an approval.
-    #[error("nothing of {application} waits for approval")]
-    NothingPending {
-        /// Whose approval.
-        application: String,
-    },
-    /// Another plan, or another history, waits for approval.
-    #[error("{application} waits for the approval of {what} {pending}, not of {given}")]
-    OtherPending {
-        /// Whose approval.
-        application: String,
-        /// `plan` or `the history of`.
-        what: &'static str,
-        /// What was given.
-        given: String,
-        /// What the status says.
-        pending: String,
-    },
-    /// The time that was given is over.
-    #[error("{application} is not {wanted} after {after}")]
-    Timeout {
-        /// Who was waited for.
-        application: String,
-        /// For what.
-        wanted: String,
-        /// How long.
-        after: String,
-        /// How it stands.
-        #[source]
-        now: Standing,
-    },
-    /// The operation that was followed failed.
-    #[error("the sync of {application} failed")]
-    OperationFailed {
-        /// The Application, `namespace/name`.
-        application: String,
-        /// What its status says.
-        #[source]
-        status: Standing,
-    },
-    /// The Application went away while it was followed.
-    #[error("{application} was deleted meanwhile")]
-    Gone {
-        /// The Application, `namespace/name`.
-        application: String,
-    },
-    /// The API server has no such kind.
-    #[error("the cluster does not know the kind Application")]
-    NotInstalled,
-    /// What the API server holds is not what this Sluice calls an Application.
-    #[error("Application `{name}` cannot be read")]
-    UnreadableApplication {
-        /// Its name.
-        name: String,
-        /// What does not fit.
-        #[source]
-        source: serde_json::Error,
-    },
     /// No plugin of that name serves.
     #[error("there is no plugin `{name}`")]
     NoPlugin {
         /// Its name.
         name: String,
     },
-    /// There is no earlier revision in the history.
-    #[error("the history of {application} has {what}")]
-    NothingEarlier {
-        /// Whose history.
-        application: String,
-        /// What was looked for, in words.
-        what: String,
-    },
-    /// There is nothing that could be ended.
-    #[error("{application} {what}")]
-    NothingToEnd {
-        /// The Application, `namespace/name`.
-        application: String,
-        /// What there is not.
-        what: &'static str,
-    },
-    /// Nothing is written while an Application is paused.
-    #[error("{application} is paused{reason}")]
-    Paused {
-        /// The Application, `namespace/name`.
-        application: String,
-        /// `: why`, where that was said.
-        reason: String,
-    },
     /// No runtime for what waits.
     #[error("cannot start the asynchronous runtime")]
     Runtime(#[source] io::Error),
 }
-
-/// How something stands, in the words of a status: the cause of a failure.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Standing(pub String);
 
 impl Coded for CliError {
     fn code(&self) -> &'static ErrorCode {
@@ -346,19 +262,8 @@ impl Coded for CliError {
             Self::NotAnApplication { .. } | Self::BadApplication { .. } => &codes::NOT_AN_APPLICATION,
             Self::NotAPlan { .. } => &codes::NOT_A_PLAN,
             Self::OfflineNeedsFile => &codes::OFFLINE_NEEDS_FILE,
-            Self::NoApplication { .. } => &codes::NO_APPLICATION,
-            Self::NothingPending { .. } => &codes::NOTHING_PENDING,
-            Self::OtherPending { .. } => &codes::OTHER_PENDING,
-            Self::Timeout { .. } => &codes::TIMEOUT,
-            Self::OperationFailed { .. } => &codes::OPERATION_FAILED,
-            Self::Gone { .. } => &codes::GONE,
             Self::Runtime(_) => &codes::RUNTIME,
             Self::NoPlugin { .. } => &codes::NO_PLUGIN,
-            Self::NotInstalled => &codes::NOT_INSTALLED,
-            Self::UnreadableApplication { .. } => &codes::UNREADABLE_APPLICATION,
-            Self::NothingEarlier { .. } => &codes::NOTHING_EARLIER,
-            Self::NothingToEnd { .. } => &codes::NOTHING_TO_END,
-            Self::Paused { .. } => &codes::PAUSED,
         }
     }
 }
@@ -400,50 +305,7 @@ mod tests {
             },
             CliError::NotAPlan { path, source: json() },
             CliError::OfflineNeedsFile,
-            CliError::NoApplication {
-                name: text("web"),
-                namespace: text("shop"),
-            },
-            CliError::NothingPending {
-                application: text("Application shop/web"),
-            },
-            CliError::OtherPending {
-                application: text("Application shop/web"),
-                what: "plan",
-                given: text("sha256:1"),
-                pending: text("sha256:2"),
-            },
-            CliError::Timeout {
-                application: text("Application shop/web"),
-                wanted: text("synced"),
-                after: text("5m"),
-                now: Standing(text("OutOfSync")),
-            },
-            CliError::OperationFailed {
-                application: text("Application shop/web"),
-                status: Standing(text("refused\u{1b}[2J")),
-            },
-            CliError::Gone {
-                application: text("Application shop/web"),
-            },
-            CliError::NotInstalled,
-            CliError::UnreadableApplication {
-                name: text("web"),
-                source: json(),
-            },
             CliError::NoPlugin { name: text("x") },
-            CliError::NothingEarlier {
-                application: text("Application shop/web"),
-                what: text("no entry 7"),
-            },
-            CliError::NothingToEnd {
-                application: text("Application shop/web"),
-                what: "is not paused",
-            },
-            CliError::Paused {
-                application: text("Application shop/web"),
-                reason: text(": a migration"),
-            },
             CliError::Runtime(io::Error::other("no threads")),
         ]
     }

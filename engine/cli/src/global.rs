@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use sluice_plugin_host::{Compiler, PluginHost};
+use sluice_plugin_host::{Compiler, PluginHost, Renderers};
 
 /// What holds for every command.
 #[derive(Debug, Clone, Args)]
@@ -27,6 +27,15 @@ pub(crate) struct Global {
         hide_env_values = true
     )]
     pub(crate) plugin_dir: Option<PathBuf>,
+    /// Folder of the renderers of charts and kustomizations; beside this program by default
+    #[arg(
+        long,
+        global = true,
+        env = "SLUICE_RENDERER_DIR",
+        value_name = "DIR",
+        hide_env_values = true
+    )]
+    pub(crate) renderer_dir: Option<PathBuf>,
     /// How the log on stderr is written
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
@@ -57,6 +66,11 @@ impl Global {
     /// Returns the plugins as the options say.
     pub(crate) fn plugins(&self) -> PluginHost {
         PluginHost::new(self.plugin_dir.clone(), Compiler::Child)
+    }
+
+    /// Returns the renderers as the options say.
+    pub(crate) fn renderers(&self) -> Renderers {
+        Renderers::new(self.renderer_dir.clone(), Compiler::Child)
     }
 }
 

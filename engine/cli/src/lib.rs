@@ -33,7 +33,8 @@ pub fn main() -> ExitCode {
         .nth(1)
         .is_some_and(|first| first == sluice_plugin_host::CHILD_ARGUMENT)
     {
-        return sluice_plugin_host::serve();
+        let class = std::env::args_os().nth(2).unwrap_or_default();
+        return sluice_plugin_host::serve(&class);
     }
     let arguments = args::Arguments::parse();
     logging::start(&arguments.global, &arguments.command);

@@ -7,9 +7,7 @@ use sluice_model::error::{Coded, ErrorCode};
 use sluice_model::manager::{Manager, Operation};
 
 use crate::codes;
-
-/// What is said where nothing of what the server says is understood.
-pub(crate) const UNSAID: &str = "the words are not shown, since they may quote the Secret";
+use crate::words::{Meaning, Words};
 
 /// A failed request to a cluster.
 #[derive(Debug, thiserror::Error)]
@@ -43,8 +41,8 @@ pub enum ClusterError {
     /// Refused by a webhook, an admission policy or a built-in admission plugin.
     #[error("{message}")]
     Admission {
-        /// The server's words.
-        message: String,
+        /// What is said.
+        message: Words,
     },
     /// 409 of server-side apply.
     #[error("{}", conflicts_text(.conflicts))]
@@ -61,8 +59,8 @@ pub enum ClusterError {
     /// 422, or 400 by strict decoding.
     #[error("{message}")]
     Invalid {
-        /// The server's words.
-        message: String,
+        /// What is said.
+        message: Words,
         /// The fields it names.
         fields: Vec<String>,
     },
@@ -158,9 +156,6 @@ fn conflicts_text(conflicts: &[FieldConflict]) -> String {
     format!("conflict with other field managers: {}", list.join(", "))
 }
 
-/// So many words after "cannot" are looked at for "be changed".
-const WORDS_BETWEEN: usize = 3;
-
 impl ClusterError {
     /// True where the same request may succeed later without anybody changing anything.
     pub fn is_transient(&self) -> bool {
@@ -191,45 +186,23 @@ impl ClusterError {
         }
     }
 
-    /// True where this change to an object that exists is not taken, whatever the value: by the API server's own kinds, a CRD's
-    /// validation rules, an admission policy or a webhook. There is no machine-readable form of that; these are the words that
-    /// they use, with a blank for what stands between (`cannot be changed`, `can't be directly changed`).
+    /// Returns true if this change to an object that exists is not taken, whatever the value. There is no machine-readable form of
+    /// that; it is looked for in the server's words.
     pub fn is_immutable(&self) -> bool {
-        const NOT: &[&str] = &[
-            "cannot",
-            "can not",
-            "can't",
-            "may not",
-            "must not",
-            "mustn't",
-            "should not",
-            "not allowed to",
-            "not permitted to",
-            "not be",
-        ];
-        const CHANGED: &[&str] = &["chang", "updat", "modif", "mutat", "edit", "alter"];
-        let (Self::Invalid { message, .. } | Self::Admission { message }) = self else {
-            return false;
-        };
-        let message = message.to_lowercase();
-        let forbidden = |sentence: &str| {
-            NOT.iter().any(|not| {
-                sentence.match_indices(not).any(|(at, _)| {
-                    let after = sentence.get(at + not.len()..).unwrap_or_default();
-                    let mut next = after.split_whitespace().take(WORDS_BETWEEN);
-                    next.any(|word| CHANGED.iter().any(|changed| word.starts_with(changed)))
-                })
-            })
-        };
-        [
-            "immutable",
-            "unchangeable",
-            "forbidden: updates to",
-            "updates to this field are forbidden",
-        ]
-        .iter()
-        .any(|word| message.contains(word))
-            || message.split(['.', ';', '\n']).any(forbidden)
+        self.means(Meaning::Immutable)
+    }
+
+    /// Returns true if a webhook cannot be asked without side effects, so that nothing can be tried.
+    pub fn is_without_dry_run(&self) -> bool {
+        self.means(Meaning::NoDryRun)
+            || matches!(self, Self::Refused { message, .. } if Meaning::of(message, Meaning::Plain) == Meaning::NoDryRun)
+    }
+
+    fn means(&self, meaning: Meaning) -> bool {
+        match self {
+            Self::Invalid { message, .. } | Self::Admission { message } => message.mean(meaning),
+            _ => false,
+        }
     }
 
     /// True where an entry of the record of managers stands in the way: it is written at a version of the kind that lacks a field which
@@ -265,16 +238,18 @@ impl ClusterError {
         let denied = message.contains("denied the request") || message.contains("denied request");
         match code {
             _ if message.contains("failed calling webhook") => Self::Webhook { message },
-            _ if denied => Self::Admission { message },
+            _ if denied => Self::Admission {
+                message: message.into(),
+            },
             // Server-side apply answers 500 to a field that the schema does not have, or that has another type.
             500 if message.contains("failed to create typed patch object") => Self::Invalid {
                 fields: undeclared(&message),
-                message,
+                message: message.into(),
             },
             // The same at the version of an entry of the record of managers.
             500 if cannot_convert(&message) => Self::Invalid {
                 fields: Vec::new(),
-                message,
+                message: message.into(),
             },
             401 => Self::Unauthorised { message },
             403 if message.contains("exceeded quota") => Self::Quota { message },
@@ -284,7 +259,9 @@ impl ClusterError {
                 Self::Forbidden { message }
             }
             403 if message.contains("attempting to grant RBAC permissions") => Self::Forbidden { message },
-            403 => Self::Admission { message },
+            403 => Self::Admission {
+                message: message.into(),
+            },
             404 => Self::NotFound {
                 namespace: details.filter(|d| d.kind == "namespaces").map(|d| d.name.clone()),
                 message,
@@ -309,7 +286,7 @@ impl ClusterError {
                     .map(|cause| cause.field.clone())
                     .filter(|field| !field.is_empty())
                     .collect(),
-                message,
+                message: message.into(),
             },
             // 502: what stands before the server found no server there.
             429 | 502 | 503 | 504 => {
@@ -346,17 +323,6 @@ fn cannot_convert(message: &str) -> bool {
     message.contains("field not declared in schema")
         && !message.contains("failed to create typed patch object")
         || message.contains("convert CR to an invalid group/version")
-}
-
-/// True where a number or a truth value stands where text is needed.
-fn is_unquoted(message: &str) -> bool {
-    let value = message
-        .split_once("expected string, got &value.valueUnstructured{Value:")
-        .and_then(|(_, rest)| rest.split_once('}'));
-    let is_scalar = |text: &str| text.parse::<f64>().is_ok() || text.parse::<bool>().is_ok();
-    let decoded = ["cannot unmarshal number into Go", "cannot unmarshal bool into Go"];
-    value.is_some_and(|(text, _)| is_scalar(text))
-        || message.contains("of type string") && decoded.iter().any(|words| message.contains(words))
 }
 
 /// The fields that a message of server-side apply names as unknown: `.spec.x: field not declared in schema`.
@@ -402,23 +368,12 @@ impl Coded for ClusterError {
 
     fn hint(&self) -> String {
         let special = match self {
-            Self::Invalid { message, .. } | Self::Admission { message } => {
-                if message.contains("does not support dry run") {
-                    Some(NO_DRY_RUN)
-                } else if message.contains("being terminated") {
-                    Some(TERMINATING)
-                } else if self.is_of_recorded_version() {
-                    Some(OLD_RECORD)
-                } else if self.is_immutable() {
-                    Some(IMMUTABLE)
-                } else if is_unquoted(message) {
-                    Some(NOT_TEXT)
-                } else if message.contains(UNSAID) {
-                    Some(ASK_IT_YOURSELF)
-                } else {
-                    None
-                }
-            }
+            _ if self.means(Meaning::NoDryRun) => Some(NO_DRY_RUN),
+            _ if self.means(Meaning::Terminating) => Some(TERMINATING),
+            _ if self.is_of_recorded_version() => Some(OLD_RECORD),
+            _ if self.is_immutable() => Some(IMMUTABLE),
+            _ if self.means(Meaning::NotText) => Some(NOT_TEXT),
+            _ if self.means(Meaning::Withheld) => Some(ASK_IT_YOURSELF),
             Self::Forbidden { message } if message.contains("attempting to grant RBAC permissions") => {
                 Some(ESCALATION)
             }

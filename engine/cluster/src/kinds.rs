@@ -35,11 +35,25 @@ pub struct Kind {
 impl Kind {
     /// Returns the kind of Applications, which is known without asking.
     pub fn applications() -> Self {
+        Self::namespaced("sluice.dev", "v1alpha1", "Application", "applications")
+    }
+
+    /// Returns the kind of ConfigMaps, which is known without asking.
+    pub fn config_maps() -> Self {
+        Self::namespaced("", "v1", "ConfigMap", "configmaps")
+    }
+
+    /// Returns the kind of Secrets, which is known without asking.
+    pub fn secrets() -> Self {
+        Self::namespaced("", "v1", "Secret", "secrets")
+    }
+
+    fn namespaced(group: &str, version: &str, kind: &str, plural: &str) -> Self {
         Self {
-            group: "sluice.dev".to_owned(),
-            version: "v1alpha1".to_owned(),
-            kind: "Application".to_owned(),
-            plural: "applications".to_owned(),
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: kind.to_owned(),
+            plural: plural.to_owned(),
             namespaced: true,
             verbs: Vec::new(),
         }
@@ -86,6 +100,8 @@ pub struct Kinds {
     down: BTreeSet<String>,
     /// Counts up with every discovery.
     generation: u64,
+    /// What the server calls its version, such as `v1.36.0`; empty if it does not say.
+    server_version: String,
 }
 
 impl Kinds {
@@ -125,6 +141,24 @@ impl Kinds {
         self.by_group_kind
             .values()
             .filter_map(|versions| versions.first())
+    }
+
+    /// Returns the server's version without its `v`, such as `1.36.0`; none if it does not say.
+    pub fn server_version(&self) -> Option<&str> {
+        let version = self.server_version.trim_start_matches('v');
+        (!version.is_empty()).then_some(version)
+    }
+
+    /// Returns what the server serves as charts ask for it: `apps/v1` and `apps/v1/Deployment`, sorted, each once.
+    pub fn api_versions(&self) -> Vec<String> {
+        let kinds = self.by_group_kind.values().flatten();
+        let both = kinds.flat_map(|kind| {
+            [
+                kind.api_version(),
+                format!("{}/{}", kind.api_version(), kind.kind),
+            ]
+        });
+        both.collect::<BTreeSet<String>>().into_iter().collect()
     }
 
     fn add(&mut self, kind: Kind) {
@@ -249,13 +283,21 @@ impl Cluster {
             server: self.server.to_string(),
             detail: "no answer in time".to_owned(),
         };
-        let both = async {
-            tokio::try_join!(
-                self.client.list_core_api_versions_aggregated(),
-                self.client.list_api_groups_aggregated()
+        let all = async {
+            tokio::join!(
+                async {
+                    tokio::try_join!(
+                        self.client.list_core_api_versions_aggregated(),
+                        self.client.list_api_groups_aggregated()
+                    )
+                },
+                self.client.apiserver_version()
             )
         };
-        match tokio::time::timeout(deadline, both).await.map_err(late)? {
+        let (found, version) = tokio::time::timeout(deadline, all).await.map_err(late)?;
+        // Who may not ask for the version may go on without it.
+        kinds.server_version = version.map(|version| version.git_version).unwrap_or_default();
+        match found {
             Ok((core, groups)) if core.items.iter().any(|group| !group.versions.is_empty()) => {
                 kinds.add_aggregated(core);
                 kinds.add_aggregated(groups);

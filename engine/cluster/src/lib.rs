@@ -19,6 +19,7 @@ mod roles;
 mod secrets;
 mod segment;
 mod watch;
+mod words;
 
 pub use connect::{Cluster, ConnectOptions, ServiceAccount};
 pub use error::{ClusterError, FieldConflict};
@@ -26,3 +27,4 @@ pub use kinds::{Kind, Kinds};
 pub use requests::{Patch, Reply};
 pub use roles::{Home, Target};
 pub use watch::{Change, Page};
+pub use words::Words;

@@ -249,9 +249,7 @@ mod tests {
         }
         assert_eq!(state.failing_since, Some(now));
         // A refusal is a sign of life.
-        let denied = ClusterError::Admission {
-            message: String::new(),
-        };
+        let denied = ClusterError::Admission { message: "".into() };
         state.learn(now, now, Some(&denied));
         assert_eq!(state.failing_since, None);
     }

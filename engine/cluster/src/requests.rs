@@ -64,7 +64,7 @@ pub struct Patch {
 /// A request that could not even be written down, e.g. for an invalid name.
 pub(crate) fn unwritable(error: impl std::fmt::Display) -> ClusterError {
     ClusterError::Invalid {
-        message: format!("the request cannot be built: {error}"),
+        message: format!("the request cannot be built: {error}").into(),
         fields: Vec::new(),
     }
 }

@@ -12,7 +12,11 @@ use sluice_model::Object;
 use sluice_model::secret::{Redactor, is_named, mistakes};
 
 use crate::connect::Cluster;
-use crate::error::{ClusterError, UNSAID};
+use crate::error::ClusterError;
+use crate::words::{Meaning, Words};
+
+/// What is said where nothing of what the server says is understood.
+const UNSAID: &str = "the words are not shown, since they may quote the Secret";
 
 /// The objects of whose Secrets the values are known. They are looked through when the first text has to be shown.
 #[derive(Default)]
@@ -87,14 +91,15 @@ fn words(error: &mut ClusterError) -> Option<&mut String> {
         ClusterError::Configuration { detail } | ClusterError::Unreachable { detail, .. } => Some(detail),
         ClusterError::Unauthorised { message }
         | ClusterError::Forbidden { message }
-        | ClusterError::Admission { message }
         | ClusterError::Quota { message }
-        | ClusterError::Invalid { message, .. }
         | ClusterError::NotFound { message, .. }
         | ClusterError::Modified { message, .. }
         | ClusterError::Throttled { message, .. }
         | ClusterError::Webhook { message }
         | ClusterError::Refused { message, .. } => Some(message),
+        ClusterError::Admission { message } | ClusterError::Invalid { message, .. } => {
+            Some(message.text_mut())
+        }
         // Names of fields, managers and kinds.
         ClusterError::Conflict { .. } | ClusterError::UnknownKind { .. } | ClusterError::GroupDown { .. } => {
             None
@@ -205,7 +210,7 @@ fn may_not(message: &str) -> Option<String> {
         .then(|| format!("User \"{user}\" cannot {verb} resource \"secrets\" in API group \"\" {place}"))
 }
 
-fn admission(message: &str) -> String {
+fn admission(message: &str) -> Words {
     let who = if let Some(name) = name_after(message, "admission webhook ") {
         format!("admission webhook \"{name}\"")
     } else if let Some((policy, binding)) = policy(message) {
@@ -214,30 +219,26 @@ fn admission(message: &str) -> String {
         "admission".to_owned()
     };
     if message.contains("does not support dry run") {
-        return format!("{who} does not support dry run");
+        let text = format!("{who} does not support dry run");
+        return Words::instead(text, Meaning::NoDryRun);
     }
     if message.contains("because it is being terminated") {
-        return "the namespace is being terminated, and takes no new objects".to_owned();
+        let text = "the namespace is being terminated, and takes no new objects";
+        return Words::instead(text, Meaning::Terminating);
     }
     let missing = not_found(message).map_or(String::new(), |missing| format!("; {missing}"));
-    let immutable = match says_immutable(message) {
-        true => "; a field is immutable",
-        false => "",
+    let meaning = Meaning::of(message, Meaning::Withheld);
+    let immutable = match meaning {
+        Meaning::Immutable => "; a field is immutable",
+        _ => "",
     };
-    format!("{who} denied the request; {UNSAID}{missing}{immutable}")
+    let text = format!("{who} denied the request; {UNSAID}{missing}{immutable}");
+    Words::instead(text, meaning)
 }
 
 fn policy(message: &str) -> Option<(&str, &str)> {
     let policy = name_after(message, "AdmissionPolicy ")?;
     Some((policy, name_after(message, "with binding ")?))
-}
-
-fn says_immutable(message: &str) -> bool {
-    let error = ClusterError::Invalid {
-        message: message.to_owned(),
-        fields: Vec::new(),
-    };
-    error.is_immutable()
 }
 
 fn quota(message: &str) -> String {
@@ -304,43 +305,61 @@ fn causes(message: &str) -> Option<&'static str> {
     KNOWN.iter().find(|known| message.contains(**known)).copied()
 }
 
-/// The kinds of mistake that the server itself knows, and what is told of them.
-const KINDS: &[(&str, &str)] = &[
+/// The kinds of mistake that the server itself knows, what is told of them, and what they mean.
+const KINDS: &[(&str, &str, Meaning)] = &[
     (
         "field is immutable when `immutable` is set",
         "field is immutable when `immutable` is set",
+        Meaning::Immutable,
     ),
-    ("field is immutable", "field is immutable"),
-    ("Required value", "a value is required"),
+    ("field is immutable", "field is immutable", Meaning::Immutable),
+    ("Required value", "a value is required", Meaning::Plain),
     (
         "secret contents redacted",
         "the value is not what this type of Secret holds",
+        Meaning::Plain,
     ),
-    ("Too long", "too long; all values together may have 1 MiB"),
-    ("Unsupported value", "not one of the values that are supported"),
-    ("Duplicate value", "given twice"),
-    ("does not support dry run", "it does not support dry run"),
+    (
+        "Too long",
+        "too long; all values together may have 1 MiB",
+        Meaning::Plain,
+    ),
+    (
+        "Unsupported value",
+        "not one of the values that are supported",
+        Meaning::Plain,
+    ),
+    ("Duplicate value", "given twice", Meaning::Plain),
+    (
+        "does not support dry run",
+        "it does not support dry run",
+        Meaning::NoDryRun,
+    ),
 ];
 
 /// The fields and the kinds of mistake: those that the Secret shows, and those that the server names.
-fn invalid(message: &str, fields: &[String], secret: Option<&Object>) -> String {
+fn invalid(message: &str, fields: &[String], secret: Option<&Object>) -> Words {
     let mut told = secret.map(mistakes).unwrap_or_default();
-    let kind = KINDS.iter().find(|(words, _)| message.contains(words));
+    let kind = KINDS.iter().find(|(words, ..)| message.contains(words));
     let named = fields.iter().filter_map(|field| is_named(secret?, field));
     for field in named {
         let known = told.iter().any(|mistake| mistake.starts_with(&field));
         if !known || kind.is_some() {
-            let kind = kind.map_or("the server does not take the value", |(_, told)| told);
+            let kind = kind.map_or("the server does not take the value", |(_, told, _)| told);
             let line = format!("{field}: {kind}");
             if !told.contains(&line) {
                 told.push(line);
             }
         }
     }
+    let meaning = kind.map_or(Meaning::Plain, |(.., meaning)| *meaning);
     match (told.is_empty(), kind) {
-        (false, _) => told.join("; "),
-        (true, Some((_, kind))) => (*kind).to_owned(),
-        (true, None) => format!("the server does not take the Secret; {UNSAID}"),
+        (false, _) => Words::instead(told.join("; "), meaning),
+        (true, Some((_, kind, _))) => Words::instead(*kind, meaning),
+        (true, None) => {
+            let text = format!("the server does not take the Secret; {UNSAID}");
+            Words::instead(text, Meaning::Withheld)
+        }
     }
 }
 

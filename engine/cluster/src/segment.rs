@@ -37,7 +37,7 @@ fn checked(what: &str, text: &str) -> Result<(), ClusterError> {
     match unusable(text) {
         None => Ok(()),
         Some(reason) => Err(ClusterError::Invalid {
-            message: format!("the {what} {text:?} {reason}"),
+            message: format!("the {what} {text:?} {reason}").into(),
             fields: Vec::new(),
         }),
     }

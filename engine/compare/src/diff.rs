@@ -140,6 +140,35 @@ pub fn deletion(live: &Object) -> Vec<Line> {
     Sides::of(live, Some(secret::mask(live).into_value()), None).unified(0)
 }
 
+/// The unified diff of an object as two revisions have it; empty if they have the same. None is a revision that does not have it.
+///
+/// A Secret's values are masked; that they differ is said.
+pub fn revisions(old: Option<&Object>, new: Option<&Object>, context: usize) -> Vec<Line> {
+    let Some(object) = new.or(old).filter(|_| old != new) else {
+        return Vec::new();
+    };
+    let shown = |object: Option<&Object>| object.map(|object| secret::mask(object).into_value());
+    let (before, after) = (shown(old), shown(new));
+    let is_hidden = before == after;
+    let title = |side: &str, there: bool| match there {
+        true => format!("{side} {}", object.reference()),
+        false => "/dev/null".to_owned(),
+    };
+    let sides = Sides {
+        titles: (title("old", before.is_some()), title("new", after.is_some())),
+        before: before.map(yaml).unwrap_or_default(),
+        after: after.map(yaml).unwrap_or_default(),
+    };
+    let mut lines = sides.unified(context);
+    if is_hidden {
+        lines.push(Line {
+            kind: LineKind::Hunk,
+            text: "its values differ; they are masked".to_owned(),
+        });
+    }
+    lines
+}
+
 /// Both sides as texts.
 struct Sides {
     titles: (String, String),

@@ -6,6 +6,7 @@
 
 mod claims;
 mod leader;
+mod rendering_key;
 mod wake;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +23,9 @@ use sluice_cluster::{Home, Kind, Target};
 use sluice_model::plan::ApplicationKey;
 use sluice_model::{Application, applyset};
 use sluice_observe::Observer;
-use sluice_plugin_host::PluginHost;
+use sluice_pipeline::mirrors::Mirrors;
+use sluice_pipeline::{Bounds, Pipeline, PipelineError, Reaching};
+use sluice_plugin_host::{Compiler, PluginHost, Renderers};
 use sluice_report::events::Events;
 use sluice_source::Repositories;
 use tokio::sync::{Semaphore, watch};
@@ -30,10 +33,6 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::PipelineError;
-use crate::mirrors::Mirrors;
-use crate::pipeline::{Bounds, Defaults, Pipeline, Reaching};
-use crate::references::{self, References};
 use crate::task::Task;
 use claims::ClaimRegistry;
 pub(crate) use claims::Meanings;
@@ -58,6 +57,8 @@ pub struct Options {
     pub apply: sluice_apply::Options,
     /// How repositories are reached where an Application says nothing else.
     pub reaching: Reaching,
+    /// Where the renderers of charts and kustomizations are; beside the program if missing.
+    pub renderer_dir: Option<PathBuf>,
     /// The name of this instance in Events and in the lease: the Pod's.
     pub instance: Option<String>,
     /// The namespace of the lease by which instances agree who works; alone where missing.
@@ -76,6 +77,7 @@ impl Default for Options {
             concurrency: std::thread::available_parallelism().map_or(4, usize::from) * 2,
             apply: sluice_apply::Options::default(),
             reaching: Reaching::default(),
+            renderer_dir: None,
             instance: None,
             lease_namespace: None,
         }
@@ -156,6 +158,12 @@ impl Registry {
         }
     }
 
+    fn applications(&self) -> Vec<Arc<Application>> {
+        let actors = self.actors.lock().unwrap_or_else(PoisonError::into_inner);
+        let applications = actors.values().map(|handle| handle.application.borrow().clone());
+        applications.flatten().collect()
+    }
+
     fn objects_changed(&self, id: &str) {
         if let Some(wake) = self
             .by_applyset
@@ -206,6 +214,9 @@ async fn work(
     options: Options,
     ending: CancellationToken,
 ) -> Result<(), PipelineError> {
+    if let Some(namespace) = &options.reaching.shared {
+        rendering_key::ensure(&home, namespace).await;
+    }
     let registry = Arc::new(Registry::default());
     let repositories = Repositories::open(options.cache.clone())?;
     let news = Arc::clone(&registry);
@@ -221,34 +232,27 @@ async fn work(
     );
     let named = Arc::clone(&registry);
     let shared_namespace = options.reaching.shared.clone();
-    let references = References::watching(
-        home.clone(),
-        Arc::new(move |namespace| {
-            named.each(|key, _, wake| {
-                if key.namespace == namespace || shared_namespace.as_deref() == Some(namespace) {
-                    wake.ring(|reasons| reasons.surroundings = true);
-                }
-            });
-        }),
-    );
+    let references_changed = Arc::new(move |namespace: &str| {
+        named.each(|key, _, wake| {
+            if key.namespace == namespace || shared_namespace.as_deref() == Some(namespace) {
+                wake.ring(|reasons| reasons.surroundings = true);
+            }
+        });
+    });
     let observed = Arc::clone(&registry);
     let observer = Observer::new(
         target.clone(),
         options.bounds.namespaces().cloned(),
         Arc::new(move |id| observed.objects_changed(id)),
     );
-    let reaching = options.reaching.clone();
+    let pipeline = Pipeline::new(mirrors, plugins.clone(), home.clone(), target);
+    let mut pipeline = pipeline.watching_references(references_changed);
+    pipeline.bounds = options.bounds.clone();
+    pipeline.reaching = options.reaching.clone();
+    pipeline.renderers = Renderers::new(options.renderer_dir.clone(), Compiler::Child);
+    pipeline.defaults.account.clone_from(&options.default_account);
     let shared = Arc::new(Shared {
-        pipeline: Pipeline {
-            references,
-            bounds: options.bounds.clone(),
-            defaults: Defaults {
-                account: options.default_account.clone(),
-                ..Defaults::default()
-            },
-            reaching,
-            ..Pipeline::new(mirrors, plugins.clone(), home.clone(), target)
-        },
+        pipeline,
         observer,
         events: Events::new(home.client().clone(), options.instance.clone()),
         looking: Semaphore::new(options.concurrency.max(1)),
@@ -360,16 +364,9 @@ fn key_of(object: &DynamicObject) -> ApplicationKey {
 
 /// Stops watching what no Application names any more.
 fn let_go(shared: &Shared) {
-    let mut wanted = BTreeSet::new();
-    shared.registry.each(|key, application, _| {
-        for (named, name) in references::named_by(application) {
-            wanted.insert((named, key.namespace.clone(), name.to_owned()));
-        }
-    });
-    let common = shared.options.reaching.shared.as_deref();
-    shared.pipeline.references.retain(|named, namespace, name| {
-        common == Some(namespace) || wanted.contains(&(named, namespace.to_owned(), name.to_owned()))
-    });
+    let applications = shared.registry.applications();
+    let applications = applications.iter().map(Arc::as_ref);
+    shared.pipeline.retain_references(applications);
 }
 
 /// True where an Application that was known already asks for something else now.

@@ -21,11 +21,11 @@ use std::time::Duration;
 
 use sluice_model::Application;
 use sluice_model::plan::ApplicationKey;
+use sluice_pipeline::PipelineError;
 use sluice_reconcile::{Effect, Moment, Next, Now, Observation, Reasons, State, Woken, step};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::error::PipelineError;
 use crate::fleet::{Shared, Wake};
 use assess::{Assessor, Subject};
 use delete::Deletion;

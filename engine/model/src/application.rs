@@ -14,8 +14,13 @@ use crate::census::Tally;
 use crate::claims::Claims;
 use crate::health::HealthStatus;
 
+mod source;
 mod verification;
 
+pub use source::{
+    Directory, Helm, HelmFileParameter, HelmParameter, Kustomize, KustomizePatch, KustomizeReplica,
+    KustomizeTarget, Source,
+};
 pub use verification::{
     ACCEPTED_HISTORY_ANNOTATION, AcceptedMerge, KeyringRef, Member, MergeKey, OnUnverified, RuleSet,
     RulesRef, SignerGroup, SigningRule, StartOfTrust, ValidAt, Verification, VerificationMode,
@@ -138,56 +143,6 @@ pub struct IgnoreDifference {
     /// Every field that one of these field managers has on record.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub managed_fields_managers: Vec<String>,
-}
-
-/// A folder of a Git repository.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Source {
-    /// `https://`, `http://`, `ssh://`, `user@host:path` or `file://`.
-    #[serde(rename = "repoURL")]
-    pub repo_url: String,
-    /// Branch, tag or commit; `HEAD` by default.
-    #[serde(default = "head")]
-    pub target_revision: String,
-    /// Folder within the repository; its root by default.
-    #[serde(default)]
-    pub path: String,
-    /// How a folder of plain manifests is read.
-    #[serde(default)]
-    pub directory: Directory,
-    /// Secret in the Application's namespace: `username` and `password`, `bearerToken`, `sshPrivateKey`, or `tls.crt` and
-    /// `tls.key`; also `known_hosts`, `ca.crt` and `proxy`. Without it, the shared ones where some are for this URL and this
-    /// namespace.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub credentials: Option<LocalName>,
-    /// ConfigMap in the Application's namespace; every value is lines of OpenSSH's `known_hosts`, and no other hosts are
-    /// known. Without it, the shared ones.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub known_hosts: Option<LocalName>,
-    /// ConfigMap in the Application's namespace; every value is certificates, PEM, of authorities or of the server itself,
-    /// and no others will do. Without it, the shared ones for the host, or the system's authorities.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls_certificates: Option<LocalName>,
-}
-
-fn head() -> String {
-    "HEAD".to_owned()
-}
-
-/// Which files of a folder are manifests.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Directory {
-    /// Read the folders below it too.
-    #[serde(default)]
-    pub recurse: bool,
-    /// Only files that match this glob, relative to the path, e.g. `*.yaml` or `{a,b}/**`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub include: String,
-    /// No files that match this glob; stronger than `include`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub exclude: String,
 }
 
 /// Names an object in the Application's namespace.

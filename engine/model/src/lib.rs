@@ -22,6 +22,8 @@ pub mod object;
 pub mod operation;
 pub mod outcome;
 pub mod plan;
+pub mod rendering;
+pub mod retry;
 pub mod secret;
 pub mod selection;
 pub mod tree;

@@ -12,6 +12,8 @@ use crate::selection::Selector;
 pub const OPERATION_ANNOTATION: &str = "sluice.dev/operation";
 /// Annotation: end the operation that is going on, and its retries; the value says who wants that. Removed when done.
 pub const TERMINATE_ANNOTATION: &str = "sluice.dev/terminate";
+/// Annotation: who ended a pause or a pin. Removed when told.
+pub const RESUMED_ANNOTATION: &str = "sluice.dev/resumed-by";
 
 /// A request by a person, in [`OPERATION_ANNOTATION`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

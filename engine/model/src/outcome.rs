@@ -14,6 +14,10 @@ pub struct Outcome {
     pub result: StepResult,
     /// Why, for people; empty where there is nothing to add.
     pub message: String,
+    /// What the object rests on that the plan changes too: the server refused it in the rehearsal because of these. In a dry run
+    /// nothing more is known of it. Empty if the server refused nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rests_on: Vec<ObjectRef>,
 }
 
 /// What happened to one object.

@@ -31,6 +31,16 @@ pub struct Tree {
     pub skipped: Vec<String>,
     /// Those of them that are submodules: other repositories, of which nothing is read.
     pub submodules: Vec<String>,
-    /// Those of them that are symbolic links to a folder of the same commit.
-    pub linked_folders: Vec<String>,
+    /// Those of them that are symbolic links to a file or a folder of the same commit, by path. Plain manifests do not follow them;
+    /// charts and kustomizations do.
+    pub links: BTreeMap<String, Link>,
+}
+
+/// Where a symbolic link leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The file or folder, from the repository's root.
+    pub to: String,
+    /// True for a folder.
+    pub is_folder: bool,
 }

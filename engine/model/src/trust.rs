@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::tree::Tree;
+
 /// A commit or an annotated tag, exactly as Git stores it (without the loose-object header).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedObject {
@@ -200,6 +202,19 @@ impl<T> Verified<T> {
     /// Returns why it is trusted.
     pub fn evidence(&self) -> &Evidence {
         &self.evidence
+    }
+}
+
+impl Verified<Tree> {
+    /// Vouches for other files of the same commit: what is trusted is the commit with all that it holds. None if they are of another
+    /// commit.
+    pub fn with(&self, more: Tree) -> Option<Self> {
+        let is_same = self.inner.revision.commit == more.revision.commit
+            && self.inner.revision.tree == more.revision.tree;
+        is_same.then(|| Self {
+            inner: more,
+            evidence: self.evidence.clone(),
+        })
     }
 }
 

@@ -14,7 +14,7 @@ pub enum RuntimeClass {
     /// A short program that a person starts, with an interpreter of its own, such as an action on one object. No world is of this
     /// class yet.
     Script,
-    /// A tool that makes manifests of the files of a repository, such as Helm or Kustomize. No world is of this class yet.
+    /// A tool that makes manifests of the files of a repository, such as Helm or Kustomize.
     Renderer,
 }
 
@@ -45,9 +45,25 @@ pub struct Limits {
     pub log_bytes: usize,
     /// Where instances get their memory from.
     pub is_pooled: bool,
+    /// Processor and wall time for compiling it.
+    pub compile_time: Duration,
+    /// Address space for compiling it, the program itself included.
+    pub compile_bytes: u64,
 }
 
 impl RuntimeClass {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Policy, Self::Script, Self::Renderer];
+
+    /// Its name, for the child that compiles.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Script => "script",
+            Self::Renderer => "renderer",
+        }
+    }
+
     /// The limits of the class.
     pub const fn limits(self) -> Limits {
         match self {
@@ -78,6 +94,9 @@ const POLICY: Limits = Limits {
     log_lines: 200,
     log_bytes: 16 << 10,
     is_pooled: true,
+    // 8 MiB take some 10 s on two cores, and some 400 MiB; the program itself some 150.
+    compile_time: Duration::from_secs(60),
+    compile_bytes: 1 << 30,
 };
 
 const SCRIPT: Limits = Limits {
@@ -105,6 +124,9 @@ const RENDERER: Limits = Limits {
     log_lines: 1_000,
     // One that runs for seconds gains nothing from a pool, whose slots would each reserve all of its memory.
     is_pooled: false,
+    // 30 MB take 15 s of processor time and 500 MiB; a busy machine several times as long.
+    compile_time: Duration::from_secs(300),
+    compile_bytes: 4 << 30,
     ..POLICY
 };
 

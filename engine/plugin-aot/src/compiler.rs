@@ -10,6 +10,7 @@
 //! our own compiler. The child is `/proc/self/exe`, the program that runs, even where its file was replaced meanwhile; no other
 //! holds an end of the pipe; and what comes through it is checked like any image.
 
+use std::ffi::OsStr;
 use std::io::{Read as _, Write as _};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc;
@@ -20,14 +21,10 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::image::{self, AotError};
-use crate::{Allocation, ComponentiseError, RuntimeClass, componentise, engine};
+use crate::{Allocation, ComponentiseError, Limits, RuntimeClass, componentise, engine};
 
 /// The first argument of a program that is to be the child: a program that uses [`Compiler::Child`] calls [`serve`] for it.
 pub const CHILD_ARGUMENT: &str = "compile-plugin";
-/// The longest compilation. 8 MiB take some 10 s on two cores.
-const TIME: Duration = Duration::from_secs(60);
-/// Address space of the child. 8 MiB take some 400 MiB, the program itself some 150.
-const MEMORY_BYTES: u64 = 1 << 30;
 /// Threads of the child: each has its stack and its arena, out of the same address space.
 const THREADS: &str = "2";
 /// What is read of the child's answer: 8 MiB become some 40.
@@ -47,20 +44,21 @@ pub enum Compiler {
 }
 
 impl Compiler {
-    /// Wraps and compiles a plugin. Safe for any bytes.
-    pub fn compile(self, engine: &Engine, wasm: &[u8]) -> Result<Component, AotError> {
+    /// Wraps and compiles a plugin for the engine of its class. Safe for any bytes.
+    pub fn compile(self, class: RuntimeClass, engine: &Engine, wasm: &[u8]) -> Result<Component, AotError> {
         match self {
-            Self::Here => here(engine, wasm),
-            Self::Child => child(engine, wasm),
+            Self::Here => here(class, engine, wasm),
+            Self::Child => child(class, engine, wasm),
         }
     }
 }
 
 /// What the child does: reads a plugin from stdin, writes its image to stdout. Words on stderr and another exit code where it
-/// cannot.
+/// cannot. `class` is its second argument.
 #[expect(clippy::print_stderr, reason = "this is how the child talks to its parent")]
-pub fn serve() -> ExitCode {
-    match image_of_stdin() {
+pub fn serve(class: &OsStr) -> ExitCode {
+    let known = RuntimeClass::ALL.into_iter().find(|known| class == known.name());
+    match image_of_stdin(known.unwrap_or(RuntimeClass::Policy)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(AotError::Componentise(error)) => {
             eprintln!("{}", error.reason);
@@ -77,21 +75,26 @@ pub fn serve() -> ExitCode {
     }
 }
 
-fn image_of_stdin() -> Result<(), AotError> {
+fn image_of_stdin(class: RuntimeClass) -> Result<(), AotError> {
     use rlimit::Resource;
     let limit = |resource: Resource, limit: u64| resource.set(limit, limit).map_err(AotError::Child);
-    limit(Resource::AS, MEMORY_BYTES)?;
-    limit(Resource::CPU, TIME.as_secs())?;
+    let Limits {
+        compile_bytes,
+        compile_time,
+        ..
+    } = class.limits();
+    limit(Resource::AS, compile_bytes)?;
+    limit(Resource::CPU, compile_time.as_secs())?;
     limit(Resource::CORE, 0)?;
     let mut wasm = Vec::new();
     std::io::stdin().read_to_end(&mut wasm).map_err(AotError::Child)?;
-    let engine = engine(RuntimeClass::Policy, Allocation::OnDemand).map_err(AotError::Compile)?;
+    let engine = engine(class, Allocation::OnDemand).map_err(AotError::Compile)?;
     let component = componentise(&wasm).map_err(AotError::Componentise)?;
     let image = image::precompile(&engine, &component)?;
     std::io::stdout().write_all(&image).map_err(AotError::Child)
 }
 
-fn here(engine: &Engine, wasm: &[u8]) -> Result<Component, AotError> {
+fn here(class: RuntimeClass, engine: &Engine, wasm: &[u8]) -> Result<Component, AotError> {
     let (send, receive) = mpsc::sync_channel(1);
     let (engine, wasm) = (engine.clone(), wasm.to_vec());
     let work = move || {
@@ -103,9 +106,10 @@ fn here(engine: &Engine, wasm: &[u8]) -> Result<Component, AotError> {
         .name("plugin-compiler".to_owned())
         .spawn(work)
         .map_err(AotError::Child)?;
-    receive.recv_timeout(TIME).unwrap_or_else(|error| {
+    let time = class.limits().compile_time;
+    receive.recv_timeout(time).unwrap_or_else(|error| {
         Err(match error {
-            mpsc::RecvTimeoutError::Timeout => too_long(),
+            mpsc::RecvTimeoutError::Timeout => too_long(time),
             mpsc::RecvTimeoutError::Disconnected => AotError::GaveUp {
                 reason: "the compiler crashed on it".to_owned(),
             },
@@ -113,15 +117,17 @@ fn here(engine: &Engine, wasm: &[u8]) -> Result<Component, AotError> {
     })
 }
 
-fn too_long() -> AotError {
+fn too_long(time: Duration) -> AotError {
     AotError::GaveUp {
-        reason: format!("compiling took longer than {} s", TIME.as_secs()),
+        reason: format!("compiling took longer than {} s", time.as_secs()),
     }
 }
 
-fn child(engine: &Engine, wasm: &[u8]) -> Result<Component, AotError> {
+fn child(class: RuntimeClass, engine: &Engine, wasm: &[u8]) -> Result<Component, AotError> {
+    let limits = class.limits();
     let mut child = Command::new("/proc/self/exe")
         .arg(CHILD_ARGUMENT)
+        .arg(class.name())
         // Nothing of the environment is its business.
         .env_clear()
         .env("RAYON_NUM_THREADS", THREADS)
@@ -150,7 +156,7 @@ fn child(engine: &Engine, wasm: &[u8]) -> Result<Component, AotError> {
             let _nobody = done.send(());
             read.transpose().map(|_| image)
         });
-        let in_time = waited.recv_timeout(TIME).is_ok();
+        let in_time = waited.recv_timeout(limits.compile_time).is_ok();
         if !in_time {
             // Gone already where this fails; its pipes are closed then, and the threads above end.
             let _gone = child.kill();
@@ -162,7 +168,7 @@ fn child(engine: &Engine, wasm: &[u8]) -> Result<Component, AotError> {
             .unwrap_or_else(|_| Ok(Vec::new()))
             .map_err(AotError::Child)?;
         if !in_time {
-            return Err(too_long());
+            return Err(too_long(limits.compile_time));
         }
         Ok((status, words, image))
     });
@@ -178,8 +184,8 @@ fn child(engine: &Engine, wasm: &[u8]) -> Result<Component, AotError> {
         None => Err(AotError::GaveUp {
             reason: format!(
                 "compiling it takes more than {} s or {} MiB, or crashes the compiler",
-                TIME.as_secs(),
-                MEMORY_BYTES >> 20
+                limits.compile_time.as_secs(),
+                limits.compile_bytes >> 20
             ),
         }),
     }

@@ -1,6 +1,8 @@
 //! Images: precompiled components with what is needed to tell whether they may be loaded.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
@@ -31,6 +33,9 @@ pub enum AotError {
     /// The thread or process that compiles did not start or did not answer.
     #[error("the compiler cannot be run")]
     Child(#[source] std::io::Error),
+    /// The precompiled file cannot be read.
+    #[error("the precompiled file cannot be read")]
+    Read(#[source] std::io::Error),
     /// The bytes are no image, or damaged.
     #[error("not a precompiled plugin, or a damaged one")]
     Damaged,
@@ -71,6 +76,38 @@ pub fn precompile(engine: &Engine, component: &[u8]) -> Result<Vec<u8>, AotError
 pub fn load(engine: &Engine, image: &'static [u8]) -> Result<Component, AotError> {
     // SAFETY: the bytes are part of this binary ('static, see above).
     unsafe { deserialize(engine, image) }
+}
+
+/// Compiles a component into a file for [`load_file`]: as it is, without a header, so that it can be mapped.
+pub fn precompile_file(engine: &Engine, component: &[u8]) -> Result<Vec<u8>, AotError> {
+    engine.precompile_component(component).map_err(AotError::Compile)
+}
+
+/// Loads a file that the build made with [`precompile_file`] and that lies beside the program: it is mapped, not read into memory.
+///
+/// `digest` is the SHA-256 of the file, and part of this binary. What is mapped is the very file that was digested. It must not be
+/// changed while the program runs; whoever may do that may change the program as well.
+#[expect(
+    unsafe_code,
+    reason = "running precompiled code is unsafe by nature; see the crate's documentation"
+)]
+pub fn load_file(engine: &Engine, path: &Path, digest: &'static [u8; 32]) -> Result<Component, AotError> {
+    let mut file = fs_err::File::open(path).map_err(AotError::Read)?;
+    let mut hasher = Sha256::new();
+    std::io::copy(&mut file, &mut hasher).map_err(AotError::Read)?;
+    if hasher.finalize().as_slice() != digest {
+        return Err(AotError::Damaged);
+    }
+    // By the descriptor: the name may lead to another file by now.
+    let opened = PathBuf::from(format!("/proc/self/fd/{}", file.file().as_raw_fd()));
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the place that judges what may be trusted"
+    )]
+    // SAFETY: the file is what `precompile_file` made in the build of this binary, for its digest is part of the binary; wasmtime
+    // checks its own version, the engine's settings and the CPU's features again.
+    let component = unsafe { Component::deserialize_file(engine, &opened) };
+    component.map_err(AotError::Load)
 }
 
 /// Loads what the compiler in the child process answered.

@@ -75,7 +75,7 @@ impl Plugin {
         }
         let component = runtime
             .compiler
-            .compile(&runtime.engine, wasm)
+            .compile(RuntimeClass::Policy, &runtime.engine, wasm)
             .map_err(uncompiled)?;
         Self::from_component(runtime, name, digest(wasm), wasm.len(), &component, Schema::parse)
     }

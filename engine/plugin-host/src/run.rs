@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sluice_plugin_aot::{Allocation, Compiler, POOL_SLOTS, RuntimeClass};
+use sluice_plugin_aot::{Allocation, Compiler, Limits, POOL_SLOTS, RuntimeClass};
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Engine, Store, Trap, WasmBacktrace};
 
@@ -14,7 +14,7 @@ use crate::state::{State, one_line};
 use crate::worlds::PluginKind;
 
 /// How often the clock ticks; also how exact the limit is.
-const TICK: Duration = Duration::from_millis(10);
+pub(crate) const TICK: Duration = Duration::from_millis(10);
 /// How long a call waits for a slot.
 const SLOT_WAIT: Duration = Duration::from_secs(5);
 
@@ -65,13 +65,7 @@ impl Runtime {
         };
         let mut linker = Linker::new(&engine);
         link(&mut linker).map_err(failed)?;
-        let slots = Arc::new(Slots {
-            used: Mutex::new(0),
-            total: slots,
-            wait,
-            changed: Condvar::new(),
-        });
-        start_clock(&engine, &slots);
+        let slots = Slots::of(&engine, slots, wait);
         Ok(Self {
             engine,
             linker,
@@ -135,30 +129,41 @@ impl Slotted {
         error: &wasmtime::Error,
     ) -> PluginError {
         let state = self.store.data();
-        if state.memory.exceeded {
-            return PluginError::Memory {
-                export,
-                mebibytes: state.limits.memory_bytes >> 20,
-            };
-        }
-        let backtrace = error
-            .downcast_ref::<WasmBacktrace>()
-            .map(frames)
-            .unwrap_or_default();
-        match error.downcast_ref::<Trap>() {
-            Some(Trap::Interrupt) => PluginError::Timeout {
-                export,
-                milliseconds: u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
-            },
-            Some(trap) => PluginError::Trap {
-                export,
-                reason: one_line(&format!("{trap}{backtrace}")),
-            },
-            None => PluginError::BadOutput {
-                export,
-                reason: one_line(&format!("{}{backtrace}", error.root_cause())),
-            },
-        }
+        meaning(state.memory.exceeded, &state.limits, export, time, error)
+    }
+}
+
+/// What an error of a call means. `exceeded` tells that memory was refused.
+pub(crate) fn meaning(
+    exceeded: bool,
+    limits: &Limits,
+    export: &'static str,
+    time: Duration,
+    error: &wasmtime::Error,
+) -> PluginError {
+    if exceeded {
+        return PluginError::Memory {
+            export,
+            mebibytes: limits.memory_bytes >> 20,
+        };
+    }
+    let backtrace = error
+        .downcast_ref::<WasmBacktrace>()
+        .map(frames)
+        .unwrap_or_default();
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => PluginError::Timeout {
+            export,
+            milliseconds: u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
+        },
+        Some(trap) => PluginError::Trap {
+            export,
+            reason: one_line(&format!("{trap}{backtrace}")),
+        },
+        None => PluginError::BadOutput {
+            export,
+            reason: one_line(&format!("{}{backtrace}", error.root_cause())),
+        },
     }
 }
 
@@ -189,7 +194,7 @@ fn rustc_demangled(name: &str) -> String {
 }
 
 /// Counts the instances that live.
-struct Slots {
+pub(crate) struct Slots {
     used: Mutex<u32>,
     total: u32,
     wait: Duration,
@@ -197,7 +202,19 @@ struct Slots {
 }
 
 impl Slots {
-    fn take(self: &Arc<Self>) -> Result<Slot, PluginError> {
+    /// So many slots of an engine, and the clock that ticks while any is used. `wait` is how long one is waited for.
+    pub(crate) fn of(engine: &Engine, total: u32, wait: Duration) -> Arc<Self> {
+        let slots = Arc::new(Self {
+            used: Mutex::new(0),
+            total,
+            wait,
+            changed: Condvar::new(),
+        });
+        start_clock(engine, &slots);
+        slots
+    }
+
+    pub(crate) fn take(self: &Arc<Self>) -> Result<Slot, PluginError> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let until = Instant::now() + self.wait;
         while *used >= self.total {
@@ -222,7 +239,8 @@ impl Slots {
     }
 }
 
-struct Slot(Arc<Slots>);
+/// A slot that is free again when it is dropped.
+pub(crate) struct Slot(Arc<Slots>);
 
 impl Drop for Slot {
     fn drop(&mut self) {

@@ -350,7 +350,7 @@ pub(crate) struct MemoryLimit {
 }
 
 impl MemoryLimit {
-    fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             bytes: 0,
             most_bytes: limits.memory_bytes,

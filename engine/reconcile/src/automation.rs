@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use sluice_model::Application;
 use sluice_model::application::{Operation, OperationFailure, OperationPhase};
+use sluice_model::retry::Retry;
 use sluice_plan::Hooks;
 use sluice_report::conditions::Finding;
 
 use crate::effect::{Wanted, Why};
-use crate::observation::{Found, Retry};
+use crate::observation::Found;
 use crate::state::State;
 use crate::time::{Moment, Now};
 use crate::{gate, waits};

@@ -11,12 +11,13 @@ use sluice_model::application::{
 };
 use sluice_model::decision::Phase;
 use sluice_model::health::HealthStatus;
+use sluice_model::operation::RESUMED_ANNOTATION;
 use sluice_report::conditions::{self, Finding};
 use sluice_report::events::Happening;
 
 use crate::effect::{Effect, Next, Why};
 use crate::observation::{DeletionFacts, DeletionResult, Observation, Progress};
-use crate::pause::{self, RESUMED_ANNOTATION};
+use crate::pause;
 use crate::state::{Context, Stage, Turn};
 use crate::step::{self, Step};
 use crate::{annotation, requests};

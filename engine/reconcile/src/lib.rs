@@ -42,9 +42,9 @@ pub use gate::{Unfit, explain, waiting_for};
 pub use interruption::{Stop, stop, superseded};
 pub use observation::{
     Assessment, DeletionFacts, DeletionResult, End, Execution, Found, Observation, Outlook, PlanFacts,
-    Progress, Reasons, Retry, Terms, Woken,
+    Progress, Reasons, Terms, Woken,
 };
-pub use pause::{RESUMED_ANNOTATION, who};
+pub use pause::who;
 pub use state::State;
 pub use time::{Moment, Now};
 pub use turn::step;

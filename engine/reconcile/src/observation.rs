@@ -9,6 +9,7 @@ use sluice_model::application::{
     ApplicationStatus, ObjectState, OperationFailure, PendingApproval, WaitingFor,
 };
 use sluice_model::outcome::Outcome;
+use sluice_model::retry::Retry;
 use sluice_report::conditions::Finding;
 use sluice_report::events::Happening;
 
@@ -143,31 +144,6 @@ pub struct Terms {
     pub patience: Duration,
     /// How a failed sync is tried again.
     pub retry: Retry,
-}
-
-/// How a failed sync is tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retry {
-    /// How often at most.
-    pub limit: u32,
-    /// The first wait.
-    pub first: Duration,
-    /// By what the wait grows each time.
-    pub factor: u32,
-    /// The longest wait.
-    pub longest: Duration,
-}
-
-/// The figures of an Application that says nothing else: Argo CD's.
-impl Default for Retry {
-    fn default() -> Self {
-        Self {
-            limit: 5,
-            first: Duration::from_secs(5),
-            factor: 2,
-            longest: Duration::from_secs(180),
-        }
-    }
 }
 
 /// How far the work is that is going on.

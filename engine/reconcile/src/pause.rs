@@ -2,14 +2,12 @@
 
 use sluice_model::Application;
 use sluice_model::application::{Initiator, Operation, OperationKind, OperationResult, OperationState};
+use sluice_model::operation::RESUMED_ANNOTATION;
 use sluice_report::conditions::{self, Finding};
 use sluice_report::events::Happening;
 
 use crate::step::Step;
 use crate::{annotation, operation};
-
-/// Annotation: who ended a pause or a pin. Removed when told.
-pub const RESUMED_ANNOTATION: &str = "sluice.dev/resumed-by";
 
 /// Returns who did something, in words, also if that was not recorded.
 pub fn who(by: &str) -> String {

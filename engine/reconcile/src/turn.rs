@@ -7,6 +7,7 @@ use sluice_model::application::{
     REFRESH_ANNOTATION, SyncStatus, TERMINATE_ANNOTATION,
 };
 use sluice_model::error::Coded as _;
+use sluice_model::operation::RESUMED_ANNOTATION;
 use sluice_report::conditions::{self, Finding};
 use sluice_report::events::Happening;
 
@@ -14,7 +15,7 @@ use crate::automation::{self, Decision};
 use crate::effect::{Effect, Next, Order, Wanted, Why, may_write};
 use crate::gate::{self, Answer};
 use crate::observation::{Assessment, Found, Observation, PlanFacts, Progress, Terms, Woken};
-use crate::pause::{self, RESUMED_ANNOTATION};
+use crate::pause;
 use crate::state::{Context, State, Turn};
 use crate::step::{Step, again, rest, unchanged};
 use crate::time::Now;

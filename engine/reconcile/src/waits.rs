@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::observation::Retry;
+use sluice_model::retry::Retry;
 
 /// The waits before the first and every further undoing of drift at one revision: another controller, or a person, insists. Argo
 /// CD's figures, in seconds.

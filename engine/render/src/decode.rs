@@ -22,6 +22,9 @@ pub struct Limits {
     pub depth: usize,
     /// Values that aliases may add to one document, so that a few lines cannot become gigabytes.
     pub alias_nodes: usize,
+    /// Of a key that is given twice the last one counts, as with Helm, `kubectl` and Argo CD. For what is rendered: a chart is not its
+    /// user's to mend.
+    pub last_of_equal_keys: bool,
 }
 
 impl Default for Limits {
@@ -31,6 +34,7 @@ impl Default for Limits {
             total_bytes: 256 << 20,
             depth: 256,
             alias_nodes: 200_000,
+            last_of_equal_keys: false,
         }
     }
 }
@@ -133,7 +137,7 @@ fn document(text: &str, limits: &Limits) -> Result<Option<Found>, Vec<Wrong>> {
     let Some(root) = parse::parse(&text, limits.depth).map_err(|wrong| vec![wrong])? else {
         return Ok(None);
     };
-    let mut converter = Converter::new(limits.alias_nodes, limits.depth);
+    let mut converter = Converter::new(limits);
     let value = converter.value(&root);
     if converter.wrong.is_empty() {
         let (at, items) = (root.at, items(&root));

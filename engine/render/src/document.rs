@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use crate::decode::Limits;
 use crate::error::Problem;
 use crate::parse::{At, Node, NodeKind, Wrong};
 use crate::scalar;
@@ -20,16 +21,19 @@ pub(crate) struct Converter {
     /// How many aliases are being followed.
     aliases: usize,
     depth_left: usize,
+    /// Of a key that is given twice the last one counts.
+    last_of_equal_keys: bool,
 }
 
 impl Converter {
-    pub(crate) fn new(alias_nodes: usize, depth: usize) -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             wrong: Vec::new(),
-            budget: alias_nodes,
+            budget: limits.alias_nodes,
             exhausted: false,
             aliases: 0,
-            depth_left: depth,
+            depth_left: limits.depth,
+            last_of_equal_keys: limits.last_of_equal_keys,
         }
     }
 
@@ -82,6 +86,7 @@ impl Converter {
             let Some(name) = self.key(key) else { continue };
             let value = self.value(value);
             match lines.get(&name) {
+                Some(_) if self.last_of_equal_keys => drop(map.insert(name, value)),
                 Some(&first_line) => self.report(
                     key.at,
                     Problem::DuplicateKey {

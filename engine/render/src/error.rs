@@ -5,6 +5,9 @@ use std::fmt;
 use sluice_model::error::{Coded, ErrorCode};
 use sluice_model::manifest::Origin;
 use sluice_model::object::{GroupKind, ObjectRef};
+use sluice_model::rendering::Complaint;
+
+use crate::SourceKind;
 
 /// Everything that is wrong with a set of manifests. Never empty where it is returned as an error.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -99,14 +102,53 @@ pub enum Problem {
         "is a symbolic link to a folder, which is not followed: nothing in it would be read, and what came from it would be pruned"
     )]
     LinkedFolder,
+    /// A symbolic link to a folder that it is in.
+    #[error("is a symbolic link that leads to itself, or to a folder that it is in")]
+    LinkToItself,
     /// The content is kept elsewhere, by Git LFS.
     #[error("is a pointer of Git LFS: its content is not in the repository")]
     Pointer,
     /// The folder is written for another tool.
-    #[error("the folder is for {tool}, which is not rendered yet")]
+    #[error("the folder is for {tool}, and would be applied as it is")]
     OtherTool {
         /// The tool that the file is for.
-        tool: &'static str,
+        tool: SourceKind,
+    },
+    /// Settings of a source that do not go with each other, or with the folder.
+    #[error("{reason}")]
+    SourceSettings {
+        /// What does not go together.
+        reason: String,
+    },
+    /// A chart or a kustomization that cannot be rendered.
+    #[error("{}{}", complaint.message, trace(complaint))]
+    Refused {
+        /// What refused it.
+        renderer: &'static str,
+        /// What is wrong.
+        complaint: Complaint,
+    },
+    /// A renderer that is not there, crashed, or took too much time or memory.
+    #[error("the renderer `{renderer}` failed: {reason}")]
+    Renderer {
+        /// Which one.
+        renderer: &'static str,
+        /// What happened.
+        reason: String,
+    },
+    /// Something that rendering needs and cannot have.
+    #[error("{what} cannot be had: {reason}")]
+    Unmet {
+        /// What is needed.
+        what: String,
+        /// Why it is not there.
+        reason: String,
+    },
+    /// Something of the repository that cannot be read.
+    #[error("the repository cannot be read: {reason}")]
+    Unreachable {
+        /// The reason, for people.
+        reason: String,
     },
     /// Two manifests of one object.
     #[error("is given twice; first at {first}")]
@@ -138,6 +180,15 @@ pub enum Problem {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+/// The calls that led to an error, the innermost first, one a line.
+fn trace(complaint: &Complaint) -> String {
+    complaint
+        .trace
+        .iter()
+        .map(|call| format!("\n    at {call}"))
+        .collect()
 }
 
 fn first(line: u32) -> String {
@@ -217,8 +268,8 @@ pub mod codes {
     /// See [`super::Problem::OtherTool`].
     pub const OTHER_TOOL: ErrorCode = code(
         "R10",
-        "the folder is written for Kustomize or Helm",
-        "commit the rendered manifests (`kustomize build`, `helm template`) to a folder and point the application at that; a folder below it is left out as a whole (`directory.exclude: 'FOLDER/*'`), for without its own file it would be applied unrendered",
+        "a folder of plain manifests holds a chart or a kustomization",
+        "point an Application of its own at that folder: it is rendered there; here, leave it out as a whole (`directory.exclude: 'FOLDER/*'`), for without its own file it would be applied unrendered. If it is the folder of the source itself, drop `spec.source.directory`",
     );
     /// See [`super::Problem::Duplicate`].
     pub const DUPLICATE: ErrorCode = code(
@@ -244,6 +295,36 @@ pub mod codes {
         "a manifest is kept by Git LFS, which is not followed",
         "commit the file itself (`git lfs untrack`), or exclude it: what LFS serves is not what was signed",
     );
+    /// See [`super::Problem::Refused`].
+    pub const REFUSED: ErrorCode = code(
+        "R20",
+        "a chart or a kustomization cannot be rendered",
+        "correct it at the place given; `sluice render -f APPLICATION --offline` shows the same without a cluster",
+    );
+    /// See [`super::Problem::Renderer`].
+    pub const RENDERER: ErrorCode = code(
+        "R21",
+        "a renderer is not there or did not answer",
+        "a rendering has 30 s and 512 MiB: look for endless recursion or very large values; the renderers lie beside the program (`sluice plugin list`)",
+    );
+    /// See [`super::Problem::Unmet`].
+    pub const UNMET: ErrorCode = code(
+        "R22",
+        "rendering needs something that cannot be had",
+        "commit what is needed to the repository; nothing is fetched that the Application does not declare",
+    );
+    /// See [`super::Problem::SourceSettings`].
+    pub const SOURCE_SETTINGS: ErrorCode = code(
+        "R23",
+        "the settings of a source do not fit the folder",
+        "give `helm` for a chart, `kustomize` for a kustomization, `directory` for plain manifests, and only one of them; check `path`",
+    );
+    /// See [`super::Problem::Unreachable`].
+    pub const UNREACHABLE: ErrorCode = code(
+        "R24",
+        "files that rendering needs cannot be read from the repository",
+        "look at the repository with `git fsck`; if it is sound, run it again",
+    );
     /// See [`super::Problem::Name`].
     pub const NAME: ErrorCode = code(
         "R19",
@@ -268,6 +349,11 @@ pub mod codes {
         &METADATA,
         &POINTER,
         &NAME,
+        &REFUSED,
+        &RENDERER,
+        &UNMET,
+        &SOURCE_SETTINGS,
+        &UNREACHABLE,
     ];
 }
 
@@ -282,13 +368,18 @@ impl Problem {
             Self::TooLarge { .. } | Self::TooMuch { .. } => &codes::TOO_LARGE,
             Self::NotAnObject { .. } => &codes::NOT_AN_OBJECT,
             Self::Pattern { .. } => &codes::PATTERN,
-            Self::NotFollowed | Self::LinkedFolder => &codes::NOT_FOLLOWED,
+            Self::NotFollowed | Self::LinkedFolder | Self::LinkToItself => &codes::NOT_FOLLOWED,
             Self::OtherTool { .. } => &codes::OTHER_TOOL,
             Self::Duplicate { .. } => &codes::DUPLICATE,
             Self::UnknownKind { .. } => &codes::UNKNOWN_KIND,
             Self::Metadata { .. } => &codes::METADATA,
             Self::Pointer => &codes::POINTER,
             Self::Name { .. } => &codes::NAME,
+            Self::Refused { .. } => &codes::REFUSED,
+            Self::Renderer { .. } => &codes::RENDERER,
+            Self::Unmet { .. } => &codes::UNMET,
+            Self::SourceSettings { .. } => &codes::SOURCE_SETTINGS,
+            Self::Unreachable { .. } => &codes::UNREACHABLE,
         }
     }
 }
@@ -296,6 +387,14 @@ impl Problem {
 impl Coded for RenderError {
     fn code(&self) -> &'static ErrorCode {
         self.problem.code()
+    }
+
+    fn hint(&self) -> String {
+        match &self.problem {
+            Problem::Refused { complaint, .. } => complaint.hint.clone(),
+            _ => None,
+        }
+        .unwrap_or_else(|| self.code().hint.to_owned())
     }
 }
 

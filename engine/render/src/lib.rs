@@ -1,6 +1,8 @@
-//! Trees to manifests: which files count, how they are decoded, and what every object must have before it goes on.
+//! Trees to manifests: by what a folder is rendered, which files count, how they are decoded, and what every object must have before
+//! it goes on.
 //!
-//! [`render`] takes a [`Verified`] tree and nothing else, so nothing is read before the verify stage has answered.
+//! [`render`] takes a [`Verified`] tree, so nothing is read before the verify stage has answered. A chart or a kustomization is handed to
+//! a renderer ([`Tools`]), a program in a sandbox; what it answers is decoded like any file.
 //! [`decode`] is the same decoding for text that comes from elsewhere (`sluice health -f`). [`settle`] then fills in
 //! namespaces and refuses what the cluster cannot take; it asks a [`Scopes`] which kinds there are, and does no I/O itself.
 //!
@@ -17,6 +19,8 @@ mod decode;
 mod document;
 mod error;
 mod json;
+mod kind;
+mod links;
 mod metadata;
 mod parse;
 mod place;
@@ -24,27 +28,140 @@ mod scalar;
 mod select;
 mod settle;
 mod stream;
+mod tools;
 mod yaml;
 
 use sluice_model::application::Source;
 use sluice_model::manifest::Manifest;
+use sluice_model::rendering::{Complaint, Document};
 use sluice_model::tree::Tree;
 use sluice_model::trust::Verified;
 
 pub use decode::{Limits, decode, decode_within};
 pub use error::{Place, Problem, RenderError, RenderErrors, codes};
+pub use kind::SourceKind;
 pub use place::key as place_of_key;
 pub use settle::{Scope, Scopes, settle};
+pub use tools::{NoTools, Tools};
 
-/// Reads the manifests of a verified tree: the files that `source` selects, in the order of their paths, and within a
-/// file in the order of their documents.
+/// What a folder came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rendered {
+    /// By what it was rendered.
+    pub kind: SourceKind,
+    /// Every object, in the order in which it is written or printed.
+    pub manifests: Vec<Manifest>,
+    /// What the renderer printed; nothing for plain manifests.
+    pub documents: Vec<Document>,
+    /// What a chart has to say to its user.
+    pub notes: Option<String>,
+    /// The paths that a renderer read or looked for; nothing for plain manifests.
+    pub read: Vec<String>,
+    /// The functions called that are no function of files and settings, such as `randAlphaNum`.
+    pub random: Vec<String>,
+    /// What went well, and yet should be known.
+    pub warnings: Vec<Complaint>,
+}
+
+/// Renders the folder of a verified tree as `source` says, or as the folder's own files do ([`SourceKind::of`]).
 ///
 /// No manifest at all is an answer, not an error: the plan must never take it as a reason to delete anything.
 ///
 /// # Errors
 /// Everything that is wrong, in all files, not only the first thing.
-pub fn render(tree: &Verified<Tree>, source: &Source) -> Result<Vec<Manifest>, RenderErrors> {
+pub fn render(
+    tree: &Verified<Tree>,
+    source: &Source,
+    tools: &mut dyn Tools,
+) -> Result<Rendered, RenderErrors> {
     let tree = tree.get();
+    let kind = SourceKind::of(tree, source)?;
+    let Some(renderer) = kind.renderer() else {
+        return Ok(Rendered {
+            kind,
+            manifests: plain(tree, source)?,
+            documents: Vec::new(),
+            notes: None,
+            read: Vec::new(),
+            random: Vec::new(),
+            warnings: Vec::new(),
+        });
+    };
+    let settings = match kind {
+        SourceKind::Directory => Ok(String::new()),
+        SourceKind::Helm => source
+            .helm
+            .as_ref()
+            .map_or(Ok(String::new()), serde_json::to_string),
+        SourceKind::Kustomize => source
+            .kustomize
+            .as_ref()
+            .map_or(Ok(String::new()), serde_json::to_string),
+    };
+    let settings = settings.map_err(|error| {
+        let reason = error.to_string();
+        RenderError::at(&tree.path, 0, 0, Problem::SourceSettings { reason })
+    })?;
+    let rendering = tools::rendering(renderer, tree, settings, tools)?;
+    let mut warnings = rendering.warnings;
+    Ok(Rendered {
+        kind,
+        manifests: decoded(tree, &rendering.documents, &mut warnings)?,
+        documents: rendering.documents,
+        notes: rendering.notes,
+        read: rendering.read,
+        random: rendering.random,
+        warnings,
+    })
+}
+
+/// The manifests of rendered documents. The place of each is the file that it came from, and the line in what was rendered of it.
+fn decoded(
+    tree: &Tree,
+    documents: &[Document],
+    warnings: &mut Vec<Complaint>,
+) -> Result<Vec<Manifest>, RenderErrors> {
+    let mut errors = RenderErrors::default();
+    let mut manifests = Vec::new();
+    for document in documents {
+        let file = match document.source.as_str() {
+            "" => tree.path.as_str(),
+            file => file,
+        };
+        let text = document.text.as_bytes();
+        let mut strict = RenderErrors::default();
+        let mut found = Vec::new();
+        take(file, text, &Limits::default(), &mut found, &mut strict);
+        let is_repeated = |error: &RenderError| matches!(error.problem, Problem::DuplicateKey { .. });
+        if !strict.is_empty() && strict.iter().all(is_repeated) {
+            warnings.extend(strict.iter().map(repeated));
+            let limits = Limits {
+                last_of_equal_keys: true,
+                ..Limits::default()
+            };
+            (strict, found) = (RenderErrors::default(), Vec::new());
+            take(file, text, &limits, &mut found, &mut strict);
+        }
+        errors.extend(strict);
+        manifests.extend(found);
+    }
+    errors.into_result(manifests)
+}
+
+/// What would be an error in a file of one's own.
+fn repeated(error: &RenderError) -> Complaint {
+    Complaint {
+        code: "duplicate-key".to_owned(),
+        message: format!("{}, and the last one counts", error.problem),
+        file: Some(error.place.file.clone()),
+        line: Some(error.place.line),
+        ..Complaint::default()
+    }
+}
+
+/// Reads plain manifests: the files that `source` selects, in the order of their paths, and within a file in the order of their
+/// documents.
+fn plain(tree: &Tree, source: &Source) -> Result<Vec<Manifest>, RenderErrors> {
     let mut errors = RenderErrors::default();
     let mut manifests = Vec::new();
     match select::files(tree, &source.directory) {
@@ -54,30 +171,27 @@ pub fn render(tree: &Verified<Tree>, source: &Source) -> Result<Vec<Manifest>, R
                 match budget.checked_sub(bytes.len()) {
                     Some(rest) => budget = rest,
                     None => {
-                        errors.push(RenderError::at(
-                            path,
-                            1,
-                            1,
-                            Problem::TooMuch {
-                                limit: Limits::default().total_bytes,
-                            },
-                        ));
+                        let limit = Limits::default().total_bytes;
+                        errors.push(RenderError::at(path, 1, 1, Problem::TooMuch { limit }));
                         break;
                     }
                 }
-                match decode(path, bytes) {
-                    Ok(found) => {
-                        found
-                            .iter()
-                            .flat_map(|manifest| metadata::check(manifest, bytes))
-                            .for_each(|error| errors.push(error));
-                        manifests.extend(found);
-                    }
-                    Err(wrong) => errors.extend(wrong),
-                }
+                take(path, bytes, &Limits::default(), &mut manifests, &mut errors);
             }
         }
         Err(wrong) => errors.extend(wrong),
     }
     errors.into_result(manifests)
+}
+
+/// Decodes one text.
+fn take(file: &str, bytes: &[u8], limits: &Limits, manifests: &mut Vec<Manifest>, errors: &mut RenderErrors) {
+    match decode_within(file, bytes, limits) {
+        Ok(found) => {
+            let wrong = found.iter().flat_map(|manifest| metadata::check(manifest, bytes));
+            wrong.for_each(|error| errors.push(error));
+            manifests.extend(found);
+        }
+        Err(wrong) => errors.extend(wrong),
+    }
 }

@@ -7,6 +7,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use sluice_model::application::Directory;
 use sluice_model::tree::Tree;
 
+use crate::SourceKind;
 use crate::error::{Problem, RenderError, RenderErrors};
 
 /// What a file begins with whose content Git LFS keeps elsewhere.
@@ -32,7 +33,8 @@ pub(crate) fn files<'a>(
             errors.push(RenderError::at(path, 0, 0, Problem::NotFollowed));
         }
     }
-    for path in &tree.linked_folders {
+    let folders = tree.links.iter().filter(|(_, link)| link.is_folder);
+    for (path, _) in folders {
         if below(path).is_some_and(|path| selection.takes_below(path)) {
             errors.push(RenderError::at(path, 0, 0, Problem::LinkedFolder));
         }
@@ -66,7 +68,7 @@ pub(crate) fn files<'a>(
     errors.into_result(selected)
 }
 
-fn below<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
+pub(crate) fn below<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
     match folder.trim_matches('/') {
         "" => Some(path),
         folder => path.strip_prefix(folder)?.strip_prefix('/'),
@@ -74,10 +76,10 @@ fn below<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
 }
 
 /// A folder whose own files say that they are to be rendered by something else must not be applied as it is.
-fn other_tool(path: &str) -> Option<&'static str> {
+pub(crate) fn other_tool(path: &str) -> Option<SourceKind> {
     match path {
-        "kustomization.yaml" | "kustomization.yml" | "Kustomization" => Some("Kustomize"),
-        "Chart.yaml" => Some("Helm"),
+        "kustomization.yaml" | "kustomization.yml" | "Kustomization" => Some(SourceKind::Kustomize),
+        "Chart.yaml" => Some(SourceKind::Helm),
         _ => None,
     }
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use sluice_model::application::{Directory, Source};
 use sluice_model::error::Coded;
-use sluice_model::tree::{Revision, Tree};
+use sluice_model::tree::{Link, Revision, Tree};
 use sluice_model::trust::{Evidence, Verified};
-use sluice_render::{RenderErrors, codes, render};
+use sluice_render::{NoTools, RenderErrors, codes, render};
 
 const OBJECT: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ";
 
@@ -25,7 +25,11 @@ fn tree(path: &str, files: &[(&str, &str)], skipped: &[&str]) -> Verified<Tree> 
         .collect();
     // One that ends with a slash is a link to a folder.
     let linked_folders = skipped.iter().filter_map(|path| path.strip_suffix('/'));
-    let linked_folders = linked_folders.map(str::to_owned).collect();
+    let link = |path: &str| {
+        let to = "elsewhere".to_owned();
+        (path.to_owned(), Link { to, is_folder: true })
+    };
+    let links = linked_folders.map(link).collect();
     let skipped = skipped
         .iter()
         .map(|path| path.trim_end_matches('/').to_owned())
@@ -37,7 +41,7 @@ fn tree(path: &str, files: &[(&str, &str)], skipped: &[&str]) -> Verified<Tree> 
             files,
             skipped,
             submodules: Vec::new(),
-            linked_folders,
+            links,
         },
         Evidence::NotRequired,
     )
@@ -49,6 +53,8 @@ fn source(directory: Directory) -> Source {
         target_revision: "main".into(),
         path: String::new(),
         directory,
+        helm: None,
+        kustomize: None,
         credentials: None,
         known_hosts: None,
         tls_certificates: None,
@@ -56,7 +62,7 @@ fn source(directory: Directory) -> Source {
 }
 
 fn names(tree: &Verified<Tree>, directory: Directory) -> Result<Vec<String>, RenderErrors> {
-    let manifests = render(tree, &source(directory))?;
+    let manifests = render(tree, &source(directory), &mut NoTools)?.manifests;
     Ok(manifests
         .iter()
         .map(|manifest| manifest.object.name().to_owned())
@@ -169,7 +175,7 @@ fn every_file_is_heard() {
         exclude: "link*".into(),
         ..Directory::default()
     };
-    let errors = render(&tree, &source(directory)).unwrap_err();
+    let errors = render(&tree, &source(directory), &mut NoTools).unwrap_err();
     let text = errors.to_string();
     for expected in [
         "R01: a.yaml:",
@@ -192,10 +198,16 @@ fn what_is_meant_for_another_tool_is_not_applied_as_it_is() {
             &[(&path, "resources: []\n"), ("app/a.yaml", &all("a"))],
             &[],
         );
+        // Its own renderer is asked, and there is none here.
         assert_eq!(
             codes_of(names(&inside, Directory::default())),
-            [codes::OTHER_TOOL.id]
+            [codes::RENDERER.id]
         );
+        let plain = Directory {
+            include: "*.yaml".into(),
+            ..Directory::default()
+        };
+        assert_eq!(codes_of(names(&inside, plain)), [codes::OTHER_TOOL.id]);
         let beside = tree("app/sub", &[("app/sub/a.yaml", &all("a"))], &[]);
         assert_eq!(names(&beside, Directory::default()).unwrap(), ["a"]);
     }
@@ -254,8 +266,8 @@ fn the_same_tree_gives_the_same_manifests() {
     let tree = tree("", &files, &[]);
     assert_eq!(names(&tree, Directory::default()).unwrap(), ["a", "a2", "b"]);
     assert_eq!(
-        render(&tree, &source(Directory::default())),
-        render(&tree, &source(Directory::default()))
+        render(&tree, &source(Directory::default()), &mut NoTools),
+        render(&tree, &source(Directory::default()), &mut NoTools)
     );
 }
 

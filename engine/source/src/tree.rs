@@ -11,7 +11,7 @@ use gix::ObjectId;
 use gix::bstr::{BStr, ByteSlice as _};
 use gix::objs::tree::EntryKind;
 use gix::objs::{Kind, TreeRefIter};
-use sluice_model::tree::{Revision, Tree};
+use sluice_model::tree::{Link, Revision, Tree};
 
 use crate::error::SourceError;
 use crate::repository::{Reader, Repository};
@@ -82,28 +82,34 @@ impl Repository {
                 };
                 folder = join(&folder, component);
             }
-            let mut walk = Walk {
-                reader,
-                commit: &revision.commit,
-                limits,
-                entries: 0,
-                bytes: 0,
-                files: BTreeMap::new(),
-                skipped: Vec::new(),
-                submodules: Vec::new(),
-                linked_folders: Vec::new(),
-                root: reader.id(&revision.tree)?,
-                seen: BTreeMap::new(),
-            };
+            let mut walk = Walk::of(reader, revision, limits)?;
             walk.folder(current, &folder, 0)?;
-            Ok(Tree {
-                revision: revision.clone(),
-                path: folder,
-                files: walk.files,
-                skipped: walk.skipped,
-                submodules: walk.submodules,
-                linked_folders: walk.linked_folders,
-            })
+            Ok(walk.tree(revision, folder))
+        })
+    }
+
+    /// What is at `path` of a revision's tree: a file, or all files below a folder. Symbolic links in the way are followed within the
+    /// revision; the tree's own path says where they led. None if there is nothing.
+    ///
+    /// # Errors
+    /// [`SourceError::HostileName`], [`SourceError::TooLarge`], [`SourceError::Object`]
+    pub fn at(
+        &self,
+        revision: &Revision,
+        path: &str,
+        limits: &TreeLimits,
+    ) -> Result<Option<Tree>, SourceError> {
+        self.read(|reader| {
+            let mut walk = Walk::of(reader, revision, limits)?;
+            let Some((found, kind, id)) = walk.find(path, LINKS)? else {
+                return Ok(None);
+            };
+            match kind {
+                EntryKind::Tree => walk.folder(id, &found, 0)?,
+                EntryKind::Blob | EntryKind::BlobExecutable => walk.file(id, found.clone())?,
+                EntryKind::Link | EntryKind::Commit => return Ok(None),
+            }
+            Ok(Some(walk.tree(revision, found)))
         })
     }
 }
@@ -117,14 +123,74 @@ struct Walk<'a> {
     files: BTreeMap<String, Arc<[u8]>>,
     skipped: Vec<String>,
     submodules: Vec<String>,
-    linked_folders: Vec<String>,
+    links: BTreeMap<String, Link>,
     /// Where links lead to is looked up from here.
     root: ObjectId,
     /// The same content in two places is read and kept once.
     seen: BTreeMap<ObjectId, Arc<[u8]>>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn of(reader: &'a Reader, revision: &'a Revision, limits: &'a TreeLimits) -> Result<Self, SourceError> {
+        Ok(Self {
+            reader,
+            commit: &revision.commit,
+            limits,
+            entries: 0,
+            bytes: 0,
+            files: BTreeMap::new(),
+            skipped: Vec::new(),
+            submodules: Vec::new(),
+            links: BTreeMap::new(),
+            root: reader.id(&revision.tree)?,
+            seen: BTreeMap::new(),
+        })
+    }
+
+    fn tree(self, revision: &Revision, path: String) -> Tree {
+        Tree {
+            revision: revision.clone(),
+            path,
+            files: self.files,
+            skipped: self.skipped,
+            submodules: self.submodules,
+            links: self.links,
+        }
+    }
+
+    /// The entry that a path leads to, and its own path; `left` links are followed.
+    fn find(&self, path: &str, left: usize) -> Result<Option<(String, EntryKind, ObjectId)>, SourceError> {
+        let components: Vec<&str> = path
+            .split('/')
+            .filter(|component| !component.is_empty() && *component != ".")
+            .collect();
+        let mut at = (String::new(), EntryKind::Tree, self.root);
+        for (place, component) in components.iter().enumerate() {
+            if at.1 != EntryKind::Tree {
+                return Ok(None);
+            }
+            let bytes = self.reader.read(at.2, Kind::Tree, TREE_OBJECT_BYTES)?;
+            let found = entries(self.reader, at.2, &bytes)?;
+            let Some(entry) = found.into_iter().find(|entry| entry.name == *component) else {
+                return Ok(None);
+            };
+            if entry.kind == EntryKind::Link {
+                let target = match left {
+                    0 => None,
+                    left => self.target(entry.id, &at.0, left - 1)?,
+                };
+                let rest = components.get(place + 1..).unwrap_or_default();
+                let Some(link) = target else { return Ok(None) };
+                let on = rest
+                    .iter()
+                    .fold(link.to, |path, component| join(&path, component));
+                return self.find(&on, left - 1);
+            }
+            at = (join(&at.0, component), entry.kind, entry.id);
+        }
+        Ok(Some(at))
+    }
+
     fn folder(&mut self, id: ObjectId, path: &str, depth: usize) -> Result<(), SourceError> {
         if depth > DEPTH {
             return Err(self.too_large(path, format!("{DEPTH} folders in each other")));
@@ -152,8 +218,8 @@ impl Walk<'_> {
                 EntryKind::Tree => self.folder(entry.id, &full, depth + 1)?,
                 EntryKind::Blob | EntryKind::BlobExecutable => self.file(entry.id, full)?,
                 EntryKind::Link => {
-                    if self.leads_to_folder(entry.id, path, LINKS)? {
-                        self.linked_folders.push(full.clone());
+                    if let Some(link) = self.target(entry.id, path, LINKS)? {
+                        self.links.insert(full.clone(), link);
                     }
                     self.skipped.push(full);
                 }
@@ -166,36 +232,37 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Whether a symbolic link that stands in a folder leads to a folder of this commit. Links within the way that it names
-    /// are followed at its end only.
-    fn leads_to_folder(&self, link: ObjectId, folder: &str, left: usize) -> Result<bool, SourceError> {
+    /// The file or folder of this commit that a symbolic link leads to; `folder` is where it stands. Links within the way that it
+    /// names are followed at its end only.
+    fn target(&self, link: ObjectId, folder: &str, left: usize) -> Result<Option<Link>, SourceError> {
         let target = match self.reader.read(link, Kind::Blob, LINK_BYTES) {
             Ok(target) => target,
-            Err(SourceError::TooLarge { .. }) => return Ok(false),
+            Err(SourceError::TooLarge { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
         let Some(target) = target.to_str().ok().and_then(|target| below(folder, target)) else {
-            return Ok(false);
+            return Ok(None);
         };
-        let (mut current, mut parent) = (self.root, String::new());
+        let (mut current, mut path) = (self.root, String::new());
+        let mut is_folder = true;
         for (place, component) in target.iter().enumerate() {
+            let is_last = place + 1 == target.len();
             let bytes = self.reader.read(current, Kind::Tree, TREE_OBJECT_BYTES)?;
             let found = entries(self.reader, current, &bytes)?;
             let Some(entry) = found.into_iter().find(|entry| entry.name == *component) else {
-                return Ok(false);
+                return Ok(None);
             };
             match entry.kind {
                 EntryKind::Tree => current = entry.id,
-                EntryKind::Link if place + 1 == target.len() && left > 0 => {
-                    return self.leads_to_folder(entry.id, &parent, left - 1);
-                }
+                EntryKind::Blob | EntryKind::BlobExecutable if is_last => is_folder = false,
+                EntryKind::Link if is_last && left > 0 => return self.target(entry.id, &path, left - 1),
                 EntryKind::Link | EntryKind::Blob | EntryKind::BlobExecutable | EntryKind::Commit => {
-                    return Ok(false);
+                    return Ok(None);
                 }
             }
-            parent = join(&parent, component);
+            path = join(&path, component);
         }
-        Ok(true)
+        Ok(Some(Link { to: path, is_folder }))
     }
 
     fn file(&mut self, id: ObjectId, path: String) -> Result<(), SourceError> {

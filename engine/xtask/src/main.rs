@@ -14,6 +14,7 @@ mod coverage;
 mod demo;
 mod plugins;
 mod prerequisites;
+mod renderers;
 mod sandbox;
 mod steps;
 mod stop;
@@ -31,7 +32,7 @@ usage: cargo xtask COMMAND
                     running to look at until Ctrl-C
   test [STEP…]      run every check and every test, or these steps only; `test --list` names them. After
                     `--within MINUTES`, no step begins once that time is over, and what did not run is named
-  plugins           build the standard plugins
+  plugins           build the standard plugins and renderers
   sandbox           start a Kubernetes to play with and print its KUBECONFIG; it ends with Ctrl-C
   bench             measure what the project promises to be fast at
   coverage          measure how much of the crates that decide is reached by tests that need no cluster

@@ -1,4 +1,4 @@
-//! Builds the guests: the standard plugins, which the engine embeds, and those of the examples.
+//! Builds the guests: the standard plugins, which the engine embeds, those of the examples, and the renderers.
 //!
 //! What comes out is `target/plugins/NAME.wasm` with `NAME.cwasm` beside it, compiled ahead of time, and
 //! `target/plugins/examples/NAME.wasm`. They are input to the engine's own build, so they are in this place whatever cargo's
@@ -12,6 +12,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::command::{answer, cargo, exists, root, run};
+use crate::renderers;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -30,7 +31,8 @@ pub(crate) fn build() -> Result<()> {
     for example in example_folders()? {
         guests(&toolchain, &example, &examples)?;
     }
-    precompile(&folder)
+    precompile(&folder)?;
+    renderers::build()
 }
 
 /// Which compiler makes WebAssembly on this machine.
@@ -182,7 +184,7 @@ fn precompile(folder: &Path) -> Result<()> {
 }
 
 /// Where cargo puts what it builds.
-fn cargo_target() -> PathBuf {
+pub(crate) fn cargo_target() -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(folder) => root().join(folder),
         None => root().join("target"),

@@ -13,6 +13,9 @@
 //! A limit that is exceeded holds all that it counts: the whole plan, or what is of that kind or in that namespace. A person who has
 //! looked approves the plan by its digest. Counted is every candidate, also what another policy keeps: what others say is not
 //! known here, and who has to look at so much had better look. Below its limits the plugin has no opinion.
+//!
+//! What the application owns is what it owned when the first of its waiting deletions began to wait: what a sync adds meanwhile
+//! makes no share smaller.
 
 mod limits;
 

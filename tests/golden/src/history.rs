@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sluice_controller::pipeline::{Defaults, Job};
 use sluice_decide::{Claimed, Decided, Intent, Live};
 use sluice_model::application::FIELD_MANAGER;
 use sluice_model::applyset;
@@ -19,8 +18,9 @@ use sluice_model::secret;
 use sluice_model::selection::Selector;
 use sluice_model::tree::{Revision, Tree};
 use sluice_model::trust::{Evidence, Verified};
+use sluice_pipeline::{Defaults, Job};
 use sluice_plan::{DestinationNamespace, Hooks, lint, plan};
-use sluice_render::{Scope, render, settle};
+use sluice_render::{NoTools, Scope, render, settle};
 
 use crate::policies::{Asked, Policies};
 use crate::server::Server;
@@ -442,12 +442,12 @@ impl World {
             files: self.files.clone(),
             skipped: Vec::new(),
             submodules: Vec::new(),
-            linked_folders: Vec::new(),
+            links: BTreeMap::new(),
         };
-        let rendered = render(&Verified::attest(tree, Evidence::NotRequired), &job.spec.source)
-            .map_err(|errors| errors.to_string())?;
+        let tree = Verified::attest(tree, Evidence::NotRequired);
+        let rendered = render(&tree, &job.spec.source, &mut NoTools).map_err(|errors| errors.to_string())?;
         settle(
-            rendered,
+            rendered.manifests,
             &|object: &Object| self.scope(object.group(), object.version(), object.kind()),
             job.destination(),
         )

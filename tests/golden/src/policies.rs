@@ -2,9 +2,9 @@
 
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use sluice_controller::pipeline::{Job, Plugins};
 use sluice_decide::{Candidate, Change, Deletion};
 use sluice_model::decision::{Propagation, PruneDecision, PruneVerdict, SyncDecision};
+use sluice_pipeline::{Job, Plugins};
 use sluice_plugin_host::{PluginHost, PluginProblem, codes};
 
 /// One for all histories: loading the plugins takes longer than asking them.

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         .nth(1)
         .is_some_and(|first| first == CHILD_ARGUMENT)
     {
-        return sluice_plugin_host::serve();
+        return sluice_plugin_host::serve(std::ffi::OsStr::new("policy"));
     }
     a_sound_plugin_compiles_in_the_child();
     the_child_says_what_is_wrong();

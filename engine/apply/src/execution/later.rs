@@ -12,7 +12,7 @@ use super::Execution;
 use crate::error::{ApplyError, Refusal};
 use crate::rehearsal::{Found, Later, Rehearsal};
 use crate::step::Ready;
-use crate::{Event, NotHealthy, REHEARSED_LATER, rests};
+use crate::{Event, NotHealthy, rests};
 
 /// The first and the longest pause between two rehearsals of what does not pass yet.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
@@ -22,29 +22,27 @@ pub(super) struct Progress {
     /// By the index of the step.
     pub(super) found: Vec<Found>,
     pub(super) done: Vec<bool>,
-    /// What steps rested on that were refused at first, for people.
-    rested: Vec<Option<String>>,
 }
 
 impl Progress {
-    pub(super) fn new(found: Vec<Found>, steps: &[Ready<'_>]) -> Self {
-        let rested = found.iter().map(|found| match found {
-            Found::Later(later) => Some(rehearsed_later(&later.on, steps)),
-            _ => None,
-        });
+    pub(super) fn new(found: Vec<Found>) -> Self {
         Self {
-            rested: rested.collect(),
             done: vec![false; found.len()],
             found,
         }
     }
 
-    /// What there is to say about a step that was refused at first.
-    pub(super) fn note(&self, index: usize) -> &str {
-        self.rested
-            .get(index)
-            .and_then(Option::as_deref)
-            .unwrap_or_default()
+    /// By the index of the step: what those rest on that were refused at first.
+    pub(super) fn rested(&self, steps: &[Ready<'_>]) -> Vec<Vec<ObjectRef>> {
+        let objects = |later: &Later| {
+            let on = later.on.iter().filter_map(|index| steps.get(*index));
+            on.map(|ready| ready.step.object.clone()).collect()
+        };
+        let found = self.found.iter().map(|found| match found {
+            Found::Later(later) => objects(later),
+            _ => Vec::new(),
+        });
+        found.collect()
     }
 
     pub(super) fn is_done(&self, index: usize) -> bool {
@@ -109,23 +107,22 @@ impl Progress {
     }
 }
 
-/// `rehearsed later: rests on ResourceQuota shop/limits`.
-fn rehearsed_later(on: &BTreeSet<usize>, steps: &[Ready<'_>]) -> String {
-    const SHOWN: usize = 3;
-    let names: Vec<String> = on
-        .iter()
-        .filter_map(|index| steps.get(*index))
-        .map(|ready| ready.step.object.to_string())
-        .collect();
-    let mut text = REHEARSED_LATER.to_owned();
-    text.push_str(&names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", "));
-    if names.len() > SHOWN {
-        text.push_str(&format!(" and {} more", names.len() - SHOWN));
-    }
-    text
-}
-
 impl Execution<'_> {
+    /// What there is to say about a step that was refused at first: `rehearsed later: rests on ResourceQuota shop/limits`.
+    pub(super) fn note(&self, index: usize) -> String {
+        const SHOWN: usize = 3;
+        let on = self.rested.get(index).map(Vec::as_slice).unwrap_or_default();
+        if on.is_empty() {
+            return String::new();
+        }
+        let names: Vec<String> = on.iter().take(SHOWN).map(ObjectRef::to_string).collect();
+        let more = match on.len() > SHOWN {
+            true => format!(" and {} more", on.len() - SHOWN),
+            false => String::new(),
+        };
+        format!("rehearsed later: rests on {}{more}", names.join(", "))
+    }
+
     /// Does what open steps rest on, as far as it may be done before the wave that ends before `end` is over, and rehearses
     /// them again. Afterwards no step of that wave is open.
     pub(super) async fn settle_open(
@@ -211,7 +208,7 @@ impl Execution<'_> {
                 }
             }
             if !answers.refusals.is_empty() {
-                return self.refused(progress, answers.refusals, rehearsal.steps);
+                return self.refused(answers.refusals, rehearsal.steps);
             }
             if asked.is_empty() {
                 break;
@@ -231,7 +228,7 @@ impl Execution<'_> {
         for &index in stuck {
             let place = progress.found.get_mut(index);
             if let Some(Found::Later(later)) = place.map(|place| std::mem::replace(place, Found::Unknown)) {
-                refusals.push(self.fail(index, *later.refusal, progress.note(index)));
+                refusals.push(self.fail(index, *later.refusal));
             }
         }
         match refusals.is_empty() {
@@ -240,24 +237,20 @@ impl Execution<'_> {
         }
     }
 
-    fn refused(
-        &mut self,
-        progress: &Progress,
-        refusals: Vec<Refusal>,
-        steps: &[Ready<'_>],
-    ) -> Result<(), ApplyError> {
+    fn refused(&mut self, refusals: Vec<Refusal>, steps: &[Ready<'_>]) -> Result<(), ApplyError> {
         let index_of = |refusal: &Refusal| steps.iter().position(|ready| ready.step.object == refusal.object);
         let refusals = refusals
             .into_iter()
             .map(|refusal| match index_of(&refusal) {
-                Some(index) => self.fail(index, refusal, progress.note(index)),
+                Some(index) => self.fail(index, refusal),
                 None => refusal,
             })
             .collect();
         Err(ApplyError::Steps { refusals })
     }
 
-    fn fail(&mut self, index: usize, mut refusal: Refusal, note: &str) -> Refusal {
+    fn fail(&mut self, index: usize, mut refusal: Refusal) -> Refusal {
+        let note = self.note(index);
         if !note.is_empty() {
             refusal.message = format!("{} ({note}; the server refuses it still)", refusal.message);
         }

@@ -163,7 +163,7 @@ fn a_quota_counts_where_it_is_the_one_and_gives_more() {
 #[test]
 fn limits_policies_and_labels_count_where_they_are_the_ones() {
     let admission = |message: &str| ClusterError::Admission {
-        message: message.to_owned(),
+        message: message.into(),
     };
     let too_much =
         admission("pods \"p\" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi");
@@ -279,7 +279,7 @@ fn what_is_named_and_missing_counts_where_the_plan_creates_it() {
     ];
     for (message, api_version, kind, name, expected) in cases {
         let error = ClusterError::Admission {
-            message: message.to_owned(),
+            message: message.into(),
         };
         let other = apply(api_version, kind, name, json!({}));
         let found = rests(pod(), &error, std::slice::from_ref(&other), &nothing());
@@ -321,7 +321,7 @@ fn a_definition_counts_for_its_kind_where_its_spec_changes() {
             "versions": [{"name": "v1", "served": true}]}}),
     );
     let unknown = ClusterError::Invalid {
-        message: "strict decoding error: unknown field \"spec.size\"".to_owned(),
+        message: "strict decoding error: unknown field \"spec.size\"".into(),
         fields: Vec::new(),
     };
     let widget = || apply("example.com/v1", "Widget", "w", json!({}));

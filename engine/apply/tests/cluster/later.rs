@@ -121,6 +121,12 @@ async fn a_quota_is_raised_and_used() {
         tried.outcomes[2].message,
         "rehearsed later: rests on ResourceQuota later-quota/limits"
     );
+    let rests_on = |index: usize| {
+        let on = &tried.outcomes[index].rests_on;
+        on.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(rests_on(2), ["ResourceQuota later-quota/limits"]);
+    assert!(rests_on(0).is_empty() && rests_on(1).is_empty());
     let done = world.apply(&enough).await;
     is_done(&done);
     assert!(

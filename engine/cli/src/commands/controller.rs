@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use sluice_cluster::{Cluster, Home, Target};
 use sluice_controller::Options;
-use sluice_controller::pipeline::Bounds;
+use sluice_pipeline::Bounds;
 use tokio_util::sync::CancellationToken;
 
 use crate::commands::wait::duration;
@@ -112,6 +112,7 @@ fn configured(arguments: &Arguments, global: &Global) -> Options {
             ..defaults.apply
         },
         reaching: arguments.git.reaching(),
+        renderer_dir: global.renderer_dir.clone(),
         instance: arguments.instance.clone(),
         lease_namespace: arguments.lease_namespace.clone(),
     }

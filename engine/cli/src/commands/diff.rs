@@ -1,16 +1,18 @@
 //! `sluice diff`: the cluster against Git, as YAML: unified, or in two columns.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use serde::Serialize;
-use sluice_compare::diff::{LineKind, Pair, Row as Columns};
-use sluice_controller::pipeline::{Compared, Prepared};
+use sluice_compare::diff::{Line, LineKind, Pair, Row as Columns};
 use sluice_model::ExitKind;
 use sluice_model::difference::{Difference, FieldChange};
-use sluice_model::object::ObjectRef;
+use sluice_model::object::{Object, ObjectRef};
 use sluice_model::plan::{Action, Plan};
+use sluice_pipeline::{Compared, Prepared};
+use sluice_render::Rendered;
 
 use crate::connection::block_on;
 use crate::engine::{Engine, Git, Which};
@@ -23,11 +25,13 @@ Examples:
   sluice diff guestbook
   sluice diff guestbook --revision feature-branch
   sluice diff guestbook --side-by-side
+  sluice diff guestbook --against v1.2.0
   sluice diff guestbook -o json | jq -r '.object.name, .changes[].pointer'
 
 `-` is what the cluster has, `+` what Git says. Only fields that Git says something about, or
 that Sluice applied before, are compared. Values of Secrets are masked; whether they differ is
-shown.
+shown. With --against, what two revisions render is compared, and no cluster is asked for objects:
+`-` is that revision.
 
 Exit codes: 0 if nothing differs; 1 if something does; 3 if a manifest is wrong; 4 if the
 revision is not trusted; 6 if the repository fails; 7 if the cluster fails; 8 if a plugin
@@ -41,6 +45,9 @@ pub(crate) struct Arguments {
     /// Branch, tag or commit instead of the target revision
     #[arg(long, value_name = "REVISION")]
     revision: Option<String>,
+    /// Compare what two revisions render, instead of the cluster with one: the other branch, tag or commit
+    #[arg(long, value_name = "REVISION", conflicts_with = "side_by_side")]
+    against: Option<String>,
     /// Live and desired next to each other, as wide as the terminal
     #[arg(long, short = 'y')]
     side_by_side: bool,
@@ -67,8 +74,11 @@ struct Row<'a> {
 
 /// Prints what differs.
 pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
+    if let Some(old) = &arguments.against {
+        return revisions(&arguments, old, global, out);
+    }
     let prepared = block_on(async {
-        let mut engine = Engine::open(&arguments.which, &arguments.git, global).await?;
+        let engine = Engine::open(&arguments.which, &arguments.git, global).await?;
         engine.prepare(arguments.revision.as_deref()).await
     })?;
     let different: Vec<&Compared> = prepared
@@ -90,6 +100,56 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
         }
     }
     end(&prepared, different.is_empty() && gone.is_empty())
+}
+
+/// Prints how what two revisions render differs.
+fn revisions(arguments: &Arguments, old: &str, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
+    let (old, new) = block_on(async {
+        let engine = match arguments.which.is_file() {
+            true => Engine::without_cluster(&arguments.which, &arguments.git, global)?,
+            false => Engine::open(&arguments.which, &arguments.git, global).await?,
+        };
+        let old = engine.rendered(Some(old)).await?;
+        Ok::<_, Failure>((old, engine.rendered(arguments.revision.as_deref()).await?))
+    })?;
+    let by_key = |rendered: Rendered| {
+        let objects = rendered.manifests.into_iter().map(|manifest| manifest.object);
+        objects
+            .map(|object| (object.key(), object))
+            .collect::<BTreeMap<_, _>>()
+    };
+    let (old, new) = (by_key(old), by_key(new));
+    let keys: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    let changed: Vec<_> = keys
+        .into_iter()
+        .map(|key| (old.get(key), new.get(key)))
+        .filter(|(old, new)| old != new)
+        .collect();
+    match arguments.output.format {
+        Format::Text => {
+            for (old, new) in &changed {
+                lines(out, sluice_compare::diff::revisions(*old, *new, arguments.lines))?;
+            }
+        }
+        format @ (Format::Json | Format::Yaml) => {
+            let row = |(old, new): &(Option<&Object>, Option<&Object>)| {
+                Some(Row {
+                    object: new.or(*old)?.reference(),
+                    difference: match (old, new) {
+                        (None, _) => "added",
+                        (_, None) => "removed",
+                        (Some(_), Some(_)) => "changed",
+                    },
+                    changes: &[],
+                })
+            };
+            output::each(out, format, &changed.iter().filter_map(row).collect::<Vec<_>>())?;
+        }
+    }
+    match changed.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::Answered(ExitKind::Negative)),
+    }
 }
 
 fn end(prepared: &Prepared, is_same: bool) -> Result<(), Failure> {
@@ -158,7 +218,11 @@ const ADDED: Style = AnsiColor::Green.on_default();
 const HUNK: Style = AnsiColor::Cyan.on_default();
 
 fn unified(out: &mut impl Write, pair: Pair<'_>, context: usize) -> Result<(), Failure> {
-    for line in pair.unified(context) {
+    lines(out, pair.unified(context))
+}
+
+fn lines(out: &mut impl Write, lines: Vec<Line>) -> Result<(), Failure> {
+    for line in lines {
         let style = match line.kind {
             LineKind::Header => STRONG,
             LineKind::Hunk => HUNK,

@@ -40,9 +40,11 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
     let applications = block_on(async {
         let connection = Connection::open(global).await?;
+        let operations = connection.operations();
+        let namespace = (!arguments.all_namespaces).then_some(connection.namespace.as_str());
         let mut applications = match &arguments.application {
-            Some(name) => vec![connection.application(name).await?],
-            None => connection.applications(arguments.all_namespaces).await?,
+            Some(name) => vec![operations.get(&connection.key(name)).await?],
+            None => operations.list(namespace).await?,
         };
         for application in &mut applications {
             application.metadata.managed_fields = None;

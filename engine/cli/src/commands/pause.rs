@@ -3,10 +3,10 @@
 use std::io::Write;
 
 use clap::Args;
-use serde_json::{Value, json};
+use sluice_operations::Resumed;
 
 use crate::connection::{Connection, block_on};
-use crate::failure::{CliError, Failure};
+use crate::failure::Failure;
 use crate::global::Global;
 
 pub(crate) const HELP: &str = "\
@@ -58,9 +58,8 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
     let name = &arguments.application;
     block_on(async {
         let connection = Connection::open(global).await?;
-        let by = connection.requester().await;
-        let pause = json!({"reason": arguments.reason, "by": by});
-        connection.patch(name, json!({"spec": {"pause": pause}})).await
+        let key = connection.key(name);
+        Ok(connection.operations().pause(&key, &arguments.reason).await?)
     })?;
     writeln!(out, "Application {name} is paused until `sluice resume {name}`")?;
     Ok(())
@@ -69,29 +68,15 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
 /// Ends a pause and a pin.
 pub(crate) fn resume(arguments: Resume, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
     let name = &arguments.application;
-    let ended = block_on(async {
+    let resumed = block_on(async {
         let connection = Connection::open(global).await?;
-        let spec = connection.application(name).await?.spec;
-        let ended = match (&spec.pause, &spec.pin) {
-            (Some(_), Some(_)) => "no longer paused, and no longer pinned",
-            (Some(_), None) => "no longer paused",
-            (None, Some(_)) => "no longer pinned",
-            (None, None) => {
-                return Err(CliError::NothingToEnd {
-                    application: connection.title(name),
-                    what: "is neither paused nor pinned",
-                }
-                .into());
-            }
-        };
-        let by = connection.requester().await;
-        let patch = json!({
-            "metadata": {"annotations": {"sluice.dev/resumed-by": by}},
-            "spec": {"pause": Value::Null, "pin": Value::Null},
-        });
-        connection.patch(name, patch).await?;
-        Ok(ended)
+        Ok(connection.operations().resume(&connection.key(name)).await?)
     })?;
+    let ended = match resumed {
+        Resumed::PauseAndPin => "no longer paused, and no longer pinned",
+        Resumed::Pause => "no longer paused",
+        Resumed::Pin => "no longer pinned",
+    };
     writeln!(out, "Application {name} is {ended}")?;
     Ok(())
 }

@@ -48,7 +48,7 @@ pub(crate) struct Arguments {
 /// Prints the plan.
 pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
     let prepared = block_on(async {
-        let mut engine = Engine::open(&arguments.which, &arguments.git, global).await?;
+        let engine = Engine::open(&arguments.which, &arguments.git, global).await?;
         engine.prepare(arguments.revision.as_deref()).await
     })?;
     match arguments.output.format {

@@ -3,12 +3,10 @@
 use std::io::Write;
 
 use clap::Args;
-use kube::ResourceExt as _;
-use serde_json::json;
-use sluice_model::application::REFRESH_ANNOTATION;
+use sluice_operations::Depth;
 
 use crate::commands::wait::Patience;
-use crate::connection::{Connection, block_on, gone};
+use crate::connection::{Connection, block_on, telling};
 use crate::failure::Failure;
 use crate::global::Global;
 
@@ -40,33 +38,28 @@ pub(crate) struct Arguments {
     patience: Patience,
 }
 
-/// Asks, and waits where that is wanted.
+/// Asks, and waits if that is wanted.
 pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
     let name = &arguments.application;
-    let title = block_on(async {
+    let key = block_on(async {
         let connection = Connection::open(global).await?;
-        let value = if arguments.hard { "hard" } else { "normal" };
-        connection
-            .annotate(name, json!({REFRESH_ANNOTATION: value}))
-            .await?;
+        let (operations, key) = (connection.operations(), connection.key(name));
+        let depth = match arguments.hard {
+            true => Depth::Hard,
+            false => Depth::Normal,
+        };
+        operations.refresh(&key, depth).await?;
         if arguments.wait {
-            let title = connection.title(name);
-            let seen = connection.follow(name, "refreshed", arguments.patience.timeout(), |application| {
-                let application = application.ok_or_else(|| gone(&title))?;
-                Ok((!application.annotations().contains_key(REFRESH_ANNOTATION)).then_some(()))
-            });
-            seen.await?;
+            let mut seen = telling(name);
+            let follow = arguments.patience.follow(&mut seen);
+            operations.follow_refresh(&key, follow).await?;
         }
-        Ok(connection.title(name))
+        Ok(key)
     })?;
-    writeln!(
-        out,
-        "{title} {}",
-        if arguments.wait {
-            "was refreshed"
-        } else {
-            "will be refreshed"
-        }
-    )?;
+    let done = match arguments.wait {
+        true => "was refreshed",
+        false => "will be refreshed",
+    };
+    writeln!(out, "Application {key} {done}")?;
     Ok(())
 }

@@ -4,8 +4,11 @@ use std::io::Write;
 
 use clap::Args;
 use serde_json::Value;
+use sluice_model::application::{Helm, HelmParameter, Source};
 use sluice_model::manifest::Manifest;
+use sluice_model::rendering::Document;
 use sluice_model::secret::mask;
+use sluice_render::{Rendered, SourceKind};
 
 use crate::connection::block_on;
 use crate::engine::{Engine, Git, Which};
@@ -17,10 +20,12 @@ pub(crate) const HELP: &str = "\
 Examples:
   sluice render guestbook
   sluice render -f application.yaml --offline > manifests.yaml
+  sluice render -f application.yaml --offline --set image.tag=v2 --kube-version 1.36.0
   sluice render guestbook --revision 3f2a91c -o json | jq .kind
 
 Nothing is rendered that verification refuses. Values of Secrets are masked unless
---show-secrets is given.
+--show-secrets is given. With --offline a chart or a kustomization comes out as
+`helm template` and `kustomize build` print it.
 
 Exit codes: 0; 3 if a manifest is wrong (all that is wrong is told); 4 if the revision is not
 trusted; 6 if the repository fails; 7 if the cluster fails.";
@@ -36,6 +41,15 @@ pub(crate) struct Arguments {
     /// Ask no cluster: namespaces stay as they are written and kinds are not checked
     #[arg(long)]
     offline: bool,
+    /// A value for the chart, over all that the Application gives
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parameter)]
+    set: Vec<HelmParameter>,
+    /// The Kubernetes version that charts are told; Helm's own default otherwise
+    #[arg(long, value_name = "VERSION", requires = "offline")]
+    kube_version: Option<String>,
+    /// Say for each object of a kustomization which file it came from
+    #[arg(long)]
+    show_source: bool,
     /// Print the values of Secrets
     #[arg(long)]
     show_secrets: bool,
@@ -46,12 +60,31 @@ pub(crate) struct Arguments {
     git: Git,
 }
 
+/// Reads `image.tag=v2`.
+fn parameter(text: &str) -> Result<HelmParameter, String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    Ok(HelmParameter {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        force_string: false,
+    })
+}
+
 /// Prints manifests.
 pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
-    let manifests = block_on(manifests(&arguments, global))?;
+    let printed = block_on(printed(&arguments, global))?;
     let value = |manifest: &Manifest| match arguments.show_secrets {
         true => manifest.object.value().clone(),
         false => mask(&manifest.object).into_value(),
+    };
+    let manifests = match printed {
+        Printed::Rendered(rendered)
+            if arguments.format == "yaml" && rendered.kind != SourceKind::Directory =>
+        {
+            return documents(&arguments, &rendered, value, out);
+        }
+        Printed::Rendered(rendered) => rendered.manifests,
+        Printed::Settled(manifests) => manifests,
     };
     if arguments.format == "json" {
         return output::each(
@@ -71,17 +104,76 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
     Ok(())
 }
 
-async fn manifests(arguments: &Arguments, global: &Global) -> Result<Vec<Manifest>, Failure> {
-    let revision = arguments.revision.as_deref();
-    if !arguments.offline {
-        let mut engine = Engine::open(&arguments.which, &arguments.git, global).await?;
-        return Ok(engine.manifests(revision).await?.1);
+/// Prints what a renderer printed, as its own tool prints it; only Secrets are written anew, without their values.
+fn documents(
+    arguments: &Arguments,
+    rendered: &Rendered,
+    value: impl Fn(&Manifest) -> Value,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    for (number, document) in rendered.documents.iter().enumerate() {
+        let text = shown(arguments, document, &value)?;
+        let source = plain(&document.source).replace('\n', " ");
+        match rendered.kind {
+            SourceKind::Helm => write!(out, "---\n# Source: {source}\n{text}\n")?,
+            SourceKind::Kustomize | SourceKind::Directory => {
+                let separator = if number == 0 { "" } else { "---\n" };
+                let comment = match arguments.show_source && !source.is_empty() {
+                    true => format!("# Source: {source}\n"),
+                    false => String::new(),
+                };
+                write!(out, "{separator}{comment}{text}")?;
+            }
+        }
     }
-    let engine = Engine::without_cluster(&arguments.which, &arguments.git, global)?;
-    let trusted = engine
-        .pipeline
-        .trusted(&engine.job, revision)
-        .await
-        .map_err(Failure::pipeline)?;
-    sluice_render::render(&trusted.tree, &engine.job.spec.source).map_err(Failure::each)
+    Ok(())
+}
+
+fn shown(
+    arguments: &Arguments,
+    document: &Document,
+    value: impl Fn(&Manifest) -> Value,
+) -> Result<String, Failure> {
+    if arguments.show_secrets {
+        return Ok(document.text.clone());
+    }
+    let decoded = sluice_render::decode(&document.source, document.text.as_bytes()).map_err(Failure::each)?;
+    if !decoded.iter().any(|manifest| manifest.object.is_secret()) {
+        return Ok(document.text.clone());
+    }
+    let texts: Vec<String> = decoded
+        .iter()
+        .map(|manifest| crate::yaml::text(&value(manifest)))
+        .collect();
+    Ok(texts.join("---\n"))
+}
+
+/// What is printed.
+enum Printed {
+    /// As it is rendered, without a cluster.
+    Rendered(Box<Rendered>),
+    /// With namespaces and kinds as the cluster has them.
+    Settled(Vec<Manifest>),
+}
+
+async fn printed(arguments: &Arguments, global: &Global) -> Result<Printed, Failure> {
+    let revision = arguments.revision.as_deref();
+    let mut engine = match arguments.offline {
+        true => Engine::without_cluster(&arguments.which, &arguments.git, global)?,
+        false => Engine::open(&arguments.which, &arguments.git, global).await?,
+    };
+    set(&mut engine.preview.job.spec.source, arguments);
+    if !arguments.offline {
+        return Ok(Printed::Settled(engine.manifests(revision).await?));
+    }
+    engine.kube_version.clone_from(&arguments.kube_version);
+    Ok(Printed::Rendered(Box::new(engine.rendered(revision).await?)))
+}
+
+/// What the options say of the source.
+fn set(source: &mut Source, arguments: &Arguments) {
+    if !arguments.set.is_empty() {
+        let helm = source.helm.get_or_insert_with(Helm::default);
+        helm.parameters.extend(arguments.set.iter().cloned());
+    }
 }

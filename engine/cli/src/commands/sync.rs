@@ -3,15 +3,15 @@
 use std::io::Write;
 
 use clap::Args;
-use serde_json::json;
 use sluice_model::ExitKind;
-use sluice_model::application::{Application, ApplicationStatus, OPERATION_ANNOTATION, OperationRequest};
+use sluice_model::application::Application;
 use sluice_model::selection::Selector;
+use sluice_operations::{SyncRequest, Synced, kept_deletions};
 
 use crate::commands::status;
 use crate::commands::wait::Patience;
-use crate::connection::{Connection, Ended, block_on};
-use crate::failure::{CliError, Failure};
+use crate::connection::{Connection, block_on, telling};
+use crate::failure::Failure;
 use crate::global::Global;
 use crate::output::{plain, short};
 
@@ -70,24 +70,21 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
     let name = &arguments.application;
     let synced = block_on(async {
         let connection = Connection::open(global).await?;
-        let request = OperationRequest {
-            id: request_id(),
+        let (operations, key) = (connection.operations(), connection.key(name));
+        let request = SyncRequest {
             revision: arguments.revision.clone(),
             prune: arguments.prune,
             resources: arguments.resource.clone(),
             with_hooks: arguments.with_hooks,
             dry_run: arguments.dry_run,
-            requested_by: connection.requester().await,
         };
-        let text = serde_json::to_string(&request).map_err(CliError::Encode)?;
-        connection
-            .annotate(name, json!({OPERATION_ANNOTATION: text}))
-            .await?;
+        let id = operations.sync(&key, request).await?;
         if arguments.no_follow {
             return Ok(None);
         }
-        let followed = connection.follow_operation(name, &request.id, arguments.patience.timeout());
-        followed.await.map(Some)
+        let mut seen = telling(name);
+        let followed = operations.follow_sync(&key, &id, arguments.patience.follow(&mut seen));
+        Ok(Some(followed.await?))
     })?;
     match synced {
         None => {
@@ -97,43 +94,37 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
             )?;
             Ok(())
         }
-        Some((application, ended)) if arguments.dry_run => {
+        Some(synced) if arguments.dry_run => {
             writeln!(
                 out,
                 "Application {name} at {}: {}",
-                short(&ended.revision),
-                ended.message
+                short(&synced.revision),
+                synced.message
             )?;
             match arguments.revision {
                 // What waits is of the target revision.
-                None => pending(out, &application),
+                None => pending(out, &synced.application),
                 Some(_) => Ok(()),
             }
         }
-        Some((application, ended)) => {
+        Some(synced) => {
             let all = arguments.prune && arguments.resource.is_empty();
-            tell(out, name, &application, &ended, all)
+            tell(out, name, &synced, all)
         }
     }
 }
 
 /// Says what a sync came to, and what still waits for a person. `all` says that it was to bring the cluster all the way to Git.
-pub(crate) fn tell(
-    out: &mut impl Write,
-    name: &str,
-    application: &Application,
-    ended: &Ended,
-    all: bool,
-) -> Result<(), Failure> {
+pub(crate) fn tell(out: &mut impl Write, name: &str, synced: &Synced, all: bool) -> Result<(), Failure> {
     writeln!(
         out,
         "Application {name} is synced to {}: {}",
-        short(&ended.revision),
-        ended.message
+        short(&synced.revision),
+        synced.message
     )?;
-    pending(out, application)?;
-    let state = application.status.clone().unwrap_or_default();
-    match still_differs(&state) {
+    pending(out, &synced.application)?;
+    let status = synced.application.status.as_ref();
+    match status.and_then(kept_deletions) {
         None => Ok(()),
         Some(message) => {
             writeln!(out, "{name} is still OutOfSync: {}", plain(message))?;
@@ -154,22 +145,4 @@ fn pending(out: &mut impl Write, application: &Application) -> Result<(), Failur
     }
     status::pending(out, application, &state)?;
     Err(Failure::Answered(ExitKind::Held))
-}
-
-/// Why an Application is not in sync although nothing is left to do.
-fn still_differs(state: &ApplicationStatus) -> Option<&str> {
-    let synced = state
-        .conditions
-        .iter()
-        .find(|condition| condition.r#type == "Synced")?;
-    (synced.status == "False" && synced.reason == "DeletionsKept").then_some(synced.message.as_str())
-}
-
-/// Tells this request from any other: the time to the nanosecond, and the process.
-pub(crate) fn request_id() -> String {
-    format!(
-        "cli-{}-{}",
-        jiff::Timestamp::now().as_nanosecond(),
-        std::process::id()
-    )
 }

@@ -3,13 +3,10 @@
 use std::io::Write;
 
 use clap::Args;
-use kube::ResourceExt as _;
-use serde_json::json;
-use sluice_model::application::{Application, OperationPhase, TERMINATE_ANNOTATION};
 
 use crate::commands::wait::Patience;
-use crate::connection::{Connection, block_on, gone};
-use crate::failure::{CliError, Failure};
+use crate::connection::{Connection, block_on, telling};
+use crate::failure::Failure;
 use crate::global::Global;
 
 pub(crate) const HELP: &str = "\
@@ -38,49 +35,15 @@ pub(crate) struct Arguments {
 /// Asks, and waits until it has ended.
 pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
     let name = &arguments.application;
-    let title = block_on(async {
+    let key = block_on(async {
         let connection = Connection::open(global).await?;
-        let title = connection.title(name);
-        if !goes_on(&connection.application(name).await?) {
-            return Err(CliError::NothingToEnd {
-                application: title,
-                what: "has no operation that goes on or is tried again",
-            }
-            .into());
-        }
-        let by = connection.requester().await;
-        connection
-            .annotate(name, json!({TERMINATE_ANNOTATION: by}))
-            .await?;
-        let ended = connection.follow(name, "idle", arguments.patience.timeout(), |application| {
-            let application = application.ok_or_else(|| gone(&title))?;
-            let open = application.annotations().contains_key(TERMINATE_ANNOTATION);
-            Ok((!open && !is_running(application)).then_some(()))
-        });
-        ended.await?;
-        Ok(title)
+        let (operations, key) = (connection.operations(), connection.key(name));
+        operations.terminate(&key).await?;
+        let mut seen = telling(name);
+        let follow = arguments.patience.follow(&mut seen);
+        operations.follow_termination(&key, follow).await?;
+        Ok(key)
     })?;
-    writeln!(out, "the operation of {title} was terminated")?;
+    writeln!(out, "the operation of Application {key} was terminated")?;
     Ok(())
-}
-
-fn is_running(application: &Application) -> bool {
-    phase(application) == Some(OperationPhase::Running)
-}
-
-/// True where something is done, or will be done again by itself.
-fn goes_on(application: &Application) -> bool {
-    let retried = application.spec.sync_policy.automated.is_some();
-    match phase(application) {
-        Some(OperationPhase::Running) => true,
-        Some(OperationPhase::Failed) => retried,
-        Some(OperationPhase::Succeeded | OperationPhase::Terminated | OperationPhase::Superseded) | None => {
-            false
-        }
-    }
-}
-
-fn phase(application: &Application) -> Option<OperationPhase> {
-    let operation = application.status.as_ref()?.operation.as_ref()?;
-    Some(operation.phase())
 }

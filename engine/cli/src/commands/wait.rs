@@ -5,10 +5,10 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use sluice_health::Role;
-use sluice_model::application::{Application, SyncStatus};
+use sluice_model::application::Application;
+use sluice_operations::{Condition, Follow};
 
-use crate::connection::{Connection, block_on, gone, is_settled};
+use crate::connection::{Connection, block_on, telling};
 use crate::failure::Failure;
 use crate::global::Global;
 
@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
 
 /// What can be waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub(crate) enum Wanted {
+enum Wanted {
     /// The cluster is as Git wants it
     Synced,
     /// Every object does its work, or is paused on purpose
@@ -50,6 +50,17 @@ pub(crate) enum Wanted {
     Idle,
     /// It is gone
     Deleted,
+}
+
+impl From<Wanted> for Condition {
+    fn from(wanted: Wanted) -> Self {
+        match wanted {
+            Wanted::Synced => Self::Synced,
+            Wanted::Healthy => Self::Healthy,
+            Wanted::Idle => Self::Idle,
+            Wanted::Deleted => Self::Deleted,
+        }
+    }
 }
 
 /// How long to wait.
@@ -61,9 +72,12 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
-    /// How long.
-    pub(crate) fn timeout(&self) -> Duration {
-        self.timeout
+    /// Follows an Application for so long, telling `seen` of its states.
+    pub(crate) fn follow<'a>(&self, seen: &'a mut (dyn FnMut(Option<&Application>) + Send)) -> Follow<'a> {
+        Follow {
+            timeout: self.timeout,
+            seen,
+        }
     }
 }
 
@@ -77,81 +91,30 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 
 /// Waits until everything that the arguments ask for holds.
 pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
-    let wanted: BTreeSet<Wanted> = arguments.wanted.into_iter().collect();
-    let words: Vec<String> = wanted
-        .iter()
-        .map(|wanted| format!("{wanted:?}").to_lowercase())
-        .collect();
-    let words = words.join(" and ");
+    let wanted = arguments.wanted.into_iter().map(Condition::from);
+    let wanted: BTreeSet<Condition> = wanted.collect();
     let name = &arguments.application;
-    let title = block_on(async {
+    let key = block_on(async {
         let connection = Connection::open(global).await?;
-        let title = connection.title(name);
-        if !wanted.contains(&Wanted::Deleted) {
-            // Says at once what is wrong with the name or the cluster, rather than after all the time.
-            connection.application(name).await?;
-        }
-        let done =
-            connection.follow(
-                name,
-                &words,
-                arguments.patience.timeout(),
-                |application| match application {
-                    None if wanted.contains(&Wanted::Deleted) => Ok(Some(())),
-                    None => Err(gone(&title)),
-                    Some(application) => Ok(wanted
-                        .iter()
-                        .all(|wanted| holds(*wanted, application))
-                        .then_some(())),
-                },
-            );
-        done.await?;
-        Ok(title)
+        let key = connection.key(name);
+        let mut seen = telling(name);
+        let follow = arguments.patience.follow(&mut seen);
+        connection.operations().wait(&key, &wanted, follow).await?;
+        Ok(key)
     })?;
-    writeln!(out, "{title} is {words}")?;
+    let words: Vec<&str> = wanted.iter().map(|wanted| wanted.word()).collect();
+    writeln!(out, "Application {key} is {}", words.join(" and "))?;
     Ok(())
-}
-
-/// True where `wanted` holds for good: nothing is open that might change it.
-pub(crate) fn holds(wanted: Wanted, application: &Application) -> bool {
-    let Some(status) = &application.status else {
-        return false;
-    };
-    is_settled(application)
-        && match wanted {
-            Wanted::Synced => status.sync.status == SyncStatus::Synced,
-            Wanted::Healthy => sluice_health::is_over(Role::Part, status.health.status),
-            Wanted::Idle => status
-                .operation
-                .as_ref()
-                .is_none_or(|operation| !operation.is_running()),
-            Wanted::Deleted => false,
-        }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::status::tests::guestbook;
-    use sluice_model::application::REFRESH_ANNOTATION;
 
     #[test]
     fn durations_are_written_with_units() {
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5_400)));
         assert!(duration("90").is_err() && duration("-5s").is_err() && duration("soon").is_err());
-    }
-
-    #[test]
-    fn what_is_open_is_no_answer() {
-        let mut application = guestbook();
-        application.status.as_mut().unwrap().sync.status = SyncStatus::Synced;
-        assert!(holds(Wanted::Synced, &application) && !holds(Wanted::Healthy, &application));
-        application.metadata.annotations =
-            Some([(REFRESH_ANNOTATION.to_owned(), "normal".to_owned())].into());
-        assert!(!holds(Wanted::Synced, &application));
-        application.metadata.annotations = None;
-        application.metadata.generation = Some(8);
-        assert!(!holds(Wanted::Synced, &application));
     }
 }

@@ -60,68 +60,12 @@ pub const OFFLINE_NEEDS_FILE: ErrorCode = code(
     "without a cluster, the Application has to be in a file",
     "name the file with -f, or leave out --offline",
 );
-/// There is no such Application.
-pub const NO_APPLICATION: ErrorCode = code(
-    "U08",
-    ExitKind::Input,
-    "there is no such Application",
-    "list them with `sluice get -A`; name the namespace with -n",
-);
-/// Nothing waits for approval.
-pub const NOTHING_PENDING: ErrorCode = code(
-    "U09",
-    ExitKind::Input,
-    "nothing waits for approval",
-    "look at `sluice status`: what was held may be done already, or Git may have it again",
-);
-/// Another plan or history waits for approval than the one that was given.
-pub const OTHER_PENDING: ErrorCode = code(
-    "U10",
-    ExitKind::Held,
-    "another plan or history waits for approval than the one that was given",
-    "read what `sluice status` shows now and approve that if you agree with it",
-);
-/// The time to wait is over.
-pub const TIMEOUT: ErrorCode = code(
-    "U11",
-    ExitKind::Timeout,
-    "the time to wait is over",
-    "see `sluice status` for what it waits for, or give a longer --timeout",
-);
-/// The sync that was followed failed.
-pub const OPERATION_FAILED: ErrorCode = code(
-    "U12",
-    ExitKind::Cluster,
-    "the sync that was followed failed",
-    "see `sluice status` for every object that failed and why",
-);
-/// The Application was deleted while it was followed.
-pub const GONE: ErrorCode = code(
-    "U13",
-    ExitKind::Cluster,
-    "the Application was deleted while it was followed",
-    "see who deleted it: its Events, or the API server's audit log",
-);
 /// The asynchronous runtime cannot start.
 pub const RUNTIME: ErrorCode = code(
     "U14",
     ExitKind::Internal,
     "the asynchronous runtime cannot start",
     "look at the limits of the process: threads, open files",
-);
-/// The cluster does not know the kind Application.
-pub const NOT_INSTALLED: ErrorCode = code(
-    "U15",
-    ExitKind::Cluster,
-    "the cluster does not know the kind Application",
-    "install it with `sluice crds | kubectl apply --server-side -f -`, or choose another --context",
-);
-/// An Application in the cluster is of another form than this Sluice knows.
-pub const UNREADABLE_APPLICATION: ErrorCode = code(
-    "U16",
-    ExitKind::Cluster,
-    "an Application in the cluster is of another form than this Sluice knows",
-    "use the same version of Sluice here as in the cluster, and apply its `sluice crds`",
 );
 /// There is no plugin of that name.
 pub const NO_PLUGIN: ErrorCode = code(
@@ -158,27 +102,6 @@ pub const OTHER_KEYRING: ErrorCode = code(
     "a keyring holds keys of another form than those that are to be added",
     "keep armoured OpenPGP keys, binary ones and SSH keys in files of their own; a folder holds all of them",
 );
-/// The history has nothing to go back to.
-pub const NOTHING_EARLIER: ErrorCode = code(
-    "U25",
-    ExitKind::Input,
-    "the history has nothing to go back to",
-    "`sluice history` lists what there is; a branch, tag or commit can be named too",
-);
-/// There is nothing that could be ended.
-pub const NOTHING_TO_END: ErrorCode = code(
-    "U26",
-    ExitKind::Input,
-    "there is nothing that could be ended",
-    "`sluice status` says what goes on",
-);
-/// Nothing is written while an Application is paused.
-pub const PAUSED: ErrorCode = code(
-    "U27",
-    ExitKind::Held,
-    "nothing is written while an Application is paused",
-    "`sluice resume` ends the pause",
-);
 
 /// All of them.
 pub const ALL: &[&ErrorCode] = &[
@@ -189,21 +112,10 @@ pub const ALL: &[&ErrorCode] = &[
     &NOT_AN_APPLICATION,
     &NOT_A_PLAN,
     &OFFLINE_NEEDS_FILE,
-    &NO_APPLICATION,
-    &NOTHING_PENDING,
-    &OTHER_PENDING,
-    &TIMEOUT,
-    &OPERATION_FAILED,
-    &GONE,
     &RUNTIME,
-    &NOT_INSTALLED,
-    &UNREADABLE_APPLICATION,
     &NO_PLUGIN,
     &WRITE,
     &DAMAGED_KEY,
     &NO_KEYRING,
     &OTHER_KEYRING,
-    &NOTHING_EARLIER,
-    &NOTHING_TO_END,
-    &PAUSED,
 ];

@@ -88,7 +88,7 @@ fn a_refusal_tells_the_field_and_the_kind_of_mistake() {
         )
     );
     let kept = ClusterError::Invalid {
-        message: immutable.to_owned(),
+        message: immutable.into(),
         fields: vec!["data".to_owned()],
     };
     assert!(about_secret(kept, Some(&secret(&data))).is_immutable());
@@ -183,7 +183,7 @@ async fn other_objects_refusals_lose_the_values_alone() {
         .unwrap()
         .hiding([&secret(&json!({"stringData": {"k": "hunter2"}}))]);
     let error = || ClusterError::Admission {
-        message: "denied the request: `hunter2` of env X, aHVudGVyMg==".to_owned(),
+        message: "denied the request: `hunter2` of env X, aHVudGVyMg==".into(),
     };
     let said = cluster.told(error(), None).to_string();
     assert_eq!(said, "denied the request: `••••••••` of env X, ••••••••");

@@ -11,13 +11,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use sluice_decide::wanted_by;
 use sluice_model::Application;
 use sluice_model::applyset::{self, PART_OF_LABEL};
 use sluice_model::claims::may_be_one;
 use sluice_model::object::{GroupKind, Object, ObjectKey};
 use sluice_model::plan::ApplicationKey;
-
-use crate::pipeline::{Claimed, Live, wanted_by};
+use sluice_pipeline::{Claimed, Live};
 
 /// What all Applications want.
 #[derive(Debug, Default)]

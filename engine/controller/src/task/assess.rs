@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use sluice_decide::marks;
 use sluice_health::{Awaited, Expectation, ObjectHealth};
 use sluice_model::application::{ApplicationStatus, HealthState, Source, rfc3339};
 use sluice_model::census::Census;
@@ -13,6 +14,7 @@ use sluice_model::manifest::Manifest;
 use sluice_model::object::{Object, ObjectKey, ObjectRef};
 use sluice_model::plan::{ApplicationKey, Plan, Step};
 use sluice_model::{Application, Coded as _};
+use sluice_pipeline::{Capabilities, HealthMemory, Intent, Job, Live, PipelineError, Prepared, Trusted};
 use sluice_plan::Hooks;
 use sluice_reconcile::{Assessment, Found, Outlook, PlanFacts, Terms};
 use sluice_report::conditions::{self, Finding};
@@ -21,9 +23,7 @@ use tokio::time::Instant;
 
 use super::trust::Trust;
 use super::{log, summary};
-use crate::error::PipelineError;
 use crate::fleet::{Meanings, Shared};
-use crate::pipeline::{HealthMemory, Intent, Job, Live, Prepared, Trusted, marks, owned_before};
 
 /// How long others may take to say what they want before this assessment goes on without deleting anything; a later one will.
 const OTHERS_MAY_TAKE: Duration = Duration::from_secs(10);
@@ -137,6 +137,7 @@ struct Rendering {
     commit: String,
     source: Source,
     destination: String,
+    capabilities: Capabilities,
 }
 
 /// The last revision that could be judged.
@@ -231,9 +232,7 @@ impl Assessor {
                 return None;
             }
         };
-        job.verified = draft.status.verification.clone().unwrap_or_default();
-        job.completed.clone_from(&draft.status.completed);
-        job.owned_before = owned_before(&draft.status);
+        job.go_on_from(&draft.status);
         let Some(trusted) = self.trust.revision(&mut job, draft, since).await else {
             summary::unknown(&mut draft.status);
             let because = Finding::unknown("Unknown", "what Git wants is not known");
@@ -372,6 +371,7 @@ impl Assessor {
             commit: trusted.revision.commit.clone(),
             source: job.spec.source.clone(),
             destination: job.destination().to_owned(),
+            capabilities: self.shared.pipeline.capabilities(job, trusted).await?,
         };
         if let Some((known, manifests)) = &self.memory.rendered
             && *known == rendering
@@ -491,7 +491,7 @@ impl Assessor {
             None => claims.unknown_at = Some(rfc3339(jiff::Timestamp::now())),
         }
         let mirrors = &self.shared.pipeline.mirrors;
-        let version = mirrors.version(&application.spec.source.repo_url, false);
+        let version = mirrors.version(&application.spec.source.repo_url);
         let told = self.shared.claims.say(&self.key, version, None);
         self.shared.ring(&told);
     }

@@ -13,6 +13,7 @@ use sluice_model::applyset::PART_OF_LABEL;
 use sluice_model::decision::Phase;
 use sluice_model::manifest::Manifest;
 use sluice_model::object::Object;
+use sluice_pipeline::{Compared, Intent, Job, Live, PipelineError, Prepared};
 use sluice_reconcile::{DeletionFacts, DeletionResult, Observation, Progress};
 use sluice_report::conditions::Finding;
 use sluice_report::events::Happening;
@@ -23,8 +24,6 @@ use super::assess::Draft;
 use super::wait::Waiting;
 use super::writer::MANAGER;
 use super::{Task, log, summary};
-use crate::error::PipelineError;
-use crate::pipeline::{Compared, Intent, Job, Live, Prepared};
 
 /// How long a wave of deletions may take before the turn ends and a later one goes on.
 const PATIENCE: Duration = Duration::from_secs(5);

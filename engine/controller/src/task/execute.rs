@@ -14,7 +14,7 @@ use sluice_model::health::{HealthStatus, HealthVerdict};
 use sluice_model::object::{Object, ObjectKey};
 use sluice_model::outcome::Outcome;
 use sluice_model::plan::{Action, Plan};
-use sluice_model::secret::mask;
+use sluice_pipeline::{Job, Live, PipelineError};
 use sluice_reconcile::{End, Execution, Observation, Order, Progress, stop};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -22,9 +22,7 @@ use tokio::time::Instant;
 use super::assess::Subject;
 use super::wait::Waiting;
 use super::{Task, summary};
-use crate::error::PipelineError;
 use crate::fleet::Shared;
-use crate::pipeline::{Job, Live, blocking};
 
 /// Of a sync that takes no longer only its end is an Event.
 const QUIET: Duration = Duration::from_secs(5);
@@ -128,15 +126,11 @@ impl Task {
         let (pipeline, job) = (&self.shared.pipeline, &subject.job);
         let kinds = pipeline.kinds(job, &subject.manifests).await?;
         let found = self.shared.observer.snapshot(&kinds, &job.applyset());
-        let live: Vec<Object> = Live::of_members(found, &subject.manifests)
-            .members
-            .iter()
-            .filter(|(key, _)| hooks.contains(key))
-            .map(|(_, object)| object.clone())
-            .collect();
-        let (plugins, policies) = (pipeline.plugins.clone(), job.spec.policies.health.clone());
-        let (asked, now): (Vec<Object>, _) = (live.iter().map(mask).collect(), jiff::Timestamp::now());
-        let answer = blocking(move || plugins.health(&policies, &asked, now)).await?;
+        let members = Live::of_members(found, &subject.manifests).members;
+        let live = members.values().filter(|object| hooks.contains(&object.key()));
+        let live: Vec<&Object> = live.collect();
+        let now = jiff::Timestamp::now();
+        let answer = pipeline.judge(&job.spec.policies, &live, now).await?;
         let over = |verdict: &HealthVerdict| {
             matches!(verdict.status, HealthStatus::Healthy | HealthStatus::Degraded)
         };
@@ -308,7 +302,7 @@ fn unjudged(outcomes: &[Outcome]) -> Option<String> {
     const SHOWN: usize = 5;
     let open: Vec<&Outcome> = outcomes
         .iter()
-        .filter(|outcome| outcome.message.starts_with(sluice_apply::REHEARSED_LATER))
+        .filter(|outcome| !outcome.rests_on.is_empty())
         .collect();
     let shown: Vec<String> = open
         .iter()
@@ -320,4 +314,44 @@ fn unjudged(outcomes: &[Outcome]) -> Option<String> {
         false => String::new(),
     };
     (!shown.is_empty()).then(|| format!("{}{more}", shown.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_model::ObjectRef;
+    use sluice_model::outcome::StepResult;
+
+    fn outcome(name: &str, message: &str, rests_on: &[&str]) -> Outcome {
+        let object = |kind: &str, name: &str| ObjectRef {
+            group: String::new(),
+            version: "v1".to_owned(),
+            kind: kind.to_owned(),
+            namespace: Some("shop".to_owned()),
+            name: name.to_owned(),
+        };
+        Outcome {
+            object: object("Service", name),
+            result: StepResult::Created,
+            message: message.to_owned(),
+            rests_on: rests_on
+                .iter()
+                .map(|name| object("ResourceQuota", name))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn what_a_dry_run_could_not_judge_is_known_by_what_it_rests_on() {
+        let later = "rehearsed later: rests on ResourceQuota shop/limits";
+        let sure = outcome("sure", "", &[]);
+        // Words are for people: a webhook may use the same ones.
+        let said = outcome("said", later, &[]);
+        assert_eq!(unjudged(&[sure.clone(), said]), None);
+        let open = outcome("a", later, &["limits"]);
+        let text = "Service shop/a is rehearsed later: rests on ResourceQuota shop/limits";
+        assert_eq!(unjudged(&[sure, open.clone()]).as_deref(), Some(text));
+        let many = vec![open; 7];
+        assert!(unjudged(&many).is_some_and(|text| text.ends_with("; and 2 more")));
+    }
 }

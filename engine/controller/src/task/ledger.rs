@@ -8,18 +8,17 @@ use std::sync::Arc;
 
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use sluice_cluster::Patch;
+use sluice_cluster::{Kind, Patch};
 use sluice_model::ObjectRef;
 use sluice_model::application::{ApplicationStatus, VerificationState};
 use sluice_model::error::one_line;
 use sluice_model::object::Object;
 use sluice_model::plan::ApplicationKey;
+use sluice_pipeline::PipelineError;
 use sluice_verify::Ledger;
 
 use super::log;
-use crate::error::PipelineError;
 use crate::fleet::Shared;
-use crate::references::Named;
 
 /// The key of the ConfigMap that holds it.
 const KEY: &str = "ledger.json";
@@ -103,7 +102,7 @@ impl LedgerStore {
 
     async fn read_ledger(&self, wanted: &str) -> Result<Ledger, String> {
         let home = &self.shared.pipeline.home;
-        let map = home.get(&Named::ConfigMap.kind(), &self.place()).await;
+        let map = home.get(&Kind::config_maps(), &self.place()).await;
         let map = map
             .map_err(|error| one_line(&error))?
             .ok_or_else(|| "its ConfigMap is gone".to_owned())?;
@@ -136,7 +135,7 @@ impl LedgerStore {
             ..Patch::default()
         };
         let home = &self.shared.pipeline.home;
-        home.apply(&Named::ConfigMap.kind(), &map, how).await?;
+        home.apply(&Kind::config_maps(), &map, how).await?;
         Ok(())
     }
 

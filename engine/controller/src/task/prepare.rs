@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sluice_model::application::{OperationFailure, OperationRequest};
 use sluice_model::plan::Plan;
 use sluice_model::selection::Selector;
+use sluice_pipeline::{Intent, PipelineError};
 use sluice_plan::Hooks;
 use sluice_reconcile::{PlanFacts, Wanted};
 use tokio::time::Instant;
@@ -13,8 +14,6 @@ use tokio::time::Instant;
 use super::assess::{Draft, Subject};
 use super::execute::{Attempt, failure};
 use super::{Task, log};
-use crate::error::PipelineError;
-use crate::pipeline::Intent;
 
 impl Task {
     /// Prepares a plan, and keeps it for being carried out.

@@ -1,5 +1,6 @@
 //! From what was found to what the status says. Pure.
 
+use sluice_decide::BLOCKED;
 use sluice_health::{ObjectHealth, worst};
 use sluice_model::ObjectRef;
 use sluice_model::application::{ApplicationStatus, HealthState, ObjectState, PendingApproval, SyncStatus};
@@ -7,12 +8,10 @@ use sluice_model::health::HealthStatus;
 use sluice_model::object::{GroupKind, Object};
 use sluice_model::outcome::{Outcome, StepResult};
 use sluice_model::plan::{Action, Plan, Step};
+use sluice_pipeline::{Prepared, codes};
 use sluice_plugin_host::{PluginProblem, RejectedFile};
 use sluice_reconcile::explain;
 use sluice_report::conditions::Finding;
-
-use crate::codes;
-use crate::pipeline::{BLOCKED, Prepared};
 
 /// A status lists so many objects at most: it must never grow past etcd's limit.
 const LISTED: usize = 50;
@@ -430,6 +429,7 @@ mod tests {
             object: object(name),
             result,
             message: "no such image".to_owned(),
+            rests_on: Vec::new(),
         };
         let hooks = [hook("a", StepResult::Created), hook("b", StepResult::Failed)];
         assert_eq!(
@@ -444,6 +444,7 @@ mod tests {
             object: object("a"),
             result,
             message: String::new(),
+            rests_on: Vec::new(),
         };
         let outcomes = [
             outcome(StepResult::Created),

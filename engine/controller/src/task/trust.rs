@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sluice_model::application::{Pin, Source, Verification, VerificationMode, VerificationState};
 use sluice_model::plan::ApplicationKey;
+use sluice_pipeline::{Found, Grounds, Job, PipelineError, Trusted, codes};
 use sluice_report::conditions::{self, Finding};
 use sluice_report::events::Happening;
 use sluice_verify::{Ledger, VerifyError};
@@ -16,10 +17,7 @@ use tokio::time::Instant;
 use super::assess::Draft;
 use super::ledger::LedgerStore;
 use super::log;
-use crate::codes;
-use crate::error::PipelineError;
 use crate::fleet::Shared;
-use crate::pipeline::{Found, Grounds, Job, Trusted};
 
 /// Finds the trusted revision of one Application, and remembers what was judged.
 pub(crate) struct Trust {

@@ -13,13 +13,12 @@ use sluice_model::application::{REFRESH_ANNOTATION, WaitingFor};
 use sluice_model::health::{HealthStatus, HealthVerdict};
 use sluice_model::manifest::Manifest;
 use sluice_model::object::{Object, ObjectKey};
-use sluice_model::secret::mask;
+use sluice_pipeline::{Job, Live};
 use sluice_reconcile::{Progress, annotation, superseded, waiting_for};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::fleet::{Shared, Wake};
-use crate::pipeline::{Job, Live, blocking};
 
 /// What has no watch event may still change its verdict by time.
 const TICK: Duration = Duration::from_secs(1);
@@ -141,23 +140,14 @@ impl Waiting {
             .await
             .map_err(|error| one_line(&error))?;
         let found = self.shared.observer.snapshot(&kinds, &self.job.applyset());
-        let live: Vec<Object> = Live::of_members(found, &self.manifests)
-            .members
-            .iter()
-            .filter(|(key, _)| wanted.contains(key))
-            .map(|(_, object)| mask(object))
-            .collect();
-        let (plugins, policies, asked) = (
-            self.shared.pipeline.plugins.clone(),
-            self.job.spec.policies.health.clone(),
-            live.clone(),
-        );
-        let now = jiff::Timestamp::now();
-        let answer = blocking(move || plugins.health(&policies, &asked, now))
-            .await
-            .map_err(|error| one_line(&error))?;
+        let members = Live::of_members(found, &self.manifests).members;
+        let live = members.values().filter(|object| wanted.contains(&object.key()));
+        let live: Vec<&Object> = live.collect();
+        let pipeline = &self.shared.pipeline;
+        let judged = pipeline.judge(&self.job.spec.policies, &live, jiff::Timestamp::now());
+        let answer = judged.await.map_err(|error| one_line(&error))?;
         let given = self.manifests.iter().map(|manifest| &manifest.object);
-        let cluster = self.shared.pipeline.target.hiding(given);
+        let cluster = pipeline.target.hiding(given);
         let verdicts = answer.value.into_iter().map(|mut verdict| {
             cluster.redact(&mut verdict.message);
             verdict

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use sluice_model::Object;
 use sluice_model::application::PolicyRef;
+use sluice_model::census::Census;
 use sluice_model::decision::{Occasion, Propagation, PruneVerdict};
 use sluice_model::plan::ApplicationKey;
-use sluice_model::census::Census;
 use sluice_plugin_host::{PluginHost, PruneContext, PruneObject};
 
 use crate::{now, object};

@@ -11,10 +11,11 @@ use sluice_model::application::{
 };
 use sluice_model::health::{HealthStatus, HealthVerdict};
 use sluice_model::outcome::{Outcome, StepResult};
+use sluice_model::retry::Retry;
 use sluice_model::{Application, ObjectRef};
 use sluice_reconcile::{
     Assessment, DeletionFacts, DeletionResult, Effect, End, Execution, Found, Moment, Next, Now, Observation,
-    Outlook, PlanFacts, Progress, Reasons, Retry, State, Stop, Terms, Woken, step,
+    Outlook, PlanFacts, Progress, Reasons, State, Stop, Terms, Woken, step,
 };
 use sluice_report::conditions::{self, Finding};
 
@@ -217,6 +218,7 @@ pub(crate) fn execution(end: End, wrote: bool) -> Observation {
             false => StepResult::NotTried,
         },
         message: String::new(),
+        rests_on: Vec::new(),
     };
     Observation::Executed(Box::new(Execution {
         outcomes: vec![outcome],

@@ -1,4 +1,4 @@
-//! Which crate may use which. Stages do not know each other; only the controller and the command line compose them.
+//! Which crate may use which. Stages do not know each other; only the pipeline, the controller and the command line compose them.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -21,8 +21,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("observe", &["model", "cluster"]),
     ("plugin-aot", &["model"]),
     ("plugin-host", &["model", "plugin-aot"]),
+    ("render-aot", &["plugin-aot"]),
     (
-        "controller",
+        "pipeline",
         &[
             "model",
             "source",
@@ -32,12 +33,40 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "plan",
             "decide",
             "health",
+            "cluster",
+            "apply",
+            "observe",
+            "plugin-host",
+        ],
+    ),
+    (
+        "controller",
+        &[
+            "model",
+            "source",
+            "verify",
+            "plan",
+            "decide",
+            "health",
             "report",
             "cluster",
             "apply",
             "observe",
             "plugin-host",
+            "pipeline",
             "reconcile",
+        ],
+    ),
+    (
+        "operations",
+        &[
+            "model",
+            "health",
+            "cluster",
+            "apply",
+            "observe",
+            "plugin-host",
+            "pipeline",
         ],
     ),
     (
@@ -48,14 +77,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "verify",
             "render",
             "compare",
-            "plan",
-            "decide",
-            "health",
-            "report",
             "cluster",
             "apply",
-            "observe",
             "plugin-host",
+            "pipeline",
+            "operations",
             "controller",
         ],
     ),

@@ -8,11 +8,11 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use sluice_apply::{Options, Request};
 use sluice_cluster::{Cluster, Home, Target};
-use sluice_controller::mirrors::Mirrors;
-use sluice_controller::pipeline::{Defaults, Intent, Job, Pipeline, Prepared};
 use sluice_model::manifest::{Manifest, Origin};
 use sluice_model::{Application, Object};
 use sluice_observe::Observer;
+use sluice_pipeline::mirrors::Mirrors;
+use sluice_pipeline::{Defaults, Intent, Job, Pipeline, Prepared};
 use sluice_plugin_host::PluginHost;
 use sluice_sandbox::ControlPlane;
 use sluice_source::Repositories;
@@ -44,7 +44,7 @@ pub(crate) async fn measure(
         target.clone(),
     );
     let job = Job::resolve(&application(&namespace)?, &Defaults::default())
-        .map_err(sluice_controller::PipelineError::from)?;
+        .map_err(sluice_pipeline::PipelineError::from)?;
     let manifests: Vec<Manifest> = (0..count)
         .map(|index| {
             let object = Object::new(config_map(&namespace, index)).context("a ConfigMap is an object")?;

@@ -96,7 +96,7 @@ fn a_webhook_that_is_down_rests_on_all_of_its_namespace() {
         message: "failed calling webhook \"w\": failed to call webhook: Post \"https://checker.n.svc:443/?timeout=1s\": refused".to_owned(),
     };
     let denied = ClusterError::Admission {
-        message: "admission webhook \"w\" denied the request: no".to_owned(),
+        message: "admission webhook \"w\" denied the request: no".into(),
     };
     let elsewhere = |mut step: Step| {
         step.object.namespace = Some("other".to_owned());
@@ -214,7 +214,7 @@ fn a_conversion_and_an_aggregated_api_rest_on_all_of_their_namespaces_too() {
 #[test]
 fn a_policy_of_a_policy_engine_counts_where_the_refusal_names_it() {
     let denied = ClusterError::Admission {
-        message: "admission webhook \"w\" denied the request: resource blocked due to the following policies: require-team: no".to_owned(),
+        message: "admission webhook \"w\" denied the request: resource blocked due to the following policies: require-team: no".into(),
     };
     let policy = |name: &str| change(apply("kyverno.io/v1", "Policy", name, json!({})), "/spec/rules");
     let found = rests(

@@ -252,15 +252,11 @@ fn values(object: &Object) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
     Ok(values)
 }
 
-/// A kind of the core group, known without asking.
+/// Secrets, or ConfigMaps.
 fn core(kind: &str) -> Kind {
-    Kind {
-        group: String::new(),
-        version: "v1".to_owned(),
-        kind: kind.to_owned(),
-        plural: format!("{}s", kind.to_lowercase()),
-        namespaced: true,
-        verbs: Vec::new(),
+    match kind {
+        "Secret" => Kind::secrets(),
+        _ => Kind::config_maps(),
     }
 }
 

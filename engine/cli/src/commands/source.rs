@@ -1,0 +1,149 @@
+//! `sluice source`: what the source of an Application is, and what its manifests are made of.
+
+use std::io::Write;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use sluice_model::rendering::{Complaint, Part};
+use sluice_plugin_host::Renderers;
+use sluice_render::{Rendered, SourceKind};
+
+use crate::connection::block_on;
+use crate::engine::{Engine, Git, Which};
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::output::{self, Format, Output, Table, plain};
+
+pub(crate) const HELP: &str = "\
+Examples:
+  sluice source inspect guestbook
+  sluice source inspect -f application.yaml -o json | jq -r '.read[]'
+
+Exit codes: 0; 3 if it cannot be rendered; 4 if the revision is not trusted; 6 if the repository
+fails.";
+
+/// The options of `sluice source`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Tell by what a source is rendered, which files that read, and what is made up in it
+    #[command(
+        after_help = "Examples:\n  sluice source inspect guestbook\n  sluice source inspect -f application.yaml -o json | jq -r '.read[]'\n\nExit codes: 0; 3 if it cannot be rendered; 4 if the revision is not trusted; 6 if the repository fails."
+    )]
+    Inspect {
+        #[command(flatten)]
+        which: Which,
+        /// Branch, tag or commit instead of the target revision
+        #[arg(long, value_name = "REVISION")]
+        revision: Option<String>,
+        #[command(flatten)]
+        output: Output,
+        #[command(flatten)]
+        git: Git,
+    },
+}
+
+/// What is told of a source.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Told<'a> {
+    kind: SourceKind,
+    /// The renderer and its digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renderer: Option<String>,
+    objects: usize,
+    hooks: usize,
+    tests: usize,
+    definitions: usize,
+    read: &'a [String],
+    random: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notes: Option<&'a str>,
+    warnings: &'a [Complaint],
+}
+
+/// Tells of a source.
+pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
+    let Command::Inspect {
+        which,
+        revision,
+        output,
+        git,
+    } = arguments.command;
+    let rendered = block_on(async {
+        let engine = match which.is_file() {
+            true => Engine::without_cluster(&which, &git, global)?,
+            false => Engine::open(&which, &git, global).await?,
+        };
+        engine.rendered(revision.as_deref()).await
+    })?;
+    let told = Told::of(&rendered);
+    match output.format {
+        Format::Text => text(out, &told),
+        format @ (Format::Json | Format::Yaml) => output::one(out, format, &told),
+    }
+}
+
+impl<'a> Told<'a> {
+    fn of(rendered: &'a Rendered) -> Self {
+        let count = |part: Part| {
+            let documents = rendered.documents.iter();
+            documents.filter(|document| document.part == part).count()
+        };
+        let renderer = rendered.kind.renderer().map(|name| {
+            let digest = Renderers::digest(name).unwrap_or_default();
+            format!("{name}@{digest}")
+        });
+        Self {
+            kind: rendered.kind,
+            renderer,
+            objects: rendered.manifests.len(),
+            hooks: count(Part::Hook),
+            tests: count(Part::Test),
+            definitions: count(Part::Crd),
+            read: &rendered.read,
+            random: &rendered.random,
+            notes: rendered.notes.as_deref(),
+            warnings: &rendered.warnings,
+        }
+    }
+}
+
+fn text(out: &mut impl Write, told: &Told<'_>) -> Result<(), Failure> {
+    let mut table = Table::new();
+    let mut say = |name: &str, value: String| table.row(vec![name.into(), value.into()]);
+    say("kind", told.kind.to_string());
+    if let Some(renderer) = &told.renderer {
+        say("renderer", renderer.clone());
+    }
+    say("objects", told.objects.to_string());
+    if told.kind == SourceKind::Helm {
+        say("hooks", told.hooks.to_string());
+        say("tests", told.tests.to_string());
+        say("definitions", told.definitions.to_string());
+    }
+    if !told.random.is_empty() {
+        say("makes up", told.random.join(", "));
+    }
+    for (number, path) in told.read.iter().enumerate() {
+        say(if number == 0 { "reads" } else { "" }, path.clone());
+    }
+    for warning in told.warnings {
+        let place = warning
+            .file
+            .as_ref()
+            .map(|file| format!("{file}: "))
+            .unwrap_or_default();
+        say("warning", format!("{place}{}", warning.message));
+    }
+    table.write(out, "")?;
+    if let Some(notes) = told.notes {
+        writeln!(out, "\n{}", plain(notes))?;
+    }
+    Ok(())
+}

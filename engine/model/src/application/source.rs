@@ -1,0 +1,258 @@
+//! Where an Application's manifests come from, and how they are made of what is there. Argo CD's names, wherever the idea is the same.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::LocalName;
+
+/// A folder of a Git repository.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Source {
+    /// `https://`, `http://`, `ssh://`, `user@host:path` or `file://`.
+    #[serde(rename = "repoURL")]
+    pub repo_url: String,
+    /// Branch, tag or commit; `HEAD` by default.
+    #[serde(default = "head")]
+    pub target_revision: String,
+    /// Folder within the repository; its root by default. What it holds says how it is rendered: a `Chart.yaml` by Helm, a
+    /// `kustomization.yaml` by Kustomize, anything else as a folder of plain manifests.
+    #[serde(default)]
+    pub path: String,
+    /// How a folder of plain manifests is read.
+    #[serde(default)]
+    pub directory: Directory,
+    /// How a chart is rendered. If it is given, the folder is rendered by Helm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub helm: Option<Helm>,
+    /// How a kustomization is built. If it is given, the folder is rendered by Kustomize.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kustomize: Option<Kustomize>,
+    /// Secret in the Application's namespace: `username` and `password`, `bearerToken`, `sshPrivateKey`, or `tls.crt` and
+    /// `tls.key`; also `known_hosts`, `ca.crt` and `proxy`. Without it, the shared ones where some are for this URL and this
+    /// namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<LocalName>,
+    /// ConfigMap in the Application's namespace; every value is lines of OpenSSH's `known_hosts`, and no other hosts are
+    /// known. Without it, the shared ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_hosts: Option<LocalName>,
+    /// ConfigMap in the Application's namespace; every value is certificates, PEM, of authorities or of the server itself,
+    /// and no others will do. Without it, the shared ones for the host, or the system's authorities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_certificates: Option<LocalName>,
+}
+
+fn head() -> String {
+    "HEAD".to_owned()
+}
+
+/// Which files of a folder are manifests.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Directory {
+    /// Read the folders below it too.
+    #[serde(default)]
+    pub recurse: bool,
+    /// Only files that match this glob, relative to the path, e.g. `*.yaml` or `{a,b}/**`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub include: String,
+    /// No files that match this glob; stronger than `include`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub exclude: String,
+}
+
+/// How a chart is rendered: Argo CD's `source.helm`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Helm {
+    /// The release's name; the Application's by default.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub release_name: String,
+    /// Values files, relative to the chart or, with a leading `/`, to the repository's root; globs are expanded. Later ones win.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub value_files: Vec<String>,
+    /// Pass over values files that are not there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ignore_missing_value_files: bool,
+    /// Values as YAML text. They win over values files.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub values: String,
+    /// Values as an object. If it is given, `values` is passed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values_object: Option<Map<String, Value>>,
+    /// Single values, as of `helm --set` and `--set-string`. They win over all others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<HelmParameter>,
+    /// Single values that are a file's content, as of `helm --set-file`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub file_parameters: Vec<HelmFileParameter>,
+    /// Leave out the chart's folders `crds`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skip_crds: bool,
+    /// Leave out hooks that are tests.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skip_tests: bool,
+    /// Do not check values against the chart's `values.schema.json`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skip_schema_validation: bool,
+    /// The namespace that the chart is told; the destination's by default.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+    /// The Kubernetes version that the chart is told; the cluster's by default.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kube_version: String,
+    /// The API versions that the chart is told, `[GROUP/]VERSION/KIND`; the cluster's by default.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub api_versions: Vec<String>,
+    /// Helm's major version. Taken and without effect: charts of v1 and v2 are rendered by one library.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version: String,
+    /// Taken and without effect: credentials are those of the repository.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pass_credentials: bool,
+}
+
+/// A single value.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HelmParameter {
+    /// Where it belongs, as of `helm --set`: `image.tag`, `list[0].name`.
+    pub name: String,
+    /// The value.
+    #[serde(default)]
+    pub value: String,
+    /// Take the value as text, whatever it looks like.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force_string: bool,
+}
+
+/// A single value that is a file's content.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HelmFileParameter {
+    /// Where it belongs, as of `helm --set-file`.
+    pub name: String,
+    /// The file, relative to the chart.
+    pub path: String,
+}
+
+/// How a kustomization is built: Argo CD's `source.kustomize`. Everything is done as `kustomize edit` would.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Kustomize {
+    /// Before every name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name_prefix: String,
+    /// After every name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name_suffix: String,
+    /// Images, `name=new/name:tag`, `name:tag` or `name@sha256:…`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<String>,
+    /// How many replicas workloads have, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replicas: Vec<KustomizeReplica>,
+    /// Labels for every object and selector.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub common_labels: BTreeMap<String, String>,
+    /// Set labels that are set already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force_common_labels: bool,
+    /// Set no label in selectors.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub label_without_selector: bool,
+    /// Set labels in pod templates, where selectors have none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub label_include_templates: bool,
+    /// Annotations for every object.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub common_annotations: BTreeMap<String, String>,
+    /// Set annotations that are set already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force_common_annotations: bool,
+    /// Replace `${ARGOCD_APP_NAME}` and the like in the values of `commonAnnotations`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub common_annotations_envsubst: bool,
+    /// The namespace of every object.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+    /// Patches, as in a kustomization.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub patches: Vec<KustomizePatch>,
+    /// Components, by path relative to the kustomization.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub components: Vec<String>,
+    /// Pass over components that are not there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ignore_missing_components: bool,
+    /// The Kubernetes version that charts are told; the cluster's by default.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kube_version: String,
+    /// The API versions that charts are told; the cluster's by default.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub api_versions: Vec<String>,
+}
+
+/// How many replicas the workloads of a name have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KustomizeReplica {
+    /// The workload's name.
+    pub name: String,
+    /// How many, as a number or as text.
+    #[schemars(schema_with = "int_or_text")]
+    pub count: Value,
+}
+
+fn int_or_text(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"x-kubernetes-int-or-string": true})
+}
+
+/// A patch, as in a kustomization: a strategic merge or JSON 6902.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KustomizePatch {
+    /// The patch, inline.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub patch: String,
+    /// A file with the patch.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub path: String,
+    /// Which objects are patched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<KustomizeTarget>,
+    /// `allowNameChange` and `allowKindChange`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, bool>,
+}
+
+/// Which objects a patch is for; all texts but the selectors are regular expressions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KustomizeTarget {
+    /// API group.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub group: String,
+    /// API version.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version: String,
+    /// Kind.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kind: String,
+    /// Name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Namespace.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+    /// Label selector.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub label_selector: String,
+    /// Annotation selector.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub annotation_selector: String,
+}

@@ -1,0 +1,253 @@
+//! Rendering with what it needs: the renderers, other files of the verified commit, what the cluster can do, and randomness.
+//!
+//! A rendering follows from the files that were read, the settings, the renderer and the cluster's capabilities. As long as none of them
+//! changes, the last one is the answer ([`Cache`]), for every Application that would ask the same.
+
+mod cache;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hmac::{Hmac, Mac as _};
+use sha2::{Digest as _, Sha256};
+use sluice_model::application::Source;
+use sluice_model::plan::ApplicationKey;
+use sluice_model::rendering::{Context, Input, Outcome, Rendering};
+use sluice_model::tree::Tree;
+use sluice_model::trust::Verified;
+use sluice_plugin_host::Renderers;
+use sluice_render::{Problem, Rendered, SourceKind, Tools};
+use sluice_source::{SourceError, TreeLimits};
+
+use crate::blocking::blocking;
+use crate::error::PipelineError;
+use crate::references::Named;
+use crate::{Job, Pipeline, Trusted};
+
+pub(crate) use cache::Cache;
+use cache::{Lookup, Question};
+
+/// What charts may ask of the cluster and of the clock. What is not known is the library's own default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The server's version, such as `1.36.0`.
+    pub kube_version: Option<String>,
+    /// What it serves, `apps/v1` and `apps/v1/Deployment`, sorted.
+    pub api_versions: Vec<String>,
+    /// The time that charts are told, RFC 3339.
+    pub now: String,
+}
+
+/// The Secret that the randomness of renderings comes from, in the namespace of what is shared. Who can read it can tell the passwords
+/// that charts make up.
+pub const RENDERING_SECRET: &str = "sluice-rendering";
+/// Its entry: 32 bytes or more.
+pub const RENDERING_SECRET_KEY: &str = "key";
+
+/// What the randomness of renderings comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Randomness {
+    /// The Secret [`RENDERING_SECRET`]. If it cannot be read, a chart that makes something up is refused.
+    #[default]
+    Secret,
+    /// Nothing secret: for looking at a chart, never for a cluster.
+    Public,
+}
+
+/// How long the clock of renderings stands still: a certificate that a chart makes is the same as long as its input and this month are.
+const PERIOD: i64 = 30 * 24 * 60 * 60;
+
+impl Capabilities {
+    /// What is known without a cluster: the time alone.
+    pub fn unknown() -> Self {
+        let now = jiff::Timestamp::now().as_second();
+        let month = jiff::Timestamp::from_second(now - now.rem_euclid(PERIOD)).unwrap_or_default();
+        Self {
+            now: month.to_string(),
+            ..Self::default()
+        }
+    }
+}
+
+impl Pipeline {
+    /// Returns what the destination cluster can do, for a source that asks for it; nothing at all for plain manifests.
+    ///
+    /// # Errors
+    /// [`PipelineError::Cluster`] if the cluster does not say.
+    pub async fn capabilities(&self, job: &Job, trusted: &Trusted) -> Result<Capabilities, PipelineError> {
+        if !is_rendered(job, trusted) {
+            return Ok(Capabilities::default());
+        }
+        let kinds = self.target.kinds().await?;
+        Ok(Capabilities {
+            kube_version: kinds.server_version().map(str::to_owned),
+            api_versions: kinds.api_versions(),
+            ..Capabilities::unknown()
+        })
+    }
+
+    /// What the randomness of renderings comes from; none if that cannot be read.
+    async fn rendering_key(&self) -> Option<Vec<u8>> {
+        match self.randomness {
+            Randomness::Public => Some(b"public".to_vec()),
+            Randomness::Secret => {
+                let values = self.shared(Named::Secret, RENDERING_SECRET).await.ok()??;
+                let key = values.get(RENDERING_SECRET_KEY)?.clone();
+                (key.len() >= 32).then_some(key)
+            }
+        }
+    }
+
+    /// Renders a trusted tree. Namespaces are as they are written, and kinds are not checked; [`Pipeline::manifests`] does both.
+    ///
+    /// # Errors
+    /// [`PipelineError::Render`] with everything that is wrong; [`PipelineError::Source`] if other files of the commit cannot be read.
+    pub async fn render(
+        &self,
+        job: &Job,
+        trusted: &Trusted,
+        capabilities: Capabilities,
+    ) -> Result<Rendered, PipelineError> {
+        let mut tools = Equipment {
+            renderers: self.renderers.clone(),
+            cache: Arc::clone(&self.renderings),
+            key: match is_rendered(job, trusted) {
+                true => self.rendering_key().await,
+                false => None,
+            },
+            job: job.clone(),
+            trusted: trusted.clone(),
+            capabilities,
+            failed: None,
+        };
+        let (tree, source): (_, Source) = (Arc::clone(&trusted.tree), job.spec.source.clone());
+        blocking(move || {
+            let rendered = sluice_render::render(&tree, &source, &mut tools);
+            match tools.failed.take() {
+                Some(error) => Err(error.into()),
+                None => rendered.map_err(PipelineError::from),
+            }
+        })
+        .await?
+    }
+}
+
+/// True for charts and kustomizations.
+fn is_rendered(job: &Job, trusted: &Trusted) -> bool {
+    let kind = SourceKind::of(trusted.tree.get(), &job.spec.source);
+    kind.is_ok_and(|kind| kind.renderer().is_some())
+}
+
+/// What a renderer is equipped with.
+struct Equipment {
+    renderers: Renderers,
+    cache: Arc<Cache>,
+    /// What randomness comes from, if that is known.
+    key: Option<Vec<u8>>,
+    job: Job,
+    trusted: Trusted,
+    capabilities: Capabilities,
+    /// Why the repository could not be read: the stage only says that it could not.
+    failed: Option<SourceError>,
+}
+
+impl Tools for Equipment {
+    fn files(&mut self, path: &str) -> Result<Option<Verified<Tree>>, Problem> {
+        let Trusted {
+            revision,
+            repository,
+            tree,
+            ..
+        } = &self.trusted;
+        match repository.at(revision, path, &TreeLimits::default()) {
+            Ok(found) => Ok(found.and_then(|found| tree.with(found))),
+            Err(error) => {
+                let reason = error.to_string();
+                self.failed = Some(error);
+                Err(Problem::Unreachable { reason })
+            }
+        }
+    }
+
+    fn run(&mut self, renderer: &'static str, input: &Input) -> Result<Outcome, Problem> {
+        self.renderers
+            .render(renderer, input)
+            .map_err(|error| Problem::Renderer {
+                renderer,
+                reason: error.to_string(),
+            })
+    }
+
+    fn context(&mut self, input: &Input) -> Context {
+        let job = &self.job;
+        let key = self.key.as_deref();
+        Context {
+            release: job.key.name.clone(),
+            namespace: job.destination().to_owned(),
+            kube_version: self.capabilities.kube_version.clone(),
+            api_versions: self.capabilities.api_versions.clone(),
+            environment: environment(job, &self.trusted, &input.settings),
+            seed: key.map(|key| seed(key, &job.key, input)).unwrap_or_default(),
+            now: self.capabilities.now.clone(),
+        }
+    }
+
+    fn recall(&mut self, renderer: &'static str, input: &Input, context: &Context) -> Option<Rendering> {
+        let question = Question::of(renderer, input, context)?;
+        let cache = Arc::clone(&self.cache);
+        cache.find(&question, &mut Lookup::of(input, self), &context.seed)
+    }
+
+    fn remember(&mut self, renderer: &'static str, input: &Input, context: &Context, rendering: &Rendering) {
+        if let Some(question) = Question::of(renderer, input, context) {
+            let cache = Arc::clone(&self.cache);
+            cache.keep(question, &mut Lookup::of(input, self), &context.seed, rendering);
+        }
+    }
+}
+
+/// What Argo CD's build environment has. The revision is in it only if the settings name it: everything else renders alike at the next
+/// commit.
+fn environment(job: &Job, trusted: &Trusted, settings: &str) -> BTreeMap<String, String> {
+    let source = &job.spec.source;
+    let commit = &trusted.revision.commit;
+    let short = |length: usize| commit.get(..length).unwrap_or(commit).to_owned();
+    let all = [
+        ("ARGOCD_APP_NAME", job.key.name.clone()),
+        ("ARGOCD_APP_NAMESPACE", job.destination().to_owned()),
+        ("ARGOCD_APP_REVISION", commit.clone()),
+        ("ARGOCD_APP_REVISION_SHORT", short(7)),
+        ("ARGOCD_APP_REVISION_SHORT_8", short(8)),
+        ("ARGOCD_APP_SOURCE_REPO_URL", source.repo_url.clone()),
+        ("ARGOCD_APP_SOURCE_PATH", source.path.clone()),
+        (
+            "ARGOCD_APP_SOURCE_TARGET_REVISION",
+            source.target_revision.clone(),
+        ),
+    ];
+    all.into_iter()
+        .filter(|(name, _)| !name.contains("_REVISION") || settings.contains(name))
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// The seed of a rendering, hexadecimal: the same for the same Application and the same input, and not to be guessed from them.
+fn seed(key: &[u8], application: &ApplicationKey, input: &Input) -> String {
+    // A key of any length is one.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
+        return String::new();
+    };
+    let mut part = |bytes: &[u8]| {
+        mac.update(&(bytes.len() as u64).to_le_bytes());
+        mac.update(bytes);
+    };
+    part(application.namespace.as_bytes());
+    part(application.name.as_bytes());
+    part(input.path.as_bytes());
+    part(input.settings.as_bytes());
+    for file in &input.files {
+        part(file.path.as_bytes());
+        part(&Sha256::digest(&file.content));
+    }
+    hex::encode(mac.finalize().into_bytes())
+}

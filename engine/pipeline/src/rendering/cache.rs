@@ -1,0 +1,227 @@
+//! The last renderings, by what they follow from.
+//!
+//! A renderer says which paths it read or looked for. Its rendering is the answer again as long as none of them is another: a commit
+//! that touches other files costs a look at those, and no rendering.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha2::{Digest as _, Sha256};
+use sluice_model::rendering::{Context, Input, Rendering};
+use sluice_plugin_host::Renderers;
+use sluice_render::Tools;
+
+/// So many bytes of renderings are kept.
+const BYTES: usize = 64 << 20;
+/// So many renderings are kept for one question: as many as there are Applications or branches that ask the same of other files.
+const ANSWERS: usize = 8;
+/// A rendering that read more paths is not kept: looking at them would cost as much as rendering.
+const PATHS: usize = 5_000;
+
+type Digest = [u8; 32];
+
+/// What is asked, but for the files: renderer, folder, settings, capabilities.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Question(Digest);
+
+impl Question {
+    /// None if this build has no such renderer.
+    pub(crate) fn of(renderer: &str, input: &Input, context: &Context) -> Option<Self> {
+        let known = Renderers::digest(renderer)?;
+        // Only chance follows from the seed.
+        let context = Context {
+            seed: String::new(),
+            ..context.clone()
+        };
+        let context = serde_json::to_string(&context).ok()?;
+        let mut digest = Sha256::new();
+        for part in [known, &input.path, &input.settings, &context] {
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part);
+        }
+        Some(Self(digest.finalize().into()))
+    }
+}
+
+/// The paths of one commit, looked at once each.
+pub(crate) struct Lookup<'a> {
+    /// The folder that was handed over, and its files.
+    folder: &'a str,
+    files: BTreeMap<&'a str, &'a [u8]>,
+    tools: &'a mut dyn Tools,
+    seen: BTreeMap<String, Option<Digest>>,
+}
+
+impl<'a> Lookup<'a> {
+    /// Looks in what was handed over, and beyond it in the same commit.
+    pub(crate) fn of(input: &'a Input, tools: &'a mut dyn Tools) -> Self {
+        let files = input
+            .files
+            .iter()
+            .map(|file| (file.path.as_str(), &*file.content));
+        Self {
+            folder: &input.path,
+            files: files.collect(),
+            tools,
+            seen: BTreeMap::new(),
+        }
+    }
+
+    /// What is at a path: a file's content, or, if it ends in `/`, all names and contents below a folder. None if that cannot be told.
+    fn digest(&mut self, path: &str) -> Option<Digest> {
+        if let Some(seen) = self.seen.get(path) {
+            return *seen;
+        }
+        let digest = self.look(path);
+        self.seen.insert(path.to_owned(), digest);
+        digest
+    }
+
+    fn look(&mut self, path: &str) -> Option<Digest> {
+        let (place, is_folder) = match path.strip_suffix('/') {
+            Some(folder) => (folder, true),
+            None => (path, path.is_empty()),
+        };
+        let is_inside = self.folder.is_empty()
+            || place == self.folder
+            || place
+                .strip_prefix(self.folder)
+                .is_some_and(|rest| rest.starts_with('/'));
+        if is_inside {
+            let files = self.files.iter().map(|(name, content)| (*name, *content));
+            return Some(digest(place, is_folder, files));
+        }
+        let tree = self.tools.files(place).ok()?;
+        let Some(tree) = tree.as_ref().map(|tree| tree.get()) else {
+            return Some(digest(place, is_folder, std::iter::empty()));
+        };
+        // What a link below it leads to is not looked at.
+        if is_folder && !tree.links.is_empty() {
+            return None;
+        }
+        let files = tree
+            .files
+            .iter()
+            .map(|(name, content)| (name.as_str(), &**content));
+        Some(digest(&tree.path, is_folder, files))
+    }
+}
+
+/// What is at a place: the file of that name, or all names and contents below it.
+fn digest<'f>(place: &str, is_folder: bool, files: impl Iterator<Item = (&'f str, &'f [u8])>) -> Digest {
+    let is_meant = |name: &str| match is_folder {
+        true => place.is_empty() || name.strip_prefix(place).is_some_and(|rest| rest.starts_with('/')),
+        false => name == place,
+    };
+    let mut digest = Sha256::new();
+    for (name, content) in files.filter(|(name, _)| is_meant(name)) {
+        digest.update((name.len() as u64).to_le_bytes());
+        digest.update(name);
+        digest.update((content.len() as u64).to_le_bytes());
+        digest.update(content);
+    }
+    digest.finalize().into()
+}
+
+/// The last renderings.
+#[derive(Default)]
+pub(crate) struct Cache(Mutex<Shelf>);
+
+#[derive(Default)]
+struct Shelf {
+    answers: BTreeMap<Question, VecDeque<Arc<Answer>>>,
+    /// The questions, the one that was asked longest ago first.
+    order: VecDeque<Question>,
+    bytes: usize,
+}
+
+struct Answer {
+    /// What was at each path that was read.
+    read: Vec<(String, Digest)>,
+    /// If the rendering has chance in it: from which seed.
+    seed: Option<String>,
+    rendering: Rendering,
+    bytes: usize,
+}
+
+impl Cache {
+    /// The rendering that answers a question, if nothing that it follows from has changed.
+    pub(crate) fn find(&self, question: &Question, lookup: &mut Lookup<'_>, seed: &str) -> Option<Rendering> {
+        let answers = {
+            let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let answers = shelf.answers.get(question)?.clone();
+            shelf.touch(question);
+            answers
+        };
+        let holds = |answer: &&Arc<Answer>| {
+            answer.seed.as_deref().is_none_or(|of| of == seed)
+                && answer
+                    .read
+                    .iter()
+                    .all(|(path, digest)| lookup.digest(path) == Some(*digest))
+        };
+        let found = { answers }
+            .iter()
+            .find(holds)
+            .map(|answer| answer.rendering.clone());
+        found
+    }
+
+    /// Keeps a rendering.
+    pub(crate) fn keep(
+        &self,
+        question: Question,
+        lookup: &mut Lookup<'_>,
+        seed: &str,
+        rendering: &Rendering,
+    ) {
+        let read = &rendering.read;
+        if read.len() > PATHS {
+            return;
+        }
+        let digests = read.iter().map(|path| Some((path.clone(), lookup.digest(path)?)));
+        let Some(read) = digests.collect::<Option<Vec<_>>>() else {
+            return;
+        };
+        let texts = rendering
+            .documents
+            .iter()
+            .map(|document| document.text.len() + document.source.len());
+        let bytes = texts.sum::<usize>() + read.iter().map(|(path, _)| path.len() + 64).sum::<usize>();
+        let answer = Answer {
+            read,
+            seed: (!rendering.random.is_empty()).then(|| seed.to_owned()),
+            rendering: rendering.clone(),
+            bytes,
+        };
+        let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shelf.put(question, Arc::new(answer));
+    }
+}
+
+impl Shelf {
+    fn touch(&mut self, question: &Question) {
+        self.order.retain(|other| other != question);
+        self.order.push_back(question.clone());
+    }
+
+    fn put(&mut self, question: Question, answer: Arc<Answer>) {
+        self.touch(&question);
+        self.bytes += answer.bytes;
+        let answers = self.answers.entry(question).or_default();
+        answers.push_front(answer);
+        while answers.len() > ANSWERS {
+            self.bytes -= answers.pop_back().map_or(0, |answer| answer.bytes);
+        }
+        while self.bytes > BYTES {
+            let Some(oldest) = self.order.pop_front() else {
+                break;
+            };
+            let gone = self.answers.remove(&oldest).unwrap_or_default();
+            self.bytes -= gone.iter().map(|answer| answer.bytes).sum::<usize>();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,376 @@
+//! Whether a revision may be synced, and which one may be instead.
+//!
+//! Trust is of commits and not of a URL: a commit's id says what it holds and what led to it. An Application that is pointed
+//! at another host, another repository or another branch goes on where it was if the last trusted commit is in that history
+//! too; if it is not, the history counts as rewritten and waits for a person.
+//!
+//! When the keys or the policy have changed since, what was trusted before is looked at first: what the ledger has on keys
+//! and rules that still stand is not verified again, the rest is, from the start of trust on. Only where all of it still
+//! holds does anything newer come in.
+
+use std::sync::Arc;
+
+use sluice_model::application::{OnUnverified, VerificationMode, VerificationState};
+use sluice_model::tree::{Revision, Tree};
+use sluice_model::trust::{Evidence, SignatureReport, Signer, Verified};
+use sluice_source::{Fetched, SourceError, TreeLimits};
+use sluice_verify::{Findings, Ledger, Request, Verifier, VerifyError};
+
+use crate::blocking::blocking;
+use crate::error::PipelineError;
+use crate::{Found, Grounds, Job, Pipeline, TrustStart};
+
+/// More new commits than this are not verified in one go: a person should look at what happened.
+pub(super) const HISTORY_LIMIT: usize = 100_000;
+
+/// A revision that was let through.
+#[derive(Debug, Clone)]
+pub struct Trusted {
+    /// The trusted revision.
+    pub revision: Revision,
+    /// Its files.
+    pub tree: Arc<Verified<Tree>>,
+    /// Where others of its files are, for renderers that look beyond the Application's folder.
+    pub(crate) repository: Arc<Fetched>,
+    /// Who signed it; none where nothing was asked for.
+    pub signer: Option<Signer>,
+    /// Every signature that was looked at for it.
+    pub reports: Vec<SignatureReport>,
+    /// Where trust starts.
+    pub starts: Starts,
+    /// Why it is not the revision that was asked for; none where it is.
+    pub held_back: Option<HeldBack>,
+}
+
+/// Where trust starts, where a history is trusted.
+#[derive(Debug, Clone, Default)]
+pub struct Starts {
+    /// With which commit.
+    pub effective: Option<String>,
+    /// Which one the spec has; another one there starts trust anew.
+    pub declared: Option<String>,
+}
+
+/// A newer revision that is not let through.
+#[derive(Debug, Clone)]
+pub struct HeldBack {
+    /// The commit that is held back.
+    pub commit: String,
+    /// Why it is not trusted.
+    pub error: Arc<VerifyError>,
+}
+
+impl Pipeline {
+    /// Judges what was found and reads its files. Returns the newest revision that may be synced, and the ledger with what was verified
+    /// now. The ledger saves work; an empty one will do.
+    ///
+    /// # Errors
+    /// [`PipelineError::Verify`] if it is refused; [`PipelineError::NoLongerTrusted`] if what was trusted before is
+    /// not any more. The last trusted revision can then be asked for by [`Pipeline::stay`].
+    pub async fn trust(
+        &self,
+        job: &Job,
+        found: &Found,
+        grounds: &Grounds,
+        ledger: Ledger,
+        now: jiff::Timestamp,
+    ) -> Result<(Result<Trusted, PipelineError>, Ledger), PipelineError> {
+        let (job, found, grounds) = (job.clone(), found.clone(), grounds.clone());
+        blocking(move || {
+            let mut case = Case {
+                job: &job,
+                repository: &found.repository,
+                grounds: &grounds,
+                ledger,
+                now,
+            };
+            let judged = case.judge(&found.revision);
+            (judged, case.ledger)
+        })
+        .await
+    }
+
+    /// Returns the last trusted revision, whatever is asked of a new one: what the cluster is at, it may stay at.
+    ///
+    /// # Errors
+    /// [`PipelineError::Internal`] if another revision was found than the last trusted one.
+    pub async fn stay(&self, job: &Job, found: &Found, grounds: &Grounds) -> Result<Trusted, PipelineError> {
+        let (job, found, grounds) = (job.clone(), found.clone(), grounds.clone());
+        blocking(move || {
+            let last = job.verified.trusted_revision.as_deref();
+            if last != Some(found.revision.commit.as_str()) {
+                return Err(PipelineError::internal(
+                    "only where the cluster is at may it stay",
+                ));
+            }
+            let mut case = Case {
+                job: &job,
+                repository: &found.repository,
+                grounds: &grounds,
+                ledger: Ledger::default(),
+                now: jiff::Timestamp::UNIX_EPOCH,
+            };
+            // Between a commit and itself lies nothing that has to be judged.
+            let request = Request {
+                mode: VerificationMode::Chain,
+                last_trusted: last,
+                ..Request::default()
+            };
+            let findings = case.examine(&found.revision, &request)?;
+            let starts = Starts {
+                effective: job.verified.start_of_trust.clone(),
+                declared: job.verified.declared_start.clone(),
+            };
+            case.settle(&found.revision, findings, starts)
+        })
+        .await?
+    }
+
+    /// [`Pipeline::find`], [`Pipeline::grounds`] and [`Pipeline::trust`] in one, for commands. For a revision that is asked for
+    /// by name nothing older is returned.
+    ///
+    /// # Errors
+    /// Those of the three.
+    pub async fn trusted(&self, job: &Job, revision: Option<&str>) -> Result<Trusted, PipelineError> {
+        let found = self.find(job, revision, tokio::time::Instant::now()).await?;
+        let grounds = self.grounds(job, &found).await?;
+        let now = jiff::Timestamp::now();
+        let (trusted, _) = match revision.is_some() || job.spec.pin.is_some() {
+            true => {
+                self.trust_named(job, &found, &grounds, Ledger::default(), now)
+                    .await?
+            }
+            false => self.trust(job, &found, &grounds, Ledger::default(), now).await?,
+        };
+        trusted
+    }
+}
+
+/// One revision of one Application, to be judged.
+struct Case<'a> {
+    job: &'a Job,
+    repository: &'a Arc<Fetched>,
+    grounds: &'a Grounds,
+    ledger: Ledger,
+    now: jiff::Timestamp,
+}
+
+impl Case<'_> {
+    fn judge(&mut self, revision: &Revision) -> Result<Trusted, PipelineError> {
+        let (job, mode) = (self.job, self.job.mode());
+        if mode == VerificationMode::None {
+            let tree = read(self.repository, revision, job)?;
+            return Ok(Trusted {
+                revision: revision.clone(),
+                tree: Arc::new(Verifier::not_required(tree)),
+                repository: Arc::clone(self.repository),
+                signer: None,
+                reports: Vec::new(),
+                starts: Starts::default(),
+                held_back: None,
+            });
+        }
+        let declared = self.declared_start()?;
+        let state = &job.verified;
+        // People who write another start of trust say where to go on from.
+        let is_new_start = declared.is_some() && declared != state.declared_start;
+        let last = match is_new_start {
+            true => declared.clone(),
+            false => state.trusted_revision.clone(),
+        };
+        if mode == VerificationMode::Chain && !is_new_start {
+            self.stands(state, declared.is_some() && declared == state.start_of_trust)?;
+        }
+        let accepted = job
+            .accepted
+            .as_deref()
+            .filter(|commit| *commit == revision.commit);
+        let on_unverified = job
+            .spec
+            .verification
+            .as_ref()
+            .map_or(OnUnverified::Hold, |verification| verification.on_unverified);
+        let request = Request {
+            mode,
+            last_trusted: last.as_deref(),
+            accepted,
+            on_unverified,
+            ..Request::default()
+        };
+        let findings = self.examine(revision, &request)?;
+        let effective = match (is_new_start, last, accepted) {
+            _ if mode != VerificationMode::Chain => None,
+            (true, ..) => declared.clone(),
+            // From the first sync on, or from what a person accepted.
+            (false, None, _) => findings.trusted().map(str::to_owned),
+            (false, Some(_), Some(accepted)) if !self.leads_to(revision, state)? => Some(accepted.to_owned()),
+            (false, Some(_), _) => state.start_of_trust.clone(),
+        };
+        self.settle(revision, findings, Starts { effective, declared })
+    }
+
+    /// The commit that may be synced, with its files.
+    fn settle(
+        &self,
+        revision: &Revision,
+        mut findings: Findings,
+        starts: Starts,
+    ) -> Result<Trusted, PipelineError> {
+        let refusal = findings.refusal.take().map(Arc::new);
+        let chosen = match (findings.trusted(), &refusal) {
+            (Some(commit), None) if commit == revision.commit => revision.clone(),
+            (Some(commit), _) => Revision {
+                requested: revision.requested.clone(),
+                ..self.repository.resolve(commit)?
+            },
+            (None, Some(refusal)) => {
+                return Err(PipelineError::Verify {
+                    commit: revision.commit.clone(),
+                    error: Arc::clone(refusal),
+                });
+            }
+            (None, None) => {
+                return Err(PipelineError::internal(
+                    "a revision is neither trusted nor refused",
+                ));
+            }
+        };
+        let tree = read(self.repository, &chosen, self.job)?;
+        let verification = findings
+            .attest(tree)
+            .map_err(|error| refused(&chosen.commit, error))?;
+        let signer = match verification.tree.evidence() {
+            Evidence::Signed { signer, .. } | Evidence::Tagged { signer, .. } => Some(signer.clone()),
+            Evidence::NotRequired | Evidence::AlreadyTrusted => None,
+        };
+        Ok(Trusted {
+            tree: Arc::new(verification.tree),
+            repository: Arc::clone(self.repository),
+            signer,
+            reports: verification.reports,
+            starts,
+            held_back: refusal.map(|error| HeldBack {
+                commit: revision.commit.clone(),
+                error,
+            }),
+            revision: chosen,
+        })
+    }
+
+    /// Whether what was trusted before still is, where the keys or the policy are others than then.
+    fn stands(&mut self, state: &VerificationState, is_declared: bool) -> Result<(), PipelineError> {
+        let (Some(last), Some(start)) = (&state.trusted_revision, &state.start_of_trust) else {
+            return Ok(());
+        };
+        let Grounds { keyring, policy } = self.grounds;
+        let same = state.keyring_digest.as_ref() == Some(&keyring.digest())
+            && state.policy_digest.as_ref() == Some(&policy.digest());
+        if same {
+            return Ok(());
+        }
+        let is_shaken = self.ledger.is_empty()
+            || self.ledger.has_dropped()
+            || state.policy_digest.as_ref() != Some(&policy.digest())
+            || self
+                .ledger
+                .review(keyring, policy, self.now)
+                .iter()
+                .any(|dependence| dependence.broken.is_some());
+        if !is_shaken {
+            return Ok(());
+        }
+        let no_longer = |error| match error {
+            PipelineError::Verify { error, .. } => PipelineError::NoLongerTrusted {
+                commit: last.clone(),
+                error,
+            },
+            other => other,
+        };
+        // A start that people wrote down needs no signature; one that was found does, as it did then.
+        let mut steps = Vec::new();
+        if !is_declared {
+            steps.push((start, None));
+        }
+        steps.push((last, Some(start.as_str())));
+        for (commit, since) in steps {
+            let revision = match self.repository.resolve(commit) {
+                Ok(revision) => revision,
+                // Pushed away: that push has to be accepted, or the commit comes back.
+                Err(SourceError::UnknownRevision { .. }) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            };
+            let request = Request {
+                mode: VerificationMode::Chain,
+                last_trusted: since,
+                ..Request::default()
+            };
+            let mut findings = self.examine(&revision, &request).map_err(no_longer)?;
+            if let Some(error) = findings.refusal.take() {
+                return Err(no_longer(refused(commit, error)));
+            }
+        }
+        self.ledger.forget_broken(keyring, policy, self.now);
+        Ok(())
+    }
+
+    fn examine(&mut self, revision: &Revision, request: &Request<'_>) -> Result<Findings, PipelineError> {
+        let history = self
+            .repository
+            .history(revision, request.last_trusted, HISTORY_LIMIT)?;
+        let Grounds { keyring, policy } = self.grounds;
+        let before = self.ledger.clone();
+        let verifier = Verifier::new(keyring, policy, self.now).with_ledger(&before);
+        let request = Request {
+            requested: &revision.requested,
+            ..*request
+        };
+        let findings = verifier
+            .examine(&history, &request, &***self.repository)
+            .map_err(|error| refused(&revision.commit, error))?;
+        let verified = findings.verified();
+        if verified > 0 {
+            tracing::info!(application = %self.job.key, commit = revision.commit, verified, "signatures verified");
+        }
+        verifier.remember(&findings, &mut self.ledger);
+        Ok(findings)
+    }
+
+    /// The start of trust that the spec has.
+    fn declared_start(&self) -> Result<Option<String>, PipelineError> {
+        if self.job.mode() != VerificationMode::Chain {
+            return Ok(None);
+        }
+        match &self.job.start_of_trust {
+            None => Ok(None),
+            Some(TrustStart::Commit(commit)) => Ok(Some(commit.clone())),
+            Some(TrustStart::Tag(tag)) => {
+                let object = self.repository.object(&format!("refs/tags/{tag}"))?;
+                let Grounds { keyring, policy } = self.grounds;
+                let commit = Verifier::new(keyring, policy, self.now).start(&object, tag);
+                commit.map(Some).map_err(|error| refused(&object.id, error))
+            }
+        }
+    }
+
+    /// Whether a revision continues what was trusted last.
+    fn leads_to(&self, revision: &Revision, state: &VerificationState) -> Result<bool, PipelineError> {
+        let last = state.trusted_revision.as_deref();
+        let history = self.repository.history(revision, last, HISTORY_LIMIT)?;
+        Ok(history.last_trusted_is_ancestor)
+    }
+}
+
+fn read(repository: &Fetched, revision: &Revision, job: &Job) -> Result<Tree, PipelineError> {
+    let tree = repository.tree(revision, &job.spec.source.path, &TreeLimits::default())?;
+    if !tree.submodules.is_empty() {
+        tracing::warn!(application = %job.key, submodules = tree.submodules.join(", "), "submodules are not followed");
+    }
+    Ok(tree)
+}
+
+fn refused(commit: &str, error: VerifyError) -> PipelineError {
+    PipelineError::Verify {
+        commit: commit.to_owned(),
+        error: Arc::new(error),
+    }
+}

@@ -1,0 +1,49 @@
+//! `render-aot MODULE INTERFACE OUT`: makes the component `OUT.wasm` of a core module and compiles it to `OUT.cwasm`.
+//!
+//! Run by `cargo xtask plugins`. A MODULE that is a component already is taken as it is.
+
+use std::{error::Error, path::Path, process::ExitCode};
+
+use sluice_plugin_aot::{Allocation, Form, RuntimeClass, componentise, engine, form, precompile_file};
+use sluice_render_aot::{check_imports, component};
+
+#[expect(clippy::print_stderr, reason = "a build tool: this is how it talks")]
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [module, interface, out] = arguments.as_slice() else {
+        eprintln!("usage: render-aot MODULE INTERFACE OUT");
+        return ExitCode::from(2);
+    };
+    match build(Path::new(module), Path::new(interface), Path::new(out)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("render-aot: {module}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build(module: &Path, interface: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
+    let engine =
+        engine(RuntimeClass::Renderer, Allocation::OnDemand).map_err(|error| format!("{error:?}"))?;
+    let module = fs_err::read(module)?;
+    let component = if is_bindgen(&module) {
+        componentise(&module)?.into_owned()
+    } else {
+        component(&engine, &module, interface)?
+    };
+    check_imports(&engine, &component)?;
+    let image = precompile_file(&engine, &component).map_err(|error| format!("{error:?}"))?;
+    fs_err::write(out.with_extension("wasm"), component)?;
+    fs_err::write(out.with_extension("cwasm"), image)?;
+    Ok(())
+}
+
+/// Whether a module says its world itself, as wit-bindgen's do, or is a component.
+fn is_bindgen(module: &[u8]) -> bool {
+    form(module) == Form::Component
+        || wasmparser::Parser::new(0)
+            .parse_all(module)
+            .filter_map(Result::ok)
+            .any(|payload| matches!(payload, wasmparser::Payload::CustomSection(custom) if custom.name().starts_with("component-type")))
+}

@@ -1,0 +1,113 @@
+//! By what a folder is rendered: as Argo CD finds it, or as the source says.
+
+use std::fmt;
+
+use serde::Serialize;
+use sluice_model::application::{Directory, Source};
+use sluice_model::tree::Tree;
+
+use crate::error::{Problem, RenderError};
+use crate::select;
+
+/// By what a folder is rendered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum SourceKind {
+    /// Plain manifests: read, not rendered.
+    Directory,
+    /// A chart.
+    Helm,
+    /// A kustomization.
+    Kustomize,
+}
+
+impl SourceKind {
+    /// Finds out by what a folder is rendered.
+    ///
+    /// What the source says counts first: `helm` or `kustomize`. Otherwise the folder's own files do: a kustomization, a `Chart.yaml`, or
+    /// neither. Both at once are a kustomization, as with Argo CD.
+    ///
+    /// # Errors
+    /// If the source says two things, or something that the folder does not hold.
+    pub fn of(tree: &Tree, source: &Source) -> Result<Self, RenderError> {
+        let found = found(tree);
+        let settings = |field: &str, reason: String| {
+            let reason = format!("`spec.source.{field}` is given, but {reason}");
+            Err(RenderError::at(
+                &tree.path,
+                0,
+                0,
+                Problem::SourceSettings { reason },
+            ))
+        };
+        match (&source.helm, &source.kustomize) {
+            (Some(_), Some(_)) => settings(
+                "helm",
+                "so is `kustomize`: one of the two renders the folder".to_owned(),
+            ),
+            (Some(_), None) if found.chart => Ok(Self::Helm),
+            (Some(_), None) => settings("helm", format!("{} has no `Chart.yaml`", named(tree))),
+            (None, Some(_)) if found.kustomization => Ok(Self::Kustomize),
+            (None, Some(_)) => settings(
+                "kustomize",
+                format!("{} has no `kustomization.yaml`", named(tree)),
+            ),
+            (None, None) => Ok(match found {
+                // Who says how the files of the folder are chosen means plain manifests.
+                _ if source.directory != Directory::default() => Self::Directory,
+                Found {
+                    kustomization: true, ..
+                } => Self::Kustomize,
+                Found { chart: true, .. } => Self::Helm,
+                Found { .. } => Self::Directory,
+            }),
+        }
+    }
+
+    /// The renderer's name; none for plain manifests.
+    pub fn renderer(self) -> Option<&'static str> {
+        match self {
+            Self::Directory => None,
+            Self::Helm => Some("helm"),
+            Self::Kustomize => Some("kustomize"),
+        }
+    }
+}
+
+impl fmt::Display for SourceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Directory => "Directory",
+            Self::Helm => "Helm",
+            Self::Kustomize => "Kustomize",
+        })
+    }
+}
+
+struct Found {
+    chart: bool,
+    kustomization: bool,
+}
+
+fn found(tree: &Tree) -> Found {
+    let names = tree.files.keys().chain(&tree.skipped);
+    let tools = names.filter_map(|path| select::other_tool(select::below(path, &tree.path)?));
+    let mut found = Found {
+        chart: false,
+        kustomization: false,
+    };
+    for tool in tools {
+        match tool {
+            SourceKind::Helm => found.chart = true,
+            SourceKind::Kustomize => found.kustomization = true,
+            SourceKind::Directory => {}
+        }
+    }
+    found
+}
+
+fn named(tree: &Tree) -> String {
+    match tree.path.as_str() {
+        "" => "the repository's root".to_owned(),
+        path => format!("the folder `{path}`"),
+    }
+}

@@ -1,0 +1,309 @@
+//! Asking a renderer, in rounds: it is handed the folder, says what else it has to see, and is asked again.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use sluice_model::rendering::{Complaint, Context, Document, File, Input, Need, Outcome, Rendering, Supply};
+use sluice_model::tree::Tree;
+use sluice_model::trust::Verified;
+
+use crate::error::{Problem, RenderError, RenderErrors};
+use crate::links::followed;
+
+/// So often one folder is asked for, at most: each round goes at least one folder further.
+const ROUNDS: usize = 24;
+/// So many needs are met for one folder, at most.
+const NEEDS: usize = 1_000;
+/// So deep charts and kustomizations are within each other, at most.
+const NESTED: usize = 4;
+
+/// What rendering needs beside the folder itself. The stage does no I/O: who calls it does.
+pub trait Tools {
+    /// Returns other files of the same verified commit: a file, or all below a folder, the links in the way to it followed. The tree's
+    /// own path says where it is in truth. None if there is nothing.
+    ///
+    /// # Errors
+    /// [`Problem::Unreachable`], if the repository cannot be read.
+    fn files(&mut self, path: &str) -> Result<Option<Verified<Tree>>, Problem>;
+
+    /// Asks a renderer once.
+    ///
+    /// # Errors
+    /// [`Problem::Renderer`], if there is no such renderer, or it did not answer.
+    fn run(&mut self, renderer: &'static str, input: &Input) -> Result<Outcome, Problem>;
+
+    /// Returns what a rendering depends on besides files and settings. `input` tells one rendering from another, for its randomness.
+    fn context(&mut self, input: &Input) -> Context;
+
+    /// Returns what a renderer answered to the same input before, if that is known.
+    fn recall(&mut self, _renderer: &'static str, _input: &Input, _context: &Context) -> Option<Rendering> {
+        None
+    }
+
+    /// Is told what a renderer answered at last.
+    fn remember(
+        &mut self,
+        _renderer: &'static str,
+        _input: &Input,
+        _context: &Context,
+        _rendering: &Rendering,
+    ) {
+    }
+}
+
+/// No tools: for plain manifests, which need none.
+pub struct NoTools;
+
+impl Tools for NoTools {
+    fn files(&mut self, _: &str) -> Result<Option<Verified<Tree>>, Problem> {
+        Ok(None)
+    }
+
+    fn run(&mut self, renderer: &'static str, _: &Input) -> Result<Outcome, Problem> {
+        Err(Problem::Renderer {
+            renderer,
+            reason: "there is none here".to_owned(),
+        })
+    }
+
+    fn context(&mut self, _: &Input) -> Context {
+        Context::default()
+    }
+}
+
+/// Renders a folder: asks until there is an answer.
+pub(crate) fn rendering(
+    renderer: &'static str,
+    tree: &Tree,
+    settings: String,
+    tools: &mut dyn Tools,
+) -> Result<Rendering, RenderErrors> {
+    let input = Input {
+        path: tree.path.clone(),
+        files: followed(tree, &tree.path, tools)?,
+        settings,
+        ..Input::default()
+    };
+    Rounds {
+        tools,
+        depth: 0,
+        inner: Rendering::default(),
+    }
+    .answer(renderer, input)
+}
+
+struct Rounds<'t> {
+    tools: &'t mut dyn Tools,
+    depth: usize,
+    /// What charts within read and made up: the whole follows from that too.
+    inner: Rendering,
+}
+
+impl Rounds<'_> {
+    fn answer(&mut self, renderer: &'static str, mut input: Input) -> Result<Rendering, RenderErrors> {
+        let context = self.tools.context(&input);
+        if let Some(rendering) = self.tools.recall(renderer, &input, &context) {
+            return Ok(rendering);
+        }
+        input.context = serde_json::to_string(&context).unwrap_or_default();
+        let here =
+            |problem: Problem, input: &Input| RenderErrors::from(RenderError::at(&input.path, 0, 0, problem));
+        for _ in 0..ROUNDS {
+            let outcome = self.tools.run(renderer, &input);
+            match outcome.map_err(|problem| here(problem, &input))? {
+                Outcome::Rendered(mut rendering) => {
+                    rendering.read = united(rendering.read, &self.inner.read);
+                    rendering.random = united(rendering.random, &self.inner.random);
+                    rendering.warnings.append(&mut self.inner.warnings);
+                    self.tools.remember(renderer, &input, &context, &rendering);
+                    return Ok(rendering);
+                }
+                Outcome::Refused(complaints) => return Err(refused(renderer, &input.path, complaints)),
+                Outcome::Needs(needs) => {
+                    let met: BTreeSet<&Need> = input.supplied.iter().map(|supply| &supply.need).collect();
+                    let needs: BTreeSet<Need> =
+                        needs.into_iter().filter(|need| !met.contains(need)).collect();
+                    if needs.is_empty() || met.len() + needs.len() > NEEDS {
+                        break;
+                    }
+                    for need in needs {
+                        let supply =
+                            self.supply(&need, input.supplied.len())
+                                .map_err(|error| match error {
+                                    Met::Problem(problem) => here(problem, &input),
+                                    Met::Errors(errors) => errors,
+                                })?;
+                        input.supplied.push(supply);
+                    }
+                }
+            }
+        }
+        let reason = format!("it has no answer after {ROUNDS} rounds or {NEEDS} questions for more files");
+        Err(here(Problem::Renderer { renderer, reason }, &input))
+    }
+
+    fn supply(&mut self, need: &Need, number: usize) -> Result<Supply, Met> {
+        let (path, files) = match need {
+            Need::Path(path) => {
+                check(path)?;
+                let tree = self.tools.files(path)?;
+                let files = tree
+                    .map(|tree| followed(tree.get(), path, self.tools))
+                    .transpose();
+                (path.clone(), files.map_err(Met::Errors)?.unwrap_or_default())
+            }
+            Need::Remote(address) => {
+                let reason =
+                    "bases and files of other repositories are not fetched yet: copy it into this repository";
+                return Err(Met::Problem(Problem::Unmet {
+                    what: format!("`{address}`"),
+                    reason: reason.to_owned(),
+                }));
+            }
+            Need::Chart(chart) => return Err(Met::Problem(unfetched(chart))),
+            Need::Inflation(inflation) => {
+                let path = format!(".supplied/{number}/rendered.yaml");
+                let text = self.inflate(inflation)?;
+                let file = File {
+                    path: path.clone(),
+                    content: text.into_bytes().into(),
+                };
+                (path, vec![file])
+            }
+        };
+        Ok(Supply {
+            need: need.clone(),
+            path,
+            files,
+        })
+    }
+
+    /// Renders a chart of the same repository for a kustomization.
+    fn inflate(&mut self, inflation: &str) -> Result<String, Met> {
+        let malformed = |reason: String| Problem::Unmet {
+            what: "a chart".to_owned(),
+            reason,
+        };
+        let asked: Inflation =
+            serde_json::from_str(inflation).map_err(|error| malformed(error.to_string()))?;
+        if self.depth >= NESTED {
+            return Err(Met::Problem(malformed(format!(
+                "charts and kustomizations are more than {NESTED} deep within each other"
+            ))));
+        }
+        let Some(path) = &asked.path else {
+            return Err(Met::Problem(unfetched(inflation)));
+        };
+        check(path)?;
+        let Some(tree) = self.tools.files(path)? else {
+            return Err(Met::Problem(unfetched(inflation)));
+        };
+        let tree = tree.get();
+        let input = Input {
+            path: path.clone(),
+            files: followed(tree, path, self.tools).map_err(Met::Errors)?,
+            settings: asked.helm.to_string(),
+            ..Input::default()
+        };
+        let mut inner = Rounds {
+            tools: &mut *self.tools,
+            depth: self.depth + 1,
+            inner: Rendering::default(),
+        };
+        let mut rendering = inner.answer("helm", input).map_err(Met::Errors)?;
+        self.inner.read.append(&mut rendering.read);
+        self.inner.random.append(&mut rendering.random);
+        self.inner.warnings.append(&mut rendering.warnings);
+        Ok(joined(&rendering.documents))
+    }
+}
+
+/// Both, sorted, each once.
+fn united(some: Vec<String>, more: &[String]) -> Vec<String> {
+    let all: BTreeSet<String> = some.into_iter().chain(more.iter().cloned()).collect();
+    all.into_iter().collect()
+}
+
+/// Why a need is not met.
+enum Met {
+    Problem(Problem),
+    Errors(RenderErrors),
+}
+
+impl From<Problem> for Met {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+#[derive(Deserialize)]
+struct Inflation {
+    #[serde(default)]
+    path: Option<String>,
+    #[serde(default)]
+    helm: serde_json::Value,
+}
+
+/// Documents as one text, as Helm prints them.
+pub(crate) fn joined(documents: &[Document]) -> String {
+    documents
+        .iter()
+        .map(|document| format!("---\n{}\n", document.text))
+        .collect()
+}
+
+/// A renderer says which path it wants; that it stays within the repository is checked here all the same.
+fn check(path: &str) -> Result<(), Problem> {
+    let is_clean = !path.starts_with('/')
+        && path
+            .split('/')
+            .all(|part| (!part.is_empty() || path.is_empty()) && part != "." && part != "..");
+    is_clean.then_some(()).ok_or_else(|| Problem::Unmet {
+        what: format!("{path:?}"),
+        reason: "it is not a path within the repository".to_owned(),
+    })
+}
+
+fn unfetched(chart: &str) -> Problem {
+    let chart: serde_json::Value = serde_json::from_str(chart).unwrap_or_default();
+    let text = |name: &str| {
+        chart
+            .get(name)
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or_default()
+    };
+    let version = match text("version") {
+        "" => String::new(),
+        version => format!(" {version}"),
+    };
+    let from = match text("repository") {
+        "" => String::new(),
+        repository => format!(" of {repository}"),
+    };
+    Problem::Unmet {
+        what: format!("the chart `{}`{version}{from}", text("name")),
+        reason: "charts are not fetched from chart repositories yet: commit it (`helm dependency build` fills `charts/`)"
+            .to_owned(),
+    }
+}
+
+fn refused(renderer: &'static str, path: &str, complaints: Vec<Complaint>) -> RenderErrors {
+    let complaints = match complaints.is_empty() {
+        true => vec![Complaint {
+            message: "it cannot be rendered, and the renderer does not say why".to_owned(),
+            ..Complaint::default()
+        }],
+        false => complaints,
+    };
+    let errors = complaints.into_iter().map(|complaint| {
+        let file = complaint.file.clone().unwrap_or_else(|| path.to_owned());
+        let line = complaint.line.unwrap_or_default();
+        RenderErrors::from(RenderError::at(
+            &file,
+            line,
+            0,
+            Problem::Refused { renderer, complaint },
+        ))
+    });
+    RenderErrors::all(errors)
+}

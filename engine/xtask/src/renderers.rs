@@ -1,0 +1,186 @@
+//! Builds the standard renderers: components without imports, made of Go modules and of Rust crates.
+//!
+//! What comes out is `target/plugins/renderers/NAME.wasm`, with `NAME.cwasm` beside it, compiled ahead of time. Each takes a minute or two
+//! to make, so they are kept in the user's cache folder under the digest of all that goes into them.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+use sha2::{Digest as _, Sha256};
+use sluice_sandbox::cache_folder;
+
+use crate::command::{answer, cargo, root, run};
+use crate::plugins::cargo_target;
+
+/// Go modules of `renderers/` that are renderers.
+const GO: &[&str] = &["helm", "kustomize"];
+/// What all of them use.
+const SHARED: &str = "guest";
+/// The interface.
+const INTERFACE: &str = "wit/render/0.1.0";
+/// How the builds of one renderer are called in its cache folder, and how many are kept: this one and those of other branches.
+const KEPT: usize = 4;
+
+/// Builds the renderers where something changed.
+pub(crate) fn build() -> Result<()> {
+    let folder = root().join("target/plugins/renderers");
+    fs_err::create_dir_all(&folder)?;
+    let tool = tool()?;
+    for name in GO {
+        let built = cached(name, &fingerprint(name, &tool)?, |out| build_go(name, &tool, out))?;
+        place(&built, &folder, name)?;
+    }
+    Ok(())
+}
+
+/// The program that makes components, built first.
+fn tool() -> Result<PathBuf> {
+    // With the workspace's features, so that what is built for it here serves the engine as well.
+    run(cargo().args([
+        "build",
+        "--release",
+        "--quiet",
+        "--workspace",
+        "--bin",
+        "render-aot",
+    ]))?;
+    Ok(cargo_target().join("release/render-aot"))
+}
+
+fn build_go(name: &str, tool: &Path, out: &Path) -> Result<()> {
+    let source = root().join("renderers").join(name);
+    let module = out.with_extension("module");
+    run(Command::new("go")
+        .args([
+            "build",
+            "-trimpath",
+            "-mod=readonly",
+            "-buildmode=c-shared",
+            "-ldflags=-s -w",
+            "-o",
+        ])
+        .arg(&module)
+        .arg(".")
+        .current_dir(&source)
+        .env("GOOS", "wasip1")
+        .env("GOARCH", "wasm")
+        .env("CGO_ENABLED", "0")
+        // Where go is older than the module asks for, it may get itself a newer one: that is a Go module like the others.
+        .env("GOTOOLCHAIN", "auto"))
+    .with_context(|| {
+        format!("the renderer {name} cannot be built; it needs Go 1.26 and the Go modules it names")
+    })?;
+    run(Command::new(tool)
+        .arg(&module)
+        .arg(root().join(INTERFACE))
+        .arg(out))?;
+    fs_err::remove_file(&module)?;
+    Ok(())
+}
+
+/// Returns the path of a build in the cache, without its extensions; builds it first if it is not there.
+fn cached(name: &str, fingerprint: &str, build: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    let builds = cache_folder()?.join("renderers").join(name);
+    fs_err::create_dir_all(&builds)?;
+    // Two that start at the same time build it once.
+    let lock = fs_err::File::create(builds.join("lock"))?.into_parts().0;
+    lock.lock().context("cannot lock the cache")?;
+    let folder = builds.join(fingerprint);
+    let built = folder.join(name);
+    // Written last: without it a build was interrupted.
+    let stamp = folder.join("complete");
+    if !stamp.exists() {
+        fs_err::create_dir_all(&folder)?;
+        println!("building the renderer {name} takes a minute or two, this once");
+        build(&built)?;
+    }
+    fs_err::write(&stamp, "")?;
+    remove_unused(&builds);
+    Ok(built)
+}
+
+/// Names a build after everything that goes into it.
+fn fingerprint(name: &str, tool: &Path) -> Result<String> {
+    let mut files = Vec::new();
+    for folder in [name, SHARED] {
+        collect(&root().join("renderers").join(folder), &mut files)?;
+    }
+    collect(&root().join(INTERFACE), &mut files)?;
+    files.sort();
+    let mut hash = Sha256::new();
+    let mut add = |part: &[u8]| {
+        hash.update(part.len().to_le_bytes());
+        hash.update(part);
+    };
+    for file in files {
+        add(file.strip_prefix(root())?.as_os_str().as_encoded_bytes());
+        add(&fs_err::read(&file)?);
+    }
+    // It has the compiler in it.
+    add(&fs_err::read(tool)?);
+    let go = answer(
+        Command::new("go")
+            .args(["env", "GOVERSION"])
+            .current_dir(root().join("renderers").join(name)),
+    );
+    add(go.unwrap_or_default().as_bytes());
+    let mut digest = hex::encode(hash.finalize());
+    digest.truncate(16);
+    Ok(digest)
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in fs_err::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Removes all builds but the ones that were used last.
+fn remove_unused(builds: &Path) {
+    let Ok(entries) = fs_err::read_dir(builds) else {
+        return;
+    };
+    let mut folders: Vec<_> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .map(|path| {
+            let used = fs_err::metadata(path.join("complete")).and_then(|stamp| stamp.modified());
+            (used.ok(), path)
+        })
+        .collect();
+    folders.sort();
+    folders.reverse();
+    for (_, folder) in folders.into_iter().skip(KEPT) {
+        // That it cannot be removed harms nothing.
+        fs_err::remove_dir_all(&folder).ok();
+    }
+}
+
+/// Puts a build where the engine looks for it. Written only where it differs, so that what depends on it is not built again for nothing.
+fn place(built: &Path, folder: &Path, name: &str) -> Result<()> {
+    for extension in ["wasm", "cwasm"] {
+        let source = built.with_extension(extension);
+        let target = folder.join(name).with_extension(extension);
+        if !source.exists() {
+            bail!("no {} was built", source.display());
+        }
+        let content = fs_err::read(&source)?;
+        if fs_err::read(&target).ok().as_deref() != Some(content.as_slice()) {
+            // Renamed, because the old one may be mapped.
+            let fresh = target.with_extension("new");
+            fs_err::write(&fresh, content)?;
+            fs_err::rename(&fresh, &target)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,3 @@
+module sluice.dev/renderers/guest
+
+go 1.26.0

@@ -1,0 +1,2 @@
+// Package kubernetes is there because Helm names it.
+package kubernetes
