@@ -325,17 +325,6 @@ fn cannot_convert(message: &str) -> bool {
         || message.contains("convert CR to an invalid group/version")
 }
 
-/// True where a number or a truth value stands where text is needed.
-fn is_unquoted(message: &str) -> bool {
-    let value = message
-        .split_once("expected string, got &value.valueUnstructured{Value:")
-        .and_then(|(_, rest)| rest.split_once('}'));
-    let is_scalar = |text: &str| text.parse::<f64>().is_ok() || text.parse::<bool>().is_ok();
-    let decoded = ["cannot unmarshal number into Go", "cannot unmarshal bool into Go"];
-    value.is_some_and(|(text, _)| is_scalar(text))
-        || message.contains("of type string") && decoded.iter().any(|words| message.contains(words))
-}
-
 /// The fields that a message of server-side apply names as unknown: `.spec.x: field not declared in schema`.
 fn undeclared(message: &str) -> Vec<String> {
     let field = |line: &str| {
@@ -383,9 +372,7 @@ impl Coded for ClusterError {
             _ if self.means(Meaning::Terminating) => Some(TERMINATING),
             _ if self.is_of_recorded_version() => Some(OLD_RECORD),
             _ if self.is_immutable() => Some(IMMUTABLE),
-            Self::Invalid { message, .. } | Self::Admission { message } if is_unquoted(message) => {
-                Some(NOT_TEXT)
-            }
+            _ if self.means(Meaning::NotText) => Some(NOT_TEXT),
             _ if self.means(Meaning::Withheld) => Some(ASK_IT_YOURSELF),
             Self::Forbidden { message } if message.contains("attempting to grant RBAC permissions") => {
                 Some(ESCALATION)

@@ -23,6 +23,8 @@ pub(crate) enum Meaning {
     Terminating,
     /// This change is not taken, whatever the value.
     Immutable,
+    /// A number or a truth value stands where text is needed.
+    NotText,
     /// No more than its words say, and all of them are shown.
     Plain,
     /// No more than its words say, and some are not shown.
@@ -94,8 +96,20 @@ fn is_said(meaning: Meaning, text: &str) -> bool {
         Meaning::NoDryRun => text.contains("does not support dry run"),
         Meaning::Terminating => text.contains("being terminated"),
         Meaning::Immutable => says_immutable(text),
+        Meaning::NotText => is_unquoted(text),
         Meaning::Plain | Meaning::Withheld => false,
     }
+}
+
+/// True where a number or a truth value stands where text is needed: `y` is one to YAML.
+fn is_unquoted(message: &str) -> bool {
+    let value = message
+        .split_once("expected string, got &value.valueUnstructured{Value:")
+        .and_then(|(_, rest)| rest.split_once('}'));
+    let is_scalar = |text: &str| text.parse::<f64>().is_ok() || text.parse::<bool>().is_ok();
+    let decoded = ["cannot unmarshal number into Go", "cannot unmarshal bool into Go"];
+    value.is_some_and(|(text, _)| is_scalar(text))
+        || message.contains("of type string") && decoded.iter().any(|words| message.contains(words))
 }
 
 /// So many words after "cannot" are looked at for "be changed".
