@@ -18,7 +18,11 @@ const STANDARD: &[(&str, &str)] = &[
 ];
 
 /// They lie beside the binary.
-const RENDERERS: &[&str] = &["helm", "jsonnet", "kustomize"];
+const RENDERERS: &[(&str, &str)] = &[
+    ("helm", "charts, by Helm's own library"),
+    ("jsonnet", "Jsonnet programs among plain manifests"),
+    ("kustomize", "kustomizations, by Kustomize's own library"),
+];
 
 #[expect(
     clippy::disallowed_methods,
@@ -56,13 +60,13 @@ fn main() {
 /// The digests of the renderers: the files are too large to be part of the binary.
 fn renderers(folder: &Path) -> String {
     let mut table = String::from("const RENDERERS: &[Known] = &[\n");
-    for name in RENDERERS {
+    for (name, summary) in RENDERERS {
         let place = folder.join("renderers");
         let digest = hex::encode(Sha256::digest(read(&place.join(format!("{name}.wasm")))));
         let compiled: [u8; 32] = Sha256::digest(read(&place.join(format!("{name}.cwasm")))).into();
         writeln!(
             table,
-            "    Known {{ name: {name:?}, digest: \"sha256:{digest}\", compiled: {compiled:?} }},"
+            "    Known {{ name: {name:?}, summary: {summary:?}, digest: \"sha256:{digest}\", compiled: {compiled:?} }},"
         )
         .expect("writing to a string");
     }

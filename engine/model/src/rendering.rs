@@ -146,7 +146,7 @@ pub struct Rendering {
 /// A renderer's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Done.
+    /// Rendered, with everything that came of it.
     Rendered(Rendering),
     /// Asked again with these supplied, there is an answer, or more needs.
     Needs(Vec<Need>),

@@ -38,7 +38,7 @@ pub use claims::Claim;
 pub use codes::PluginError;
 pub use host::PluginHost;
 pub use info::{Change, PluginInfo, PluginOrigin, RejectedFile};
-pub use renderers::Renderers;
+pub use renderers::{RendererInfo, Renderers};
 pub use sluice_plugin_aot::{CHILD_ARGUMENT, Compiler, serve};
 pub use worlds::PluginKind;
 pub use worlds::prune::{PruneContext, PruneObject};

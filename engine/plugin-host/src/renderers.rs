@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use serde::Serialize;
 use sluice_model::rendering::{Complaint, Document, File, Input, Need, Outcome, Part, Rendering, Supply};
 use sluice_plugin_aot::{Allocation, AotError, Compiler, Limits, RuntimeClass, engine, load_file};
 use wasmtime::component::{Component, Linker};
@@ -29,6 +30,8 @@ mod wit {
 /// A renderer of this build.
 struct Known {
     name: &'static str,
+    /// One line: what it renders.
+    summary: &'static str,
     /// `sha256:…` of its Wasm.
     digest: &'static str,
     /// SHA-256 of what was compiled of it.
@@ -38,9 +41,29 @@ struct Known {
 // `const RENDERERS: &[Known]`, written by build.rs.
 include!(concat!(env!("OUT_DIR"), "/renderers.rs"));
 
+/// The world that renderers are of.
+const WORLD: &str = "render-files";
 const LIMITS: Limits = RuntimeClass::Renderer.limits();
 /// How long a rendering waits for its turn: others may take as long as they may.
 const TURN: Duration = Duration::from_secs(300);
+
+/// What is known of a renderer without asking it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RendererInfo {
+    /// Its name.
+    pub name: &'static str,
+    /// Its world.
+    pub world: &'static str,
+    /// `sha256:…` of its Wasm.
+    pub digest: &'static str,
+    /// The interfaces that it imports: none.
+    pub imports: [&'static str; 0],
+    /// True if its file was found.
+    pub is_there: bool,
+    /// One line: what it renders.
+    pub summary: &'static str,
+}
 
 /// The renderers there are. Cheap to clone; usable from any thread; calls block.
 #[derive(Clone)]
@@ -80,6 +103,23 @@ impl Renderers {
             .iter()
             .find(|known| known.name == name)
             .map(|known| known.digest)
+    }
+
+    /// Every renderer of this build. Costs no loading.
+    pub fn list(&self) -> Vec<RendererInfo> {
+        let is_there = |known: &Known| {
+            let mut extensions = ["cwasm", "wasm"].into_iter();
+            extensions.any(|extension| self.find(known, extension).is_some())
+        };
+        let info = |known: &Known| RendererInfo {
+            name: known.name,
+            world: WORLD,
+            digest: known.digest,
+            imports: [],
+            is_there: is_there(known),
+            summary: known.summary,
+        };
+        RENDERERS.iter().map(info).collect()
     }
 
     /// Asks a renderer once, in an instance of its own.
@@ -150,14 +190,15 @@ impl Renderers {
         loaded.as_ref().map_err(PluginError::again)
     }
 
+    fn find(&self, known: &Known, extension: &str) -> Option<PathBuf> {
+        let file = format!("{}.{extension}", known.name);
+        let mut places = self.0.folders.iter().map(|folder| folder.join(&file));
+        places.find(|path| path.is_file())
+    }
+
     /// From the file that was compiled ahead of time, or else from its Wasm.
     fn component(&self, known: &'static Known, engine: &Engine) -> Result<Component, PluginError> {
-        let find = |extension: &str| {
-            let file = format!("{}.{extension}", known.name);
-            let mut places = self.0.folders.iter().map(|folder| folder.join(&file));
-            places.find(|path| path.is_file())
-        };
-        if let Some(path) = find("cwasm") {
+        if let Some(path) = self.find(known, "cwasm") {
             match load_file(engine, &path, &known.compiled) {
                 Ok(component) => return Ok(component),
                 Err(error) => tracing::warn!(
@@ -167,7 +208,7 @@ impl Renderers {
                 ),
             }
         }
-        let path = find("wasm").ok_or_else(|| PluginError::Read(self.nowhere(known)))?;
+        let path = self.find(known, "wasm").ok_or_else(|| PluginError::Read(self.nowhere(known)))?;
         let wasm = fs_err::read(&path).map_err(PluginError::Read)?;
         let found = digest(&wasm);
         if found != known.digest {

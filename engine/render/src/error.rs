@@ -126,7 +126,7 @@ pub enum Problem {
         /// What refused it.
         renderer: &'static str,
         /// What is wrong.
-        complaint: Complaint,
+        complaint: Box<Complaint>,
     },
     /// A renderer that is not there, crashed, or took too much time or memory.
     #[error("the renderer `{renderer}` failed: {reason}")]

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sluice_model::application::{Directory, Source};
 use sluice_model::tree::Tree;
 
-use crate::error::{Problem, RenderError};
+use crate::error::{Problem, RenderError, RenderErrors};
 use crate::select;
 
 /// By what a folder is rendered.
@@ -28,16 +28,12 @@ impl SourceKind {
     ///
     /// # Errors
     /// If the source says two things, or something that the folder does not hold.
-    pub fn of(tree: &Tree, source: &Source) -> Result<Self, RenderError> {
+    pub fn of(tree: &Tree, source: &Source) -> Result<Self, RenderErrors> {
         let found = found(tree);
         let settings = |field: &str, reason: String| {
             let reason = format!("`spec.source.{field}` is given, but {reason}");
-            Err(RenderError::at(
-                &tree.path,
-                0,
-                0,
-                Problem::SourceSettings { reason },
-            ))
+            let problem = Problem::SourceSettings { reason };
+            Err(RenderError::at(&tree.path, 0, 0, problem).into())
         };
         match (&source.helm, &source.kustomize) {
             (Some(_), Some(_)) => settings(

@@ -298,12 +298,9 @@ fn refused(renderer: &'static str, path: &str, complaints: Vec<Complaint>) -> Re
     let errors = complaints.into_iter().map(|complaint| {
         let file = complaint.file.clone().unwrap_or_else(|| path.to_owned());
         let line = complaint.line.unwrap_or_default();
-        RenderErrors::from(RenderError::at(
-            &file,
-            line,
-            0,
-            Problem::Refused { renderer, complaint },
-        ))
+        let complaint = Box::new(complaint);
+        let problem = Problem::Refused { renderer, complaint };
+        RenderErrors::from(RenderError::at(&file, line, 0, problem))
     });
     RenderErrors::all(errors)
 }

@@ -57,6 +57,10 @@ struct Script {
 
 impl Tools for Script {
     fn files(&mut self, path: &str) -> Result<Option<Verified<Tree>>, Problem> {
+        if path == "damaged" {
+            let reason = "an object is missing".to_owned();
+            return Err(Problem::Unreachable { reason });
+        }
         let vouch = |tree| Verified::attest(tree, Evidence::NotRequired);
         Ok(self.repository.tree(path).map(vouch))
     }
@@ -219,6 +223,10 @@ fn what_is_asked_for_is_handed_over_once_and_nothing_outside() {
         let errors = run(&mut script(&files, vec![need]), &source()).unwrap_err();
         assert_eq!(ids(&errors), [codes::UNMET.id], "{outside}");
     }
+    // What cannot be read is no missing file.
+    let need = Outcome::Needs(vec![Need::Path("damaged".to_owned())]);
+    let errors = run(&mut script(&files, vec![need]), &source()).unwrap_err();
+    assert_eq!(ids(&errors), [codes::UNREACHABLE.id]);
     // A renderer that asks the same again, or always for more, ends.
     let again = || Outcome::Needs(vec![gone.clone()]);
     let errors = run(&mut script(&files, vec![again(), again()]), &source()).unwrap_err();

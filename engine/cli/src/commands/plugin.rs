@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List the plugins that serve, by question, in the order they are asked
+    /// List the plugins that serve, by question, in the order they are asked, and the renderers
     #[command(
         after_help = "Examples:\n  sluice plugin list\n  sluice plugin list -o json | jq -r .digest\n\nExit codes: 0; 8 if a plugin does not pass its checks."
     )]
@@ -70,6 +70,7 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
 
 fn list(global: &Global, format: Format, out: &mut impl Write) -> Result<(), Failure> {
     let answer = global.plugins().list();
+    let renderers = global.renderers().list();
     match format {
         Format::Text => {
             let mut table = Table::new();
@@ -83,9 +84,21 @@ fn list(global: &Global, format: Format, out: &mut impl Write) -> Result<(), Fai
                     (&info.summary).into(),
                 ]);
             }
+            for renderer in &renderers {
+                table.row(vec![
+                    renderer.name.into(),
+                    renderer.world.into(),
+                    (if renderer.is_there { "standard" } else { "missing" }).into(),
+                    short_digest(renderer.digest).into(),
+                    renderer.summary.into(),
+                ]);
+            }
             table.write(out, "")?;
         }
-        Format::Json | Format::Yaml => output::each(out, format, &answer.value)?,
+        Format::Json | Format::Yaml => {
+            output::each(out, format, &answer.value)?;
+            output::each(out, format, &renderers)?;
+        }
     }
     match answer.problems.is_empty() {
         true => Ok(()),

@@ -272,19 +272,19 @@ pub struct KustomizePatch {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KustomizeTarget {
-    /// API group.
+    /// API group of the objects.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub group: String,
-    /// API version.
+    /// API version of the objects.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub version: String,
-    /// Kind.
+    /// Kind of the objects.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub kind: String,
-    /// Name.
+    /// Name of the objects.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// Namespace.
+    /// Namespace of the objects.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub namespace: String,
     /// Label selector.
