@@ -52,7 +52,7 @@ impl Default for Limits {
 /// What a rendering came to.
 #[derive(Debug)]
 pub enum Answer {
-    /// Documents.
+    /// It rendered.
     Rendered(Rendering),
     /// Problems that the user can mend.
     Refused(Vec<Problem>),
