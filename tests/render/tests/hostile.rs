@@ -65,6 +65,43 @@ fn charts() {
 }
 
 #[test]
+fn archives() {
+    let helm = Renderer::load("helm").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let inside = folder.path().join("bomb");
+    fs_err::create_dir_all(&inside).unwrap();
+    fs_err::write(inside.join("Chart.yaml"), "apiVersion: v2\nname: bomb\nversion: 0.1.0\n").unwrap();
+    let zeros = fs_err::File::create(inside.join("zeros")).unwrap();
+    zeros.set_len(300 << 20).unwrap();
+    let archive = |name: &str, arguments: &[&str]| {
+        let file = folder.path().join(name);
+        let mut tar = std::process::Command::new("tar");
+        tar.arg("-czf").arg(&file).arg("-C").arg(folder.path()).args(arguments);
+        sluice_sandbox::output(&mut tar).unwrap();
+        fs_err::read(file).unwrap()
+    };
+    let render = |bytes: &[u8]| {
+        let mut repository = chart(&[]);
+        repository.add("chart/charts/bomb.tgz", bytes);
+        helm.render_within(&repository, "chart", "", CONTEXT, QUICK)
+    };
+    // 300 MB that are 300 KB.
+    let answer = render(&archive("bomb.tgz", &["bomb"]));
+    assert_eq!(word(&answer), "chart", "{answer:?}");
+    assert!(answer.problem().message.contains("larger than the maximum size"), "{answer:?}");
+    drop(zeros);
+    fs_err::remove_file(inside.join("zeros")).unwrap();
+    // Names that leave the archive.
+    let answer = render(&archive("up.tgz", &["--transform=s,bomb/Chart,bomb/../../Chart,", "-P", "bomb"]));
+    assert_eq!(word(&answer), "chart", "{answer:?}");
+    // What is no archive, and half of one.
+    assert_eq!(word(&render(b"no archive")), "chart");
+    let whole = archive("whole.tgz", &["bomb"]);
+    assert_eq!(word(&render(&whole[..whole.len() / 2])), "chart");
+    assert_eq!(word(&render(&whole)), "rendered");
+}
+
+#[test]
 fn kustomizations() {
     let kustomize = Renderer::load("kustomize").unwrap();
     let mut bomb = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nd0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
