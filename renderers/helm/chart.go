@@ -51,7 +51,20 @@ func loadFolder(tree *guest.Tree, folder string) (*chart.Chart, error) {
 	if err != nil {
 		return nil, chartProblem(folder, err)
 	}
-	return loaded, nil
+	return loaded, supported(loaded, path.Join(folder, "Chart.yaml"))
+}
+
+// supported refuses charts of an `apiVersion` that Helm does not install.
+func supported(loaded *chart.Chart, file string) error {
+	switch loaded.Metadata.APIVersion {
+	case chart.APIVersionV1, chart.APIVersionV2:
+		return nil
+	default:
+		return &guest.Problem{
+			Code: "chart", Message: fmt.Sprintf("charts of apiVersion %q are not supported", loaded.Metadata.APIVersion), File: file,
+			Hint: "there are `v1` and `v2`",
+		}
+	}
 }
 
 func notIgnored(tree *guest.Tree, folder string, names []string) ([]*archive.BufferedFile, error) {

@@ -51,7 +51,7 @@ func renderChart(tree *guest.Tree, settings []byte, context guest.Context) (*gue
 	if err != nil {
 		return nil, err
 	}
-	values, err := source.valuesFor(tree)
+	values, err := source.valuesFor(tree, context)
 	if err != nil {
 		return nil, err
 	}
@@ -146,8 +146,8 @@ func collect(loaded *chart.Chart, files map[string]string, source *source) (*gue
 
 // Warm renders a chart that uses what most charts use.
 func (renderer) Warm() {
-	// A collection has nothing to win in an instance that renders once, as long as there is memory.
-	debug.SetGCPercent(-1)
+	// An instance renders once: collecting has little to win as long as there is memory.
+	debug.SetGCPercent(400)
 	debug.SetMemoryLimit(collectFrom)
 	settings, err := json.Marshal(map[string]any{"values": "a: 1\n"})
 	if err != nil {

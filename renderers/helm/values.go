@@ -88,7 +88,7 @@ func (s *source) capabilities() (*common.Capabilities, error) {
 }
 
 // valuesFor merges all values that the settings name, in Argo CD's order: files, inline values, parameters, files as parameters.
-func (s *source) valuesFor(tree *guest.Tree) (map[string]any, error) {
+func (s *source) valuesFor(tree *guest.Tree, context guest.Context) (map[string]any, error) {
 	values := map[string]any{}
 	for _, written := range s.ValueFiles {
 		names, err := s.expand(tree, written)
@@ -125,12 +125,13 @@ func (s *source) valuesFor(tree *guest.Tree) (map[string]any, error) {
 			if forceString {
 				set = strvals.ParseIntoString
 			}
-			if err := set(parameter.Name+"="+escapeCommas(parameter.Value), values); err != nil {
+			if err := set(parameter.Name+"="+escapeCommas(context.Substitute(parameter.Value)), values); err != nil {
 				return nil, &guest.Problem{Code: "settings", Message: fmt.Sprintf("parameter `%s`: %v", parameter.Name, err)}
 			}
 		}
 	}
 	for _, parameter := range s.FileParameters {
+		parameter.Path = context.Substitute(parameter.Path)
 		if err := setFile(tree, parameter, values); err != nil {
 			return nil, err
 		}

@@ -23,15 +23,19 @@ const chartsFolder = ".sluice-charts"
 
 // prepare walks through a kustomization and all that it is based on, asks for what is not there yet, and puts what has come from elsewhere
 // where Kustomize finds it without fetching. What is wrong with a kustomization is for the build to say.
-func prepare(view *files, charts chartSettings) error {
+// What is outdated in them comes back as warnings.
+func prepare(view *files, charts chartSettings) ([]guest.Problem, error) {
 	walk := &walk{view: view, charts: charts, seen: map[string]bool{}}
-	return walk.folder(view.tree.Path, "")
+	err := walk.folder(view.tree.Path, "")
+	return walk.warnings, err
 }
 
 type walk struct {
 	view   *files
 	charts chartSettings
 	seen   map[string]bool
+
+	warnings []guest.Problem
 }
 
 // lists are those that name folders. All of them may name files as well, and `generators` and so on may hold YAML instead.
@@ -56,6 +60,7 @@ func (w *walk) folder(folder, namespace string) error {
 	if err := kyaml.Unmarshal(content, &kustomization); err != nil {
 		return nil
 	}
+	w.warn(kustomization, path.Join(folder, name))
 	kustomization.FixKustomization()
 	if kustomization.Namespace != "" {
 		namespace = kustomization.Namespace
@@ -105,6 +110,18 @@ func (w *walk) folder(folder, namespace string) error {
 		w.view.overlay[path.Join(folder, name)] = edited
 	}
 	return nil
+}
+
+// warn repeats what Kustomize says of fields that will go.
+func (w *walk) warn(kustomization types.Kustomization, file string) {
+	said := kustomization.CheckDeprecatedFields()
+	if said == nil {
+		return
+	}
+	for _, warning := range *said {
+		message := strings.TrimPrefix(strings.TrimPrefix(warning, "# "), "Warning: ")
+		w.warnings = append(w.warnings, guest.Problem{Code: "deprecated", Message: message, File: file})
+	}
 }
 
 // item prepares one entry of a list, and returns what is to stand there instead.

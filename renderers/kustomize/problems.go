@@ -12,6 +12,7 @@ import (
 var codes = map[string]string{
 	"chart":         "a chart of `helmCharts` could not be rendered",
 	"cycle":         "a kustomization is based on itself",
+	"deprecated":    "a field of a kustomization that Kustomize will no more know",
 	"function":      "a generator, transformer or validator would run a program",
 	"kustomization": "a kustomization or what it names is not as it should be",
 	"missing":       "a file or folder that is named is not there",

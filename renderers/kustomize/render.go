@@ -24,16 +24,16 @@ func (renderer) Describe() string {
 
 // Render does what `kustomize build` does, after the edits that the settings ask for.
 func (renderer) Render(tree *guest.Tree, settings []byte, context guest.Context) guest.Outcome {
-	documents, err := build(tree, settings, context)
+	rendering, err := build(tree, settings, context)
 	if err != nil {
 		return guest.Refuse(problems(err, tree.Path)...)
 	}
-	return guest.Outcome{Rendering: &guest.Rendering{Documents: documents}}
+	return guest.Outcome{Rendering: rendering}
 }
 
 var errMoreNeeded = errors.New("more is needed")
 
-func build(tree *guest.Tree, settings []byte, context guest.Context) ([]guest.Document, error) {
+func build(tree *guest.Tree, settings []byte, context guest.Context) (*guest.Rendering, error) {
 	var source source
 	if err := guest.ParseSettings(settings, &source); err != nil {
 		return nil, err
@@ -45,7 +45,8 @@ func build(tree *guest.Tree, settings []byte, context guest.Context) ([]guest.Do
 	if tree.Needy() {
 		return nil, errMoreNeeded
 	}
-	if err := prepare(view, source.charts(context)); err != nil {
+	warnings, err := prepare(view, source.charts(context))
+	if err != nil {
 		return nil, err
 	}
 	// The rest costs most, and there will be another round.
@@ -53,31 +54,38 @@ func build(tree *guest.Tree, settings []byte, context guest.Context) ([]guest.Do
 		return nil, errMoreNeeded
 	}
 	options := krusty.MakeDefaultOptions()
+	// As `kustomize build` has it: by kind, unless the kustomization says otherwise.
+	options.Reorder = krusty.ReorderOptionUnspecified
 	options.PluginConfig = types.DisabledPluginConfig()
 	options.LoadRestrictions = types.LoadRestrictionsRootOnly
 	built, err := krusty.MakeKustomizer(options).Run(view, "/"+tree.Path)
 	if err != nil {
 		return nil, err
 	}
-	return documents(built)
+	rendering, err := documents(built)
+	if err != nil {
+		return nil, err
+	}
+	rendering.Warnings = warnings
+	return rendering, nil
 }
 
-func documents(built resmap.ResMap) ([]guest.Document, error) {
-	all := make([]guest.Document, 0, built.Size())
+func documents(built resmap.ResMap) (*guest.Rendering, error) {
+	rendering := &guest.Rendering{Documents: make([]guest.Document, 0, built.Size())}
 	for _, resource := range built.Resources() {
 		text, err := resource.AsYAML()
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, guest.Document{Text: string(text)})
+		rendering.Documents = append(rendering.Documents, guest.Document{Text: string(text)})
 	}
-	return all, nil
+	return rendering, nil
 }
 
 // Warm builds an overlay that uses what most overlays use.
 func (renderer) Warm() {
-	// A collection has nothing to win in an instance that renders once, as long as there is memory.
-	debug.SetGCPercent(-1)
+	// An instance renders once: collecting has little to win as long as there is memory.
+	debug.SetGCPercent(400)
 	debug.SetMemoryLimit(collectFrom)
 	outcome := guest.Try(renderer{}, guest.Input{
 		Path:     "overlay",

@@ -187,7 +187,11 @@ fn two_revisions_are_compared_as_they_render() {
 #[test]
 fn a_template_that_fails_is_told_with_its_place() {
     let world = chart();
-    world.commit("app/templates/_helpers.tpl", "{{- define \"shop.tag\" -}}\n{{ .Values.image.tag.name }}\n{{- end -}}\n", false);
+    world.commit(
+        "app/templates/_helpers.tpl",
+        "{{- define \"shop.tag\" -}}\n{{ .Values.image.tag.name }}\n{{- end -}}\n",
+        false,
+    );
     world.commit(
         "app/templates/config.yaml",
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  tag: {{ include \"shop.tag\" . }}\n",

@@ -143,10 +143,12 @@ impl Kinds {
             .filter_map(|versions| versions.first())
     }
 
-    /// Returns the server's version without its `v`, such as `1.36.0`; none if it does not say.
+    /// Returns the server's version without its `v`, such as `1.36.0`; none if it does not say, as a server that was built without one
+    /// (`v0.0.0-master+$Format:%H$`).
     pub fn server_version(&self) -> Option<&str> {
         let version = self.server_version.trim_start_matches('v');
-        (!version.is_empty()).then_some(version)
+        let is_one = version.starts_with(|first: char| first.is_ascii_digit()) && !version.starts_with("0.");
+        is_one.then_some(version)
     }
 
     /// Returns what the server serves as charts ask for it: `apps/v1` and `apps/v1/Deployment`, sorted, each once.
@@ -399,6 +401,22 @@ impl Kind {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_server_may_have_no_version() {
+        for (said, version) in [
+            ("v1.36.0", Some("1.36.0")),
+            ("v1.30.4-gke.1348000", Some("1.30.4-gke.1348000")),
+            ("v0.0.0-master+$Format:%H$", None),
+            ("", None),
+        ] {
+            let kinds = Kinds {
+                server_version: said.to_owned(),
+                ..Kinds::default()
+            };
+            assert_eq!(kinds.server_version(), version, "{said}");
+        }
+    }
+
     use super::*;
     use serde_json::json;
 

@@ -62,7 +62,12 @@ pub trait Coded: Error {
 
 /// One line: the code, the message and every cause, e.g. `S01: fetch of "x" failed: connection refused`.
 pub fn one_line(error: &dyn Coded) -> String {
-    let mut line = format!("{}: {error}", error.code().id);
+    let (code, said) = (error.code().id, error.to_string());
+    // What is many errors in one says the code of each.
+    let mut line = match said.starts_with(&format!("{code}: ")) {
+        true => said,
+        false => format!("{code}: {said}"),
+    };
     let mut source = error.source();
     while let Some(cause) = source {
         let _infallible = write!(line, ": {cause}");

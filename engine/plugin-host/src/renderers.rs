@@ -208,7 +208,9 @@ impl Renderers {
                 ),
             }
         }
-        let path = self.find(known, "wasm").ok_or_else(|| PluginError::Read(self.nowhere(known)))?;
+        let path = self
+            .find(known, "wasm")
+            .ok_or_else(|| PluginError::Read(self.nowhere(known)))?;
         let wasm = fs_err::read(&path).map_err(PluginError::Read)?;
         let found = digest(&wasm);
         if found != known.digest {

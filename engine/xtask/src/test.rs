@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Result, bail};
 
 use crate::{
-    command::{cargo, run_reading},
+    command::{cargo, root, run, run_reading},
     plugins, prerequisites, sandbox,
     steps::{seconds, step},
     stop, tidy,
@@ -166,7 +166,8 @@ fn workspace_tests(counts: &mut Counts) -> Result<()> {
 }
 
 fn guest_tests(counts: &mut Counts) -> Result<()> {
-    let mut result = Ok(());
+    let renderers = root().join("renderers/guest");
+    let mut result = run(Command::new("go").args(["test", "./..."]).current_dir(renderers));
     for manifest in checks::guest_workspaces()? {
         let mut command = cargo();
         command

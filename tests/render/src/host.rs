@@ -53,7 +53,7 @@ impl Default for Limits {
 /// What a rendering came to.
 #[derive(Debug)]
 pub enum Answer {
-    /// Rendered, with its documents.
+    /// It rendered.
     Rendered(Rendering),
     /// Problems that the user can mend.
     Refused(Vec<Problem>),

@@ -27,12 +27,17 @@ impl Repository {
 
     /// Reads a folder. Links are followed.
     pub fn read(folder: &Path) -> Result<Self> {
+        Self::read_if(folder, |_| true)
+    }
+
+    /// Reads those files of a folder that are wanted.
+    pub fn read_if(folder: &Path, is_wanted: impl Fn(&Path) -> bool) -> Result<Self> {
         let mut repository = Self::default();
-        repository.read_into(folder, "")?;
+        repository.read_into(folder, "", &is_wanted)?;
         Ok(repository)
     }
 
-    fn read_into(&mut self, folder: &Path, prefix: &str) -> Result<()> {
+    fn read_into(&mut self, folder: &Path, prefix: &str, is_wanted: &impl Fn(&Path) -> bool) -> Result<()> {
         for entry in fs_err::read_dir(folder)? {
             let path = entry?.path();
             let name = path
@@ -41,8 +46,8 @@ impl Repository {
                 .to_string_lossy()
                 .into_owned();
             if path.is_dir() {
-                self.read_into(&path, &format!("{prefix}{name}/"))?;
-            } else if path.is_file() {
+                self.read_into(&path, &format!("{prefix}{name}/"), is_wanted)?;
+            } else if path.is_file() && is_wanted(&path) {
                 self.files.insert(format!("{prefix}{name}"), fs_err::read(&path)?);
             }
         }

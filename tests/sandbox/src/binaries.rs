@@ -47,6 +47,21 @@ pub fn yaml_decoder_binary(run: impl FnOnce(&mut Command) -> Result<()>) -> Resu
     built("decoder", &source, &["."], run)
 }
 
+/// Returns the command line of `helm` or `kustomize`, of the version that the renderer of that name has in it, building it first if it was
+/// not built before.
+pub fn renderer_program(name: &str, run: impl FnOnce(&mut Command) -> Result<()>) -> Result<PathBuf> {
+    let package = match name {
+        "helm" => "helm.sh/helm/v4/cmd/helm",
+        "kustomize" => "sigs.k8s.io/kustomize/kustomize/v5",
+        other => bail!("there is no program of {other}"),
+    };
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .with_file_name("render")
+        .join("programs")
+        .join(name);
+    built(name, &source, &[package], run)
+}
+
 /// Builds packages of a Go module into a folder of the cache; returns the program of the module itself.
 fn built(
     name: &str,

@@ -41,7 +41,9 @@ mod webhook;
 
 pub use api_proxy::{ApiProxy, ApiRequest, Verdict};
 pub use authority::{Authority, Certificate};
-pub use binaries::{cache_folder, control_plane_binary, control_plane_source, yaml_decoder_binary};
+pub use binaries::{
+    cache_folder, control_plane_binary, control_plane_source, renderer_program, yaml_decoder_binary,
+};
 pub use bundles::{bundle, download_bundles};
 pub use control_plane::ControlPlane;
 pub use folder::Folder;

@@ -20,7 +20,10 @@ pub(super) fn charts_and_overlays(stage: &Stage) -> Result<()> {
             let greeting = stage.plane.get("-n greeter configmap/greeter")?;
             expect(&greeting, "/data/greeting", "Hello from a chart")?;
             let deployment = stage.plane.get("-n greeter deployment/greeter")?;
-            ensure!(deployment.pointer("/spec/replicas") == Some(&2.into()), "it has other replicas");
+            ensure!(
+                deployment.pointer("/spec/replicas") == Some(&2.into()),
+                "it has other replicas"
+            );
             let password = || -> Result<String> {
                 let secret = stage.plane.get("-n greeter secret/greeter")?;
                 Ok(text(&secret, "/data/password").to_owned())
@@ -28,7 +31,10 @@ pub(super) fn charts_and_overlays(stage: &Stage) -> Result<()> {
             let first = password()?;
             ensure!(first.len() == 32, "there is no password");
             stage.sluice(&["refresh", "greeter", "-n", "default", "--wait"])?;
-            ensure!(password()? == first, "the password is another one after a refresh");
+            ensure!(
+                password()? == first,
+                "the password is another one after a refresh"
+            );
             Ok("Synced; two replicas, and the same password after a refresh".to_owned())
         },
     )?;
@@ -38,7 +44,10 @@ pub(super) fn charts_and_overlays(stage: &Stage) -> Result<()> {
         || {
             let _server = created(stage, "kustomize", "counter")?;
             let deployment = stage.plane.get("-n counter deployment/prod-counter")?;
-            ensure!(deployment.pointer("/spec/replicas") == Some(&3.into()), "it has other replicas");
+            ensure!(
+                deployment.pointer("/spec/replicas") == Some(&3.into()),
+                "it has other replicas"
+            );
             let name = text(
                 &deployment,
                 "/spec/template/spec/containers/0/envFrom/0/configMapRef/name",
@@ -58,9 +67,13 @@ fn created(stage: &Stage, name: &str, application: &str) -> Result<GitServer> {
     repository.commit(name, Signature::None)?;
     server.push(&repository, name)?;
     let manifest = fs_err::read_to_string(example(name).join("application.yaml"))?;
-    stage.plane.apply(&with_repository(&manifest, &server.url(name))?)?;
+    stage
+        .plane
+        .apply(&with_repository(&manifest, &server.url(name))?)?;
     wait(|| {
-        let found = stage.plane.get(&format!("-n default applications.sluice.dev/{application}"))?;
+        let found = stage
+            .plane
+            .get(&format!("-n default applications.sluice.dev/{application}"))?;
         let status: &Value = &found["status"];
         expect(status, "/sync/status", "Synced")?;
         expect(status, "/health/status", "Healthy")

@@ -12,9 +12,12 @@ use crate::{
 /// The advisories are in a Git repository that not every machine reaches.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Returns the manifests of the workspaces that hold guests: the standard plugins, and each example of one.
+/// Returns the manifests of the workspaces that hold guests: the standard plugins, the renderer in Rust, and each example of one.
 pub(super) fn guest_workspaces() -> Result<Vec<PathBuf>> {
-    let mut manifests = vec![root().join("plugins/Cargo.toml")];
+    let mut manifests = vec![
+        root().join("plugins/Cargo.toml"),
+        root().join("renderers/jsonnet/Cargo.toml"),
+    ];
     for entry in fs_err::read_dir(root().join("examples"))? {
         manifests.push(entry?.path().join("Cargo.toml"));
     }
@@ -37,7 +40,7 @@ pub(super) fn format() -> Result<()> {
             .args(["fmt", "--all", "--check", "--manifest-path"])
             .arg(manifest))?;
     }
-    for module in ["tests/controlplane", "tests/yaml/decoder"] {
+    for module in ["renderers", "tests/controlplane", "tests/yaml/decoder"] {
         let mut gofmt = Command::new("gofmt");
         let unformatted = answer(gofmt.args(["-l", "."]).current_dir(root().join(module)));
         if let Some(files) = unformatted.filter(|files| !files.trim().is_empty()) {

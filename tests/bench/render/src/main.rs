@@ -67,12 +67,20 @@ fn measure(sluice: &Path) -> Result<()> {
     let folder = Folder::new("bench-render")?;
     for case in cases()? {
         let native: &PathBuf = if case.program == "helm" { &helm } else { &kustomize };
-        let file = folder.write(&format!("{}.json", case.path.replace('/', "-")), application(&case).to_string())?;
+        let file = folder.write(
+            &format!("{}.json", case.path.replace('/', "-")),
+            application(&case).to_string(),
+        )?;
         let cache = folder.path().join("cache");
         let mut ours = Command::new(sluice);
-        ours.args(["render", "--offline", "-f"]).arg(&file).arg("--cache-dir").arg(&cache);
+        ours.args(["render", "--offline", "-f"])
+            .arg(&file)
+            .arg("--cache-dir")
+            .arg(&cache);
         let mut theirs = Command::new(native);
-        theirs.args(case.arguments).arg(case.repository.path().join(case.path));
+        theirs
+            .args(case.arguments)
+            .arg(case.repository.path().join(case.path));
         // One at first for the mirror and the file cache; then in turns, so that both see the same machine.
         let bytes = run(&mut ours)?.1;
         run(&mut theirs)?;
@@ -81,8 +89,18 @@ fn measure(sluice: &Path) -> Result<()> {
             mine.push(run(&mut ours)?.0);
             other.push(run(&mut theirs)?.0);
         }
-        report(case.name, "sluice render, a process", &mine, &json!({"bytes": bytes}));
-        report(case.name, &format!("{}, a process", case.program), &other, &json!({}));
+        report(
+            case.name,
+            "sluice render, a process",
+            &mine,
+            &json!({"bytes": bytes}),
+        );
+        report(
+            case.name,
+            &format!("{}, a process", case.program),
+            &other,
+            &json!({}),
+        );
         within(&case, &folder)?;
     }
     Ok(())
@@ -120,7 +138,12 @@ fn within(case: &Case, folder: &Folder) -> Result<()> {
             again.push(time(&job).await?);
         }
         // The first one loads the renderer.
-        report(case.name, "the engine, rendered", fresh.get(1..).unwrap_or_default(), &json!({}));
+        report(
+            case.name,
+            "the engine, rendered",
+            fresh.get(1..).unwrap_or_default(),
+            &json!({}),
+        );
         report(case.name, "the engine, unchanged", &again, &json!({}));
         Ok(())
     })
@@ -148,7 +171,10 @@ fn cases() -> Result<Vec<Case>> {
         Ok(repository)
     };
     let large = Repository::new()?;
-    large.write("chart/Chart.yaml", "apiVersion: v2\nname: large\nversion: 0.1.0\n")?;
+    large.write(
+        "chart/Chart.yaml",
+        "apiVersion: v2\nname: large\nversion: 0.1.0\n",
+    )?;
     large.write("chart/values.yaml", format!("count: {LARGE}\n"))?;
     let text = "x".repeat(340);
     large.write(
@@ -184,9 +210,16 @@ fn cases() -> Result<Vec<Case>> {
 /// Runs a program; milliseconds and bytes of what it prints.
 fn run(command: &mut Command) -> Result<(f64, usize)> {
     let start = Instant::now();
-    let done = command.stdin(Stdio::null()).output().with_context(|| format!("{command:?}"))?;
+    let done = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("{command:?}"))?;
     let time = start.elapsed().as_secs_f64() * 1e3;
-    ensure!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
+    ensure!(
+        done.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&done.stderr)
+    );
     Ok((time, done.stdout.len()))
 }
 

@@ -218,12 +218,22 @@ fn helm_and_kustomize() {
             .wait_for(&application, a_while, |application| {
                 ensure!(text(application, "/status/sync/revision") == commit, "not synced");
                 ensure!(text(application, "/status/sync/status") == "Synced", "not Synced");
-                ensure!(text(application, "/status/health/status") == "Healthy", "not Healthy");
+                ensure!(
+                    text(application, "/status/health/status") == "Healthy",
+                    "not Healthy"
+                );
                 Ok(())
             })
             .unwrap();
         let deployment = engine.plane.get(deployment).unwrap();
-        assert_eq!(deployment.pointer("/spec/replicas"), Some(&json!(replicas)), "{name}");
-        engine.plane.kubectl(&format!("delete {application} --wait=false")).unwrap();
+        assert_eq!(
+            deployment.pointer("/spec/replicas"),
+            Some(&json!(replicas)),
+            "{name}"
+        );
+        engine
+            .plane
+            .kubectl(&format!("delete {application} --wait=false"))
+            .unwrap();
     }
 }
