@@ -4,7 +4,7 @@
 
 use std::{error::Error, path::Path, process::ExitCode};
 
-use sluice_plugin_aot::{Allocation, Form, RuntimeClass, componentise, engine, form, precompile};
+use sluice_plugin_aot::{Allocation, Form, RuntimeClass, componentise, engine, form, load, precompile};
 use sluice_render_aot::{check_imports, component};
 
 #[expect(clippy::print_stderr, reason = "a build tool: this is how it talks")]
@@ -32,8 +32,11 @@ fn build(module: &Path, interface: &Path, out: &Path) -> Result<(), Box<dyn Erro
     } else {
         component(&engine, &module, interface)?
     };
-    check_imports(&engine, &component)?;
-    let image = precompile(&engine, &component).map_err(|error| format!("{error:?}"))?;
+    let image: &'static [u8] = precompile(&engine, &component)
+        .map_err(|error| format!("{error:?}"))?
+        .leak();
+    #[expect(clippy::disallowed_methods, reason = "it was compiled a line before")]
+    check_imports(&engine, &load(&engine, image)?)?;
     fs_err::write(out.with_extension("wasm"), component)?;
     fs_err::write(out.with_extension("cwasm"), image)?;
     Ok(())

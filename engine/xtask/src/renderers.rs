@@ -40,7 +40,12 @@ pub(crate) fn build(toolchain: &Toolchain) -> Result<()> {
     let modules = cargo_target().join("renderers");
     fs_err::create_dir_all(&modules)?;
     for name in RUST {
-        guests(toolchain, &Path::new("renderers").join(name), &modules, RUST_FLAGS)?;
+        guests(
+            toolchain,
+            &Path::new("renderers").join(name),
+            &modules,
+            RUST_FLAGS,
+        )?;
         let module = modules.join(name).with_extension("wasm");
         let parts = [module.clone(), tool.clone()];
         let built = cached(name, &digest(&parts)?, |out| wrap(&tool, &module, out))?;
@@ -93,7 +98,10 @@ fn build_go(name: &str, tool: &Path, out: &Path) -> Result<()> {
 
 /// Makes the component of a core module, and its native code.
 fn wrap(tool: &Path, module: &Path, out: &Path) -> Result<()> {
-    run(Command::new(tool).arg(module).arg(root().join(INTERFACE)).arg(out))
+    run(Command::new(tool)
+        .arg(module)
+        .arg(root().join(INTERFACE))
+        .arg(out))
 }
 
 /// Returns the path of a build in the cache, without its extensions; builds it first if it is not there.
@@ -127,7 +135,11 @@ fn fingerprint(name: &str, tool: &Path) -> Result<String> {
     files.sort();
     // It has the compiler in it.
     files.push(tool.to_owned());
-    let go = answer(Command::new("go").args(["env", "GOVERSION"]).current_dir(root().join("renderers").join(name)));
+    let go = answer(
+        Command::new("go")
+            .args(["env", "GOVERSION"])
+            .current_dir(root().join("renderers").join(name)),
+    );
     Ok(format!("{}-{}", go.unwrap_or_default().trim(), digest(&files)?))
 }
 

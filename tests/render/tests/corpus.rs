@@ -2,6 +2,11 @@
 //!
 //! The charts and overlays come in the Go modules of `corpus`. What needs the network is left out by the programs' own failure; what
 //! the program renders, the component has to render to the same bytes, and what the program refuses, the component has to refuse.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "this is how a test fails, and what it has compared"
+)]
 
 use std::{
     collections::BTreeMap,
@@ -10,14 +15,23 @@ use std::{
     process::Command,
 };
 
-use sluice_render_tests::{Answer, Renderer, Repository, wit::Part};
+use sluice_render_tests::{
+    Answer, Limits, Renderer, Repository,
+    wit::{File, Need, Part, Supply},
+};
 use sluice_sandbox::{output, renderer_program};
 
 const CONTEXT: &str = r#"{"release": "web", "namespace": "shop",
     "seed": "0101010101010101010101010101010101010101010101010101010101010101", "now": "2026-11-30T01:02:03Z"}"#;
 
 /// Modules with charts.
-const CHARTS: &[&str] = &["helm.sh/helm/v4", "istio.io/istio", "github.com/kyverno/kyverno", "sigs.k8s.io/kueue", "sigs.k8s.io/kwok"];
+const CHARTS: &[&str] = &[
+    "helm.sh/helm/v4",
+    "istio.io/istio",
+    "github.com/kyverno/kyverno",
+    "sigs.k8s.io/kueue",
+    "sigs.k8s.io/kwok",
+];
 
 /// Modules with kustomizations.
 const OVERLAYS: &[&str] = &[
@@ -33,9 +47,10 @@ const OVERLAYS: &[&str] = &[
 ];
 
 /// Charts that differ from `helm template`, and why that is right.
-const KNOWN: &[(&str, &str)] = &[
-    ("pkg/cmd/testdata/testcharts/issue-7233", "a dependency beside the chart is found, as after `helm dependency build`"),
-];
+const KNOWN: &[(&str, &str)] = &[(
+    "pkg/cmd/testdata/testcharts/issue-7233",
+    "a dependency beside the chart is found, as after `helm dependency build`",
+)];
 
 /// What came of a corpus.
 #[derive(Default)]
@@ -62,10 +77,20 @@ fn charts_are_rendered_as_helm_does() {
                 continue;
             }
             let mut command = Command::new(&program);
-            command.args(["template", "web"]).arg(root.join(&chart)).args(["--namespace", "shop", "--include-crds"]);
+            command.args(["template", "web"]).arg(root.join(&chart)).args([
+                "--namespace",
+                "shop",
+                "--include-crds",
+            ]);
             let repository = Repository::read(&root.join(&chart)).unwrap();
             let answer = helm.render(&repository, "", "", CONTEXT);
-            tally.add(&format!("{module}/{}", chart.display()), run(command).as_deref(), &answer, printed_by_helm, &["dependency"]);
+            tally.add(
+                &format!("{module}/{}", chart.display()),
+                run(command).as_deref(),
+                &answer,
+                printed_by_helm,
+                &["dependency"],
+            );
         }
     }
     tally.report("charts", 110);
@@ -79,17 +104,138 @@ fn overlays_are_built_as_kustomize_does() {
     let modules = modules();
     for module in OVERLAYS {
         let root = &modules[*module];
-        let overlays = folders_with(root, &["kustomization.yaml", "kustomization.yml", "Kustomization"]);
-        let repository = Repository::read_if(root, |path| path.extension().is_none_or(|end| end != "go")).unwrap();
+        let overlays = folders_with(
+            root,
+            &["kustomization.yaml", "kustomization.yml", "Kustomization"],
+        );
+        let repository =
+            Repository::read_if(root, |path| path.extension().is_none_or(|end| end != "go")).unwrap();
         for overlay in overlays {
             let answer = kustomize.render(&repository, &overlay.display().to_string(), "", CONTEXT);
             let mut command = Command::new(&program);
             // Not to be fetched, and it would be tried for a long time.
-            command.arg("build").arg(root.join(&overlay)).env("HTTPS_PROXY", "127.0.0.1:1").env("GIT_ALLOW_PROTOCOL", "none");
-            tally.add(&format!("{module}/{}", overlay.display()), run(command).as_deref(), &answer, printed_by_kustomize, &["remote", "chart"]);
+            command
+                .arg("build")
+                .arg(root.join(&overlay))
+                .env("HTTPS_PROXY", "127.0.0.1:1")
+                .env("GIT_ALLOW_PROTOCOL", "none");
+            tally.add(
+                &format!("{module}/{}", overlay.display()),
+                run(command).as_deref(),
+                &answer,
+                printed_by_kustomize,
+                &["remote", "chart"],
+            );
         }
     }
     tally.report("overlays", 100);
+}
+
+#[test]
+fn charts_of_kustomizations_are_rendered_as_kustomize_has_helm_do() {
+    let (kustomize, helm) = (
+        Renderer::load("kustomize").unwrap(),
+        Renderer::load("helm").unwrap(),
+    );
+    let program = renderer_program("kustomize", |build| output(build).map(drop)).unwrap();
+    let helm_program = renderer_program("helm", |build| output(build).map(drop)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let object = |kind: &str, name: &str, more: &str| {
+        format!("apiVersion: v1\nkind: {kind}\nmetadata:\n  name: {name}\n{more}")
+    };
+    let files = [
+        (
+            "charts/web/Chart.yaml",
+            "apiVersion: v2\nname: web\nversion: 0.1.0\n".to_owned(),
+        ),
+        (
+            "charts/web/values.yaml",
+            "a: chart\nb: chart\nc: chart\n".to_owned(),
+        ),
+        (
+            "charts/web/crds/crd.yaml",
+            object("CustomResourceDefinition", "x", ""),
+        ),
+        (
+            "charts/web/templates/map.yaml",
+            object(
+                "ConfigMap",
+                "{{ .Release.Name }}",
+                "  namespace: {{ .Release.Namespace }}\ndata:\n  v: {{ .Values.a }}-{{ .Values.b }}-{{ .Values.c }}\n",
+            ),
+        ),
+        (
+            "charts/web/templates/hook.yaml",
+            object("Pod", "h", "  annotations: {helm.sh/hook: pre-install}\n"),
+        ),
+        (
+            "charts/web/templates/test.yaml",
+            object("Pod", "t", "  annotations: {helm.sh/hook: test}\n"),
+        ),
+        ("values.yaml", "a: file\nb: file\n".to_owned()),
+        ("more.yaml", "c: more\n".to_owned()),
+        ("plain.yaml", object("Service", "s", "")),
+        (
+            "part/kustomization.yaml",
+            "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [c.yaml]\n".to_owned(),
+        ),
+        ("part/c.yaml", object("Secret", "c", "")),
+    ];
+    for (name, content) in &files {
+        fs_err::create_dir_all(root.join(name).parent().unwrap()).unwrap();
+        fs_err::write(root.join(name), content).unwrap();
+    }
+    for chart in [
+        "",
+        "  includeCRDs: true\n",
+        "  namespace: other\n  skipHooks: true\n",
+        "  skipTests: true\n  valuesInline: {a: inline}\n",
+        "  valuesFile: values.yaml\n  valuesInline: {a: inline}\n",
+        "  valuesFile: values.yaml\n  valuesInline: {a: inline, c: inline}\n  valuesMerge: merge\n",
+        "  valuesFile: values.yaml\n  valuesInline: {a: inline}\n  valuesMerge: replace\n",
+        "  valuesFile: values.yaml\n  additionalValuesFiles: [more.yaml]\n",
+    ] {
+        for rest in [
+            "",
+            "namespace: shop\n",
+            "namePrefix: p-\nresources: [plain.yaml]\ncomponents: [part]\nconfigMapGenerator: [{name: g, literals: [k=v]}]\n\
+             sortOptions: {order: fifo}\n",
+        ] {
+            let text = format!("helmCharts:\n- name: web\n  releaseName: r\n{chart}{rest}");
+            fs_err::write(root.join("kustomization.yaml"), &text).unwrap();
+            let mut command = Command::new(&program);
+            command
+                .args(["build", "--enable-helm", "--helm-command"])
+                .arg(&helm_program)
+                .arg(root);
+            let repository = Repository::read(root).unwrap();
+            let answer = kustomize.render_supplied(&repository, "", "", "", Limits::default(), |need| {
+                inflate(&helm, &repository, need)
+            });
+            assert_eq!(printed_by_kustomize(&answer), run(command).unwrap(), "{text}");
+        }
+    }
+}
+
+/// Renders a chart that a kustomization names, as a host does.
+fn inflate(helm: &Renderer, repository: &Repository, need: Need) -> Supply {
+    let Need::Inflation(text) = &need else {
+        return repository.supply(need);
+    };
+    let asked: serde_json::Value = serde_json::from_str(text).unwrap();
+    let answer = helm.render(
+        repository,
+        asked["path"].as_str().unwrap(),
+        &asked["helm"].to_string(),
+        "",
+    );
+    let path = ".supplied/1/charts.yaml".to_owned();
+    let files = vec![File {
+        path: path.clone(),
+        content: printed_by_helm(&answer).into_bytes(),
+    }];
+    Supply { need, path, files }
 }
 
 impl Tally {
@@ -106,13 +252,26 @@ impl Tally {
         match (expected, answer) {
             (Some(_), Answer::Rendered(rendering)) if !rendering.random.is_empty() => self.random += 1,
             (Some(expected), Answer::Rendered(_)) if print(answer) == expected => self.same += 1,
-            (None, Answer::Refused(problems)) if problems.iter().any(|problem| elsewhere.contains(&problem.code.as_str())) => self.needy += 1,
+            (None, Answer::Refused(problems))
+                if problems
+                    .iter()
+                    .any(|problem| elsewhere.contains(&problem.code.as_str())) =>
+            {
+                self.needy += 1
+            }
             (None, Answer::Refused(problems)) => {
-                assert!(problems.iter().all(|problem| problem.code != "internal"), "{name}: {problems:?}");
+                assert!(
+                    problems.iter().all(|problem| problem.code != "internal"),
+                    "{name}: {problems:?}"
+                );
                 self.refused += 1;
             }
             (expected, answer) => {
-                let expected = if expected.is_some() { "the program renders" } else { "the program refuses" };
+                let expected = if expected.is_some() {
+                    "the program renders"
+                } else {
+                    "the program refuses"
+                };
                 let answer = match answer {
                     Answer::Rendered(_) => "the component renders".to_owned(),
                     other => format!("{other:?}").chars().take(300).collect(),
@@ -141,12 +300,21 @@ fn printed_by_helm(answer: &Answer) -> String {
         write!(text, "---\n# Source: {}\n{}\n", document.source, document.text).unwrap();
     }
     let manifests = texts.remove(&false).unwrap_or_default();
-    format!("{}\n{}", manifests.trim(), texts.remove(&true).unwrap_or_default())
+    format!(
+        "{}\n{}",
+        manifests.trim(),
+        texts.remove(&true).unwrap_or_default()
+    )
 }
 
 /// As `kustomize build` prints: `---` between objects.
 fn printed_by_kustomize(answer: &Answer) -> String {
-    let texts: Vec<&str> = answer.rendering().documents.iter().map(|document| document.text.as_str()).collect();
+    let texts: Vec<&str> = answer
+        .rendering()
+        .documents
+        .iter()
+        .map(|document| document.text.as_str())
+        .collect();
     texts.join("---\n")
 }
 
@@ -154,7 +322,10 @@ fn printed_by_kustomize(answer: &Answer) -> String {
 fn modules() -> BTreeMap<String, PathBuf> {
     let mut command = Command::new("go");
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
-    command.args(["mod", "download", "-json"]).current_dir(corpus).env("GOTOOLCHAIN", "auto");
+    command
+        .args(["mod", "download", "-json"])
+        .current_dir(corpus)
+        .env("GOTOOLCHAIN", "auto");
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     serde_json::Deserializer::from_str(&output(&mut command).unwrap())
         .into_iter::<serde_json::Value>()
@@ -166,8 +337,14 @@ fn modules() -> BTreeMap<String, PathBuf> {
 /// What a program prints, if it succeeds.
 fn run(mut command: Command) -> Option<String> {
     let home = tempfile::tempdir().unwrap();
-    let done = command.env("HOME", home.path()).env("TZ", "UTC").output().unwrap();
-    done.status.success().then(|| String::from_utf8(done.stdout).unwrap())
+    let done = command
+        .env("HOME", home.path())
+        .env("TZ", "UTC")
+        .output()
+        .unwrap();
+    done.status
+        .success()
+        .then(|| String::from_utf8(done.stdout).unwrap())
 }
 
 /// The folders below a root that have a file of one of these names, sorted.
@@ -196,7 +373,11 @@ fn a_chart_sees_the_same_helm() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     fs_err::create_dir_all(root.join("templates")).unwrap();
-    fs_err::write(root.join("Chart.yaml"), "apiVersion: v2\nname: web\nversion: 0.1.0\n").unwrap();
+    fs_err::write(
+        root.join("Chart.yaml"),
+        "apiVersion: v2\nname: web\nversion: 0.1.0\n",
+    )
+    .unwrap();
     // The API versions come from a list of ours, where Helm asks client-go.
     let template = "kind: A\nversions: {{ .Capabilities.APIVersions | toJson }}\nkubernetes: {{ .Capabilities.KubeVersion.Version }}\n\
         helm: {{ .Capabilities.HelmVersion.Version }}\nzone: {{ dateInZone \"15:04\" 0 \"Europe/Berlin\" | quote }}\n";

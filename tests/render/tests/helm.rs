@@ -1,4 +1,5 @@
 //! The renderer of Helm charts.
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
 
 use sluice_render_tests::{Answer, Renderer, Repository, wit::Part};
 
@@ -35,8 +36,15 @@ fn text(answer: &Answer) -> &str {
 fn a_chart_is_rendered() {
     let template = "kind: A\nname: {{ .Release.Name }}\nnamespace: {{ .Release.Namespace }}\ncount: {{ .Values.count }}\n";
     let answer = render(&helm(), template, &[("chart/values.yaml", "count: 1\n")], "");
-    assert_eq!(answer.printed(), "---\n# Source: web/templates/a.yaml\nkind: A\nname: web\nnamespace: shop\ncount: 1\n\n");
-    assert!(answer.rendering().read.contains(&"chart/".to_owned()), "{:?}", answer.rendering().read);
+    assert_eq!(
+        answer.printed(),
+        "---\n# Source: web/templates/a.yaml\nkind: A\nname: web\nnamespace: shop\ncount: 1\n\n"
+    );
+    assert!(
+        answer.rendering().read.contains(&"chart/".to_owned()),
+        "{:?}",
+        answer.rendering().read
+    );
 }
 
 #[test]
@@ -54,19 +62,46 @@ fn values_come_in_argo_cds_order() {
     let cases = [
         ("", "\"chart\""),
         (r#"{"valueFiles": ["one.yaml"]}"#, "\"one\""),
-        (r#"{"valueFiles": ["one.yaml", "../env/prod/two.yaml"]}"#, "\"two\""),
+        (
+            r#"{"valueFiles": ["one.yaml", "../env/prod/two.yaml"]}"#,
+            "\"two\"",
+        ),
         // A pattern means all that match, by name.
         (r#"{"valueFiles": ["/env/**/t*.yaml"]}"#, "\"two\""),
         (r#"{"valueFiles": ["$other/values.yaml"]}"#, "\"other\""),
-        (r#"{"valueFiles": ["no.yaml", "/no/*.yaml"], "ignoreMissingValueFiles": true}"#, "\"chart\""),
-        (r#"{"valueFiles": ["one.yaml"], "values": "v: inline"}"#, "\"inline\""),
-        (r#"{"values": "v: inline", "valuesObject": {"v": {"a": 1}}}"#, "{\"a\":1}"),
-        (r#"{"values": "v: inline", "parameters": [{"name": "v", "value": "12"}]}"#, "12"),
-        (r#"{"parameters": [{"name": "v", "value": "12", "forceString": true}]}"#, "\"12\""),
+        (
+            r#"{"valueFiles": ["no.yaml", "/no/*.yaml"], "ignoreMissingValueFiles": true}"#,
+            "\"chart\"",
+        ),
+        (
+            r#"{"valueFiles": ["one.yaml"], "values": "v: inline"}"#,
+            "\"inline\"",
+        ),
+        (
+            r#"{"values": "v: inline", "valuesObject": {"v": {"a": 1}}}"#,
+            "{\"a\":1}",
+        ),
+        (
+            r#"{"values": "v: inline", "parameters": [{"name": "v", "value": "12"}]}"#,
+            "12",
+        ),
+        (
+            r#"{"parameters": [{"name": "v", "value": "12", "forceString": true}]}"#,
+            "\"12\"",
+        ),
         (r#"{"parameters": [{"name": "v", "value": "a,b"}]}"#, "\"a,b\""),
-        (r#"{"parameters": [{"name": "v", "value": "{a,b}"}]}"#, "[\"a\",\"b\"]"),
-        (r#"{"parameters": [{"name": "v", "value": "$ARGOCD_APP_NAME"}]}"#, "\"web\""),
-        (r#"{"fileParameters": [{"name": "v", "path": "/env/text"}]}"#, "\"from a file\""),
+        (
+            r#"{"parameters": [{"name": "v", "value": "{a,b}"}]}"#,
+            "[\"a\",\"b\"]",
+        ),
+        (
+            r#"{"parameters": [{"name": "v", "value": "$ARGOCD_APP_NAME"}]}"#,
+            "\"web\"",
+        ),
+        (
+            r#"{"fileParameters": [{"name": "v", "path": "/env/text"}]}"#,
+            "\"from a file\"",
+        ),
     ];
     for (settings, expected) in cases {
         let answer = render(&helm, template, &files, settings);
@@ -82,7 +117,10 @@ fn settings_that_are_wrong_are_problems() {
         (r#"{"valueFiles": ["/no/*.yaml"]}"#, "missing"),
         (r#"{"valueFiles": ["../../../etc/passwd"]}"#, "path"),
         (r#"{"valueFiles": ["$other/../../x"]}"#, "path"),
-        (r#"{"fileParameters": [{"name": "v", "path": "../../x"}]}"#, "path"),
+        (
+            r#"{"fileParameters": [{"name": "v", "path": "../../x"}]}"#,
+            "path",
+        ),
         (r#"{"fileParameters": [{"name": "v", "path": "no"}]}"#, "missing"),
         (r#"{"values": "a: ["}"#, "settings"),
         (r#"{"valueFile": []}"#, "settings"),
@@ -90,7 +128,11 @@ fn settings_that_are_wrong_are_problems() {
         (r#"{"releaseName": "Not A Name"}"#, "settings"),
     ];
     for (settings, code) in cases {
-        assert_eq!(render(&helm, "kind: A\n", &[], settings).problem().code, code, "{settings}");
+        assert_eq!(
+            render(&helm, "kind: A\n", &[], settings).problem().code,
+            code,
+            "{settings}"
+        );
     }
 }
 
@@ -99,18 +141,35 @@ fn parts_of_a_chart() {
     let helm = helm();
     let files = [
         ("chart/crds/c.yaml", "kind: CustomResourceDefinition\n"),
-        ("chart/templates/hook.yaml", "kind: Job\nmetadata: {name: h, annotations: {\"helm.sh/hook\": pre-install}}\n"),
-        ("chart/templates/tests/t.yaml", "kind: Pod\nmetadata: {name: t, annotations: {\"helm.sh/hook\": test}}\n"),
+        (
+            "chart/templates/hook.yaml",
+            "kind: Job\nmetadata: {name: h, annotations: {\"helm.sh/hook\": pre-install}}\n",
+        ),
+        (
+            "chart/templates/tests/t.yaml",
+            "kind: Pod\nmetadata: {name: t, annotations: {\"helm.sh/hook\": test}}\n",
+        ),
         ("chart/templates/NOTES.txt", "Hello {{ .Release.Name }}"),
     ];
     let parts = |settings: &str| {
         let answer = render(&helm, "kind: A\n", &files, settings);
         assert_eq!(answer.rendering().notes.as_deref(), Some("Hello web"));
-        answer.rendering().documents.iter().map(|document| document.part).collect::<Vec<_>>()
+        answer
+            .rendering()
+            .documents
+            .iter()
+            .map(|document| document.part)
+            .collect::<Vec<_>>()
     };
     assert_eq!(parts(""), [Part::Crd, Part::Manifest, Part::Test, Part::Hook]);
-    assert_eq!(parts(r#"{"skipCrds": true}"#), [Part::Manifest, Part::Test, Part::Hook]);
-    assert_eq!(parts(r#"{"skipTests": true}"#), [Part::Crd, Part::Manifest, Part::Hook]);
+    assert_eq!(
+        parts(r#"{"skipCrds": true}"#),
+        [Part::Manifest, Part::Test, Part::Hook]
+    );
+    assert_eq!(
+        parts(r#"{"skipTests": true}"#),
+        [Part::Crd, Part::Manifest, Part::Hook]
+    );
     assert_eq!(parts(r#"{"skipHooks": true}"#), [Part::Crd, Part::Manifest]);
 }
 
@@ -120,7 +179,10 @@ fn capabilities_are_the_clusters_and_nothing_is_looked_up() {
         a: {{ .Capabilities.APIVersions.Has \"example.com/v1\" }}\nb: {{ .Capabilities.APIVersions.Has \"apps/v1\" }}\n\
         l: {{ lookup \"v1\" \"Secret\" \"a\" \"b\" | toJson }}\nh: {{ getHostByName \"localhost\" | quote }}\n";
     let answer = render(&helm(), template, &[], "");
-    assert_eq!(text(&answer), "kind: A\nk: v1.36.0\na: true\nb: true\nl: {}\nh: \"\"");
+    assert_eq!(
+        text(&answer),
+        "kind: A\nk: v1.36.0\na: true\nb: true\nl: {}\nh: \"\""
+    );
 }
 
 #[test]
@@ -137,12 +199,26 @@ fn dependencies_are_found_beside_the_chart_or_asked_for() {
     assert_eq!(answer.problem().code, "dependency");
     repository.add_elsewhere(
         r#"{"name":"far","repository":"https://charts.example.com","version":"~2"}"#,
-        &[("Chart.yaml", b"apiVersion: v2\nname: far\nversion: 2.0.1\n"), ("templates/f.yaml", b"kind: Far\n")],
+        &[
+            ("Chart.yaml", b"apiVersion: v2\nname: far\nversion: 2.0.1\n"),
+            ("templates/f.yaml", b"kind: Far\n"),
+        ],
     );
     let answer = helm.render(&repository, "chart", "", &context(1));
-    let mut sources: Vec<_> = answer.rendering().documents.iter().map(|document| document.source.as_str()).collect();
+    let mut sources: Vec<_> = answer
+        .rendering()
+        .documents
+        .iter()
+        .map(|document| document.source.as_str())
+        .collect();
     sources.sort_unstable();
-    assert_eq!(sources, ["web/charts/far/templates/f.yaml", "web/charts/near/templates/n.yaml"]);
+    assert_eq!(
+        sources,
+        [
+            "web/charts/far/templates/f.yaml",
+            "web/charts/near/templates/n.yaml"
+        ]
+    );
 }
 
 #[test]
@@ -156,37 +232,72 @@ fn chance_and_time_follow_from_the_seed() {
         text(&answer).to_owned()
     };
     for expression in [
-        "randAlphaNum 20", "randAlpha 20", "randNumeric 20", "randAscii 20 | quote", "randBytes 20", "uuidv4", "randInt 0 1000000000",
-        "shuffle \"abcdefghijklmnopqrstuvwxyz\"", "genPrivateKey \"ecdsa\" | quote", "(genCA \"ca\" 365).Cert | quote",
-        "htpasswd \"u\" \"p\"", "bcrypt \"p\"", "encryptAES \"key\" \"text\"",
+        "randAlphaNum 20",
+        "randAlpha 20",
+        "randNumeric 20",
+        "randAscii 20 | quote",
+        "randBytes 20",
+        "uuidv4",
+        "randInt 0 1000000000",
+        "shuffle \"abcdefghijklmnopqrstuvwxyz\"",
+        "genPrivateKey \"ecdsa\" | quote",
+        "(genCA \"ca\" 365).Cert | quote",
+        "htpasswd \"u\" \"p\"",
+        "bcrypt \"p\"",
+        "encryptAES \"key\" \"text\"",
     ] {
         assert_eq!(draw(expression, 1), draw(expression, 1), "{expression}");
         assert_ne!(draw(expression, 1), draw(expression, 2), "{expression}");
     }
-    assert_eq!(draw("now | date \"2006-01-02T15:04:05\" | quote", 1), "kind: A\nv: \"2026-11-30T01:02:03\"");
+    assert_eq!(
+        draw("now | date \"2006-01-02T15:04:05\" | quote", 1),
+        "kind: A\nv: \"2026-11-30T01:02:03\""
+    );
 }
 
 #[test]
 fn chance_without_a_seed_is_refused() {
-    let repository = Repository::of(&[CHART, ("chart/templates/a.yaml", "kind: A\nv: {{ randAlphaNum 9 }}\n")]);
-    let answer = helm().render(&repository, "chart", "", r#"{"release": "web", "now": "2026-11-30T01:02:03Z"}"#);
+    let repository = Repository::of(&[
+        CHART,
+        ("chart/templates/a.yaml", "kind: A\nv: {{ randAlphaNum 9 }}\n"),
+    ]);
+    let answer = helm().render(
+        &repository,
+        "chart",
+        "",
+        r#"{"release": "web", "now": "2026-11-30T01:02:03Z"}"#,
+    );
     assert_eq!(answer.problem().code, "context");
 }
 
 #[test]
 fn errors_come_with_their_place_and_the_calls_that_led_there() {
     let helm = helm();
-    let helpers = ("chart/templates/_h.tpl", "{{- define \"inner\" -}}\n{{ .Values.a.b.c }}\n{{- end -}}\n");
+    let helpers = (
+        "chart/templates/_h.tpl",
+        "{{- define \"inner\" -}}\n{{ .Values.a.b.c }}\n{{- end -}}\n",
+    );
     let answer = render(&helm, "kind: A\nv: {{ include \"inner\" . }}\n", &[helpers], "");
     let problem = answer.problem();
-    assert_eq!((problem.code.as_str(), problem.file.as_deref(), problem.line), ("template", Some("web/templates/_h.tpl"), Some(2)));
+    assert_eq!(
+        (problem.code.as_str(), problem.file.as_deref(), problem.line),
+        ("template", Some("web/templates/_h.tpl"), Some(2))
+    );
     assert!(problem.message.contains("nil pointer"), "{problem:?}");
     assert_eq!(problem.trace.len(), 2, "{problem:?}");
-    assert!(problem.trace[1].starts_with("web/templates/a.yaml:2:"), "{problem:?}");
+    assert!(
+        problem.trace[1].starts_with("web/templates/a.yaml:2:"),
+        "{problem:?}"
+    );
 
     let cases = [
         ("{{ fail \"no: way\" }}", "required", Some(1), "no: way"),
-        ("a: 1\nb: {{ required \"b is needed\" .Values.b }}", "required", Some(2), "b is needed"),
+        (
+            "a: 1\nb: {{ required \"b is needed\" .Values.b }}",
+            "required",
+            Some(2),
+            "b is needed",
+        ),
         ("a: 1\n{{ if }}", "template", Some(2), "missing value for if"),
         ("a: 1\n  b: 2", "output", None, "mapping values are not allowed"),
         ("{{ nope }}", "template", Some(1), "function \"nope\" not defined"),
@@ -196,16 +307,33 @@ fn errors_come_with_their_place_and_the_calls_that_led_there() {
         let problem = answer.problem();
         assert_eq!((problem.code.as_str(), problem.line), (code, line), "{problem:?}");
         assert!(problem.message.contains(message), "{problem:?}");
-        assert_eq!(problem.file.as_deref(), Some("web/templates/a.yaml"), "{problem:?}");
+        assert_eq!(
+            problem.file.as_deref(),
+            Some("web/templates/a.yaml"),
+            "{problem:?}"
+        );
     }
 
     let schema = r#"{"properties": {"k": {"type": "integer"}, "m": {"type": "string"}}}"#;
-    let files = [("chart/values.schema.json", schema), ("chart/values.yaml", "k: x\nm: 1\n")];
+    let files = [
+        ("chart/values.schema.json", schema),
+        ("chart/values.yaml", "k: x\nm: 1\n"),
+    ];
     match render(&helm, "kind: A\n", &files, "") {
-        Answer::Refused(problems) => assert!(problems.len() == 2 && problems.iter().all(|problem| problem.code == "schema")),
+        Answer::Refused(problems) => {
+            assert!(problems.len() == 2 && problems.iter().all(|problem| problem.code == "schema"))
+        }
         other => panic!("{other:?}"),
     }
-    assert_eq!(text(&render(&helm, "kind: A\n", &files, r#"{"skipSchemaValidation": true}"#)), "kind: A");
+    assert_eq!(
+        text(&render(
+            &helm,
+            "kind: A\n",
+            &files,
+            r#"{"skipSchemaValidation": true}"#
+        )),
+        "kind: A"
+    );
 }
 
 #[test]

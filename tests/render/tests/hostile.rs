@@ -6,7 +6,10 @@ use sluice_render_tests::{Answer, Limits, Renderer, Repository};
 
 const CONTEXT: &str = r#"{"release": "web", "namespace": "shop"}"#;
 const CHART: (&str, &str) = ("chart/Chart.yaml", "apiVersion: v2\nname: web\nversion: 0.1.0\n");
-const QUICK: Limits = Limits { memory: 512 << 20, time: Duration::from_secs(5) };
+const QUICK: Limits = Limits {
+    memory: 512 << 20,
+    time: Duration::from_secs(5),
+};
 
 /// What an answer is, in one word.
 fn word(answer: &Answer) -> String {
@@ -28,26 +31,65 @@ fn charts() {
     let helm = Renderer::load("helm").unwrap();
     let check = |name: &str, repository: &Repository, expected: &[&str]| {
         let answer = helm.render_within(repository, "chart", "", CONTEXT, QUICK);
-        assert!(expected.contains(&word(&answer).as_str()), "{name}: {}", &format!("{answer:?}")[..300.min(format!("{answer:?}").len())]);
-        let fine = helm.render(&chart(&[("chart/templates/a.yaml", "kind: A\n")]), "chart", "", CONTEXT);
+        assert!(
+            expected.contains(&word(&answer).as_str()),
+            "{name}: {}",
+            &format!("{answer:?}")[..300.min(format!("{answer:?}").len())]
+        );
+        let fine = helm.render(
+            &chart(&[("chart/templates/a.yaml", "kind: A\n")]),
+            "chart",
+            "",
+            CONTEXT,
+        );
         assert_eq!(word(&fine), "rendered", "after {name}");
     };
     let template = |text: &str| chart(&[("chart/templates/a.yaml", text)]);
-    check("include of itself", &template("{{ define \"a\" }}{{ include \"a\" . }}{{ end }}{{ include \"a\" . }}"), &["template"]);
-    check("template of itself", &template("{{ define \"a\" }}{{ template \"a\" . }}{{ end }}{{ template \"a\" . }}"), &["template"]);
-    check("tpl of itself", &template("{{ $t := \"{{ tpl .t . }}\" }}{{ tpl $t (dict \"t\" $t \"Template\" .Template) }}"), &["template", "stopped"]);
-    check("gigabytes", &template("{{ range until 100000 }}{{ repeat 100000 \"x\" }}{{ end }}"), &["template", "stopped"]);
-    check("no end", &template("{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}"), &["stopped", "template"]);
+    check(
+        "include of itself",
+        &template("{{ define \"a\" }}{{ include \"a\" . }}{{ end }}{{ include \"a\" . }}"),
+        &["template"],
+    );
+    check(
+        "template of itself",
+        &template("{{ define \"a\" }}{{ template \"a\" . }}{{ end }}{{ template \"a\" . }}"),
+        &["template"],
+    );
+    check(
+        "tpl of itself",
+        &template("{{ $t := \"{{ tpl .t . }}\" }}{{ tpl $t (dict \"t\" $t \"Template\" .Template) }}"),
+        &["template", "stopped"],
+    );
+    check(
+        "gigabytes",
+        &template("{{ range until 100000 }}{{ repeat 100000 \"x\" }}{{ end }}"),
+        &["template", "stopped"],
+    );
+    check(
+        "no end",
+        &template("{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}"),
+        &["stopped", "template"],
+    );
 
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for i in 1..10 {
-        bomb.push_str(&format!("a{i}: &a{i} [{}]\n", vec![format!("*a{}", i - 1); 10].join(", ")));
+        bomb.push_str(&format!(
+            "a{i}: &a{i} [{}]\n",
+            vec![format!("*a{}", i - 1); 10].join(", ")
+        ));
     }
-    check("aliases in values", &chart(&[("chart/values.yaml", &bomb)]), &["chart", "stopped"]);
+    check(
+        "aliases in values",
+        &chart(&[("chart/values.yaml", &bomb)]),
+        &["chart", "stopped"],
+    );
 
     let mut many = chart(&[]);
     for i in 0..10_000 {
-        many.add(&format!("chart/charts/c{i}/Chart.yaml"), format!("apiVersion: v2\nname: c{i}\nversion: 0.1.0\n").as_bytes());
+        many.add(
+            &format!("chart/charts/c{i}/Chart.yaml"),
+            format!("apiVersion: v2\nname: c{i}\nversion: 0.1.0\n").as_bytes(),
+        );
     }
     let answer = helm.render(&many, "chart", "", CONTEXT);
     assert!(["rendered", "stopped"].contains(&word(&answer).as_str()));
@@ -58,10 +100,17 @@ fn charts() {
         let mut answer = helm.render(&files, "", "", CONTEXT);
         assert_eq!(answer.problem().code, "path", "{path}");
         answer = helm.render(&chart(&[]), path, "", CONTEXT);
-        assert!(["path", "chart"].contains(&word(&answer).as_str()), "{path}: {answer:?}");
+        assert!(
+            ["path", "chart"].contains(&word(&answer).as_str()),
+            "{path}: {answer:?}"
+        );
     }
     let large = format!("a: {}\n", "x".repeat(100 << 20));
-    check("values of 100 MB", &chart(&[("chart/values.yaml", &large)]), &["chart", "stopped", "too-large"]);
+    check(
+        "values of 100 MB",
+        &chart(&[("chart/values.yaml", &large)]),
+        &["chart", "stopped", "too-large"],
+    );
 }
 
 #[test]
@@ -70,13 +119,21 @@ fn archives() {
     let folder = tempfile::tempdir().unwrap();
     let inside = folder.path().join("bomb");
     fs_err::create_dir_all(&inside).unwrap();
-    fs_err::write(inside.join("Chart.yaml"), "apiVersion: v2\nname: bomb\nversion: 0.1.0\n").unwrap();
+    fs_err::write(
+        inside.join("Chart.yaml"),
+        "apiVersion: v2\nname: bomb\nversion: 0.1.0\n",
+    )
+    .unwrap();
     let zeros = fs_err::File::create(inside.join("zeros")).unwrap();
     zeros.set_len(300 << 20).unwrap();
     let archive = |name: &str, arguments: &[&str]| {
         let file = folder.path().join(name);
         let mut tar = std::process::Command::new("tar");
-        tar.arg("-czf").arg(&file).arg("-C").arg(folder.path()).args(arguments);
+        tar.arg("-czf")
+            .arg(&file)
+            .arg("-C")
+            .arg(folder.path())
+            .args(arguments);
         sluice_sandbox::output(&mut tar).unwrap();
         fs_err::read(file).unwrap()
     };
@@ -88,11 +145,17 @@ fn archives() {
     // 300 MB that are 300 KB.
     let answer = render(&archive("bomb.tgz", &["bomb"]));
     assert_eq!(word(&answer), "chart", "{answer:?}");
-    assert!(answer.problem().message.contains("larger than the maximum size"), "{answer:?}");
+    assert!(
+        answer.problem().message.contains("larger than the maximum size"),
+        "{answer:?}"
+    );
     drop(zeros);
     fs_err::remove_file(inside.join("zeros")).unwrap();
     // Names that leave the archive.
-    let answer = render(&archive("up.tgz", &["--transform=s,bomb/Chart,bomb/../../Chart,", "-P", "bomb"]));
+    let answer = render(&archive(
+        "up.tgz",
+        &["--transform=s,bomb/Chart,bomb/../../Chart,", "-P", "bomb"],
+    ));
     assert_eq!(word(&answer), "chart", "{answer:?}");
     // What is no archive, and half of one.
     assert_eq!(word(&render(b"no archive")), "chart");
@@ -104,26 +167,53 @@ fn archives() {
 #[test]
 fn kustomizations() {
     let kustomize = Renderer::load("kustomize").unwrap();
-    let mut bomb = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nd0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    let mut bomb =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nd0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+            .to_owned();
     for i in 1..10 {
-        bomb.push_str(&format!("d{i}: &a{i} [{}]\n", vec![format!("*a{}", i - 1); 10].join(", ")));
+        bomb.push_str(&format!(
+            "d{i}: &a{i} [{}]\n",
+            vec![format!("*a{}", i - 1); 10].join(", ")
+        ));
     }
-    let deep = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\nd: {}{}\n", "[".repeat(20_000), "]".repeat(20_000));
+    let deep = format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\nd: {}{}\n",
+        "[".repeat(20_000),
+        "]".repeat(20_000)
+    );
     for (name, file, expected) in [
         ("aliases", bomb.as_str(), &["kustomization", "stopped"][..]),
         ("depth", deep.as_str(), &["kustomization", "stopped"][..]),
     ] {
-        let repository = Repository::of(&[("k/kustomization.yaml", "resources: [a.yaml]\n"), ("k/a.yaml", file)]);
+        let repository = Repository::of(&[
+            ("k/kustomization.yaml", "resources: [a.yaml]\n"),
+            ("k/a.yaml", file),
+        ]);
         let answer = kustomize.render_within(&repository, "k", "", "", QUICK);
         assert!(expected.contains(&word(&answer).as_str()), "{name}: {answer:?}");
         let fine = Repository::of(&[
             ("k/kustomization.yaml", "resources: [a.yaml]\n"),
-            ("k/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"),
+            (
+                "k/a.yaml",
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
+            ),
         ]);
-        assert_eq!(word(&kustomize.render(&fine, "k", "", "")), "rendered", "after {name}");
+        assert_eq!(
+            word(&kustomize.render(&fine, "k", "", "")),
+            "rendered",
+            "after {name}"
+        );
     }
-    for remote in ["https://127.0.0.1/x", "git::ssh://git@127.0.0.1/x.git", "http://localhost:1/a//b?ref=c"] {
+    for remote in [
+        "https://127.0.0.1/x",
+        "git::ssh://git@127.0.0.1/x.git",
+        "http://localhost:1/a//b?ref=c",
+    ] {
         let repository = Repository::of(&[("k/kustomization.yaml", &format!("resources: ['{remote}']\n"))]);
-        assert_eq!(kustomize.render(&repository, "k", "", "").problem().code, "remote", "{remote}");
+        assert_eq!(
+            kustomize.render(&repository, "k", "", "").problem().code,
+            "remote",
+            "{remote}"
+        );
     }
 }

@@ -14,7 +14,10 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Returns the manifests of the workspaces that hold guests: the standard plugins, the renderer in Rust, and each example of one.
 pub(super) fn guest_workspaces() -> Result<Vec<PathBuf>> {
-    let mut manifests = vec![root().join("plugins/Cargo.toml"), root().join("renderers/jsonnet/Cargo.toml")];
+    let mut manifests = vec![
+        root().join("plugins/Cargo.toml"),
+        root().join("renderers/jsonnet/Cargo.toml"),
+    ];
     for entry in fs_err::read_dir(root().join("examples"))? {
         manifests.push(entry?.path().join("Cargo.toml"));
     }
