@@ -1,11 +1,13 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"path"
 	"sort"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 	"sigs.k8s.io/kustomize/api/konfig"
@@ -42,7 +44,7 @@ type source struct {
 type replica struct {
 	Name string `json:"name"`
 	// A number, or a text with one in it.
-	Count any `json:"count"`
+	Count json.RawMessage `json:"count"`
 }
 
 // edit changes the kustomization as the settings ask for, by the very commands that Argo CD runs, in its order.
@@ -100,7 +102,7 @@ func (s *source) commands(context guest.Context) [][]string {
 	if len(s.Replicas) > 0 {
 		command := []string{"set", "replicas"}
 		for _, replica := range s.Replicas {
-			command = append(command, fmt.Sprintf("%s=%v", replica.Name, replica.Count))
+			command = append(command, replica.Name+"="+strings.Trim(string(replica.Count), `"`))
 		}
 		add(command...)
 	}

@@ -57,7 +57,7 @@ func (w *walk) folder(folder, namespace string) error {
 	}
 	var kustomization types.Kustomization
 	// Fields that it does not know are the build's to refuse.
-	if err := kyaml.Unmarshal(content, &kustomization); err != nil {
+	if err := kustomization.Unmarshal(content); err != nil {
 		return nil
 	}
 	w.warn(kustomization, path.Join(folder, name))

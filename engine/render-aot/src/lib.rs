@@ -19,7 +19,7 @@ pub mod snapshot;
 
 use std::path::Path;
 
-use wasmtime::Engine;
+use wasmtime::{Engine, component::Component};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
 /// The module that Go imports an operating system from.
@@ -44,9 +44,6 @@ pub enum BuildError {
     /// The component was not made.
     #[error("the module cannot be wrapped: {0}")]
     Wrap(String),
-    /// The component does not compile.
-    #[error("the component does not compile: {0}")]
-    Compile(String),
     /// The component would reach out.
     #[error("the component imports {0}, and a renderer imports nothing")]
     Imports(String),
@@ -75,10 +72,8 @@ pub fn component(engine: &Engine, module: &[u8], interface: &Path) -> Result<Vec
 }
 
 /// Refuses a component that imports anything.
-pub fn check_imports(engine: &Engine, component: &[u8]) -> Result<(), BuildError> {
-    let compiled = wasmtime::component::Component::from_binary(engine, component)
-        .map_err(|error| BuildError::Compile(format!("{error:?}")))?;
-    let imports: Vec<String> = compiled
+pub fn check_imports(engine: &Engine, component: &Component) -> Result<(), BuildError> {
+    let imports: Vec<String> = component
         .component_type()
         .imports(engine)
         .map(|(name, _)| name.to_owned())
@@ -87,5 +82,22 @@ pub fn check_imports(engine: &Engine, component: &[u8]) -> Result<(), BuildError
         Ok(())
     } else {
         Err(BuildError::Imports(imports.join(", ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_that_reaches_out_is_refused() {
+        let engine = Engine::default();
+        let check = |text: &str| {
+            let component = wat::parse_str(text).unwrap();
+            check_imports(&engine, &Component::new(&engine, component).unwrap())
+        };
+        assert!(check("(component)").is_ok());
+        let refused = check(r#"(component (import "wasi:random/random@0.2.0" (instance)))"#);
+        assert!(matches!(refused, Err(BuildError::Imports(name)) if name.contains("wasi:random")));
     }
 }

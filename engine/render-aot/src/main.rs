@@ -4,7 +4,10 @@
 
 use std::{error::Error, path::Path, process::ExitCode};
 
-use sluice_plugin_aot::{Allocation, Form, RuntimeClass, componentise, engine, form, precompile_file};
+use sha2::{Digest as _, Sha256};
+use sluice_plugin_aot::{
+    Allocation, Form, RuntimeClass, componentise, engine, form, load_file, precompile_file,
+};
 use sluice_render_aot::{check_imports, component};
 
 #[expect(clippy::print_stderr, reason = "a build tool: this is how it talks")]
@@ -32,10 +35,12 @@ fn build(module: &Path, interface: &Path, out: &Path) -> Result<(), Box<dyn Erro
     } else {
         component(&engine, &module, interface)?
     };
-    check_imports(&engine, &component)?;
     let image = precompile_file(&engine, &component).map_err(|error| format!("{error:?}"))?;
+    let compiled = out.with_extension("cwasm");
+    fs_err::write(&compiled, &image)?;
+    let digest: &'static [u8; 32] = Box::leak(Box::new(Sha256::digest(&image).into()));
+    check_imports(&engine, &load_file(&engine, &compiled, digest)?)?;
     fs_err::write(out.with_extension("wasm"), component)?;
-    fs_err::write(out.with_extension("cwasm"), image)?;
     Ok(())
 }
 

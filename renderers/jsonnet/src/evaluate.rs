@@ -3,12 +3,8 @@
 use std::{collections::HashMap, path::PathBuf, rc::Rc};
 
 use jrsonnet_evaluator::{
-    AsPathLike, Error, ImportResolver, State, Val, apply_tla, bail,
-    error::ErrorKind,
-    manifest::JsonFormat,
-    stack::limit_stack_depth,
-    tla::TlaArg,
-    trace::PathResolver,
+    AsPathLike, Error, ImportResolver, State, Val, apply_tla, bail, error::ErrorKind, manifest::JsonFormat,
+    stack::limit_stack_depth, tla::TlaArg, trace::PathResolver,
 };
 use jrsonnet_gcmodule::{Acyclic, Trace};
 use jrsonnet_ir::{SourceFile, SourcePath};
@@ -83,7 +79,8 @@ pub fn evaluate(tree: &Rc<Tree>, path: &str, settings: &Settings) -> Result<Vec<
     }
     let mut documents = Vec::new();
     for program in programs {
-        let evaluated = one(tree, &program, libraries.clone(), settings).map_err(|error| Problem::of(&error, &program))?;
+        let evaluated = one(tree, &program, libraries.clone(), settings)
+            .map_err(|error| Problem::of(&error, &program))?;
         documents.extend(split(&evaluated, &program)?);
     }
     Ok(documents)
@@ -93,19 +90,32 @@ fn within(folder: &str, name: &str) -> Result<String, Problem> {
     resolve(folder, name).ok_or_else(|| Problem::new("path", format!("`{name}` leaves the repository")))
 }
 
+#[expect(
+    clippy::mutable_key_type,
+    reason = "the interpreter's interned strings: what changes in them is how often they are used"
+)]
 fn one(tree: &Rc<Tree>, program: &str, libraries: Vec<String>, settings: &Settings) -> Result<String, Error> {
     let context = jrsonnet_stdlib::ContextInitializer::new(PathResolver::Absolute);
     for variable in &settings.ext_vars {
-        context.settings_mut().ext_vars.insert(variable.name.as_str().into(), variable.argument());
+        context
+            .settings_mut()
+            .ext_vars
+            .insert(variable.name.as_str().into(), variable.argument());
     }
     let mut builder = State::builder();
-    builder.import_resolver(Imports { tree: Rc::clone(tree), libraries });
+    builder.import_resolver(Imports {
+        tree: Rc::clone(tree),
+        libraries,
+    });
     builder.context_initializer(context);
     let state = builder.build();
     let _entered = state.enter();
     let _depth = limit_stack_depth(DEPTH);
-    let arguments: HashMap<_, _> =
-        settings.tlas.iter().map(|variable| (variable.name.as_str().into(), variable.argument())).collect();
+    let arguments: HashMap<_, _> = settings
+        .tlas
+        .iter()
+        .map(|variable| (variable.name.as_str().into(), variable.argument()))
+        .collect();
     let value: Val = state.import_resolved(SourcePath::new(SourceFile::new(program.into())))?;
     apply_tla(&arguments, value)?.manifest(JsonFormat::cli(2))
 }
@@ -125,17 +135,26 @@ fn split(text: &str, program: &str) -> Result<Vec<Document>, Problem> {
     let unfit = |what: String| Problem::new("output", what).within(program);
     let document = |value: &Value| {
         let text = serde_json::to_string_pretty(value).map_err(|error| unfit(error.to_string()))?;
-        Ok(Document { text, source: program.to_owned() })
+        Ok(Document {
+            text,
+            source: program.to_owned(),
+        })
     };
     match serde_json::from_str(text).map_err(|error| unfit(error.to_string()))? {
         Value::Array(values) => {
             if let Some(other) = values.iter().find(|value| !value.is_object()) {
-                return Err(unfit(format!("the list has {}, and objects are manifests", kind(other))));
+                return Err(unfit(format!(
+                    "the list has {}, and objects are manifests",
+                    kind(other)
+                )));
             }
             values.iter().map(document).collect()
         }
         Value::Object(object) => Ok(vec![document(&Value::Object(object))?]),
-        other => Err(unfit(format!("it is {}, and neither an object nor a list of objects", kind(&other)))),
+        other => Err(unfit(format!(
+            "it is {}, and neither an object nor a list of objects",
+            kind(&other)
+        ))),
     }
 }
 
@@ -170,7 +189,10 @@ impl ImportResolver for Imports {
     fn resolve_from(&self, from: &SourcePath, path: &dyn AsPathLike) -> Result<SourcePath, Error> {
         let written = path.as_path().to_owned();
         let name = written.to_string();
-        let beside = from.path().and_then(|path| path.parent()).map(|folder| folder.to_string_lossy().into_owned());
+        let beside = from
+            .path()
+            .and_then(|path| path.parent())
+            .map(|folder| folder.to_string_lossy().into_owned());
         let places = beside.into_iter().chain(self.libraries.iter().rev().cloned());
         for folder in places {
             if let Some(candidate) = resolve(&folder, &name)
@@ -200,14 +222,22 @@ mod tests {
 
     fn run(files: &[(&str, &str)], settings: &str) -> Result<Vec<Document>, Problem> {
         let mut tree = Tree::default();
-        tree.add("", files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())));
+        tree.add(
+            "",
+            files
+                .iter()
+                .map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())),
+        );
         evaluate(&Rc::new(tree), "app", &Settings::parse(settings)?)
     }
 
     #[test]
     fn variables_arguments_and_libraries() {
         let files = [
-            ("app/b.jsonnet", "function(n) [{ a: std.extVar('x'), b: n + 1, c: import 'l.libsonnet' }]"),
+            (
+                "app/b.jsonnet",
+                "function(n) [{ a: std.extVar('x'), b: n + 1, c: import 'l.libsonnet' }]",
+            ),
             ("app/a.jsonnet", "{ z: 1, y: std.thisFile }"),
             ("app/no.libsonnet", "error 'never'"),
             ("lib/l.libsonnet", "(import 'm.libsonnet') + 1"),
@@ -221,7 +251,10 @@ mod tests {
             .collect();
         assert_eq!(
             texts,
-            [serde_json::json!({"y": "app/a.jsonnet", "z": 1}), serde_json::json!({"a": "v", "b": 3, "c": 42})]
+            [
+                serde_json::json!({"y": "app/a.jsonnet", "z": 1}),
+                serde_json::json!({"a": "v", "b": 3, "c": 42})
+            ]
         );
     }
 
@@ -229,7 +262,10 @@ mod tests {
     fn what_is_wrong_is_said_with_its_place() {
         let broken = |text| run(&[("app/a.jsonnet", text)], "").expect_err("it is broken");
         let problem = broken("{\n  a: 1 +,\n}");
-        assert_eq!((problem.code, problem.file.as_deref(), problem.line), ("syntax", Some("app/a.jsonnet"), Some(2)));
+        assert_eq!(
+            (problem.code, problem.file.as_deref(), problem.line),
+            ("syntax", Some("app/a.jsonnet"), Some(2))
+        );
         let problem = broken("{\n  a: error 'no way',\n}");
         assert_eq!((problem.code, problem.line), ("evaluation", Some(2)));
         assert!(problem.message.contains("no way"), "{problem:?}");
@@ -237,7 +273,13 @@ mod tests {
         assert_eq!(broken("local f(x) = f(x + 1) + 1; f(1)").code, "recursion");
         assert_eq!(broken("'text'").code, "output");
         assert_eq!(broken("[1]").code, "output");
-        assert_eq!(run(&[], r#"{"libs": ["../x"]}"#).expect_err("it leaves").code, "path");
-        assert_eq!(run(&[], r#"{"lib": []}"#).expect_err("it is unknown").code, "settings");
+        assert_eq!(
+            run(&[], r#"{"libs": ["../x"]}"#).expect_err("it leaves").code,
+            "path"
+        );
+        assert_eq!(
+            run(&[], r#"{"lib": []}"#).expect_err("it is unknown").code,
+            "settings"
+        );
     }
 }

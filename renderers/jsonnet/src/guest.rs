@@ -11,17 +11,28 @@ use crate::{
 };
 
 mod bindings {
-    #![allow(clippy::all, missing_docs, unreachable_pub, unsafe_op_in_unsafe_fn, reason = "generated")]
+    #![allow(
+        clippy::all,
+        missing_docs,
+        unreachable_pub,
+        unsafe_op_in_unsafe_fn,
+        reason = "generated"
+    )]
     wit_bindgen::generate!({ path: "../../wit/render/0.1.0", world: "render-files" });
 }
 
-use bindings::exports::sluice::render::renderer::{self, Document, Guest, Input, Need, Outcome, Part, Rendering};
+use bindings::exports::sluice::render::renderer::{
+    self, Document, Guest, Input, Need, Outcome, Part, Rendering,
+};
 
 struct Jsonnet;
 
 impl Guest for Jsonnet {
     fn describe() -> String {
-        let codes: serde_json::Map<_, _> = CODES.iter().map(|(code, meaning)| ((*code).to_owned(), json!(meaning))).collect();
+        let codes: serde_json::Map<_, _> = CODES
+            .iter()
+            .map(|(code, meaning)| ((*code).to_owned(), json!(meaning)))
+            .collect();
         json!({
             "name": "jsonnet", "version": env!("CARGO_PKG_VERSION"),
             "library": {"jrsonnet": "0.5.0-pre98"}, "kinds": ["jsonnet"], "codes": codes,
@@ -31,12 +42,19 @@ impl Guest for Jsonnet {
 
     fn render(input: Input) -> Outcome {
         let mut tree = Tree::default();
-        tree.add(&input.path, input.files.into_iter().map(|file| (file.path, file.content)));
+        tree.add(
+            &input.path,
+            input.files.into_iter().map(|file| (file.path, file.content)),
+        );
         for supply in input.supplied {
-            tree.add(&supply.path, supply.files.into_iter().map(|file| (file.path, file.content)));
+            tree.add(
+                &supply.path,
+                supply.files.into_iter().map(|file| (file.path, file.content)),
+            );
         }
         let tree = Rc::new(tree);
-        let evaluated = Settings::parse(&input.settings).and_then(|settings| evaluate(&tree, &input.path, &settings));
+        let evaluated =
+            Settings::parse(&input.settings).and_then(|settings| evaluate(&tree, &input.path, &settings));
         let needs = tree.needs();
         match evaluated {
             // What was answered without something that should have been looked at is no answer.
@@ -45,7 +63,11 @@ impl Guest for Jsonnet {
             Ok(documents) => Outcome::Rendered(Rendering {
                 documents: documents
                     .into_iter()
-                    .map(|document| Document { text: document.text, source: document.source, part: Part::Manifest })
+                    .map(|document| Document {
+                        text: document.text,
+                        source: document.source,
+                        part: Part::Manifest,
+                    })
                     .collect(),
                 notes: None,
                 read: tree.looked(),

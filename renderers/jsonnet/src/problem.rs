@@ -36,7 +36,13 @@ pub struct Problem {
 impl Problem {
     /// Makes a problem without a place.
     pub fn new(code: &'static str, message: String) -> Self {
-        Self { code, message, file: None, line: None, trace: Vec::new() }
+        Self {
+            code,
+            message,
+            file: None,
+            line: None,
+            trace: Vec::new(),
+        }
     }
 
     /// Says in which file it is.
@@ -59,13 +65,20 @@ impl Problem {
                 continue;
             };
             let [start] = span.0.map_source_locations(&[span.1]);
-            let file = span.0.source_path().path().map(|path| path.to_string_lossy().into_owned());
+            let file = span
+                .0
+                .source_path()
+                .path()
+                .map(|path| path.to_string_lossy().into_owned());
             let file = file.unwrap_or_else(|| span.0.source_path().to_string());
             let line = u32::try_from(start.line).ok();
             if problem.line.is_none() {
                 (problem.file, problem.line) = (Some(file.clone()), line);
             }
-            problem.trace.push(format!("{file}:{}:{}: {}", start.line, start.column, element.desc));
+            problem.trace.push(format!(
+                "{file}:{}:{}: {}",
+                start.line, start.column, element.desc
+            ));
         }
         problem
     }

@@ -36,7 +36,11 @@ impl Tree {
     pub fn programs(&self, folder: &str) -> Vec<String> {
         self.looked.borrow_mut().insert(format!("{folder}/"));
         let is_program = |path: &&String| {
-            let inside = if folder.is_empty() { Some(path.as_str()) } else { path.strip_prefix(&format!("{folder}/")) };
+            let inside = if folder.is_empty() {
+                Some(path.as_str())
+            } else {
+                path.strip_prefix(&format!("{folder}/"))
+            };
             inside.is_some_and(|inside| !inside.contains('/') && inside.ends_with(".jsonnet"))
         };
         self.files.keys().filter(is_program).cloned().collect()
@@ -59,7 +63,11 @@ impl Tree {
 }
 
 fn is_within(path: &str, folder: &str) -> bool {
-    folder.is_empty() || path == folder || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+    folder.is_empty()
+        || path == folder
+        || path
+            .strip_prefix(folder)
+            .is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// Returns the path that a name means in a folder; one with a leading `/` is from the root. What leaves the root is none.

@@ -17,7 +17,7 @@ use wasmtime::{
 use crate::{
     Repository,
     bindings::RenderFilesPre,
-    wit::{Document, Input, Outcome, Problem, Rendering},
+    wit::{Document, Input, Need, Outcome, Problem, Rendering, Supply},
 };
 
 /// How often needs are answered.
@@ -112,6 +112,21 @@ impl Renderer {
         context: &str,
         limits: Limits,
     ) -> Answer {
+        self.render_supplied(repository, path, settings, context, limits, |need| {
+            repository.supply(need)
+        })
+    }
+
+    /// As [`Renderer::render_within`], with needs answered otherwise.
+    pub fn render_supplied(
+        &self,
+        repository: &Repository,
+        path: &str,
+        settings: &str,
+        context: &str,
+        limits: Limits,
+        mut supply: impl FnMut(Need) -> Supply,
+    ) -> Answer {
         let mut input = Input {
             path: path.to_owned(),
             files: repository.below(path),
@@ -124,8 +139,7 @@ impl Renderer {
                 Ok(Outcome::Rendered(rendering)) => return Answer::Rendered(rendering),
                 Ok(Outcome::Refused(problems)) => return Answer::Refused(problems),
                 Ok(Outcome::Needs(needs)) => {
-                    let answers: Vec<_> = needs.into_iter().map(|need| repository.supply(need)).collect();
-                    input.supplied.extend(answers);
+                    input.supplied.extend(needs.into_iter().map(&mut supply));
                 }
                 Err(error) => return Answer::Stopped(format!("{error:?}")),
             }

@@ -2,6 +2,11 @@
 //!
 //! The charts and overlays come in the Go modules of `corpus`. What needs the network is left out by the programs' own failure; what
 //! the program renders, the component has to render to the same bytes, and what the program refuses, the component has to refuse.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "this is how a test fails, and what it has compared"
+)]
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +15,10 @@ use std::{
     process::Command,
 };
 
-use sluice_render_tests::{Answer, Renderer, Repository, wit::Part};
+use sluice_render_tests::{
+    Answer, Limits, Renderer, Repository,
+    wit::{File, Need, Part, Supply},
+};
 use sluice_sandbox::{output, renderer_program};
 
 const CONTEXT: &str = r#"{"release": "web", "namespace": "shop",
@@ -121,6 +129,113 @@ fn overlays_are_built_as_kustomize_does() {
         }
     }
     tally.report("overlays", 100);
+}
+
+#[test]
+fn charts_of_kustomizations_are_rendered_as_kustomize_has_helm_do() {
+    let (kustomize, helm) = (
+        Renderer::load("kustomize").unwrap(),
+        Renderer::load("helm").unwrap(),
+    );
+    let program = renderer_program("kustomize", |build| output(build).map(drop)).unwrap();
+    let helm_program = renderer_program("helm", |build| output(build).map(drop)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let object = |kind: &str, name: &str, more: &str| {
+        format!("apiVersion: v1\nkind: {kind}\nmetadata:\n  name: {name}\n{more}")
+    };
+    let files = [
+        (
+            "charts/web/Chart.yaml",
+            "apiVersion: v2\nname: web\nversion: 0.1.0\n".to_owned(),
+        ),
+        (
+            "charts/web/values.yaml",
+            "a: chart\nb: chart\nc: chart\n".to_owned(),
+        ),
+        (
+            "charts/web/crds/crd.yaml",
+            object("CustomResourceDefinition", "x", ""),
+        ),
+        (
+            "charts/web/templates/map.yaml",
+            object(
+                "ConfigMap",
+                "{{ .Release.Name }}",
+                "  namespace: {{ .Release.Namespace }}\ndata:\n  v: {{ .Values.a }}-{{ .Values.b }}-{{ .Values.c }}\n",
+            ),
+        ),
+        (
+            "charts/web/templates/hook.yaml",
+            object("Pod", "h", "  annotations: {helm.sh/hook: pre-install}\n"),
+        ),
+        (
+            "charts/web/templates/test.yaml",
+            object("Pod", "t", "  annotations: {helm.sh/hook: test}\n"),
+        ),
+        ("values.yaml", "a: file\nb: file\n".to_owned()),
+        ("more.yaml", "c: more\n".to_owned()),
+        ("plain.yaml", object("Service", "s", "")),
+        (
+            "part/kustomization.yaml",
+            "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [c.yaml]\n".to_owned(),
+        ),
+        ("part/c.yaml", object("Secret", "c", "")),
+    ];
+    for (name, content) in &files {
+        fs_err::create_dir_all(root.join(name).parent().unwrap()).unwrap();
+        fs_err::write(root.join(name), content).unwrap();
+    }
+    for chart in [
+        "",
+        "  includeCRDs: true\n",
+        "  namespace: other\n  skipHooks: true\n",
+        "  skipTests: true\n  valuesInline: {a: inline}\n",
+        "  valuesFile: values.yaml\n  valuesInline: {a: inline}\n",
+        "  valuesFile: values.yaml\n  valuesInline: {a: inline, c: inline}\n  valuesMerge: merge\n",
+        "  valuesFile: values.yaml\n  valuesInline: {a: inline}\n  valuesMerge: replace\n",
+        "  valuesFile: values.yaml\n  additionalValuesFiles: [more.yaml]\n",
+    ] {
+        for rest in [
+            "",
+            "namespace: shop\n",
+            "namePrefix: p-\nresources: [plain.yaml]\ncomponents: [part]\nconfigMapGenerator: [{name: g, literals: [k=v]}]\n\
+             sortOptions: {order: fifo}\n",
+        ] {
+            let text = format!("helmCharts:\n- name: web\n  releaseName: r\n{chart}{rest}");
+            fs_err::write(root.join("kustomization.yaml"), &text).unwrap();
+            let mut command = Command::new(&program);
+            command
+                .args(["build", "--enable-helm", "--helm-command"])
+                .arg(&helm_program)
+                .arg(root);
+            let repository = Repository::read(root).unwrap();
+            let answer = kustomize.render_supplied(&repository, "", "", "", Limits::default(), |need| {
+                inflate(&helm, &repository, need)
+            });
+            assert_eq!(printed_by_kustomize(&answer), run(command).unwrap(), "{text}");
+        }
+    }
+}
+
+/// Renders a chart that a kustomization names, as a host does.
+fn inflate(helm: &Renderer, repository: &Repository, need: Need) -> Supply {
+    let Need::Inflation(text) = &need else {
+        return repository.supply(need);
+    };
+    let asked: serde_json::Value = serde_json::from_str(text).unwrap();
+    let answer = helm.render(
+        repository,
+        asked["path"].as_str().unwrap(),
+        &asked["helm"].to_string(),
+        "",
+    );
+    let path = ".supplied/1/charts.yaml".to_owned();
+    let files = vec![File {
+        path: path.clone(),
+        content: printed_by_helm(&answer).into_bytes(),
+    }];
+    Supply { need, path, files }
 }
 
 impl Tally {

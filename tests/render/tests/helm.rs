@@ -1,4 +1,5 @@
 //! The renderer of Helm charts.
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
 
 use sluice_render_tests::{Answer, Renderer, Repository, wit::Part};
 

@@ -1,4 +1,5 @@
 //! The renderer of kustomizations.
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
 
 use sluice_render_tests::{Answer, Renderer, Repository};
 
@@ -74,6 +75,10 @@ fn settings_do_what_argo_cd_does() {
         (r#"{"images": ["i=j:2"]}"#, "image: j:2\n"),
         (r#"{"images": ["i:3"]}"#, "image: i:3\n"),
         (r#"{"replicas": [{"name": "d", "count": 4}]}"#, "replicas: 4\n"),
+        (
+            r#"{"replicas": [{"name": "d", "count": 1000000}]}"#,
+            "replicas: 1000000\n",
+        ),
         (r#"{"replicas": [{"name": "d", "count": "5"}]}"#, "replicas: 5\n"),
         (
             r#"{"commonLabels": {"l": "v"}}"#,
