@@ -387,3 +387,89 @@ fn a_chart_sees_the_same_helm() {
     let answer = helm.render(&Repository::read(root).unwrap(), "", "", CONTEXT);
     assert_eq!(printed_by_helm(&answer), run(command).unwrap());
 }
+
+#[test]
+fn settings_do_what_the_flags_of_helm_do() {
+    let helm = Renderer::load("helm").unwrap();
+    let program = renderer_program("helm", |build| output(build).map(drop)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let files = [
+        ("Chart.yaml", "apiVersion: v2\nname: web\nversion: 0.1.0\n"),
+        (
+            "values.yaml",
+            "a: {b: 1, c: [1, 2], d: x}\nlarge: 12345678901\nfloat: 1.5e3\n",
+        ),
+        ("more.yaml", "a: {b: 2, c: [3]}\n---\na: {e: null}\n"),
+        ("null.yaml", "a: {d: null}\n"),
+        ("text", "line one\nline, two"),
+        (
+            "templates/a.yaml",
+            "kind: A\nvalues:\n{{ toYaml .Values | indent 2 }}\nrelease: {{ toJson .Release }}\nfiles: {{ .Files.Get \"text\" | quote }}\n\
+             {{ .Capabilities.KubeVersion.Minor }}: {{ .Capabilities.APIVersions.Has \"x.io/v1\" }}\n",
+        ),
+    ];
+    for (name, content) in files {
+        fs_err::create_dir_all(root.join(name).parent().unwrap()).unwrap();
+        fs_err::write(root.join(name), content).unwrap();
+    }
+    let file = |name: &str| root.join(name).display().to_string();
+    let cases: &[(&str, &[&str])] = &[
+        (r#"{"valueFiles": ["more.yaml"]}"#, &["-f", &file("more.yaml")]),
+        (
+            r#"{"valueFiles": ["more.yaml", "null.yaml"]}"#,
+            &["-f", &file("more.yaml"), "-f", &file("null.yaml")],
+        ),
+        (
+            r#"{"parameters": [{"name": "a.c[1]", "value": "5"}]}"#,
+            &["--set", "a.c[1]=5"],
+        ),
+        (
+            r#"{"parameters": [{"name": "a.d", "value": "null"}]}"#,
+            &["--set", "a.d=null"],
+        ),
+        (
+            r#"{"parameters": [{"name": "a\\.b", "value": "true"}]}"#,
+            &["--set", r"a\.b=true"],
+        ),
+        (
+            r#"{"parameters": [{"name": "x", "value": "007"}]}"#,
+            &["--set", "x=007"],
+        ),
+        (
+            r#"{"parameters": [{"name": "x", "value": "1e5", "forceString": true}]}"#,
+            &["--set-string", "x=1e5"],
+        ),
+        (
+            r#"{"parameters": [{"name": "x", "value": "a\\,b,c"}]}"#,
+            &["--set", r"x=a\,b\,c"],
+        ),
+        (
+            r#"{"parameters": [{"name": "x", "value": ""}]}"#,
+            &["--set", "x="],
+        ),
+        (
+            r#"{"fileParameters": [{"name": "x.y", "path": "text"}]}"#,
+            &["--set-file", &format!("x.y={}", file("text"))],
+        ),
+        (
+            r#"{"releaseName": "other", "namespace": "n1"}"#,
+            &["--name-template", "other", "--namespace", "n1"],
+        ),
+        (
+            r#"{"kubeVersion": "v1.28.3-gke.1", "apiVersions": ["x.io/v1"]}"#,
+            &["--kube-version", "v1.28.3-gke.1", "-a", "x.io/v1"],
+        ),
+    ];
+    for (settings, flags) in cases {
+        let mut command = Command::new(&program);
+        let release: &[&str] = if flags.contains(&"--name-template") {
+            &[]
+        } else {
+            &["web", "--namespace", "shop"]
+        };
+        command.arg("template").args(release).arg(root).args(*flags);
+        let answer = helm.render(&Repository::read(root).unwrap(), "", settings, CONTEXT);
+        assert_eq!(printed_by_helm(&answer), run(command).unwrap(), "{settings}");
+    }
+}

@@ -84,6 +84,43 @@ fn charts() {
         &["chart", "stopped"],
     );
 
+    for depth in [9_000, 200_000] {
+        let deep = format!("a: {}{}\n", "[".repeat(depth), "]".repeat(depth));
+        check(
+            "depth of values",
+            &chart(&[("chart/values.yaml", &deep)]),
+            &["chart", "stopped"],
+        );
+        let deep = format!("{{\"a\": {}{}}}", "[".repeat(depth), "]".repeat(depth));
+        check(
+            "depth of a schema",
+            &chart(&[("chart/values.schema.json", &deep)]),
+            &["schema", "stopped", "rendered"],
+        );
+        let deep = format!("{}x{}", "{{ if true }}".repeat(depth), "{{ end }}".repeat(depth));
+        check(
+            "depth of a template",
+            &template(&deep),
+            &["template", "stopped", "output"],
+        );
+        let deep = format!("a: {{{{ {}1{} }}}}", "(".repeat(depth), ")".repeat(depth));
+        check(
+            "depth of an expression",
+            &template(&deep),
+            &["template", "stopped", "rendered"],
+        );
+    }
+    check(
+        "a match that goes back",
+        &template("a: {{ regexMatch \"^(a+)+$\" (repeat 5000 \"a\") }}"),
+        &["rendered"],
+    );
+    check(
+        "a large power",
+        &template("a: {{ range until 1000000000 }}{{ end }}"),
+        &["stopped", "template"],
+    );
+
     let mut many = chart(&[]);
     for i in 0..10_000 {
         many.add(
