@@ -29,6 +29,8 @@ const COMMANDS: &[&str] = &[
     "key import",
     "explain",
     "render",
+    "source",
+    "source inspect",
     "plugin",
     "plugin list",
     "plugin inspect",

@@ -42,6 +42,17 @@ fn a_chart_comes_out_as_helm_prints_it() {
         printed(&file, &["--set", "image.tag=v2"]).trim_end(),
         as_helm("v2").trim_end()
     );
+    // Hooks come last, and what is before them is trimmed as a whole.
+    let hook = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: after\n  annotations: {helm.sh/hook: post-install}\n\n\n";
+    world.commit("app/templates/a-hook.yaml", hook, false);
+    let with_hook = format!(
+        "{}\n---\n# Source: shop/templates/a-hook.yaml\n{}\n",
+        as_helm("v1").trim_end(),
+        hook.trim_end()
+    );
+    assert_eq!(printed(&file, &[]).trim_end(), with_hook.trim_end());
+    world.git(&["rm", "-q", "app/templates/a-hook.yaml"]);
+    world.commit("readme", "-", false);
     // Of another folder, from the repository's root.
     let file = source(
         &world,

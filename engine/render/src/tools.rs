@@ -17,6 +17,11 @@ const NEEDS: usize = 1_000;
 /// So deep charts and kustomizations are within each other, at most.
 const NESTED: usize = 4;
 
+/// The code of what a renderer refuses because it was told no seed or no time.
+const WITHOUT_CONTEXT: &str = "context";
+/// What can be done then: the renderer does not know where a seed comes from.
+const GIVE_A_KEY: &str = "what a chart makes up follows from a key: run the controller and this command with `--shared-namespace`; the controller makes the Secret `sluice-rendering` there";
+
 /// What rendering needs beside the folder itself. The stage does no I/O: who calls it does.
 pub trait Tools {
     /// Returns other files of the same verified commit: a file, or all below a folder, the links in the way to it followed. The tree's
@@ -295,7 +300,10 @@ fn refused(renderer: &'static str, path: &str, complaints: Vec<Complaint>) -> Re
         }],
         false => complaints,
     };
-    let errors = complaints.into_iter().map(|complaint| {
+    let errors = complaints.into_iter().map(|mut complaint| {
+        if complaint.code == WITHOUT_CONTEXT {
+            complaint.hint = Some(GIVE_A_KEY.to_owned());
+        }
         let file = complaint.file.clone().unwrap_or_else(|| path.to_owned());
         let line = complaint.line.unwrap_or_default();
         let complaint = Box::new(complaint);

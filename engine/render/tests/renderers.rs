@@ -374,6 +374,24 @@ fn a_refusal_has_its_place_its_calls_and_its_hint() {
     );
     assert_eq!(first.hint(), "give `image` in values.yaml");
     assert_eq!(ids(&errors), ["R20", "R20"]);
+    // The renderer does not know where a seed comes from.
+    let seedless = Complaint {
+        code: "context".to_owned(),
+        ..Complaint::default()
+    };
+    let errors = run(
+        &mut script(&[CHART], vec![Outcome::Refused(vec![seedless])]),
+        &source(),
+    )
+    .unwrap_err();
+    assert!(
+        errors
+            .iter()
+            .next()
+            .unwrap()
+            .hint()
+            .contains("--shared-namespace")
+    );
     // Without a word, it is a refusal all the same.
     let silent = run(
         &mut script(&[CHART], vec![Outcome::Refused(Vec::new())]),

@@ -46,6 +46,16 @@ pub(crate) fn run_all() -> Result<()> {
         },
     )?;
     step(
+        "render",
+        "charts and overlays, beside helm and kustomize, and renderings that were made before",
+        || {
+            let sluice = program("sluice")?;
+            run(Command::new(program("sluice-bench-render")?)
+                .arg("--sluice")
+                .arg(sluice))
+        },
+    )?;
+    step(
         "sync",
         "a sync on a real control plane, beside its peers, and memory",
         || {

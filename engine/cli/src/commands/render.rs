@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::Value;
 use sluice_model::application::{Helm, HelmParameter, Source};
 use sluice_model::manifest::Manifest;
-use sluice_model::rendering::Document;
+use sluice_model::rendering::{Document, Part};
 use sluice_model::secret::mask;
 use sluice_render::{Rendered, SourceKind};
 
@@ -47,9 +47,6 @@ pub(crate) struct Arguments {
     /// The Kubernetes version that charts are told; Helm's own default otherwise
     #[arg(long, value_name = "VERSION", requires = "offline")]
     kube_version: Option<String>,
-    /// Say for each object of a kustomization which file it came from
-    #[arg(long)]
-    show_source: bool,
     /// Print the values of Secrets
     #[arg(long)]
     show_secrets: bool,
@@ -111,21 +108,29 @@ fn documents(
     value: impl Fn(&Manifest) -> Value,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    for (number, document) in rendered.documents.iter().enumerate() {
+    let mut texts = Vec::new();
+    for document in &rendered.documents {
         let text = shown(arguments, document, &value)?;
         let source = plain(&document.source).replace('\n', " ");
-        match rendered.kind {
-            SourceKind::Helm => write!(out, "---\n# Source: {source}\n{text}\n")?,
-            SourceKind::Kustomize | SourceKind::Directory => {
-                let separator = if number == 0 { "" } else { "---\n" };
-                let comment = match arguments.show_source && !source.is_empty() {
-                    true => format!("# Source: {source}\n"),
-                    false => String::new(),
-                };
-                write!(out, "{separator}{comment}{text}")?;
-            }
-        }
+        texts.push(match rendered.kind {
+            SourceKind::Helm => format!("---\n# Source: {source}\n{text}\n"),
+            SourceKind::Kustomize | SourceKind::Directory => text,
+        });
     }
+    if rendered.kind != SourceKind::Helm {
+        write!(out, "{}", texts.join("---\n"))?;
+        return Ok(());
+    }
+    // Helm trims what is no hook as a whole, and prints the hooks after it.
+    let is_hook = |(document, _): &(&Document, &String)| matches!(document.part, Part::Hook | Part::Test);
+    let (hooks, rest): (Vec<_>, Vec<_>) = rendered.documents.iter().zip(&texts).partition(is_hook);
+    let all = |texts: Vec<(&Document, &String)>| {
+        texts
+            .into_iter()
+            .map(|(_, text)| text.as_str())
+            .collect::<String>()
+    };
+    write!(out, "{}\n{}", all(rest).trim(), all(hooks))?;
     Ok(())
 }
 

@@ -180,7 +180,7 @@ fn the_newest_trusted_revision_is_synced_where_that_is_asked_for() {
     assert_eq!(text(&status, "/verification/refusedRevision"), fifth);
     let message = said(&status, "Verified");
     assert!(
-        message.contains(&fourth[..12]) && message.contains(&format!("synced is {third}")),
+        message.contains(&fourth[..12]) && message.contains(&format!("{third} is synced instead")),
         "{message}"
     );
     assert_eq!(signed.value(), "3");
