@@ -212,7 +212,8 @@ impl Task {
                 };
                 let status = self.state.status().clone();
                 let hooks = |revision: &str| self.state.hooks(revision);
-                let (assessment, subject) = self.assessor.assess(application, status, since, hooks).await;
+                let (assessment, subject) =
+                    Box::pin(self.assessor.assess(application, status, since, hooks)).await;
                 self.subject = subject;
                 Observation::Assessed(Box::new(assessment))
             }

@@ -202,7 +202,7 @@ impl Pipeline {
     /// outside of [`Pipeline::bounds`]; [`PipelineError::Cluster`] if the kinds of the cluster cannot be found out.
     pub async fn manifests(&self, job: &Job, trusted: &Trusted) -> Result<Vec<Manifest>, PipelineError> {
         let capabilities = self.capabilities(job, trusted).await?;
-        let rendered = self.render(job, trusted, capabilities).await?;
+        let rendered = Box::pin(self.render(job, trusted, capabilities)).await?;
         self.settle(job, rendered.manifests).await
     }
 

@@ -90,11 +90,11 @@ fn script(files: &[(&'static str, &'static str)], answers: Vec<Outcome>) -> Scri
 }
 
 fn source() -> Source {
-    serde_json::from_value(serde_json::json!({"repoURL": "file:///r", "path": "app"})).unwrap()
+    serde_json::from_value(serde_json::json!({"repoURL": "file:///r", "path": "app"})).expect("a source")
 }
 
 fn run(script: &mut Script, source: &Source) -> Result<Rendered, RenderErrors> {
-    let tree = script.repository.tree("app").unwrap();
+    let tree = script.repository.tree("app").expect("a folder");
     render(&Verified::attest(tree, Evidence::NotRequired), source, script)
 }
 

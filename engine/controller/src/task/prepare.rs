@@ -20,7 +20,7 @@ impl Task {
     pub(super) async fn prepare(&mut self, wanted: Wanted) -> Result<PlanFacts, OperationFailure> {
         self.attempt = None;
         let prepared = match self.subject.clone() {
-            Some(subject) => self.plan(wanted, subject).await,
+            Some(subject) => Box::pin(self.plan(wanted, subject)).await,
             None => Err(PipelineError::internal("nothing was assessed")),
         };
         match prepared {
@@ -50,7 +50,7 @@ impl Task {
                 let plan = subject.prepared.plan.clone();
                 Ok((subject, plan))
             }
-            Wanted::Requested(request) => self.requested(&request, subject).await,
+            Wanted::Requested(request) => Box::pin(self.requested(&request, subject)).await,
         }
     }
 

@@ -160,11 +160,8 @@ impl Cache {
                     .iter()
                     .all(|(path, digest)| lookup.digest(path) == Some(*digest))
         };
-        let found = { answers }
-            .iter()
-            .find(holds)
-            .map(|answer| answer.rendering.clone());
-        found
+        let found = answers.iter().find(holds);
+        found.map(|answer| answer.rendering.clone())
     }
 
     /// Keeps a rendering.

@@ -31,24 +31,19 @@ const LARGE: usize = 2_000;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [flag, sluice] = arguments.as_slice() else {
-        eprintln!("usage: sluice-bench-render --sluice PATH");
-        return ExitCode::from(2);
+    let sluice = match arguments.as_slice() {
+        [flag, path] if flag == "--sluice" => path.clone(),
+        _ => {
+            eprintln!("usage: sluice-bench-render --sluice PATH");
+            return ExitCode::from(2);
+        }
     };
-    ensure_flag(flag);
-    match measure(Path::new(sluice)) {
+    match measure(Path::new(&sluice)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error:#}");
             ExitCode::FAILURE
         }
-    }
-}
-
-fn ensure_flag(flag: &str) {
-    if flag != "--sluice" {
-        eprintln!("usage: sluice-bench-render --sluice PATH");
-        std::process::exit(2);
     }
 }
 
