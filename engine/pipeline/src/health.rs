@@ -29,7 +29,7 @@ impl HealthMemory {
 
 impl Pipeline {
     /// Asks the health policies about objects. Returns a verdict for each, in their order, and the plugins that did not answer. A
-    /// message may quote what a workload has of a Secret: who shows it redacts it first ([`sluice_cluster::Target::redact`]).
+    /// message may quote what a workload has of a Secret: who shows it redacts it first ([`sluice_cluster::Cluster::redact`]).
     ///
     /// # Errors
     /// [`PipelineError::Internal`] if no thread could answer.
