@@ -7,7 +7,7 @@ use sluice_sandbox::{GitServer, Repository, Signature};
 use super::{
     acts::with_repository,
     narrator::{act, scene, wait},
-    stage::{Stage, example, expect, text},
+    stage::{NAMESPACE, Stage, example, expect, text},
 };
 
 pub(super) fn charts_and_overlays(stage: &Stage) -> Result<()> {
@@ -30,7 +30,7 @@ pub(super) fn charts_and_overlays(stage: &Stage) -> Result<()> {
             };
             let first = password()?;
             ensure!(first.len() == 32, "there is no password");
-            stage.sluice(&["refresh", "greeter", "-n", "default", "--wait"])?;
+            stage.sluice(&["refresh", "greeter", "--wait"])?;
             ensure!(
                 password()? == first,
                 "the password is another one after a refresh"
@@ -67,13 +67,14 @@ fn created(stage: &Stage, name: &str, application: &str) -> Result<GitServer> {
     repository.commit(name, Signature::None)?;
     server.push(&repository, name)?;
     let manifest = fs_err::read_to_string(example(name).join("application.yaml"))?;
+    let manifest = manifest.replace("namespace: default", &format!("namespace: {NAMESPACE}"));
     stage
         .plane
         .apply(&with_repository(&manifest, &server.url(name))?)?;
     wait(|| {
         let found = stage
             .plane
-            .get(&format!("-n default applications.sluice.dev/{application}"))?;
+            .get(&format!("-n {NAMESPACE} applications.sluice.dev/{application}"))?;
         let status: &Value = &found["status"];
         expect(status, "/sync/status", "Synced")?;
         expect(status, "/health/status", "Healthy")
