@@ -63,7 +63,7 @@ fn renderers(folder: &Path) -> String {
     for (name, summary) in RENDERERS {
         let place = folder.join("renderers");
         let digest = hex::encode(Sha256::digest(read(&place.join(format!("{name}.wasm")))));
-        let compiled: [u8; 32] = Sha256::digest(read(&place.join(format!("{name}.cwasm")))).into();
+        let compiled = *blake3::hash(&read(&place.join(format!("{name}.cwasm")))).as_bytes();
         writeln!(
             table,
             "    Known {{ name: {name:?}, summary: {summary:?}, digest: \"sha256:{digest}\", compiled: {compiled:?} }},"

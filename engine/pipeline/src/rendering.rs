@@ -11,8 +11,9 @@ use std::sync::Arc;
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 use sluice_model::application::Source;
+use sluice_model::manifest::Manifest;
 use sluice_model::plan::ApplicationKey;
-use sluice_model::rendering::{Context, Input, Outcome, Rendering};
+use sluice_model::rendering::{Complaint, Context, Input, Outcome, Rendering};
 use sluice_model::tree::Tree;
 use sluice_model::trust::Verified;
 use sluice_plugin_host::Renderers;
@@ -25,7 +26,7 @@ use crate::references::Named;
 use crate::{Job, Pipeline, Trusted};
 
 pub(crate) use cache::Cache;
-use cache::{Lookup, Question};
+use cache::{Answer, Lookup, Question};
 
 /// What charts may ask of the cluster and of the clock. What is not known is the library's own default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -118,6 +119,7 @@ impl Pipeline {
             job: job.clone(),
             trusted: trusted.clone(),
             capabilities,
+            answer: None,
             failed: None,
         };
         let (tree, source): (_, Source) = (Arc::clone(&trusted.tree), job.spec.source.clone());
@@ -147,6 +149,8 @@ struct Equipment {
     job: Job,
     trusted: Trusted,
     capabilities: Capabilities,
+    /// What was recalled or remembered last.
+    answer: Option<Arc<Answer>>,
     /// Why the repository could not be read: the stage only says that it could not.
     failed: Option<SourceError>,
 }
@@ -195,13 +199,26 @@ impl Tools for Equipment {
     fn recall(&mut self, renderer: &'static str, input: &Input, context: &Context) -> Option<Rendering> {
         let question = Question::of(renderer, input, context)?;
         let cache = Arc::clone(&self.cache);
-        cache.find(&question, &mut Lookup::of(input, self), &context.seed)
+        self.answer = cache.find(&question, &mut Lookup::of(input, self), &context.seed);
+        self.answer.as_ref().map(|answer| answer.rendering.clone())
     }
 
     fn remember(&mut self, renderer: &'static str, input: &Input, context: &Context, rendering: &Rendering) {
-        if let Some(question) = Question::of(renderer, input, context) {
-            let cache = Arc::clone(&self.cache);
-            cache.keep(question, &mut Lookup::of(input, self), &context.seed, rendering);
+        let cache = Arc::clone(&self.cache);
+        let question = Question::of(renderer, input, context);
+        self.answer = question.and_then(|question| {
+            cache.keep(question, &mut Lookup::of(input, self), &context.seed, rendering)
+        });
+    }
+
+    fn decoded(&mut self) -> Option<(Vec<Manifest>, Vec<Complaint>)> {
+        self.answer.as_ref()?.decoded.get().cloned()
+    }
+
+    fn keep_decoded(&mut self, manifests: &[Manifest], warnings: &[Complaint]) {
+        if let Some(answer) = &self.answer {
+            // Another Application may have been quicker, with the same.
+            let _known = answer.decoded.set((manifests.to_vec(), warnings.to_vec()));
         }
     }
 }

@@ -85,17 +85,17 @@ pub fn precompile_file(engine: &Engine, component: &[u8]) -> Result<Vec<u8>, Aot
 
 /// Loads a file that the build made with [`precompile_file`] and that lies beside the program: it is mapped, not read into memory.
 ///
-/// `digest` is the SHA-256 of the file, and part of this binary. What is mapped is the very file that was digested. It must not be
-/// changed while the program runs; whoever may do that may change the program as well.
+/// `digest` is the BLAKE3 digest of the file, which is quicker than SHA-256 over sixty megabytes, and part of this binary. What is mapped
+/// is the very file that was digested. It must not be changed while the program runs; whoever may do that may change the program as well.
 #[expect(
     unsafe_code,
     reason = "running precompiled code is unsafe by nature; see the crate's documentation"
 )]
 pub fn load_file(engine: &Engine, path: &Path, digest: &'static [u8; 32]) -> Result<Component, AotError> {
     let mut file = fs_err::File::open(path).map_err(AotError::Read)?;
-    let mut hasher = Sha256::new();
-    std::io::copy(&mut file, &mut hasher).map_err(AotError::Read)?;
-    if hasher.finalize().as_slice() != digest {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(&mut file).map_err(AotError::Read)?;
+    if hasher.finalize() != *digest {
         return Err(AotError::Damaged);
     }
     // By the descriptor: the name may lead to another file by now.

@@ -34,7 +34,7 @@ struct Known {
     summary: &'static str,
     /// `sha256:…` of its Wasm.
     digest: &'static str,
-    /// SHA-256 of what was compiled of it.
+    /// BLAKE3 digest of what was compiled of it.
     compiled: [u8; 32],
 }
 

@@ -4,7 +4,6 @@
 
 use std::{error::Error, path::Path, process::ExitCode};
 
-use sha2::{Digest as _, Sha256};
 use sluice_plugin_aot::{
     Allocation, Form, RuntimeClass, componentise, engine, form, load_file, precompile_file,
 };
@@ -38,7 +37,7 @@ fn build(module: &Path, interface: &Path, out: &Path) -> Result<(), Box<dyn Erro
     let image = precompile_file(&engine, &component).map_err(|error| format!("{error:?}"))?;
     let compiled = out.with_extension("cwasm");
     fs_err::write(&compiled, &image)?;
-    let digest: &'static [u8; 32] = Box::leak(Box::new(Sha256::digest(&image).into()));
+    let digest: &'static [u8; 32] = Box::leak(Box::new(*blake3::hash(&image).as_bytes()));
     check_imports(&engine, &load_file(&engine, &compiled, digest)?)?;
     fs_err::write(out.with_extension("wasm"), component)?;
     Ok(())

@@ -95,12 +95,8 @@ pub fn render(
         let reason = error.to_string();
         RenderError::at(&tree.path, 0, 0, Problem::SourceSettings { reason })
     })?;
-    rendered(
-        kind,
-        Vec::new(),
-        tree,
-        tools::rendering(renderer, tree, settings, tools)?,
-    )
+    let rendering = tools::rendering(renderer, tree, settings, tools)?;
+    rendered(kind, Vec::new(), tree, rendering, tools)
 }
 
 /// What a renderer answered, after what was read as it is.
@@ -109,9 +105,19 @@ fn rendered(
     mut manifests: Vec<Manifest>,
     tree: &Tree,
     rendering: Rendering,
+    tools: &mut dyn Tools,
 ) -> Result<Rendered, RenderErrors> {
     let mut warnings = rendering.warnings;
-    manifests.extend(decoded(tree, &rendering.documents, &mut warnings)?);
+    if let Some((known, more)) = tools.decoded() {
+        manifests.extend(known);
+        warnings.extend(more);
+    } else {
+        let mut more = Vec::new();
+        let found = decoded(tree, &rendering.documents, &mut more)?;
+        tools.keep_decoded(&found, &more);
+        manifests.extend(found);
+        warnings.extend(more);
+    }
     Ok(Rendered {
         kind,
         manifests,
@@ -126,18 +132,24 @@ fn rendered(
 /// A folder of plain manifests, and of Jsonnet programs, which are evaluated.
 fn folder(tree: &Tree, source: &Source, tools: &mut dyn Tools) -> Result<Rendered, RenderErrors> {
     let (manifests, programs) = plain(tree, source)?;
-    let rendering = match programs.is_empty() {
-        true => Rendering::default(),
-        false => {
-            let settings = Programs {
-                settings: &source.directory.jsonnet,
-                files: programs,
-            };
-            let settings = serde_json::to_string(&settings).unwrap_or_default();
-            tools::rendering("jsonnet", tree, settings, tools)?
-        }
+    if programs.is_empty() {
+        return Ok(Rendered {
+            kind: SourceKind::Directory,
+            manifests,
+            documents: Vec::new(),
+            notes: None,
+            read: Vec::new(),
+            random: Vec::new(),
+            warnings: Vec::new(),
+        });
+    }
+    let settings = Programs {
+        settings: &source.directory.jsonnet,
+        files: programs,
     };
-    rendered(SourceKind::Directory, manifests, tree, rendering)
+    let settings = serde_json::to_string(&settings).unwrap_or_default();
+    let rendering = tools::rendering("jsonnet", tree, settings, tools)?;
+    rendered(SourceKind::Directory, manifests, tree, rendering, tools)
 }
 
 /// What the renderer of Jsonnet is told: Argo CD's settings, and which files of the folder are meant.

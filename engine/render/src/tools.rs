@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
+use sluice_model::manifest::Manifest;
 use sluice_model::rendering::{Complaint, Context, Document, File, Input, Need, Outcome, Rendering, Supply};
 use sluice_model::tree::Tree;
 use sluice_model::trust::Verified;
@@ -44,6 +45,14 @@ pub trait Tools {
     fn recall(&mut self, _renderer: &'static str, _input: &Input, _context: &Context) -> Option<Rendering> {
         None
     }
+
+    /// Returns what the rendering that was recalled or remembered last was decoded to before, if that is known: objects and warnings.
+    fn decoded(&mut self) -> Option<(Vec<Manifest>, Vec<Complaint>)> {
+        None
+    }
+
+    /// Is told what the rendering that was recalled or remembered last was decoded to.
+    fn keep_decoded(&mut self, _manifests: &[Manifest], _warnings: &[Complaint]) {}
 
     /// Is told what a renderer answered at last.
     fn remember(

@@ -7,7 +7,6 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow};
-use sha2::{Digest as _, Sha256};
 use sluice_plugin_aot::{Allocation, RuntimeClass, engine};
 use wasmtime::{
     Engine, Store, StoreLimits, StoreLimitsBuilder,
@@ -68,7 +67,7 @@ impl Renderer {
             engine(RuntimeClass::Renderer, Allocation::OnDemand).map_err(|error| anyhow!("{error:?}"))?;
         let file = folder().join(name).with_extension("cwasm");
         let image = fs_err::read(&file).context("`cargo xtask plugins` builds the renderers")?;
-        let digest: [u8; 32] = Sha256::digest(&image).into();
+        let digest: [u8; 32] = *blake3::hash(&image).as_bytes();
         let component: Component = sluice_plugin_aot::load_file(&engine, &file, Box::leak(Box::new(digest)))?;
         let prepared = Linker::new(&engine)
             .instantiate_pre(&component)

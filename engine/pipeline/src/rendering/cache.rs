@@ -4,10 +4,11 @@
 //! that touches other files costs a look at those, and no rendering.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use sha2::{Digest as _, Sha256};
-use sluice_model::rendering::{Context, Input, Rendering};
+use sluice_model::manifest::Manifest;
+use sluice_model::rendering::{Complaint, Context, Input, Rendering};
 use sluice_plugin_host::Renderers;
 use sluice_render::Tools;
 
@@ -135,18 +136,26 @@ struct Shelf {
     bytes: usize,
 }
 
-struct Answer {
+/// One rendering, and what it follows from.
+pub(crate) struct Answer {
     /// What was at each path that was read.
     read: Vec<(String, Digest)>,
     /// If the rendering has chance in it: from which seed.
     seed: Option<String>,
-    rendering: Rendering,
+    pub(crate) rendering: Rendering,
+    /// What it was decoded to: objects and warnings.
+    pub(crate) decoded: OnceLock<(Vec<Manifest>, Vec<Complaint>)>,
     bytes: usize,
 }
 
 impl Cache {
     /// The rendering that answers a question, if nothing that it follows from has changed.
-    pub(crate) fn find(&self, question: &Question, lookup: &mut Lookup<'_>, seed: &str) -> Option<Rendering> {
+    pub(crate) fn find(
+        &self,
+        question: &Question,
+        lookup: &mut Lookup<'_>,
+        seed: &str,
+    ) -> Option<Arc<Answer>> {
         let answers = {
             let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let answers = shelf.answers.get(question)?.clone();
@@ -160,39 +169,40 @@ impl Cache {
                     .iter()
                     .all(|(path, digest)| lookup.digest(path) == Some(*digest))
         };
-        let found = answers.iter().find(holds);
-        found.map(|answer| answer.rendering.clone())
+        answers.iter().find(holds).cloned()
     }
 
-    /// Keeps a rendering.
+    /// Keeps a rendering, if that is worth it; returns what is kept.
     pub(crate) fn keep(
         &self,
         question: Question,
         lookup: &mut Lookup<'_>,
         seed: &str,
         rendering: &Rendering,
-    ) {
+    ) -> Option<Arc<Answer>> {
         let read = &rendering.read;
         if read.len() > PATHS {
-            return;
+            return None;
         }
         let digests = read.iter().map(|path| Some((path.clone(), lookup.digest(path)?)));
-        let Some(read) = digests.collect::<Option<Vec<_>>>() else {
-            return;
-        };
+        let read = digests.collect::<Option<Vec<_>>>()?;
         let texts = rendering
             .documents
             .iter()
             .map(|document| document.text.len() + document.source.len());
-        let bytes = texts.sum::<usize>() + read.iter().map(|(path, _)| path.len() + 64).sum::<usize>();
+        // Once as text and once decoded, which takes some four times as much.
+        let bytes = 5 * texts.sum::<usize>() + read.iter().map(|(path, _)| path.len() + 64).sum::<usize>();
         let answer = Answer {
             read,
             seed: (!rendering.random.is_empty()).then(|| seed.to_owned()),
             rendering: rendering.clone(),
+            decoded: OnceLock::new(),
             bytes,
         };
+        let answer = Arc::new(answer);
         let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        shelf.put(question, Arc::new(answer));
+        shelf.put(question, Arc::clone(&answer));
+        Some(answer)
     }
 }
 
