@@ -213,7 +213,7 @@ fn it_is_bounded() {
     let input = input(&now);
     let large = Rendering {
         documents: vec![Document {
-            text: "x".repeat(BYTES / 4),
+            text: "x".repeat(BYTES / 20),
             source: String::new(),
             part: Part::Manifest,
         }],
