@@ -4,7 +4,7 @@
 //! where it does not. Of a group whose own API server is down it is known that something may be missing ([`Kinds::is_down`]).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use kube::core::discovery::v2::{APIGroupDiscoveryList, APIResourceDiscovery};
 use serde_json::Value;
@@ -102,6 +102,8 @@ pub struct Kinds {
     generation: u64,
     /// What the server calls its version, such as `v1.36.0`; empty if it does not say.
     server_version: String,
+    /// See [`Kinds::api_versions`].
+    api_versions: OnceLock<Arc<[String]>>,
 }
 
 impl Kinds {
@@ -151,16 +153,18 @@ impl Kinds {
         is_one.then_some(version)
     }
 
-    /// Returns what the server serves as charts ask for it: `apps/v1` and `apps/v1/Deployment`, sorted, each once.
-    pub fn api_versions(&self) -> Vec<String> {
-        let kinds = self.by_group_kind.values().flatten();
-        let both = kinds.flat_map(|kind| {
-            [
-                kind.api_version(),
-                format!("{}/{}", kind.api_version(), kind.kind),
-            ]
+    /// Returns what the server serves as charts ask for it: `apps/v1` and `apps/v1/Deployment`, sorted, each once. Listed once for all
+    /// who ask.
+    pub fn api_versions(&self) -> Arc<[String]> {
+        let listed = self.api_versions.get_or_init(|| {
+            let kinds = self.by_group_kind.values().flatten();
+            let both = kinds.flat_map(|kind| {
+                let version = kind.api_version();
+                [format!("{version}/{}", kind.kind), version]
+            });
+            both.collect::<BTreeSet<String>>().into_iter().collect()
         });
-        both.collect::<BTreeSet<String>>().into_iter().collect()
+        Arc::clone(listed)
     }
 
     fn add(&mut self, kind: Kind) {

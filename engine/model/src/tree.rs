@@ -44,3 +44,17 @@ pub struct Link {
     /// True for a folder.
     pub is_folder: bool,
 }
+
+/// Returns what of a path is below a folder, both from the repository's root: empty for the folder itself, none for what lies elsewhere.
+/// An empty folder is the root.
+pub fn below<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
+    if folder.is_empty() {
+        return Some(path);
+    }
+    let rest = path.strip_prefix(folder)?;
+    if rest.is_empty() {
+        Some(rest)
+    } else {
+        rest.strip_prefix('/')
+    }
+}

@@ -34,7 +34,7 @@ pub struct Capabilities {
     /// The server's version, such as `1.36.0`.
     pub kube_version: Option<String>,
     /// What it serves, `apps/v1` and `apps/v1/Deployment`, sorted.
-    pub api_versions: Vec<String>,
+    pub api_versions: Arc<[String]>,
     /// The time that charts are told, RFC 3339.
     pub now: String,
 }
@@ -189,7 +189,7 @@ impl Tools for Equipment {
             release: job.key.name.clone(),
             namespace: job.destination().to_owned(),
             kube_version: self.capabilities.kube_version.clone(),
-            api_versions: self.capabilities.api_versions.clone(),
+            api_versions: self.capabilities.api_versions.to_vec(),
             environment: environment(job, &self.trusted, &input.settings),
             seed: key.map(|key| seed(key, &job.key, input)).unwrap_or_default(),
             now: self.capabilities.now.clone(),

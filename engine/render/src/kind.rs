@@ -9,6 +9,11 @@ use sluice_model::tree::Tree;
 use crate::error::{Problem, RenderError, RenderErrors};
 use crate::select;
 
+/// The renderer of charts.
+pub(crate) const HELM: &str = "helm";
+/// The renderer of kustomizations.
+pub(crate) const KUSTOMIZE: &str = "kustomize";
+
 /// By what a folder is rendered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum SourceKind {
@@ -63,8 +68,8 @@ impl SourceKind {
     pub fn renderer(self) -> Option<&'static str> {
         match self {
             Self::Directory => None,
-            Self::Helm => Some("helm"),
-            Self::Kustomize => Some("kustomize"),
+            Self::Helm => Some(HELM),
+            Self::Kustomize => Some(KUSTOMIZE),
         }
     }
 }
@@ -85,20 +90,17 @@ struct Found {
 }
 
 fn found(tree: &Tree) -> Found {
-    let names = tree.files.keys().chain(&tree.skipped);
-    let tools = names.filter_map(|path| select::other_tool(select::below(path, &tree.path)?));
-    let mut found = Found {
-        chart: false,
-        kustomization: false,
+    let has = |name: &&str| {
+        let path = match tree.path.as_str() {
+            "" => (*name).to_owned(),
+            folder => format!("{folder}/{name}"),
+        };
+        tree.files.contains_key(&path) || tree.skipped.contains(&path)
     };
-    for tool in tools {
-        match tool {
-            SourceKind::Helm => found.chart = true,
-            SourceKind::Kustomize => found.kustomization = true,
-            SourceKind::Directory => {}
-        }
+    Found {
+        chart: has(&select::CHART),
+        kustomization: select::KUSTOMIZATIONS.iter().any(has),
     }
-    found
 }
 
 fn named(tree: &Tree) -> String {

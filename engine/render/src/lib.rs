@@ -77,26 +77,22 @@ pub fn render(
 ) -> Result<Rendered, RenderErrors> {
     let tree = tree.get();
     let kind = SourceKind::of(tree, source)?;
-    let Some(renderer) = kind.renderer() else {
-        return folder(tree, source, tools);
+    let (renderer, settings) = match kind {
+        SourceKind::Directory => return folder(tree, source, tools),
+        SourceKind::Helm => (kind::HELM, source.helm.as_ref().map(json)),
+        SourceKind::Kustomize => (kind::KUSTOMIZE, source.kustomize.as_ref().map(json)),
     };
-    let settings = match kind {
-        SourceKind::Directory => Ok(String::new()),
-        SourceKind::Helm => source
-            .helm
-            .as_ref()
-            .map_or(Ok(String::new()), serde_json::to_string),
-        SourceKind::Kustomize => source
-            .kustomize
-            .as_ref()
-            .map_or(Ok(String::new()), serde_json::to_string),
-    };
-    let settings = settings.map_err(|error| {
-        let reason = error.to_string();
-        RenderError::at(&tree.path, 0, 0, Problem::SourceSettings { reason })
-    })?;
+    let settings = settings.transpose()?.unwrap_or_default();
     let rendering = tools::rendering(renderer, tree, settings, tools)?;
     rendered(kind, Vec::new(), tree, rendering, tools)
+}
+
+/// Settings as a renderer takes them.
+fn json(settings: &impl Serialize) -> Result<String, RenderErrors> {
+    serde_json::to_string(settings).map_err(|error| {
+        let reason = error.to_string();
+        RenderError::at("", 0, 0, Problem::SourceSettings { reason }).into()
+    })
 }
 
 /// What a renderer answered, after what was read as it is.
@@ -147,8 +143,7 @@ fn folder(tree: &Tree, source: &Source, tools: &mut dyn Tools) -> Result<Rendere
         settings: &source.directory.jsonnet,
         files: programs,
     };
-    let settings = serde_json::to_string(&settings).unwrap_or_default();
-    let rendering = tools::rendering("jsonnet", tree, settings, tools)?;
+    let rendering = tools::rendering("jsonnet", tree, json(&settings)?, tools)?;
     rendered(SourceKind::Directory, manifests, tree, rendering, tools)
 }
 

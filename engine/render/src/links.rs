@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sluice_model::rendering::File;
-use sluice_model::tree::Tree;
+use sluice_model::tree::{Tree, below};
 use sluice_model::trust::Verified;
 
 use crate::error::{Problem, RenderError, RenderErrors};
@@ -90,20 +90,5 @@ impl Walk<'_> {
         let read = read.map(Arc::new);
         self.known.insert(path.to_owned(), read.clone());
         Ok(read)
-    }
-}
-
-/// What of a path is below a folder, or the path itself.
-fn below<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
-    match folder {
-        "" => Some(path),
-        folder => {
-            let rest = path.strip_prefix(folder)?;
-            if rest.is_empty() {
-                Some(rest)
-            } else {
-                rest.strip_prefix('/')
-            }
-        }
     }
 }

@@ -5,7 +5,7 @@
 
 use globset::{GlobBuilder, GlobMatcher};
 use sluice_model::application::Directory;
-use sluice_model::tree::Tree;
+use sluice_model::tree::{self, Tree};
 
 use crate::SourceKind;
 use crate::error::{Problem, RenderError, RenderErrors};
@@ -71,18 +71,21 @@ pub(crate) fn files<'a>(
     errors.into_result(selected)
 }
 
+/// What of a file's path is below the application's folder.
 pub(crate) fn below<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
-    match folder.trim_matches('/') {
-        "" => Some(path),
-        folder => path.strip_prefix(folder)?.strip_prefix('/'),
-    }
+    tree::below(path, folder.trim_matches('/')).filter(|rest| !rest.is_empty())
 }
 
+/// The file that makes a folder a chart.
+pub(crate) const CHART: &str = "Chart.yaml";
+/// The files of which any makes a folder a kustomization.
+pub(crate) const KUSTOMIZATIONS: &[&str] = &["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
 /// A folder whose own files say that they are to be rendered by something else must not be applied as it is.
-pub(crate) fn other_tool(path: &str) -> Option<SourceKind> {
+fn other_tool(path: &str) -> Option<SourceKind> {
     match path {
-        "kustomization.yaml" | "kustomization.yml" | "Kustomization" => Some(SourceKind::Kustomize),
-        "Chart.yaml" => Some(SourceKind::Helm),
+        CHART => Some(SourceKind::Helm),
+        path if KUSTOMIZATIONS.contains(&path) => Some(SourceKind::Kustomize),
         _ => None,
     }
 }

@@ -9,6 +9,7 @@ use sluice_model::tree::Tree;
 use sluice_model::trust::Verified;
 
 use crate::error::{Problem, RenderError, RenderErrors};
+use crate::kind::HELM;
 use crate::links::followed;
 
 /// So often one folder is asked for, at most: each round goes at least one folder further.
@@ -224,7 +225,7 @@ impl Rounds<'_> {
             depth: self.depth + 1,
             inner: Rendering::default(),
         };
-        let mut rendering = inner.answer("helm", input).map_err(Met::Errors)?;
+        let mut rendering = inner.answer(HELM, input).map_err(Met::Errors)?;
         self.inner.read.append(&mut rendering.read);
         self.inner.random.append(&mut rendering.random);
         self.inner.warnings.append(&mut rendering.warnings);

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use sha2::{Digest as _, Sha256};
 use sluice_model::manifest::Manifest;
 use sluice_model::rendering::{Complaint, Context, Input, Rendering};
+use sluice_model::tree::below;
 use sluice_plugin_host::Renderers;
 use sluice_render::Tools;
 
@@ -83,12 +84,7 @@ impl<'a> Lookup<'a> {
             Some(folder) => (folder, true),
             None => (path, path.is_empty()),
         };
-        let is_inside = self.folder.is_empty()
-            || place == self.folder
-            || place
-                .strip_prefix(self.folder)
-                .is_some_and(|rest| rest.starts_with('/'));
-        if is_inside {
+        if below(place, self.folder).is_some() {
             let files = self.files.iter().map(|(name, content)| (*name, *content));
             return Some(digest(place, is_folder, files));
         }
@@ -111,7 +107,7 @@ impl<'a> Lookup<'a> {
 /// What is at a place: the file of that name, or all names and contents below it.
 fn digest<'f>(place: &str, is_folder: bool, files: impl Iterator<Item = (&'f str, &'f [u8])>) -> Digest {
     let is_meant = |name: &str| match is_folder {
-        true => place.is_empty() || name.strip_prefix(place).is_some_and(|rest| rest.starts_with('/')),
+        true => below(name, place).is_some_and(|rest| !rest.is_empty()),
         false => name == place,
     };
     let mut digest = Sha256::new();

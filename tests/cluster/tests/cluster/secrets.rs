@@ -91,7 +91,7 @@ fn clean_of(values: &[&str], face: &str, text: &str) {
     }
 }
 
-/// Shapes that nobody thought of, many in a commit: conditions, Events, the history, the log and the commands.
+/// Shapes of any kind, many in a commit: conditions, Events, the history, the log and the commands.
 #[test]
 fn random_secrets_are_refused_without_their_values() {
     let world = World::shared("secret-random").unwrap();
