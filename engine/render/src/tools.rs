@@ -133,7 +133,7 @@ impl Rounds<'_> {
                     self.tools.remember(renderer, &input, &context, &rendering);
                     return Ok(rendering);
                 }
-                Outcome::Refused(complaints) => return Err(refused(renderer, &input.path, complaints)),
+                Outcome::Refused(complaints) => return Err(refused(renderer, &input, complaints)),
                 Outcome::Needs(needs) => {
                     let met: BTreeSet<&Need> = input.supplied.iter().map(|supply| &supply.need).collect();
                     let needs: BTreeSet<Need> =
@@ -302,7 +302,7 @@ fn unfetched(chart: &str) -> Problem {
     }
 }
 
-fn refused(renderer: &'static str, path: &str, complaints: Vec<Complaint>) -> RenderErrors {
+fn refused(renderer: &'static str, input: &Input, complaints: Vec<Complaint>) -> RenderErrors {
     let complaints = match complaints.is_empty() {
         true => vec![Complaint {
             message: "it cannot be rendered, and the renderer does not say why".to_owned(),
@@ -314,11 +314,31 @@ fn refused(renderer: &'static str, path: &str, complaints: Vec<Complaint>) -> Re
         if complaint.code == WITHOUT_CONTEXT {
             complaint.hint = Some(GIVE_A_KEY.to_owned());
         }
-        let file = complaint.file.clone().unwrap_or_else(|| path.to_owned());
+        let file = complaint.file.as_deref().unwrap_or(&input.path);
+        let file = match renderer {
+            HELM => in_repository(input, file),
+            _ => file.to_owned(),
+        };
         let line = complaint.line.unwrap_or_default();
         let complaint = Box::new(complaint);
         let problem = Problem::Refused { renderer, complaint };
         RenderErrors::from(RenderError::at(&file, line, 0, problem))
     });
     RenderErrors::all(errors)
+}
+
+/// Helm names files by their chart, `NAME/templates/x.yaml`. Returns where that is in the repository; what is in an archive keeps the name
+/// that Helm gives it.
+fn in_repository(input: &Input, named: &str) -> String {
+    let is_there = |path: &str| input.files.iter().any(|file| file.path == path);
+    if is_there(named) {
+        return named.to_owned();
+    }
+    let below = named.split_once('/').map(|(_, below)| match input.path.as_str() {
+        "" => below.to_owned(),
+        folder => format!("{folder}/{below}"),
+    });
+    below
+        .filter(|path| is_there(path))
+        .unwrap_or_else(|| named.to_owned())
 }

@@ -401,6 +401,40 @@ fn a_refusal_has_its_place_its_calls_and_its_hint() {
 }
 
 #[test]
+fn files_that_helm_names_by_their_chart_are_named_by_their_folder() {
+    let files = [
+        CHART,
+        ("app/templates/a.yaml", "a"),
+        ("app/charts/sub/templates/b.yaml", "b"),
+    ];
+    for (named, expected) in [
+        ("shop/templates/a.yaml", "app/templates/a.yaml"),
+        (
+            "shop/charts/sub/templates/b.yaml",
+            "app/charts/sub/templates/b.yaml",
+        ),
+        ("app/Chart.yaml", "app/Chart.yaml"),
+        // Of an archive in `charts/`.
+        (
+            "shop/charts/other/templates/b.yaml",
+            "shop/charts/other/templates/b.yaml",
+        ),
+        ("shop", "shop"),
+    ] {
+        let complaint = Complaint {
+            file: Some(named.to_owned()),
+            ..Complaint::default()
+        };
+        let errors = run(
+            &mut script(&files, vec![Outcome::Refused(vec![complaint])]),
+            &source(),
+        );
+        let errors = errors.unwrap_err();
+        assert_eq!(errors.iter().next().unwrap().place.file, expected, "{named}");
+    }
+}
+
+#[test]
 fn what_was_rendered_is_read_like_any_file() {
     let wrong = [
         ("app/templates/a.yaml", OBJECT),

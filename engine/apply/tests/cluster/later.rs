@@ -64,6 +64,20 @@ async fn until(world: &World, manifest: &Value, expected: Option<&str>) {
     }
 }
 
+/// Waits until the controller of quotas has counted so many Services.
+async fn until_counted(world: &World, quota: &Value, expected: &str) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let live = world.get(quota).await.unwrap();
+        let used = live.value().pointer("/status/used/count~1services").cloned();
+        if used == Some(expected.into()) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "not counted: {live:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 fn service(world: &World, name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": world.namespace}, "spec": {"ports": [{"port": 80}]}})
 }
@@ -84,9 +98,10 @@ async fn a_quota_is_raised_and_used() {
         json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "limits", "namespace": world.namespace},
             "spec": {"hard": {"count/services": count}}})
     };
-    is_done(&world.apply(&[step(quota("1"))]).await);
-    until(&world, &service(&world, "a"), None).await;
+    // The Service first: what comes at the same moment as a quota is not counted until minutes later.
     is_done(&world.apply(&[step(service(&world, "a"))]).await);
+    is_done(&world.apply(&[step(quota("1"))]).await);
+    until_counted(&world, &quota("1"), "1").await;
     until(&world, &service(&world, "b"), Some("K16")).await;
 
     let map = world.config_map("beside", "1");
