@@ -39,6 +39,9 @@ type source struct {
 
 	// Which Kustomize is used is not for the renderer to choose.
 	Version string `json:"version"`
+
+	// Say of each object which file it comes from; it costs a fifth of the time. The host asks for it, not the user.
+	Origins bool `json:"origins"`
 }
 
 type replica struct {

@@ -53,6 +53,12 @@ func build(tree *guest.Tree, settings []byte, context guest.Context) (*guest.Ren
 	if tree.Needy() {
 		return nil, errMoreNeeded
 	}
+	sources := ownOrigins
+	if source.Origins {
+		if sources, err = trackOrigins(view); err != nil {
+			return nil, err
+		}
+	}
 	options := krusty.MakeDefaultOptions()
 	// As `kustomize build` has it: by kind, unless the kustomization says otherwise.
 	options.Reorder = krusty.ReorderOptionUnspecified
@@ -62,7 +68,7 @@ func build(tree *guest.Tree, settings []byte, context guest.Context) (*guest.Ren
 	if err != nil {
 		return nil, err
 	}
-	rendering, err := documents(built)
+	rendering, err := documents(built, tree.Path, sources)
 	if err != nil {
 		return nil, err
 	}
@@ -70,14 +76,18 @@ func build(tree *guest.Tree, settings []byte, context guest.Context) (*guest.Ren
 	return rendering, nil
 }
 
-func documents(built resmap.ResMap) (*guest.Rendering, error) {
+func documents(built resmap.ResMap, folder string, origins origins) (*guest.Rendering, error) {
 	rendering := &guest.Rendering{Documents: make([]guest.Document, 0, built.Size())}
 	for _, resource := range built.Resources() {
+		source, err := origins.of(resource, folder)
+		if err != nil {
+			return nil, err
+		}
 		text, err := resource.AsYAML()
 		if err != nil {
 			return nil, err
 		}
-		rendering.Documents = append(rendering.Documents, guest.Document{Text: string(text)})
+		rendering.Documents = append(rendering.Documents, guest.Document{Text: string(text), Source: source})
 	}
 	return rendering, nil
 }

@@ -67,6 +67,89 @@ fn a_chart_comes_out_as_helm_prints_it() {
 }
 
 #[test]
+fn what_a_chart_gave_is_changed_by_post_renderers() {
+    let world = chart();
+    let pod = |name: &str, more: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\n{more}spec:\n  containers:\n  - image: example.org/c:1\n    name: c\n"
+        )
+    };
+    world.commit("app/templates/pod.yaml", &pod("pod", ""), false);
+    let hook = "  annotations:\n    helm.sh/hook: pre-install\n";
+    world.commit("app/templates/hook.yaml", &pod("hook", hook), false);
+    let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: things.example.org\n";
+    world.commit("app/crds/crd.yaml", crd, false);
+    let post = |patches: Value| {
+        json!({"releaseName": "app", "postRenderers": [
+            {"kustomize": {"images": [{"name": "example.org/c", "newTag": "2"}]}},
+            {"kustomize": {"patches": patches}},
+        ]})
+    };
+    let label = json!([{"target": {"kind": "ConfigMap|Pod|CustomResourceDefinition"},
+        "patch": "- {op: add, path: /metadata/labels, value: {patched: 'yes'}}"}]);
+    let output = world.render(&source(&world, "helm", post(label)), &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let labels = "  labels:\n    patched: \"yes\"\n";
+    let patched = |name: &str, annotations: &str| {
+        let labelled = pod(name, "").replace(
+            &format!("  name: {name}\n"),
+            &format!("{annotations}{labels}  name: {name}\n"),
+        );
+        labelled.replace("c:1", "c:2")
+    };
+    let expected = format!(
+        "---\n# Source: shop/crds/crd.yaml\n{crd}\n---\n# Source: shop/templates/config.yaml\napiVersion: v1\ndata:\n  tag: v1\nkind: ConfigMap\n\
+         metadata:\n{labels}  name: app-config\n  namespace: shop\n\n---\n# Source: shop/templates/pod.yaml\n{}\n---\n# Source: shop/templates/hook.yaml\n{}\n",
+        patched("pod", ""),
+        patched("hook", hook),
+    );
+    let lines = |text: &str| {
+        text.lines()
+            .filter(|line| !line.is_empty())
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(lines(&text(&output.stdout)), lines(&expected));
+
+    // What is wrong is at the template it comes from, or at the patch.
+    let wrong = json!([{"target": {"kind": "Pod"}, "patch": "- {op: remove, path: /spec/gone}"}]);
+    let output = world.render(&source(&world, "helm", post(wrong)), &[]);
+    assert_eq!(output.status.code(), Some(3));
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("error[R20]") && said.contains("/spec/gone"),
+        "{said}"
+    );
+    world.commit(
+        "app/templates/pod.yaml",
+        "{kind: Pod, metadata: {name: a}}\n",
+        false,
+    );
+    let output = world.render(&source(&world, "helm", post(json!([]))), &[]);
+    let said = text(&output.stderr);
+    assert!(
+        output.status.code() == Some(3) && said.contains("shop/templates/pod.yaml"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_kustomization_says_which_file_an_object_comes_from() {
+    let world = World::new();
+    world.commit("base/kustomization.yaml", "resources: [plain.yaml]\n", false);
+    world.commit("base/plain.yaml", PLAIN, false);
+    world.commit("app/kustomization.yaml", "resources: [../base]\n", false);
+    let file = world.application(|_| {});
+    let output = world.render(&file, &["--show-source"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let printed = text(&output.stdout);
+    assert!(
+        printed.starts_with("# Source: base/plain.yaml\napiVersion: v1\n"),
+        "{printed}"
+    );
+}
+
+#[test]
 fn a_kustomization_may_look_beside_it_and_never_out_of_the_repository() {
     let world = World::new();
     world.commit("base/kustomization.yaml", "resources: [plain.yaml]\n", false);

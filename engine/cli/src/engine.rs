@@ -176,6 +176,7 @@ impl Engine {
         );
         pipeline.reaching = git.reaching();
         pipeline.renderers = global.renderers();
+        pipeline.kept_renderings = Some(git.folder().into());
         let operations = connection.operations();
         let preview = Preview::of(operations, pipeline, application, &connection.namespace)?;
         Ok(Self {

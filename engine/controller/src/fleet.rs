@@ -250,6 +250,7 @@ async fn work(
     pipeline.bounds = options.bounds.clone();
     pipeline.reaching = options.reaching.clone();
     pipeline.renderers = Renderers::new(options.renderer_dir.clone(), Compiler::Child);
+    pipeline.kept_renderings = Some(options.cache.as_path().into());
     pipeline.defaults.account.clone_from(&options.default_account);
     let shared = Arc::new(Shared {
         pipeline,

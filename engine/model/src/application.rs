@@ -18,8 +18,8 @@ mod source;
 mod verification;
 
 pub use source::{
-    Directory, Helm, HelmFileParameter, HelmParameter, Jsonnet, JsonnetVariable, Kustomize, KustomizePatch,
-    KustomizeReplica, KustomizeTarget, Source,
+    Directory, Helm, HelmFileParameter, HelmParameter, HelmPostRenderer, Jsonnet, JsonnetVariable, Kustomize,
+    KustomizeImage, KustomizePatch, KustomizeReplica, KustomizeTarget, PostKustomize, Source,
 };
 pub use verification::{
     ACCEPTED_HISTORY_ANNOTATION, AcceptedMerge, KeyringRef, Member, MergeKey, OnUnverified, RuleSet,

@@ -82,7 +82,7 @@ pub struct Supply {
 }
 
 /// What a document is to its chart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Part {
     /// An object like any other.
@@ -96,7 +96,7 @@ pub enum Part {
 }
 
 /// One rendered manifest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
     /// Its YAML, as the library gives it.
     pub text: String,
@@ -107,8 +107,8 @@ pub struct Document {
 }
 
 /// Something for the user to mend, or to know.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Complaint {
     /// A word that stays the same from version to version.
     pub code: String,
@@ -129,7 +129,7 @@ pub struct Complaint {
 }
 
 /// What became of the input.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rendering {
     /// In the order in which the library prints them.
     pub documents: Vec<Document>,

@@ -37,6 +37,7 @@ mod trust;
 mod unrecorded;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use sluice_cluster::{Home, Kind, Kinds, Target};
@@ -94,6 +95,10 @@ pub struct Pipeline {
     pub renderers: Renderers,
     /// What their randomness comes from.
     pub randomness: Randomness,
+    /// Whether kustomizations say which file each object comes from, which costs time.
+    pub origins: bool,
+    /// The folder where renderings are kept over a restart. They are only if the Secret [`RENDERING_SECRET`] can be read.
+    pub kept_renderings: Option<Arc<Path>>,
     renderings: Arc<rendering::Cache>,
     /// How repositories are reached where an Application says nothing else.
     pub reaching: Reaching,
@@ -128,6 +133,8 @@ impl Pipeline {
             prepared: PerApplication::default(),
             renderers: Renderers::new(None, Compiler::Child),
             randomness: Randomness::default(),
+            origins: false,
+            kept_renderings: None,
             renderings: Arc::default(),
             reaching: Reaching::default(),
         }

@@ -4,6 +4,7 @@
 //! changes, the last one is the answer ([`Cache`]), for every Application that would ask the same.
 
 mod cache;
+mod disk;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::{Job, Pipeline, Trusted};
 
 pub(crate) use cache::Cache;
 use cache::{Answer, Lookup, Question};
+use disk::Disk;
 
 /// What charts may ask of the cluster and of the clock. What is not known is the library's own default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -109,13 +111,19 @@ impl Pipeline {
         trusted: &Trusted,
         capabilities: Capabilities,
     ) -> Result<Rendered, PipelineError> {
+        let key = match is_rendered(job, trusted) {
+            true => self.rendering_key().await,
+            false => None,
+        };
+        let kept = self.kept_renderings.as_deref().zip(key.as_deref());
         let mut tools = Equipment {
+            disk: kept
+                .filter(|_| self.randomness == Randomness::Secret)
+                .and_then(|(folder, key)| Disk::of(folder, key)),
             renderers: self.renderers.clone(),
+            origins: self.origins,
             cache: Arc::clone(&self.renderings),
-            key: match is_rendered(job, trusted) {
-                true => self.rendering_key().await,
-                false => None,
-            },
+            key,
             job: job.clone(),
             trusted: trusted.clone(),
             capabilities,
@@ -143,7 +151,10 @@ fn is_rendered(job: &Job, trusted: &Trusted) -> bool {
 /// What a renderer is equipped with.
 struct Equipment {
     renderers: Renderers,
+    origins: bool,
     cache: Arc<Cache>,
+    /// Where renderings are kept over a restart, if they are.
+    disk: Option<Disk>,
     /// What randomness comes from, if that is known.
     key: Option<Vec<u8>>,
     job: Job,
@@ -196,18 +207,33 @@ impl Tools for Equipment {
         }
     }
 
+    fn wants_origins(&self) -> bool {
+        self.origins
+    }
+
     fn recall(&mut self, renderer: &'static str, input: &Input, context: &Context) -> Option<Rendering> {
         let question = Question::of(renderer, input, context)?;
-        let cache = Arc::clone(&self.cache);
-        self.answer = cache.find(&question, &mut Lookup::of(input, self), &context.seed);
-        self.answer.as_ref().map(|answer| answer.rendering.clone())
+        let (cache, disk) = (Arc::clone(&self.cache), self.disk.clone());
+        self.answer = cache.find(
+            &question,
+            &mut Lookup::of(input, self),
+            &context.seed,
+            disk.as_ref(),
+        );
+        self.answer.as_ref().map(|answer| answer.rendering().clone())
     }
 
     fn remember(&mut self, renderer: &'static str, input: &Input, context: &Context, rendering: &Rendering) {
-        let cache = Arc::clone(&self.cache);
+        let (cache, disk) = (Arc::clone(&self.cache), self.disk.clone());
         let question = Question::of(renderer, input, context);
         self.answer = question.and_then(|question| {
-            cache.keep(question, &mut Lookup::of(input, self), &context.seed, rendering)
+            cache.keep(
+                question,
+                &mut Lookup::of(input, self),
+                &context.seed,
+                rendering,
+                disk.as_ref(),
+            )
         });
     }
 

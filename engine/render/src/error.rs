@@ -472,6 +472,16 @@ impl RenderErrors {
         self.0.extend(errors.0);
     }
 
+    /// The same at other files.
+    pub(crate) fn at_files(mut self, file: impl Fn(&str) -> Option<String>) -> Self {
+        for error in &mut self.0 {
+            if let Some(file) = file(&error.place.file) {
+                error.place.file = file;
+            }
+        }
+        self
+    }
+
     /// `value`, if nothing was wrong.
     pub(crate) fn into_result<T>(self, value: T) -> Result<T, RenderErrors> {
         match self.0.is_empty() {

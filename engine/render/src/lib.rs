@@ -24,6 +24,7 @@ mod links;
 mod metadata;
 mod parse;
 mod place;
+mod post_render;
 mod scalar;
 mod select;
 mod settle;
@@ -32,7 +33,7 @@ mod tools;
 mod yaml;
 
 use serde::Serialize;
-use sluice_model::application::{Jsonnet, Source};
+use sluice_model::application::{Jsonnet, Kustomize, Source};
 use sluice_model::manifest::Manifest;
 use sluice_model::rendering::{Complaint, Document, Rendering};
 use sluice_model::tree::Tree;
@@ -44,6 +45,8 @@ pub use kind::SourceKind;
 pub use place::key as place_of_key;
 pub use settle::{Scope, Scopes, settle};
 pub use tools::{NoTools, Tools};
+
+use post_render::post_rendered;
 
 /// What a folder came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,14 +80,33 @@ pub fn render(
 ) -> Result<Rendered, RenderErrors> {
     let tree = tree.get();
     let kind = SourceKind::of(tree, source)?;
-    let (renderer, settings) = match kind {
+    let rendering = match kind {
         SourceKind::Directory => return folder(tree, source, tools),
-        SourceKind::Helm => (kind::HELM, source.helm.as_ref().map(json)),
-        SourceKind::Kustomize => (kind::KUSTOMIZE, source.kustomize.as_ref().map(json)),
+        SourceKind::Helm => {
+            let mut helm = source.helm.clone();
+            let after = helm.as_mut().map(|helm| std::mem::take(&mut helm.post_renderers));
+            let settings = helm.as_ref().map(json).transpose()?.unwrap_or_default();
+            let rendering = tools::rendering(kind::HELM, tree, settings, tools)?;
+            post_rendered(&after.unwrap_or_default(), rendering, tools)?
+        }
+        SourceKind::Kustomize => {
+            let settings = Building {
+                settings: source.kustomize.as_ref(),
+                origins: tools.wants_origins(),
+            };
+            tools::rendering(kind::KUSTOMIZE, tree, json(&settings)?, tools)?
+        }
     };
-    let settings = settings.transpose()?.unwrap_or_default();
-    let rendering = tools::rendering(renderer, tree, settings, tools)?;
     rendered(kind, Vec::new(), tree, rendering, tools)
+}
+
+/// What the renderer of kustomizations is told: Argo CD's settings, and whether it has to say where objects come from.
+#[derive(Serialize)]
+struct Building<'a> {
+    #[serde(flatten)]
+    settings: Option<&'a Kustomize>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    origins: bool,
 }
 
 /// Settings as a renderer takes them.

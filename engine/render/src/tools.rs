@@ -42,6 +42,11 @@ pub trait Tools {
     /// Returns what a rendering depends on besides files and settings. `input` tells one rendering from another, for its randomness.
     fn context(&mut self, input: &Input) -> Context;
 
+    /// Returns true if it has to be known which file each object of a kustomization comes from, which costs time.
+    fn wants_origins(&self) -> bool {
+        false
+    }
+
     /// Returns what a renderer answered to the same input before, if that is known.
     fn recall(&mut self, _renderer: &'static str, _input: &Input, _context: &Context) -> Option<Rendering> {
         None
@@ -86,7 +91,7 @@ impl Tools for NoTools {
     }
 }
 
-/// Renders a folder: asks until there is an answer.
+/// Renders a folder of the repository.
 pub(crate) fn rendering(
     renderer: &'static str,
     tree: &Tree,
@@ -99,6 +104,15 @@ pub(crate) fn rendering(
         settings,
         ..Input::default()
     };
+    answered(renderer, input, tools)
+}
+
+/// Asks a renderer until there is an answer.
+pub(crate) fn answered(
+    renderer: &'static str,
+    input: Input,
+    tools: &mut dyn Tools,
+) -> Result<Rendering, RenderErrors> {
     Rounds {
         tools,
         depth: 0,

@@ -68,6 +68,48 @@ fn an_overlay_asks_for_its_base_and_is_built() {
 }
 
 #[test]
+fn where_objects_come_from_is_said_and_changes_nothing_else() {
+    let kustomize = kustomize();
+    let sources = |overlay: &str, settings: &str| {
+        let answer = build(&kustomize, overlay, &[], settings);
+        let documents = answer.rendering().documents.iter();
+        let sources = documents
+            .map(|document| document.source.clone())
+            .collect::<Vec<_>>();
+        (sources, texts(&answer))
+    };
+    let plain = "resources: [../base]\nconfigMapGenerator: [{name: g, literals: [a=b]}]\n";
+    let (none, as_it_is) = sources(plain, "{}");
+    assert_eq!(none, ["", "", ""]);
+    assert_eq!(
+        sources(plain, r#"{"origins": true}"#),
+        (
+            vec![
+                "base/map.yaml".to_owned(),
+                "overlay/kustomization.yaml".to_owned(),
+                "base/deployment.yaml".to_owned()
+            ],
+            as_it_is
+        )
+    );
+    // What the kustomization itself asks for is a part of the result, either way.
+    let asking = format!("{plain}buildMetadata: [originAnnotations]\n");
+    let (known, asked) = sources(&asking, "{}");
+    assert_eq!(known[0], "base/map.yaml");
+    assert!(asked.contains("config.kubernetes.io/origin"), "{asked}");
+    assert_eq!(sources(&asking, r#"{"origins": true}"#), (known, asked));
+    // Other notes are kept apart from it.
+    let (_, managed) = sources(
+        &format!("{plain}buildMetadata: [managedByLabel]\n"),
+        r#"{"origins": true}"#,
+    );
+    assert!(
+        managed.contains("managed-by") && !managed.contains("origin"),
+        "{managed}"
+    );
+}
+
+#[test]
 fn settings_do_what_argo_cd_does() {
     let kustomize = kustomize();
     let cases = [

@@ -21,6 +21,7 @@ Examples:
   sluice render guestbook
   sluice render -f application.yaml --offline > manifests.yaml
   sluice render -f application.yaml --offline --set image.tag=v2 --kube-version 1.36.0
+  sluice render -f application.yaml --offline --show-source
   sluice render guestbook --revision 3f2a91c -o json | jq .kind
 
 Nothing is rendered that verification refuses. Values of Secrets are masked unless
@@ -47,6 +48,9 @@ pub(crate) struct Arguments {
     /// The Kubernetes version that charts are told; Helm's own default otherwise
     #[arg(long, value_name = "VERSION", requires = "offline")]
     kube_version: Option<String>,
+    /// Say above each object of a kustomization which file it comes from, as Helm does
+    #[arg(long, requires = "offline")]
+    show_source: bool,
     /// Print the values of Secrets
     #[arg(long)]
     show_secrets: bool,
@@ -114,6 +118,7 @@ fn documents(
         let source = plain(&document.source).replace('\n', " ");
         texts.push(match rendered.kind {
             SourceKind::Helm => format!("---\n# Source: {source}\n{text}\n"),
+            SourceKind::Kustomize if arguments.show_source => format!("# Source: {source}\n{text}"),
             SourceKind::Kustomize | SourceKind::Directory => text,
         });
     }
@@ -171,6 +176,7 @@ async fn printed(arguments: &Arguments, global: &Global) -> Result<Printed, Fail
     if !arguments.offline {
         return Ok(Printed::Settled(engine.manifests(revision).await?));
     }
+    engine.preview.pipeline.origins = arguments.show_source;
     engine.kube_version.clone_from(&arguments.kube_version);
     Ok(Printed::Rendered(Box::new(engine.rendered(revision).await?)))
 }

@@ -146,12 +146,53 @@ pub struct Helm {
     /// The API versions that the chart is told, `[GROUP/]VERSION/KIND`; the cluster's by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub api_versions: Vec<String>,
+    /// What Kustomize changes of what the chart gave, hooks included and the folder `crds` not, one after the other: Flux's
+    /// `postRenderers`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub post_renderers: Vec<HelmPostRenderer>,
     /// Helm's major version. Taken and without effect: charts of v1 and v2 are rendered by one library.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub version: String,
     /// Taken and without effect: credentials are those of the repository.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub pass_credentials: bool,
+}
+
+/// What changes the objects of a chart after it was rendered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HelmPostRenderer {
+    /// By Kustomize.
+    pub kustomize: PostKustomize,
+}
+
+/// What Kustomize changes of a chart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PostKustomize {
+    /// Patches, as in a kustomization; inline.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub patches: Vec<KustomizePatch>,
+    /// Images, as in a kustomization.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<KustomizeImage>,
+}
+
+/// An image that is replaced, as in a kustomization.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KustomizeImage {
+    /// The image, without tag and digest.
+    pub name: String,
+    /// What stands for its name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub new_name: String,
+    /// What stands for its tag.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub new_tag: String,
+    /// What stands for its tag and digest.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub digest: String,
 }
 
 /// A single value.

@@ -13,20 +13,31 @@ use sluice_model::tree::below;
 use sluice_plugin_host::Renderers;
 use sluice_render::Tools;
 
+use super::disk::{Disk, Kept};
+
 /// So many bytes of renderings are kept.
 const BYTES: usize = 64 << 20;
 /// So many renderings are kept for one question: as many as there are Applications or branches that ask the same of other files.
-const ANSWERS: usize = 8;
+pub(super) const ANSWERS: usize = 8;
 /// A rendering that read more paths is not kept: looking at them would cost as much as rendering.
 const PATHS: usize = 5_000;
 
-type Digest = [u8; 32];
+pub(super) type Digest = [u8; 32];
 
 /// What is asked, but for the files: renderer, folder, settings, capabilities.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Question(Digest);
 
 impl Question {
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    #[cfg(test)]
+    pub(super) fn numbered(number: u8) -> Self {
+        Self([number; 32])
+    }
+
     /// None if this build has no such renderer.
     pub(crate) fn of(renderer: &str, input: &Input, context: &Context) -> Option<Self> {
         let known = Renderers::digest(renderer)?;
@@ -132,40 +143,68 @@ struct Shelf {
     bytes: usize,
 }
 
-/// One rendering, and what it follows from.
+/// One rendering, and what came of it.
 pub(crate) struct Answer {
-    /// What was at each path that was read.
-    read: Vec<(String, Digest)>,
-    /// If the rendering has chance in it: from which seed.
-    seed: Option<String>,
-    pub(crate) rendering: Rendering,
+    kept: Kept,
     /// What it was decoded to: objects and warnings.
     pub(crate) decoded: OnceLock<(Vec<Manifest>, Vec<Complaint>)>,
     bytes: usize,
 }
 
+impl Answer {
+    fn of(kept: Kept) -> Arc<Self> {
+        let documents = kept.rendering.documents.iter();
+        let texts: usize = documents
+            .map(|document| document.text.len() + document.source.len())
+            .sum();
+        let paths: usize = kept.read.iter().map(|(path, _)| path.len() + 64).sum();
+        Arc::new(Self {
+            kept,
+            decoded: OnceLock::new(),
+            // Once as text and once decoded, which takes some four times as much.
+            bytes: 5 * texts + paths,
+        })
+    }
+
+    /// What the renderer answered.
+    pub(crate) fn rendering(&self) -> &Rendering {
+        &self.kept.rendering
+    }
+
+    /// Whether it is the answer still.
+    fn holds(&self, lookup: &mut Lookup<'_>, seed: &str) -> bool {
+        let mut read = self.kept.read.iter();
+        self.kept.seed.as_deref().is_none_or(|of| of == seed)
+            && read.all(|(path, digest)| lookup.digest(path) == Some(*digest))
+    }
+}
+
 impl Cache {
-    /// The rendering that answers a question, if nothing that it follows from has changed.
+    /// The rendering that answers a question, if nothing that it follows from has changed: of those in memory, or of those on disk.
     pub(crate) fn find(
         &self,
         question: &Question,
         lookup: &mut Lookup<'_>,
         seed: &str,
+        disk: Option<&Disk>,
     ) -> Option<Arc<Answer>> {
-        let answers = {
+        let known = {
             let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let answers = shelf.answers.get(question)?.clone();
-            shelf.touch(question);
-            answers
+            let known = shelf.answers.get(question).cloned();
+            if known.is_some() {
+                shelf.touch(question);
+            }
+            known.unwrap_or_default()
         };
-        let holds = |answer: &&Arc<Answer>| {
-            answer.seed.as_deref().is_none_or(|of| of == seed)
-                && answer
-                    .read
-                    .iter()
-                    .all(|(path, digest)| lookup.digest(path) == Some(*digest))
-        };
-        answers.iter().find(holds).cloned()
+        if let Some(answer) = known.iter().find(|answer| answer.holds(lookup, seed)) {
+            return Some(Arc::clone(answer));
+        }
+        // What another process has written since is found too.
+        let kept = disk?.read(question).into_iter().map(Answer::of);
+        let answer = kept.into_iter().find(|answer| answer.holds(lookup, seed))?;
+        let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shelf.put(question.clone(), Arc::clone(&answer));
+        Some(answer)
     }
 
     /// Keeps a rendering, if that is worth it; returns what is kept.
@@ -175,27 +214,21 @@ impl Cache {
         lookup: &mut Lookup<'_>,
         seed: &str,
         rendering: &Rendering,
+        disk: Option<&Disk>,
     ) -> Option<Arc<Answer>> {
         let read = &rendering.read;
         if read.len() > PATHS {
             return None;
         }
         let digests = read.iter().map(|path| Some((path.clone(), lookup.digest(path)?)));
-        let read = digests.collect::<Option<Vec<_>>>()?;
-        let texts = rendering
-            .documents
-            .iter()
-            .map(|document| document.text.len() + document.source.len());
-        // Once as text and once decoded, which takes some four times as much.
-        let bytes = 5 * texts.sum::<usize>() + read.iter().map(|(path, _)| path.len() + 64).sum::<usize>();
-        let answer = Answer {
-            read,
+        let answer = Answer::of(Kept {
+            read: digests.collect::<Option<Vec<_>>>()?,
             seed: (!rendering.random.is_empty()).then(|| seed.to_owned()),
             rendering: rendering.clone(),
-            decoded: OnceLock::new(),
-            bytes,
-        };
-        let answer = Arc::new(answer);
+        });
+        if let Some(disk) = disk {
+            disk.write(&question, &answer.kept);
+        }
         let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         shelf.put(question, Arc::clone(&answer));
         Some(answer)

@@ -113,6 +113,10 @@ fn question() -> Question {
 }
 
 fn kept(random: bool) -> Cache {
+    kept_with(random, None)
+}
+
+fn kept_with(random: bool, disk: Option<&Disk>) -> Cache {
     let cache = Cache::default();
     let mut before = commit(&[]);
     let input = input(&before);
@@ -121,16 +125,39 @@ fn kept(random: bool) -> Cache {
         &mut Lookup::of(&input, &mut before),
         "seed",
         &rendering(random),
+        disk,
     );
     cache
 }
 
 fn is_found(cache: &Cache, changes: &[(&str, &str)], seed: &str) -> bool {
+    is_found_with(cache, None, changes, seed)
+}
+
+fn is_found_with(cache: &Cache, disk: Option<&Disk>, changes: &[(&str, &str)], seed: &str) -> bool {
     let mut now = commit(changes);
     let input = input(&now);
     cache
-        .find(&question(), &mut Lookup::of(&input, &mut now), seed)
+        .find(&question(), &mut Lookup::of(&input, &mut now), seed, disk)
         .is_some()
+}
+
+#[test]
+fn what_is_on_disk_is_judged_by_what_was_read_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Disk::of(folder.path(), b"a key of the installation").unwrap();
+    drop(kept_with(true, Some(&disk)));
+    let found = |changes: &[(&str, &str)], seed: &str| {
+        let after_a_restart = Cache::default();
+        let found = is_found_with(&after_a_restart, Some(&disk), changes, seed);
+        // From then on it is in memory.
+        assert_eq!(is_found(&after_a_restart, changes, seed), found);
+        found
+    };
+    assert!(found(&[("app/other.yaml", "2")], "seed"));
+    assert!(!found(&[("app/read.yaml", "2")], "seed"));
+    assert!(!found(&[], "another seed"));
+    assert!(!is_found(&Cache::default(), &[], "seed"));
 }
 
 #[test]
@@ -160,7 +187,7 @@ fn only_what_was_read_or_looked_for_counts() {
     let other = Question([8; 32]);
     assert!(
         cache
-            .find(&other, &mut Lookup::of(&input, &mut now), "seed")
+            .find(&other, &mut Lookup::of(&input, &mut now), "seed", None)
             .is_none()
     );
 }
@@ -221,7 +248,7 @@ fn it_is_bounded() {
     };
     for number in 0..10 {
         let question = Question([number; 32]);
-        cache.keep(question, &mut Lookup::of(&input, &mut now), "", &large);
+        cache.keep(question, &mut Lookup::of(&input, &mut now), "", &large, None);
     }
     let shelf = cache.0.lock().unwrap();
     assert!(
@@ -233,7 +260,7 @@ fn it_is_bounded() {
     drop(shelf);
     let found = |number: u8, now: &mut Commit| {
         cache
-            .find(&Question([number; 32]), &mut Lookup::of(&input, now), "")
+            .find(&Question([number; 32]), &mut Lookup::of(&input, now), "", None)
             .is_some()
     };
     assert!(found(9, &mut now) && !found(0, &mut now));
@@ -247,6 +274,7 @@ fn it_is_bounded() {
             &mut Lookup::of(&input, &mut now),
             "",
             &rendering(false),
+            None,
         );
     }
     assert!(
