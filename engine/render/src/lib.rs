@@ -15,6 +15,7 @@
 //! Where to start reading: [`render`], then `decode`, then `scalar` for the rules of single values.
 #![forbid(unsafe_code)]
 
+mod bases;
 mod decode;
 mod document;
 mod error;

@@ -8,8 +8,9 @@ use sluice_model::rendering::{Complaint, Context, Document, File, Input, Need, O
 use sluice_model::tree::Tree;
 use sluice_model::trust::Verified;
 
+use crate::bases::guessed;
 use crate::error::{Problem, RenderError, RenderErrors};
-use crate::kind::HELM;
+use crate::kind::{HELM, KUSTOMIZE};
 use crate::links::followed;
 
 /// So often one folder is asked for, at most: each round goes at least one folder further.
@@ -135,6 +136,9 @@ impl Rounds<'_> {
             return Ok(rendering);
         }
         input.context = serde_json::to_string(&context).unwrap_or_default();
+        if renderer == KUSTOMIZE {
+            input.supplied = guessed(&input.path, &input.files, self.tools);
+        }
         let here =
             |problem: Problem, input: &Input| RenderErrors::from(RenderError::at(&input.path, 0, 0, problem));
         for _ in 0..ROUNDS {

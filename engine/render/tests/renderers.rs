@@ -181,11 +181,47 @@ fn the_kind_is_what_the_folder_or_the_source_says() {
 }
 
 #[test]
+fn bases_are_handed_over_before_they_are_asked_for() {
+    let files = [
+        KUSTOMIZATION,
+        (
+            "base/kustomization.yaml",
+            "resources: [../more/deep, ../gone, ../../outside, ../app]\n",
+        ),
+        ("base/a.yaml", OBJECT),
+        (
+            "more/deep/kustomization.yaml",
+            "resources: [../b.yaml, ../../base]\n",
+        ),
+        ("more/b.yaml", OBJECT),
+        ("more/c.yaml", OBJECT),
+    ];
+    let mut said = script(&files, vec![rendered(&[("base/a.yaml", OBJECT)])]);
+    run(&mut said, &source()).unwrap();
+    let [(_, asked)] = &said.asked[..] else {
+        panic!("{:?}", said.asked)
+    };
+    let supplied: Vec<_> = asked
+        .supplied
+        .iter()
+        .map(|supply| (supply.path.as_str(), paths(&supply.files)))
+        .collect();
+    assert_eq!(
+        supplied,
+        [
+            ("base", vec!["base/a.yaml", "base/kustomization.yaml"]),
+            ("more/deep", vec!["more/deep/kustomization.yaml"]),
+            ("more/b.yaml", vec!["more/b.yaml"]),
+        ]
+    );
+}
+
+#[test]
 fn what_is_asked_for_is_handed_over_once_and_nothing_outside() {
     let base = Need::Path("base".to_owned());
     let gone = Need::Path("gone/values.yaml".to_owned());
     let files = [
-        KUSTOMIZATION,
+        ("app/kustomization.yaml", "resources: [plain.yaml]\n"),
         ("base/a.yaml", OBJECT),
         ("base/b/c.yaml", "c"),
         ("other/d.yaml", "d"),
