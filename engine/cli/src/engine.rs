@@ -11,8 +11,7 @@ use sluice_model::application::Application;
 use sluice_model::manifest::Manifest;
 use sluice_operations::{Preview, Progress};
 use sluice_pipeline::mirrors::Mirrors;
-use sluice_pipeline::{Pipeline, Prepared, Reaching};
-use sluice_render::Rendered;
+use sluice_pipeline::{Pipeline, Prepared, Reaching, RenderedSource};
 use sluice_source::{Access, KnownHosts, Limits, Repositories};
 
 use crate::connection::{self, Connection};
@@ -198,8 +197,8 @@ impl Engine {
         Self::of(&connection, &documents::application(file)?, git, global)
     }
 
-    /// Verifies and renders a revision, as it is without a cluster: to be looked at, never to be applied.
-    pub(crate) async fn rendered(&self, revision: Option<&str>) -> Result<Rendered, Failure> {
+    /// Verifies and renders a revision, source by source, as it is without a cluster: to be looked at, never to be applied.
+    pub(crate) async fn rendered(&self, revision: Option<&str>) -> Result<Vec<RenderedSource>, Failure> {
         Ok(self.preview.rendered(revision, self.kube_version.clone()).await?)
     }
 

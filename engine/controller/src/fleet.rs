@@ -35,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::task::Task;
 use claims::ClaimRegistry;
-pub(crate) use claims::Meanings;
+pub(crate) use claims::{Meanings, Versions};
 pub(crate) use wake::Wake;
 
 /// How the controller runs.
@@ -224,7 +224,7 @@ async fn work(
         repositories,
         Arc::new(move |url, began| {
             news.each(|_, application, wake| {
-                if application.spec.source.repo_url == url {
+                if application.spec.sources().any(|source| source.repo_url == url) {
                     wake.ring(|reasons| reasons.news = reasons.news.max(Some(began)));
                 }
             });

@@ -92,6 +92,18 @@ pub struct ApplicationSpec {
     pub pin: Option<Pin>,
 }
 
+impl ApplicationSpec {
+    /// Returns its sources, in the order of the spec.
+    pub fn sources(&self) -> impl Iterator<Item = &Source> {
+        std::iter::once(&self.source)
+    }
+
+    /// Returns its sources with what tells each from the others; nothing does for one that is alone.
+    pub fn named_sources(&self) -> impl Iterator<Item = (String, &Source)> {
+        self.sources().map(|source| (String::new(), source))
+    }
+}
+
 /// Why nothing is written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

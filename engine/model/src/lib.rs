@@ -25,6 +25,7 @@ pub mod plan;
 pub mod quantity;
 pub mod rendering;
 pub mod retry;
+pub mod revisions;
 pub mod secret;
 pub mod selection;
 pub mod tree;

@@ -7,7 +7,7 @@ use sluice_model::Application;
 use sluice_model::manifest::Manifest;
 use sluice_model::plan::ApplicationKey;
 use sluice_pipeline::{
-    Capabilities, Claimed, Defaults, Intent, Job, Live, Pipeline, Prepared, Randomness, Rendered,
+    Capabilities, Claimed, Defaults, Intent, Job, Live, Pipeline, Prepared, Randomness, RenderedSource,
 };
 
 use crate::applications::Operations;
@@ -68,9 +68,11 @@ impl Preview {
         revision: Option<&str>,
         tell: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<(String, Vec<Manifest>), OperationError> {
-        tell(Progress::Fetching(self.job.spec.source.repo_url.clone()));
+        for source in &self.job.sources {
+            tell(Progress::Fetching(source.spec.repo_url.clone()));
+        }
         let trusted = self.pipeline.trusted(&self.job, revision).await?;
-        let commit = trusted.revision.commit.clone();
+        let commit = trusted.id();
         tell(Progress::Rendering(commit.clone()));
         Ok((commit, self.pipeline.manifests(&self.job, &trusted).await?))
     }
@@ -84,7 +86,7 @@ impl Preview {
         &self,
         revision: Option<&str>,
         kube_version: Option<String>,
-    ) -> Result<Rendered, OperationError> {
+    ) -> Result<Vec<RenderedSource>, OperationError> {
         let trusted = self.pipeline.trusted(&self.job, revision).await?;
         let mut pipeline = self.pipeline.clone();
         pipeline.randomness = Randomness::Public;
@@ -92,7 +94,7 @@ impl Preview {
             kube_version,
             ..Capabilities::unknown()
         };
-        Ok(pipeline.render(&self.job, &trusted, capabilities).await?)
+        Ok(pipeline.render(&self.job, &trusted, &capabilities).await?)
     }
 
     /// Returns the plan of a revision, the wanted one if none is named, with the differences that it follows from. A policy that did not

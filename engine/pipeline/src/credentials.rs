@@ -1,4 +1,4 @@
-//! How the repository of an Application is reached: from its own Secret and ConfigMaps, or from those that are shared.
+//! How the repositories of an Application are reached: from its own Secret and ConfigMaps, or from those that are shared.
 //!
 //! Shared ones are in one namespace, by fixed names, so that reading them takes a right to three objects and no more:
 //!
@@ -19,6 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use sluice_model::Object;
+use sluice_model::application::Source;
 use sluice_source::{Access, Credentials, KnownHosts, Limits, Secret, is_below};
 
 use crate::error::PipelineError;
@@ -48,8 +49,8 @@ pub struct Reaching {
 pub(crate) type Values = BTreeMap<String, Vec<u8>>;
 
 impl Pipeline {
-    pub(crate) async fn reach(&self, job: &Job) -> Result<Reach, PipelineError> {
-        let (source, namespace) = (&job.spec.source, job.key.namespace.as_str());
+    pub(crate) async fn reach(&self, job: &Job, source: &Source) -> Result<Reach, PipelineError> {
+        let namespace = job.key.namespace.as_str();
         let mut access = match &source.credentials {
             Some(secret) => self.credentials(namespace, &secret.name).await?,
             None => match self.shared_credentials(namespace, &source.repo_url).await? {

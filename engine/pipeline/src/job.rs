@@ -18,9 +18,11 @@ use sluice_model::census::Census;
 use sluice_model::object::Object;
 use sluice_model::plan::ApplicationKey;
 use sluice_model::retry::Retry;
-use sluice_model::{Application, applyset};
+use sluice_model::{Application, applyset, revisions};
 
 pub use resolve::Problem;
+
+use crate::JobSource;
 
 /// What holds for an Application that does not say otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,10 +52,8 @@ pub struct Job {
     pub creates_namespace: bool,
     /// Where keys are read from.
     pub keyrings: Vec<KeyringPlace>,
-    /// Where trust starts in mode `chain`.
-    pub start_of_trust: Option<TrustStart>,
-    /// What of its history was verified.
-    pub verified: VerificationState,
+    /// Its sources, in the order of the spec.
+    pub sources: Vec<JobSource>,
     /// The commit that a person accepts although the history was rewritten.
     pub accepted: Option<String>,
     /// The commit that the cluster was last moved to.
@@ -124,7 +124,9 @@ impl Job {
     /// Goes on from a newer status than the Application was read with: what of its history was verified, which of its Jobs completed,
     /// and what it owned when deletions began to wait.
     pub fn go_on_from(&mut self, status: &ApplicationStatus) {
-        self.verified = status.verification.clone().unwrap_or_default();
+        for source in &mut self.sources {
+            source.verified = verified(status, &source.name);
+        }
         self.completed.clone_from(&status.completed);
         self.owned_before = owned_before(status);
     }
@@ -161,10 +163,9 @@ impl Job {
             .unwrap_or(&self.key.namespace)
     }
 
-    /// Returns the name of the revision that is wanted: the pinned one, or the target revision.
-    pub fn wanted(&self) -> &str {
-        let pinned = self.spec.pin.as_ref().map(|pin| pin.revision.as_str());
-        pinned.unwrap_or(&self.spec.source.target_revision)
+    /// Returns the revision of one of its sources that the cluster was last moved to.
+    pub fn synced_of(&self, source: &str) -> Option<&str> {
+        revisions::of(self.synced.as_deref()?, source)
     }
 
     /// Returns how much of the history must be signed.
@@ -185,6 +186,11 @@ fn recorded(application: &Application) -> sluice_apply::Members {
     Object::new(record)
         .map(|object| sluice_apply::Members::recorded(&object))
         .unwrap_or_default()
+}
+
+/// What a status says was verified of a source.
+fn verified(status: &ApplicationStatus, _name: &str) -> VerificationState {
+    status.verification.clone().unwrap_or_default()
 }
 
 /// What a status remembers of what the application owned when deletions began to wait.

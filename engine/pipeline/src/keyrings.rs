@@ -9,7 +9,7 @@ use crate::blocking::blocking;
 use crate::credentials::{Values, values};
 use crate::error::PipelineError;
 use crate::references::Named;
-use crate::{Found, Job, KeyringPlace, Pipeline};
+use crate::{Found, Job, KeyringPlace, Origin, Pipeline};
 
 /// What messages call the rules of the Application itself.
 const OWN_RULES: &str = "spec.verification";
@@ -58,9 +58,10 @@ impl Pipeline {
         let own = verification.rule_set();
         let mut sets: Vec<(&str, &RuleSet)> = vec![(OWN_RULES, &own)];
         sets.extend(shared.iter().map(|(place, set)| (place.as_str(), set)));
-        let (reader, name) = (Arc::clone(&found.repository), found.revision.requested.clone());
+        let Origin::Git(git) = &found.origin;
+        let (reader, name) = (Arc::clone(&git.repository), git.revision.requested.clone());
         let branch = blocking(move || reader.branch(&name)).await??;
-        let rules = Rules::new(&sets, &job.spec.source.repo_url, branch.as_deref());
+        let rules = Rules::new(&sets, &found.source.spec.repo_url, branch.as_deref());
         Ok(Grounds {
             keyring: Arc::new(keyring),
             policy: Arc::new(Policy {

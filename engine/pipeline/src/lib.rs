@@ -33,6 +33,7 @@ mod prepare;
 mod references;
 mod rendering;
 mod rollback;
+mod sources;
 mod trust;
 mod unrecorded;
 
@@ -47,10 +48,9 @@ use sluice_model::manifest::Manifest;
 use sluice_model::object::{GroupKind, Object, ObjectKey};
 use sluice_model::plan::ApplicationKey;
 use sluice_model::secret::mask;
-use sluice_model::tree::Revision;
 use sluice_plugin_host::{Compiler, PluginHost, Renderers, SyncObject};
 use sluice_render::Scope;
-use sluice_source::{Fetched, SourceError, is_elsewhere};
+use sluice_source::{SourceError, is_elsewhere};
 use tokio::time::Instant;
 
 use blocking::blocking;
@@ -68,7 +68,8 @@ pub use prepare::{Plugins, Prepared};
 pub use rendering::{Capabilities, RENDERING_SECRET, RENDERING_SECRET_KEY, Randomness};
 pub use sluice_decide::{Claimed, Compared, Intent, Live};
 pub use sluice_render::Rendered;
-pub use trust::{HeldBack, Starts, Trusted};
+pub use sources::{Found, GitOrigin, JobSource, Origin, RenderedSource, Trusted, TrustedSource, id_of};
+pub use trust::{HeldBack, Starts};
 
 /// The stages and what they need. Cheap to clone.
 #[derive(Clone)]
@@ -102,16 +103,6 @@ pub struct Pipeline {
     renderings: Arc<rendering::Cache>,
     /// How repositories are reached where an Application says nothing else.
     pub reaching: Reaching,
-}
-
-/// A repository at a revision, not judged yet.
-#[derive(Debug, Clone)]
-pub struct Found {
-    /// What the name means now.
-    pub revision: Revision,
-    /// How new the repository was then ([`mirrors::Mirror::version`]).
-    pub version: u64,
-    repository: Arc<Fetched>,
 }
 
 impl Pipeline {
@@ -172,7 +163,7 @@ impl Pipeline {
         }
     }
 
-    /// Fetches the repository, unless that was done since, and returns what `revision` means in it; [`Job::wanted`] if missing.
+    /// Fetches a source, unless that was done since, and returns what `revision` means in it; [`JobSource::wanted`] if missing.
     ///
     /// # Errors
     /// [`PipelineError::Source`] if it cannot be fetched or has no such revision; [`PipelineError::Credentials`] and
@@ -180,12 +171,13 @@ impl Pipeline {
     pub async fn find(
         &self,
         job: &Job,
+        source: &JobSource,
         revision: Option<&str>,
         since: Instant,
     ) -> Result<Found, PipelineError> {
-        let reach = self.reach(job).await?;
-        let url = &job.spec.source.repo_url;
-        let name = revision.unwrap_or_else(|| job.wanted());
+        let reach = self.reach(job, &source.spec).await?;
+        let url = &source.spec.repo_url;
+        let name = revision.unwrap_or_else(|| source.wanted());
         let mut mirror = self.mirrors.fetch(url, &reach, since).await?;
         let mut revision = mirror.resolve(name).await?;
         if let Err(SourceError::UnknownRevision { .. }) = &revision
@@ -195,22 +187,28 @@ impl Pipeline {
             revision = mirror.resolve(name).await?;
         }
         Ok(Found {
-            revision: revision?,
+            source: source.clone(),
+            origin: Origin::Git(GitOrigin {
+                revision: revision?,
+                repository: mirror.repository,
+            }),
             version: mirror.version,
-            repository: mirror.repository,
         })
     }
 
-    /// Renders a trusted tree, and settles namespaces and kinds against the cluster. Returns its manifests, each with its file and
+    /// Renders what is trusted, and settles namespaces and kinds against the cluster. Returns its manifests, each with its file and
     /// line.
     ///
     /// # Errors
     /// [`PipelineError::Render`] with everything that is wrong with them; [`PipelineError::OutOfBounds`] if some are of objects
     /// outside of [`Pipeline::bounds`]; [`PipelineError::Cluster`] if the kinds of the cluster cannot be found out.
     pub async fn manifests(&self, job: &Job, trusted: &Trusted) -> Result<Vec<Manifest>, PipelineError> {
-        let capabilities = self.capabilities(job, trusted).await?;
-        let rendered = Box::pin(self.render(job, trusted, capabilities)).await?;
-        self.settle(job, rendered.manifests).await
+        let capabilities = self.capabilities(trusted).await?;
+        let mut manifests = Vec::new();
+        for source in Box::pin(self.render(job, trusted, &capabilities)).await? {
+            manifests.extend(source.rendered.manifests);
+        }
+        self.settle(job, manifests).await
     }
 
     /// Returns true if the cluster is known to serve the kinds of all of them, so that what [`Pipeline::manifests`] settled stays so.

@@ -42,19 +42,19 @@ impl Named {
 
 /// What an Application names in its own namespace.
 fn named_by(application: &Application) -> Vec<(Named, &str)> {
-    let source = &application.spec.source;
     let verification = application.spec.verification.iter();
     let keyrings = verification
         .clone()
         .flat_map(|verification| &verification.keyrings);
     let rules = verification.flat_map(|verification| &verification.rules_from);
-    let maps = [&source.known_hosts, &source.tls_certificates]
-        .into_iter()
+    let sources = || application.spec.sources();
+    let maps = sources()
+        .flat_map(|source| [&source.known_hosts, &source.tls_certificates])
         .flatten()
         .chain(keyrings.clone().filter_map(|keyring| keyring.config_map.as_ref()))
         .chain(rules.map(|rules| &rules.config_map));
     let keys = keyrings.filter_map(|keyring| keyring.secret.as_ref());
-    let secrets = source.credentials.iter().chain(keys);
+    let secrets = sources().flat_map(|source| &source.credentials).chain(keys);
     let maps = maps.map(|map| (Named::ConfigMap, map.name.as_str()));
     maps.chain(secrets.map(|secret| (Named::Secret, secret.name.as_str())))
         .collect()

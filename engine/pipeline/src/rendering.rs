@@ -24,7 +24,7 @@ use sluice_source::{SourceError, TreeLimits};
 use crate::blocking::blocking;
 use crate::error::PipelineError;
 use crate::references::Named;
-use crate::{Job, Pipeline, Trusted};
+use crate::{Job, Origin, Pipeline, RenderedSource, Trusted, TrustedSource};
 
 pub(crate) use cache::Cache;
 use cache::{Answer, Lookup, Question};
@@ -77,8 +77,8 @@ impl Pipeline {
     ///
     /// # Errors
     /// [`PipelineError::Cluster`] if the cluster does not say.
-    pub async fn capabilities(&self, job: &Job, trusted: &Trusted) -> Result<Capabilities, PipelineError> {
-        if !is_rendered(job, trusted) {
+    pub async fn capabilities(&self, trusted: &Trusted) -> Result<Capabilities, PipelineError> {
+        if !trusted.sources.iter().any(is_rendered) {
             return Ok(Capabilities::default());
         }
         let kinds = self.target.kinds().await?;
@@ -101,7 +101,8 @@ impl Pipeline {
         }
     }
 
-    /// Renders a trusted tree. Namespaces are as they are written, and kinds are not checked; [`Pipeline::manifests`] does both.
+    /// Renders what is trusted, source by source. Namespaces are as they are written, and kinds are not checked;
+    /// [`Pipeline::manifests`] does both.
     ///
     /// # Errors
     /// [`PipelineError::Render`] with everything that is wrong; [`PipelineError::Source`] if other files of the commit cannot be read.
@@ -109,9 +110,25 @@ impl Pipeline {
         &self,
         job: &Job,
         trusted: &Trusted,
-        capabilities: Capabilities,
+        capabilities: &Capabilities,
+    ) -> Result<Vec<RenderedSource>, PipelineError> {
+        let mut sources = Vec::new();
+        for source in &trusted.sources {
+            sources.push(RenderedSource {
+                name: source.source.name.clone(),
+                rendered: self.render_source(job, source, capabilities).await?,
+            });
+        }
+        Ok(sources)
+    }
+
+    async fn render_source(
+        &self,
+        job: &Job,
+        trusted: &TrustedSource,
+        capabilities: &Capabilities,
     ) -> Result<Rendered, PipelineError> {
-        let key = match is_rendered(job, trusted) {
+        let key = match is_rendered(trusted) {
             true => self.rendering_key().await,
             false => None,
         };
@@ -126,11 +143,11 @@ impl Pipeline {
             key,
             job: job.clone(),
             trusted: trusted.clone(),
-            capabilities,
+            capabilities: capabilities.clone(),
             answer: None,
             failed: None,
         };
-        let (tree, source): (_, Source) = (Arc::clone(&trusted.tree), job.spec.source.clone());
+        let (tree, source): (_, Source) = (Arc::clone(&trusted.tree), trusted.source.spec.clone());
         blocking(move || {
             let rendered = sluice_render::render(&tree, &source, &mut tools);
             match tools.failed.take() {
@@ -143,8 +160,8 @@ impl Pipeline {
 }
 
 /// True for charts and kustomizations, which ask for the cluster, the clock and chance.
-fn is_rendered(job: &Job, trusted: &Trusted) -> bool {
-    let kind = SourceKind::of(trusted.tree.get(), &job.spec.source);
+fn is_rendered(trusted: &TrustedSource) -> bool {
+    let kind = SourceKind::of(trusted.tree.get(), &trusted.source.spec);
     kind.is_ok_and(|kind| kind.renderer().is_some())
 }
 
@@ -158,7 +175,7 @@ struct Equipment {
     /// What randomness comes from, if that is known.
     key: Option<Vec<u8>>,
     job: Job,
-    trusted: Trusted,
+    trusted: TrustedSource,
     capabilities: Capabilities,
     /// What was recalled or remembered last.
     answer: Option<Arc<Answer>>,
@@ -168,13 +185,9 @@ struct Equipment {
 
 impl Tools for Equipment {
     fn files(&mut self, path: &str) -> Result<Option<Verified<Tree>>, Problem> {
-        let Trusted {
-            revision,
-            repository,
-            tree,
-            ..
-        } = &self.trusted;
-        match repository.at(revision, path, &TreeLimits::default()) {
+        let TrustedSource { origin, tree, .. } = &self.trusted;
+        let Origin::Git(git) = origin;
+        match git.repository.at(&git.revision, path, &TreeLimits::default()) {
             Ok(found) => Ok(found.and_then(|found| tree.with(found))),
             Err(error) => {
                 let reason = error.to_string();
@@ -251,14 +264,14 @@ impl Tools for Equipment {
 
 /// What Argo CD's build environment has. The revision is in it only if the settings name it: everything else renders alike at the next
 /// commit.
-fn environment(job: &Job, trusted: &Trusted, settings: &str) -> BTreeMap<String, String> {
-    let source = &job.spec.source;
-    let commit = &trusted.revision.commit;
+fn environment(job: &Job, trusted: &TrustedSource, settings: &str) -> BTreeMap<String, String> {
+    let source = &trusted.source.spec;
+    let commit = trusted.origin.id();
     let short = |length: usize| commit.get(..length).unwrap_or(commit).to_owned();
     let all = [
         ("ARGOCD_APP_NAME", job.key.name.clone()),
         ("ARGOCD_APP_NAMESPACE", job.destination().to_owned()),
-        ("ARGOCD_APP_REVISION", commit.clone()),
+        ("ARGOCD_APP_REVISION", commit.to_owned()),
         ("ARGOCD_APP_REVISION_SHORT", short(7)),
         ("ARGOCD_APP_REVISION_SHORT_8", short(8)),
         ("ARGOCD_APP_SOURCE_REPO_URL", source.repo_url.clone()),

@@ -6,7 +6,7 @@ use sluice_verify::Ledger;
 use crate::blocking::blocking;
 use crate::error::PipelineError;
 use crate::trust::HISTORY_LIMIT;
-use crate::{Found, Grounds, Job, Pipeline, Trusted};
+use crate::{Found, GitOrigin, Grounds, Job, Origin, Pipeline, TrustedSource};
 
 /// Where a revision is, seen from the last trusted one.
 enum Place {
@@ -32,9 +32,9 @@ impl Pipeline {
         grounds: &Grounds,
         ledger: Ledger,
         now: jiff::Timestamp,
-    ) -> Result<(Result<Trusted, PipelineError>, Ledger), PipelineError> {
-        let (mut named, before) = (job.clone(), ledger.clone());
-        let state = match self.place(job, found).await? {
+    ) -> Result<(Result<TrustedSource, PipelineError>, Ledger), PipelineError> {
+        let (mut job, mut named, before) = (job.clone(), found.clone(), ledger.clone());
+        let state = match self.place(&job, found).await? {
             Place::Elsewhere => None,
             Place::SinceStart(start) => Some(VerificationState {
                 trusted_revision: Some(start.clone()),
@@ -42,20 +42,20 @@ impl Pipeline {
                 ..VerificationState::default()
             }),
             Place::BeforeStart => Some(VerificationState {
-                trusted_revision: job.verified.trusted_revision.clone(),
+                trusted_revision: found.source.verified.trusted_revision.clone(),
                 ..VerificationState::default()
             }),
         };
         let is_older = state.is_some();
         if let Some(state) = state {
-            named.verified = VerificationState {
-                declared_start: job.verified.declared_start.clone(),
+            named.source.verified = VerificationState {
+                declared_start: found.source.verified.declared_start.clone(),
                 ..state
             };
             // A person who names a commit from before the start of trust accepts what led to it.
-            named.accepted = Some(found.revision.commit.clone());
+            job.accepted = Some(found.origin.id().to_owned());
         }
-        let (trusted, ledger) = self.trust(&named, found, grounds, ledger, now).await?;
+        let (trusted, ledger) = self.trust(&job, &named, grounds, ledger, now).await?;
         let very_one = trusted.and_then(|mut trusted| match trusted.held_back.take() {
             Some(held) => Err(PipelineError::Verify {
                 commit: held.commit,
@@ -68,15 +68,13 @@ impl Pipeline {
     }
 
     async fn place(&self, job: &Job, found: &Found) -> Result<Place, PipelineError> {
-        let state = &job.verified;
+        let state = &found.source.verified;
         let (Some(last_trusted), VerificationMode::Chain) = (state.trusted_revision.clone(), job.mode())
         else {
             return Ok(Place::Elsewhere);
         };
         let start = state.start_of_trust.clone();
-        let Found {
-            revision, repository, ..
-        } = found.clone();
+        let Origin::Git(GitOrigin { revision, repository }) = found.origin.clone();
         blocking(move || {
             let Ok(newest) = repository.resolve(&last_trusted) else {
                 // The history was rewritten; that is for verification to say.

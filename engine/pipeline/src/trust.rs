@@ -12,35 +12,18 @@ use std::sync::Arc;
 
 use sluice_model::application::{OnUnverified, VerificationMode, VerificationState};
 use sluice_model::tree::{Revision, Tree};
-use sluice_model::trust::{Evidence, SignatureReport, Signer, Verified};
+use sluice_model::trust::Evidence;
 use sluice_source::{Fetched, SourceError, TreeLimits};
 use sluice_verify::{Findings, Ledger, Request, Verifier, VerifyError};
 
 use crate::blocking::blocking;
 use crate::error::PipelineError;
-use crate::{Found, Grounds, Job, Pipeline, TrustStart};
+use crate::{
+    Found, GitOrigin, Grounds, Job, JobSource, Origin, Pipeline, TrustStart, Trusted, TrustedSource,
+};
 
 /// More new commits than this are not verified in one go: a person should look at what happened.
 pub(super) const HISTORY_LIMIT: usize = 100_000;
-
-/// A revision that was let through.
-#[derive(Debug, Clone)]
-pub struct Trusted {
-    /// The trusted revision.
-    pub revision: Revision,
-    /// Its files.
-    pub tree: Arc<Verified<Tree>>,
-    /// Where others of its files are, for renderers that look beyond the Application's folder.
-    pub(crate) repository: Arc<Fetched>,
-    /// Who signed it; none where nothing was asked for.
-    pub signer: Option<Signer>,
-    /// Every signature that was looked at for it.
-    pub reports: Vec<SignatureReport>,
-    /// Where trust starts.
-    pub starts: Starts,
-    /// Why it is not the revision that was asked for; none where it is.
-    pub held_back: Option<HeldBack>,
-}
 
 /// Where trust starts, where a history is trusted.
 #[derive(Debug, Clone, Default)]
@@ -74,17 +57,19 @@ impl Pipeline {
         grounds: &Grounds,
         ledger: Ledger,
         now: jiff::Timestamp,
-    ) -> Result<(Result<Trusted, PipelineError>, Ledger), PipelineError> {
+    ) -> Result<(Result<TrustedSource, PipelineError>, Ledger), PipelineError> {
         let (job, found, grounds) = (job.clone(), found.clone(), grounds.clone());
         blocking(move || {
+            let Origin::Git(git) = &found.origin;
             let mut case = Case {
                 job: &job,
-                repository: &found.repository,
+                source: &found.source,
+                repository: &git.repository,
                 grounds: &grounds,
                 ledger,
                 now,
             };
-            let judged = case.judge(&found.revision);
+            let judged = case.judge(&git.revision);
             (judged, case.ledger)
         })
         .await
@@ -94,18 +79,25 @@ impl Pipeline {
     ///
     /// # Errors
     /// [`PipelineError::Internal`] if another revision was found than the last trusted one.
-    pub async fn stay(&self, job: &Job, found: &Found, grounds: &Grounds) -> Result<Trusted, PipelineError> {
+    pub async fn stay(
+        &self,
+        job: &Job,
+        found: &Found,
+        grounds: &Grounds,
+    ) -> Result<TrustedSource, PipelineError> {
         let (job, found, grounds) = (job.clone(), found.clone(), grounds.clone());
         blocking(move || {
-            let last = job.verified.trusted_revision.as_deref();
-            if last != Some(found.revision.commit.as_str()) {
+            let (Origin::Git(git), verified) = (&found.origin, &found.source.verified);
+            let last = verified.trusted_revision.as_deref();
+            if last != Some(git.revision.commit.as_str()) {
                 return Err(PipelineError::internal(
                     "only where the cluster is at may it stay",
                 ));
             }
             let mut case = Case {
                 job: &job,
-                repository: &found.repository,
+                source: &found.source,
+                repository: &git.repository,
                 grounds: &grounds,
                 ledger: Ledger::default(),
                 now: jiff::Timestamp::UNIX_EPOCH,
@@ -116,39 +108,45 @@ impl Pipeline {
                 last_trusted: last,
                 ..Request::default()
             };
-            let findings = case.examine(&found.revision, &request)?;
+            let findings = case.examine(&git.revision, &request)?;
             let starts = Starts {
-                effective: job.verified.start_of_trust.clone(),
-                declared: job.verified.declared_start.clone(),
+                effective: verified.start_of_trust.clone(),
+                declared: verified.declared_start.clone(),
             };
-            case.settle(&found.revision, findings, starts)
+            case.settle(&git.revision, findings, starts)
         })
         .await?
     }
 
-    /// [`Pipeline::find`], [`Pipeline::grounds`] and [`Pipeline::trust`] in one, for commands. For a revision that is asked for
-    /// by name nothing older is returned.
+    /// [`Pipeline::find`], [`Pipeline::grounds`] and [`Pipeline::trust`] of every source in one, for commands. For a revision that is
+    /// asked for by name nothing older is returned.
     ///
     /// # Errors
     /// Those of the three.
     pub async fn trusted(&self, job: &Job, revision: Option<&str>) -> Result<Trusted, PipelineError> {
-        let found = self.find(job, revision, tokio::time::Instant::now()).await?;
-        let grounds = self.grounds(job, &found).await?;
-        let now = jiff::Timestamp::now();
-        let (trusted, _) = match revision.is_some() || job.spec.pin.is_some() {
-            true => {
-                self.trust_named(job, &found, &grounds, Ledger::default(), now)
-                    .await?
-            }
-            false => self.trust(job, &found, &grounds, Ledger::default(), now).await?,
-        };
-        trusted
+        let since = tokio::time::Instant::now();
+        let mut sources = Vec::new();
+        for source in &job.sources {
+            let found = self.find(job, source, revision, since).await?;
+            let grounds = self.grounds(job, &found).await?;
+            let now = jiff::Timestamp::now();
+            let (trusted, _) = match revision.is_some() || source.pinned.is_some() {
+                true => {
+                    self.trust_named(job, &found, &grounds, Ledger::default(), now)
+                        .await?
+                }
+                false => self.trust(job, &found, &grounds, Ledger::default(), now).await?,
+            };
+            sources.push(trusted?);
+        }
+        Ok(Trusted { sources })
     }
 }
 
-/// One revision of one Application, to be judged.
+/// One revision of one source, to be judged.
 struct Case<'a> {
     job: &'a Job,
+    source: &'a JobSource,
     repository: &'a Arc<Fetched>,
     grounds: &'a Grounds,
     ledger: Ledger,
@@ -156,14 +154,14 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    fn judge(&mut self, revision: &Revision) -> Result<Trusted, PipelineError> {
+    fn judge(&mut self, revision: &Revision) -> Result<TrustedSource, PipelineError> {
         let (job, mode) = (self.job, self.job.mode());
         if mode == VerificationMode::None {
-            let tree = read(self.repository, revision, job)?;
-            return Ok(Trusted {
-                revision: revision.clone(),
+            let tree = self.read(revision)?;
+            return Ok(TrustedSource {
+                source: self.source.clone(),
+                origin: self.origin(revision.clone()),
                 tree: Arc::new(Verifier::not_required(tree)),
-                repository: Arc::clone(self.repository),
                 signer: None,
                 reports: Vec::new(),
                 starts: Starts::default(),
@@ -171,7 +169,7 @@ impl Case<'_> {
             });
         }
         let declared = self.declared_start()?;
-        let state = &job.verified;
+        let state = &self.source.verified;
         // People who write another start of trust say where to go on from.
         let is_new_start = declared.is_some() && declared != state.declared_start;
         let last = match is_new_start {
@@ -215,7 +213,7 @@ impl Case<'_> {
         revision: &Revision,
         mut findings: Findings,
         starts: Starts,
-    ) -> Result<Trusted, PipelineError> {
+    ) -> Result<TrustedSource, PipelineError> {
         let refusal = findings.refusal.take().map(Arc::new);
         let chosen = match (findings.trusted(), &refusal) {
             (Some(commit), None) if commit == revision.commit => revision.clone(),
@@ -235,7 +233,7 @@ impl Case<'_> {
                 ));
             }
         };
-        let tree = read(self.repository, &chosen, self.job)?;
+        let tree = self.read(&chosen)?;
         let verification = findings
             .attest(tree)
             .map_err(|error| refused(&chosen.commit, error))?;
@@ -243,9 +241,9 @@ impl Case<'_> {
             Evidence::Signed { signer, .. } | Evidence::Tagged { signer, .. } => Some(signer.clone()),
             Evidence::NotRequired | Evidence::AlreadyTrusted => None,
         };
-        Ok(Trusted {
+        Ok(TrustedSource {
+            source: self.source.clone(),
             tree: Arc::new(verification.tree),
-            repository: Arc::clone(self.repository),
             signer,
             reports: verification.reports,
             starts,
@@ -253,7 +251,7 @@ impl Case<'_> {
                 commit: revision.commit.clone(),
                 error,
             }),
-            revision: chosen,
+            origin: self.origin(chosen),
         })
     }
 
@@ -340,7 +338,7 @@ impl Case<'_> {
         if self.job.mode() != VerificationMode::Chain {
             return Ok(None);
         }
-        match &self.job.start_of_trust {
+        match &self.source.start_of_trust {
             None => Ok(None),
             Some(TrustStart::Commit(commit)) => Ok(Some(commit.clone())),
             Some(TrustStart::Tag(tag)) => {
@@ -358,14 +356,22 @@ impl Case<'_> {
         let history = self.repository.history(revision, last, HISTORY_LIMIT)?;
         Ok(history.last_trusted_is_ancestor)
     }
-}
 
-fn read(repository: &Fetched, revision: &Revision, job: &Job) -> Result<Tree, PipelineError> {
-    let tree = repository.tree(revision, &job.spec.source.path, &TreeLimits::default())?;
-    if !tree.submodules.is_empty() {
-        tracing::warn!(application = %job.key, submodules = tree.submodules.join(", "), "submodules are not followed");
+    fn origin(&self, revision: Revision) -> Origin {
+        Origin::Git(GitOrigin {
+            revision,
+            repository: Arc::clone(self.repository),
+        })
     }
-    Ok(tree)
+
+    fn read(&self, revision: &Revision) -> Result<Tree, PipelineError> {
+        let folder = &self.source.spec.path;
+        let tree = self.repository.tree(revision, folder, &TreeLimits::default())?;
+        if !tree.submodules.is_empty() {
+            tracing::warn!(application = %self.job.key, submodules = tree.submodules.join(", "), "submodules are not followed");
+        }
+        Ok(tree)
+    }
 }
 
 fn refused(commit: &str, error: VerifyError) -> PipelineError {

@@ -11,8 +11,8 @@ use sluice_model::ExitKind;
 use sluice_model::difference::{Difference, FieldChange};
 use sluice_model::object::{Object, ObjectRef};
 use sluice_model::plan::{Action, Plan};
+use sluice_pipeline::RenderedSource;
 use sluice_pipeline::{Compared, Prepared};
-use sluice_render::Rendered;
 
 use crate::connection::block_on;
 use crate::engine::{Engine, Git, Which};
@@ -112,9 +112,10 @@ fn revisions(arguments: &Arguments, old: &str, global: &Global, out: &mut impl W
         let old = engine.rendered(Some(old)).await?;
         Ok::<_, Failure>((old, engine.rendered(arguments.revision.as_deref()).await?))
     })?;
-    let by_key = |rendered: Rendered| {
-        let objects = rendered.manifests.into_iter().map(|manifest| manifest.object);
-        objects
+    let by_key = |sources: Vec<RenderedSource>| {
+        let manifests = sources.into_iter().flat_map(|source| source.rendered.manifests);
+        manifests
+            .map(|manifest| manifest.object)
             .map(|object| (object.key(), object))
             .collect::<BTreeMap<_, _>>()
     };

@@ -8,6 +8,7 @@ use sluice_model::application::{Helm, HelmParameter, Source};
 use sluice_model::manifest::Manifest;
 use sluice_model::rendering::{Document, Part};
 use sluice_model::secret::mask;
+use sluice_pipeline::RenderedSource;
 use sluice_render::{Rendered, SourceKind};
 
 use crate::connection::block_on;
@@ -78,23 +79,36 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
         true => manifest.object.value().clone(),
         false => mask(&manifest.object).into_value(),
     };
-    let manifests = match printed {
-        Printed::Rendered(rendered)
-            if arguments.format == "yaml" && rendered.kind != SourceKind::Directory =>
-        {
-            return documents(&arguments, &rendered, value, out);
-        }
-        Printed::Rendered(rendered) => rendered.manifests,
-        Printed::Settled(manifests) => manifests,
+    let sources = match printed {
+        Printed::Settled(manifests) => return written(&arguments, &manifests, value, out),
+        Printed::Rendered(sources) => sources,
     };
-    if arguments.format == "json" {
-        return output::each(
-            out,
-            Format::Json,
-            &manifests.iter().map(value).collect::<Vec<Value>>(),
-        );
+    for (index, RenderedSource { rendered, .. }) in sources.iter().enumerate() {
+        if arguments.format != "yaml" || rendered.kind == SourceKind::Directory {
+            written(&arguments, &rendered.manifests, value, out)?;
+            continue;
+        }
+        // Kustomize prints nothing before its first document.
+        if index > 0 && rendered.kind == SourceKind::Kustomize {
+            writeln!(out, "---")?;
+        }
+        documents(&arguments, rendered, value, out)?;
     }
-    for manifest in &manifests {
+    Ok(())
+}
+
+/// Prints manifests as they were read.
+fn written(
+    arguments: &Arguments,
+    manifests: &[Manifest],
+    value: impl Fn(&Manifest) -> Value,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    if arguments.format == "json" {
+        let values: Vec<Value> = manifests.iter().map(value).collect();
+        return output::each(out, Format::Json, &values);
+    }
+    for manifest in manifests {
         let text = crate::yaml::text(&value(manifest));
         write!(
             out,
@@ -160,8 +174,8 @@ fn shown(
 
 /// What is printed.
 enum Printed {
-    /// As it is rendered, without a cluster.
-    Rendered(Box<Rendered>),
+    /// As each source is rendered, without a cluster.
+    Rendered(Vec<RenderedSource>),
     /// With namespaces and kinds as the cluster has them.
     Settled(Vec<Manifest>),
 }
@@ -172,13 +186,15 @@ async fn printed(arguments: &Arguments, global: &Global) -> Result<Printed, Fail
         true => Engine::without_cluster(&arguments.which, &arguments.git, global)?,
         false => Engine::open(&arguments.which, &arguments.git, global).await?,
     };
-    set(&mut engine.preview.job.spec.source, arguments);
+    for source in &mut engine.preview.job.sources {
+        set(&mut source.spec, arguments);
+    }
     if !arguments.offline {
         return Ok(Printed::Settled(engine.manifests(revision).await?));
     }
     engine.preview.pipeline.origins = arguments.show_source;
     engine.kube_version.clone_from(&arguments.kube_version);
-    Ok(Printed::Rendered(Box::new(engine.rendered(revision).await?)))
+    Ok(Printed::Rendered(engine.rendered(revision).await?))
 }
 
 /// What the options say of the source.

@@ -5,8 +5,9 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use sluice_model::rendering::{Complaint, Part};
+use sluice_pipeline::RenderedSource;
 use sluice_plugin_host::Renderers;
-use sluice_render::{Rendered, SourceKind};
+use sluice_render::SourceKind;
 
 use crate::connection::block_on;
 use crate::engine::{Engine, Git, Which};
@@ -52,6 +53,9 @@ enum Command {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Told<'a> {
+    /// Which source; nothing for one that is alone.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    source: &'a str,
     kind: SourceKind,
     /// The renderer and its digest.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,15 +86,25 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
         };
         engine.rendered(revision.as_deref()).await
     })?;
-    let told = Told::of(&rendered);
-    match output.format {
-        Format::Text => text(out, &told),
-        format @ (Format::Json | Format::Yaml) => output::one(out, format, &told),
+    let told: Vec<Told<'_>> = rendered.iter().map(Told::of).collect();
+    match (output.format, told.as_slice()) {
+        (Format::Text, told) => {
+            for (index, told) in told.iter().enumerate() {
+                if index > 0 {
+                    writeln!(out)?;
+                }
+                text(out, told)?;
+            }
+            Ok(())
+        }
+        (format, [alone]) => output::one(out, format, alone),
+        (format, told) => output::each(out, format, told),
     }
 }
 
 impl<'a> Told<'a> {
-    fn of(rendered: &'a Rendered) -> Self {
+    fn of(source: &'a RenderedSource) -> Self {
+        let rendered = &source.rendered;
         let count = |part: Part| {
             let documents = rendered.documents.iter();
             documents.filter(|document| document.part == part).count()
@@ -100,6 +114,7 @@ impl<'a> Told<'a> {
             format!("{name}@{digest}")
         });
         Self {
+            source: &source.name,
             kind: rendered.kind,
             renderer,
             objects: rendered.manifests.len(),
@@ -117,6 +132,9 @@ impl<'a> Told<'a> {
 fn text(out: &mut impl Write, told: &Told<'_>) -> Result<(), Failure> {
     let mut table = Table::new();
     let mut say = |name: &str, value: String| table.row(vec![name.into(), value.into()]);
+    if !told.source.is_empty() {
+        say("source", told.source.to_owned());
+    }
     say("kind", told.kind.to_string());
     if let Some(renderer) = &told.renderer {
         say("renderer", renderer.clone());

@@ -2,7 +2,7 @@
 //!
 //! An object moves from one application to another in one direction only: the new one wants it, the old one no longer does,
 //! the new one takes it over, with its identity and its data. In between it is not deleted. So before an application prunes,
-//! every other one must have said what it wants: at a state of its repository that is as new, if both follow the same one.
+//! every other one must have said what it wants: at a state of their repositories that is as new, where both follow the same ones.
 //!
 //! An Application that this controller looks at says so here, with all that it wants. What any other one says stands in its status
 //! ([`sluice_model::claims`]): one of another controller, and each of them after a restart. Who cannot say (its manifests are
@@ -17,6 +17,7 @@ use sluice_model::applyset::{self, PART_OF_LABEL};
 use sluice_model::claims::may_be_one;
 use sluice_model::object::{GroupKind, Object, ObjectKey};
 use sluice_model::plan::ApplicationKey;
+use sluice_model::revisions;
 use sluice_pipeline::{Claimed, Live};
 
 /// What all Applications want.
@@ -25,8 +26,21 @@ pub(crate) struct ClaimRegistry {
     all: Mutex<All>,
 }
 
-/// What revisions mean in the repository of the Application that asks, as it was fetched: by their name.
-pub(crate) type Meanings = BTreeMap<String, String>;
+/// What revisions mean in the repositories of the Application that asks, as they were fetched: by URL and name.
+pub(crate) type Meanings = BTreeMap<(String, String), String>;
+
+/// How new repositories were, by URL.
+pub(crate) type Versions = BTreeMap<String, u64>;
+
+/// A repository that an Application follows.
+#[derive(Debug, Clone, PartialEq)]
+struct Followed {
+    /// The name of its source; empty for one that is alone.
+    source: String,
+    repository: String,
+    /// The name of the revision there.
+    revision: String,
+}
 
 #[derive(Debug, Default)]
 struct All {
@@ -40,13 +54,11 @@ struct All {
 #[derive(Debug, Default)]
 struct Wants {
     id: String,
-    repository: String,
-    /// The name of the revision that it follows.
-    revision: String,
+    follows: Vec<Followed>,
     /// What its status says; none if that is about another spec, or if there is nothing.
     published: Option<sluice_model::claims::Claims>,
-    /// The version of the repository at which it said so in this process; none if it has said nothing yet.
-    version: Option<u64>,
+    /// How new its repositories were when it said so in this process; none if it has said nothing yet.
+    versions: Option<Versions>,
     /// None if that was never known in this process.
     objects: Option<Arc<BTreeSet<ObjectKey>>>,
     /// The kinds of those, each once.
@@ -105,16 +117,29 @@ impl Wants {
         }
     }
 
-    /// Returns true if what it said is about a state of the repository that is as new as that of `own`, which follows the same one.
+    /// The repositories that `own` follows too.
+    fn shared_with<'a>(&'a self, own: &'a Self) -> impl Iterator<Item = &'a Followed> {
+        let shares = |one: &&Followed| own.follows.iter().any(|other| other.repository == one.repository);
+        self.follows.iter().filter(shares)
+    }
+
+    /// Returns true if what it said is about a state of the repositories that is as new as that of `own`, which follows some of them too.
     fn is_as_new(&self, own: &Self, meanings: &Meanings, fetched: &str) -> bool {
-        let same = self.repository == own.repository;
-        match (self.version, &self.published) {
-            (Some(version), _) => !same || own.version.is_none_or(|own| version >= own),
+        let mut shared = self.shared_with(own);
+        match (&self.versions, &self.published) {
+            (Some(versions), _) => {
+                let Some(own) = &own.versions else { return true };
+                shared.all(|one| versions.get(&one.repository) >= own.get(&one.repository))
+            }
             (None, None) => false,
-            (None, Some(_)) if !same => true,
             (None, Some(published)) => {
                 let could_not_tell = published.unknown_at.as_deref().is_some_and(|at| at >= fetched);
-                could_not_tell || meanings.get(&self.revision) == Some(&published.revision)
+                let said = |source: &str| revisions::of(&published.revision, source);
+                let means = |one: &Followed| {
+                    let meaning = meanings.get(&(one.repository.clone(), one.revision.clone()));
+                    meaning.is_some() && meaning.map(String::as_str) == said(&one.source)
+                };
+                could_not_tell || shared.all(means)
             }
         }
     }
@@ -129,21 +154,30 @@ impl ClaimRegistry {
             id: applyset::id(&key.namespace, &key.name),
             ..Wants::default()
         });
-        let pinned = spec.pin.as_ref().map(|pin| &pin.revision);
-        pinned
-            .unwrap_or(&spec.source.target_revision)
-            .clone_into(&mut wants.revision);
         let status = application.status.as_ref();
         // What it said of another spec says nothing of this one.
         let status = status.filter(|status| status.observed_generation == application.metadata.generation);
         let published = status.and_then(|status| status.claims.clone());
-        let news = published != wants.published && wants.version.is_none();
+        let news = published != wants.published && wants.versions.is_none();
         wants.published = published;
-        if wants.repository != spec.source.repo_url {
-            spec.source.repo_url.clone_into(&mut wants.repository);
+        let pin = spec.pin.as_ref().map(|pin| pin.revision.as_str());
+        let follows = spec.named_sources().map(|(name, source)| {
+            let pinned = pin.and_then(|pin| revisions::of(pin, &name));
+            Followed {
+                repository: source.repo_url.clone(),
+                revision: pinned.unwrap_or(&source.target_revision).to_owned(),
+                source: name,
+            }
+        });
+        let follows: Vec<Followed> = follows.collect();
+        let repositories = |follows: &[Followed]| -> BTreeSet<String> {
+            follows.iter().map(|one| one.repository.clone()).collect()
+        };
+        if repositories(&wants.follows) != repositories(&follows) {
             // It is about to say something new.
-            wants.version = None;
+            wants.versions = None;
         }
+        wants.follows = follows;
         match news {
             true => std::mem::take(&mut all.waiting)
                 .into_iter()
@@ -154,16 +188,18 @@ impl ClaimRegistry {
     }
 
     /// Returns the names of revisions whose meaning has to be known before an Application can tell whether others of the same
-    /// repository have said what they want of it: of those that have said nothing in this process.
-    pub(crate) fn unknown_revisions(&self, key: &ApplicationKey) -> BTreeSet<String> {
+    /// repositories have said what they want of them: of those that have said nothing in this process. Each with its repository.
+    pub(crate) fn unknown_revisions(&self, key: &ApplicationKey) -> BTreeSet<(String, String)> {
         let all = self.lock();
         let Some(own) = all.applications.get(key) else {
             return BTreeSet::new();
         };
-        let others = all.applications.iter().filter(|(other, wants)| {
-            *other != key && wants.repository == own.repository && wants.version.is_none()
-        });
-        others.map(|(_, wants)| wants.revision.clone()).collect()
+        let others = all.applications.iter();
+        let silent = others.filter(|(other, wants)| *other != key && wants.versions.is_none());
+        let shared = silent.flat_map(|(_, wants)| wants.shared_with(own));
+        shared
+            .map(|one| (one.repository.clone(), one.revision.clone()))
+            .collect()
     }
 
     /// Every Application is known by name now. Returns who waited for that.
@@ -181,21 +217,21 @@ impl ClaimRegistry {
         std::mem::take(&mut all.waiting).into_iter().collect()
     }
 
-    /// An application says what it wants, at a version of its repository; nothing new where it cannot tell. Returns whom
+    /// An application says what it wants, at versions of its repositories; nothing new where it cannot tell. Returns whom
     /// that may concern.
     pub(crate) fn say(
         &self,
         key: &ApplicationKey,
-        version: u64,
+        versions: Versions,
         objects: Option<Arc<BTreeSet<ObjectKey>>>,
     ) -> Vec<ApplicationKey> {
         let mut all = self.lock();
         let Some(wants) = all.applications.get_mut(key) else {
             return Vec::new();
         };
-        let newer = wants.version != Some(version);
+        let newer = wants.versions.as_ref() != Some(&versions);
         let other = objects.is_some() && objects != wants.objects;
-        wants.version = Some(version);
+        wants.versions = Some(versions);
         if let Some(objects) = objects.filter(|_| other) {
             let mut kinds: Vec<GroupKind> = objects.iter().map(|key| key.group_kind.clone()).collect();
             kinds.dedup();
@@ -278,7 +314,7 @@ impl All {
             return false;
         };
         let mut others = self.applications.iter().filter(|(other, _)| *other != key);
-        others.all(|(_, wants)| match wants.version {
+        others.all(|(_, wants)| match wants.versions {
             Some(_) => wants.is_as_new(own, &Meanings::new(), ""),
             None => wants.published.is_some(),
         })
@@ -319,13 +355,17 @@ mod tests {
         .unwrap()
     }
 
+    fn at(version: u64) -> Versions {
+        Versions::from([("repo".to_owned(), version)])
+    }
+
     fn asked(
         claims: &ClaimRegistry,
         key: &ApplicationKey,
         live: &Live,
         desired: &BTreeSet<ObjectKey>,
     ) -> Claimed {
-        let meanings = Meanings::from([("main".to_owned(), "c2".to_owned())]);
+        let meanings = Meanings::from([(("repo".to_owned(), "main".to_owned()), "c2".to_owned())]);
         claims.about(key, live, desired, &meanings, "2026-09-21T00:00:00Z")
     }
 
@@ -355,25 +395,25 @@ mod tests {
     #[test]
     fn nothing_is_pruned_before_everybody_has_spoken_about_the_same_commit() {
         let (claims, members) = two();
-        claims.say(&application("a"), 1, keys(&[]));
+        claims.say(&application("a"), at(1), keys(&[]));
         let about = || asked(&claims, &application("a"), &members, &BTreeSet::new());
         assert!(about().unsettled.is_some_and(|why| why.contains("shop/b")));
         assert_eq!(
-            claims.say(&application("b"), 1, keys(&[])),
+            claims.say(&application("b"), at(1), keys(&[])),
             [application("a")],
             "who waited is told"
         );
         assert!(about().unsettled.is_none() && about().members.is_empty());
         // A newer state of the repository, which the other one has not seen.
-        claims.say(&application("a"), 2, keys(&[]));
+        claims.say(&application("a"), at(2), keys(&[]));
         assert!(about().unsettled.is_some());
         // It has seen it and cannot tell: what it wanted before still counts.
-        claims.say(&application("b"), 2, None);
+        claims.say(&application("b"), at(2), None);
         assert!(about().unsettled.is_none());
         // Of another repository: as new as it ever was.
         claims.add(&application("c"), &with("other", None));
         assert!(about().unsettled.is_some_and(|why| why.contains("shop/c")));
-        claims.say(&application("c"), 0, None);
+        claims.say(&application("c"), at(0), None);
         assert!(about().unsettled.is_none());
     }
 
@@ -385,24 +425,24 @@ mod tests {
             others: [(key("x"), live("x", "a"))].into(),
             ..Live::default()
         };
-        claims.say(&a, 1, keys(&["x"]));
-        claims.say(&b, 1, keys(&["x"]));
+        claims.say(&a, at(1), keys(&["x"]));
+        claims.say(&b, at(1), keys(&["x"]));
         let wanted = keys(&["x"]).unwrap();
         assert!(
             asked(&claims, &b, &theirs, &wanted).released.is_empty(),
             "its owner still wants it"
         );
         assert_eq!(
-            claims.say(&a, 2, keys(&[])),
+            claims.say(&a, at(2), keys(&[])),
             std::slice::from_ref(&b),
             "who waits for it is told"
         );
-        claims.say(&b, 2, keys(&["x"]));
+        claims.say(&b, at(2), keys(&["x"]));
         let kept = asked(&claims, &a, &members, &BTreeSet::new());
         assert!(kept.reason(&key("x")).is_some_and(|why| why.contains("shop/b")));
         assert_eq!(asked(&claims, &b, &theirs, &wanted).released, *wanted);
         // No other one wants it any more.
-        claims.say(&b, 2, keys(&[]));
+        claims.say(&b, at(2), keys(&[]));
         assert_eq!(
             asked(&claims, &a, &members, &BTreeSet::new()).reason(&key("x")),
             None
@@ -422,9 +462,9 @@ mod tests {
         let (old, new) = (event("v1", "x", "1"), event("events.k8s.io/v1", "x", "1"));
         let other = event("v1", "y", "2");
         let members = Live::of_members(vec![old.clone(), other.clone()], &[]);
-        claims.say(&a, 1, Some(Arc::default()));
+        claims.say(&a, at(1), Some(Arc::default()));
         let wanted = BTreeSet::from([new.key(), event("events.k8s.io/v1", "y", "").key()]);
-        claims.say(&b, 1, Some(Arc::new(wanted.clone())));
+        claims.say(&b, at(1), Some(Arc::new(wanted.clone())));
         let reason = |key: &ObjectKey| {
             asked(&claims, &a, &members, &BTreeSet::new())
                 .reason(key)
@@ -449,7 +489,7 @@ mod tests {
         );
         assert!(reason(&old.key()) && !reason(&other.key()));
         // Its owner wants it as before, under the old group: then it is not to be had.
-        claims.say(&a, 2, Some(Arc::new([old.key()].into())));
+        claims.say(&a, at(2), Some(Arc::new([old.key()].into())));
         asked(&claims, &a, &members, &[old.key()].into());
         assert!(!asked(&claims, &b, &theirs, &wanted).released.contains(&new.key()));
     }
@@ -469,9 +509,9 @@ mod tests {
         let about = || asked(&claims, &a, &members, &BTreeSet::new());
         assert!(about().unsettled.is_some_and(|why| why.contains("listed")));
         assert_eq!(claims.listed(), std::slice::from_ref(&a));
-        claims.say(&a, 1, keys(&[]));
+        claims.say(&a, at(1), keys(&[]));
         // Its repository cannot be read.
-        claims.say(&b, 1, None);
+        claims.say(&b, at(1), None);
         let claimed = about();
         assert!(claimed.unsettled.is_none() && claimed.reason(&key("y")).is_none());
         assert!(claimed.reason(&key("x")).is_some());
@@ -520,7 +560,7 @@ mod tests {
             claims.add(&a, &with("repo", None));
             claims.add(&b, &other);
             claims.listed();
-            claims.say(&a, 7, keys(&[]));
+            claims.say(&a, super::tests::at(7), keys(&[]));
             let found = asked(&claims, &a, &members, &BTreeSet::new());
             assert_eq!(found.unsettled.is_none(), settled, "{case}");
             let said = other.status.is_some();
@@ -534,14 +574,17 @@ mod tests {
         claims.add(&a, &with("repo", None));
         claims.add(&b, &stale);
         claims.listed();
-        claims.say(&a, 7, keys(&[]));
+        claims.say(&a, super::tests::at(7), keys(&[]));
         assert!(asked(&claims, &a, &members, &BTreeSet::new()).unsettled.is_some());
         // As soon as it is up to date, the one that waited is told.
         assert_eq!(
             claims.add(&b, &with("repo", Some(at("c2", None)))),
             std::slice::from_ref(&a)
         );
-        assert_eq!(claims.unknown_revisions(&a), BTreeSet::from(["main".to_owned()]));
+        assert_eq!(
+            claims.unknown_revisions(&a),
+            BTreeSet::from([("repo".to_owned(), "main".to_owned())])
+        );
     }
 
     #[test]
@@ -566,7 +609,7 @@ mod tests {
             claims.add(&a, &with("repo", None));
             claims.add(&b, &with("repo", Some(lets_go)));
             claims.listed();
-            claims.say(&a, 1, keys(&["x"]));
+            claims.say(&a, at(1), keys(&["x"]));
             let found = asked(&claims, &a, &theirs, &wanted);
             assert_eq!(found.released.contains(&key("x")), released, "{uid:?}");
         }
@@ -575,9 +618,9 @@ mod tests {
     #[test]
     fn who_owns_nothing_that_is_to_go_waits_for_nobody() {
         let (claims, members) = two();
-        claims.say(&application("a"), 1, keys(&["x"]));
+        claims.say(&application("a"), at(1), keys(&["x"]));
         let claimed = asked(&claims, &application("a"), &members, &keys(&["x"]).unwrap());
         assert!(claimed.unsettled.is_none());
-        assert_eq!(claims.say(&application("b"), 1, keys(&[])), []);
+        assert_eq!(claims.say(&application("b"), at(1), keys(&[])), []);
     }
 }

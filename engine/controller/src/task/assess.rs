@@ -21,15 +21,13 @@ use sluice_report::conditions::{self, Finding};
 use sluice_report::events::Happening;
 use tokio::time::Instant;
 
-use super::trust::Trust;
+use super::trust::{Trust, a_moment_ago};
 use super::{log, summary};
-use crate::fleet::{Meanings, Shared};
+use crate::fleet::{Meanings, Shared, Versions};
 
 /// How long others may take to say what they want before this assessment goes on without deleting anything; a later one will.
 const OTHERS_MAY_TAKE: Duration = Duration::from_secs(10);
 const BETWEEN_QUESTIONS: Duration = Duration::from_millis(50);
-/// The repository was fetched for this assessment; it need not be fetched again.
-const LONG_AGO: Duration = Duration::from_secs(600);
 /// How long the first lists of an application's kinds may take.
 const FIRST_LISTS: Duration = Duration::from_secs(60);
 
@@ -40,8 +38,8 @@ pub(crate) struct Assessor {
     pub(crate) trust: Trust,
     memory: Memory,
     health: HealthMemory,
-    /// Since when the repository is as new as it is, RFC 3339, and how new that is.
-    seen: (u64, String),
+    /// Since when the repositories are as new as they are, RFC 3339, and how new that is.
+    seen: (Versions, String),
     /// What the revisions of others mean in it, whose claims are known from their status alone.
     meanings: Meanings,
 }
@@ -60,8 +58,8 @@ impl Subject {
     /// Returns what the loop decides on of one of its plans.
     pub(crate) fn facts(&self, plan: &Plan) -> PlanFacts {
         PlanFacts {
-            revision: self.trusted.revision.commit.clone(),
-            requested: self.trusted.revision.requested.clone(),
+            revision: self.trusted.id(),
+            requested: self.trusted.requested(),
             digest: plan.digest(),
             steps: plan.steps.len(),
             held: plan.held.len(),
@@ -135,7 +133,7 @@ struct Wanted {
 #[derive(Debug, PartialEq)]
 struct Rendering {
     commit: String,
-    source: Source,
+    sources: Vec<Source>,
     destination: String,
     capabilities: Capabilities,
 }
@@ -155,7 +153,7 @@ impl Assessor {
             key,
             memory: Memory::default(),
             health: HealthMemory::default(),
-            seen: (0, String::new()),
+            seen: (Versions::new(), String::new()),
             meanings: Meanings::new(),
         }
     }
@@ -182,7 +180,7 @@ impl Assessor {
         Ok(Job::resolve(application, &self.shared.pipeline.defaults)?)
     }
 
-    /// Assesses the Application. The repository must have been fetched since `since`. Findings go into the status that is returned;
+    /// Assesses the Application. The repositories must have been fetched since `since`. Findings go into the status that is returned;
     /// the subject is there if enough is known to decide on it. `hooks` says when they run if the automation syncs a revision.
     pub(crate) async fn assess(
         &mut self,
@@ -205,7 +203,7 @@ impl Assessor {
             match self.look(&application, &mut draft, since).await {
                 Some((looked, health, unsettled)) => {
                     assessment.unsettled = unsettled;
-                    let hooks = hooks(&looked.trusted.revision.commit);
+                    let hooks = hooks(&looked.trusted.id());
                     assessment.found = Some(found(&looked, &health, hooks));
                     subject = Some(looked);
                 }
@@ -293,13 +291,13 @@ impl Assessor {
         let pipeline = &shared.pipeline;
         let turn = shared.looking.acquire().await;
         let manifests = self.rendered(job, &trusted).await?;
-        let rendered = summary::rendered(manifests.len(), &trusted.tree.get().submodules);
+        let rendered = summary::rendered(manifests.len(), &trusted.submodules());
         draft.find(conditions::RENDERED, Finding::yes("Rendered", rendered));
         self.find_meanings(job).await;
         let desired = self.wanted(&manifests);
         let told = shared
             .claims
-            .say(&self.key, self.trust.version, Some(Arc::clone(&desired)));
+            .say(&self.key, self.trust.versions(job), Some(Arc::clone(&desired)));
         shared.ring(&told);
         let mut live = self.live(job, &manifests).await?;
         live.finished = self.finished(job, &live, &manifests).await?;
@@ -309,7 +307,8 @@ impl Assessor {
         let watching = Finding::yes("Watching", "every kind that it manages is watched");
         draft.find(conditions::CLUSTER_READY, watching);
         let now = jiff::Timestamp::now();
-        let intent = Intent::whole(&trusted.revision.commit);
+        let commit = &trusted.id();
+        let intent = Intent::whole(commit);
         let prepared = pipeline.prepare(job, intent, &manifests, &live, now).await?;
         let policies = &job.spec.policies;
         let (health, health_problems) = pipeline
@@ -327,7 +326,6 @@ impl Assessor {
         draft.find(conditions::PLUGINS_READY, plugins);
         let (state, finding) = summary::health(&health);
         draft.find(conditions::HEALTHY, finding);
-        let commit = &trusted.revision.commit;
         let claims = self.claims(&desired, &live, &prepared);
         let status = &mut draft.status;
         status.claims = Some(claims);
@@ -368,10 +366,14 @@ impl Assessor {
         trusted: &Trusted,
     ) -> Result<Arc<Vec<Manifest>>, PipelineError> {
         let rendering = Rendering {
-            commit: trusted.revision.commit.clone(),
-            source: job.spec.source.clone(),
+            commit: trusted.id(),
+            sources: trusted
+                .sources
+                .iter()
+                .map(|one| one.source.spec.clone())
+                .collect(),
             destination: job.destination().to_owned(),
-            capabilities: self.shared.pipeline.capabilities(job, trusted).await?,
+            capabilities: self.shared.pipeline.capabilities(trusted).await?,
         };
         if let Some((known, manifests)) = &self.memory.rendered
             && *known == rendering
@@ -450,7 +452,7 @@ impl Assessor {
 
     /// What it claims and lets go, found out once for each preparation.
     fn claims(&mut self, desired: &BTreeSet<ObjectKey>, live: &Live, prepared: &Arc<Prepared>) -> Claims {
-        let meaning = self.trust.meaning.clone().unwrap_or_default();
+        let meaning = self.trust.meaning().unwrap_or_default();
         if let Some((known, claims)) = &self.memory.claims
             && known.ptr_eq(&Arc::downgrade(prepared))
         {
@@ -466,16 +468,21 @@ impl Assessor {
 
     /// Finds out what the revisions of others mean in the repository, if their claims are known from their status alone.
     async fn find_meanings(&mut self, job: &Job) {
-        if self.seen.0 != self.trust.version || self.seen.1.is_empty() {
-            self.seen = (self.trust.version, rfc3339(jiff::Timestamp::now()));
+        let versions = self.trust.versions(job);
+        if self.seen.0 != versions || self.seen.1.is_empty() {
+            self.seen = (versions, rfc3339(jiff::Timestamp::now()));
         }
         self.meanings.clear();
-        // What was fetched for this assessment will do.
-        let long_ago = Instant::now().checked_sub(LONG_AGO).unwrap_or_else(Instant::now);
-        for name in self.shared.claims.unknown_revisions(&self.key) {
+        for (url, name) in self.shared.claims.unknown_revisions(&self.key) {
+            let source = job.sources.iter().find(|source| source.spec.repo_url == url);
+            let Some(source) = source else { continue };
+            let found = self
+                .shared
+                .pipeline
+                .find(job, source, Some(&name), a_moment_ago());
             // A name that means nothing here keeps the others from being settled, until they speak.
-            if let Ok(found) = self.shared.pipeline.find(job, Some(&name), long_ago).await {
-                self.meanings.insert(name, found.revision.commit);
+            if let Ok(found) = found.await {
+                self.meanings.insert((url, name), found.origin.id().to_owned());
             }
         }
     }
@@ -483,16 +490,19 @@ impl Assessor {
     /// Other Applications need not wait for what this one wants: it cannot say so now.
     fn cannot_tell(&self, application: &Application, status: &mut ApplicationStatus) {
         let claims = status.claims.get_or_insert_default();
-        match &self.trust.meaning {
+        match self.trust.meaning() {
             Some(meaning) => {
-                claims.revision.clone_from(meaning);
+                claims.revision = meaning;
                 claims.unknown_at = None;
             }
             None => claims.unknown_at = Some(rfc3339(jiff::Timestamp::now())),
         }
         let mirrors = &self.shared.pipeline.mirrors;
-        let version = mirrors.version(&application.spec.source.repo_url);
-        let told = self.shared.claims.say(&self.key, version, None);
+        let versions = application.spec.sources().map(|source| {
+            let url = source.repo_url.clone();
+            (url.clone(), mirrors.version(&url))
+        });
+        let told = self.shared.claims.say(&self.key, versions.collect(), None);
         self.shared.ring(&told);
     }
 }
@@ -511,7 +521,7 @@ fn found(subject: &Subject, health: &[ObjectHealth], hooks: Hooks) -> Found {
     });
     let job = &subject.job;
     Found {
-        revision: subject.trusted.revision.commit.clone(),
+        revision: subject.trusted.id(),
         plan: subject.facts(&prepared.plan),
         automatic,
         awaited: awaited(prepared, health),

@@ -346,7 +346,7 @@ async fn last_manifests(
     draft: &mut Draft,
     since: Instant,
 ) -> Result<Arc<Vec<Manifest>>, PipelineError> {
-    job.verified = draft.status.verification.clone().unwrap_or_default();
+    job.go_on_from(&draft.status);
     let rendered = match assessor.trust.revision(job, draft, since).await {
         Some(trusted) => assessor.rendered(job, &trusted).await.ok(),
         None => None,

@@ -1,4 +1,4 @@
-//! Where the ledger of an Application is kept: in a ConfigMap beside it, which goes with it.
+//! Where the ledger of a source is kept: in a ConfigMap beside its Application, which goes with it.
 //!
 //! Who can write a ledger can make a commit trusted, and ConfigMaps are written by many. So the digest of what was
 //! written stands in the Application's status, which the controller alone writes; a ledger of another digest is not read,
@@ -25,10 +25,12 @@ const KEY: &str = "ledger.json";
 /// The longest name of an object.
 const LONGEST_NAME: usize = 253;
 
-/// The ledger of one Application: what is known of it, and where it is kept.
+/// The ledger of one source: what is known of it, and where it is kept.
 pub(crate) struct LedgerStore {
     shared: Arc<Shared>,
     key: ApplicationKey,
+    /// The source's name; empty for one that is alone.
+    source: String,
     uid: String,
     /// None until it is needed.
     known: Option<Ledger>,
@@ -37,10 +39,11 @@ pub(crate) struct LedgerStore {
 }
 
 impl LedgerStore {
-    pub(crate) fn new(shared: Arc<Shared>, key: ApplicationKey) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, key: ApplicationKey, source: &str) -> Self {
         Self {
             shared,
             key,
+            source: source.to_owned(),
             uid: String::new(),
             known: None,
             digest: None,
@@ -145,17 +148,22 @@ impl LedgerStore {
             version: "v1".to_owned(),
             kind: "ConfigMap".to_owned(),
             namespace: Some(self.key.namespace.clone()),
-            name: name(&self.key.name),
+            name: name(&self.key.name, &self.source),
         }
     }
 }
 
-/// The ConfigMap of an Application's ledger.
-fn name(application: &str) -> String {
+/// The ConfigMap of the ledger of an Application's source. A source's name can have letters that no ConfigMap's can, and names that are
+/// put together must not be another's.
+fn name(application: &str, source: &str) -> String {
     let name = format!("sluice-ledger-{application}");
-    match name.len() <= LONGEST_NAME {
-        true => name,
-        false => format!("sluice-ledger-{}", hex::encode(Sha256::digest(application))),
+    match (name.len() <= LONGEST_NAME, source) {
+        (true, "") => name,
+        (false, "") => format!("sluice-ledger-{}", hex::encode(Sha256::digest(application))),
+        (_, source) => {
+            let both = format!("{application}/{source}");
+            format!("sluice-ledger-{}", hex::encode(Sha256::digest(both)))
+        }
     }
 }
 
@@ -168,9 +176,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_application_has_one() {
-        assert_eq!(name("shop"), "sluice-ledger-shop");
+    fn every_source_has_one() {
+        assert_eq!(name("shop", ""), "sluice-ledger-shop");
         let (long, longer) = ("a".repeat(250), "a".repeat(251));
-        assert!(name(&long).len() <= LONGEST_NAME && name(&long) != name(&longer));
+        assert!(name(&long, "").len() <= LONGEST_NAME && name(&long, "") != name(&longer, ""));
+        let of_two = [name("shop", "chart"), name("shop", "values")];
+        assert!(of_two[0] != of_two[1] && of_two.iter().all(|name| name.len() <= LONGEST_NAME));
     }
 }

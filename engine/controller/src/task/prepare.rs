@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sluice_model::application::{OperationFailure, OperationRequest};
 use sluice_model::plan::Plan;
 use sluice_model::selection::Selector;
-use sluice_pipeline::{Intent, PipelineError};
+use sluice_pipeline::{Intent, PipelineError, id_of};
 use sluice_plan::Hooks;
 use sluice_reconcile::{PlanFacts, Wanted};
 use tokio::time::Instant;
@@ -90,14 +90,19 @@ impl Task {
     ) -> Result<Subject, PipelineError> {
         let shared = Arc::clone(&self.shared);
         let (pipeline, job) = (&shared.pipeline, &subject.job);
-        let found = pipeline.find(job, Some(name), Instant::now()).await?;
-        if found.revision.commit == subject.trusted.revision.commit {
+        let mut found = Vec::new();
+        let now = Instant::now();
+        for source in &job.sources {
+            found.push(pipeline.find(job, source, Some(name), now).await?);
+        }
+        let asked = id_of(&found);
+        if asked == subject.trusted.id() {
             return Ok(subject);
         }
         if job.spec.sync_policy.automated.is_some() && !request.dry_run {
             return Err(PipelineError::Automated {
-                wanted: subject.trusted.revision.commit,
-                asked: found.revision.commit,
+                wanted: subject.trusted.id(),
+                asked,
             });
         }
         let now = jiff::Timestamp::now();
@@ -107,7 +112,7 @@ impl Task {
         let manifests = Arc::new(pipeline.manifests(job, &trusted).await?);
         let mut live = self.assessor.live(job, &manifests).await?;
         self.assessor.settle_claims(&mut live, &manifests).await;
-        let intent = Intent::whole(&trusted.revision.commit);
+        let intent = Intent::whole(&trusted.id());
         let prepared = pipeline.prepare(job, intent, &manifests, &live, now).await?;
         Ok(Subject {
             trusted,

@@ -13,7 +13,7 @@ use sluice_model::application::{REFRESH_ANNOTATION, WaitingFor};
 use sluice_model::health::{HealthStatus, HealthVerdict};
 use sluice_model::manifest::Manifest;
 use sluice_model::object::{Object, ObjectKey};
-use sluice_pipeline::{Job, Live};
+use sluice_pipeline::{Job, Live, id_of};
 use sluice_reconcile::{Progress, annotation, superseded, waiting_for};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -212,10 +212,21 @@ impl Waiting {
             None => return None,
         };
         *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = (now, news);
-        let found = self.shared.pipeline.find(&self.job, None, since).await.ok()?;
-        let commit = found.revision.commit;
-        // A commit that is refused takes no other one's place.
-        let is_refused = self.job.verified.refused_revision.as_ref() == Some(&commit);
-        (commit != self.commit && !is_refused).then(|| format!("{commit} takes its place"))
+        let mut found = Vec::new();
+        for source in &self.job.sources {
+            let one = self
+                .shared
+                .pipeline
+                .find(&self.job, source, None, since)
+                .await
+                .ok()?;
+            // A commit that is refused takes no other one's place.
+            if source.verified.refused_revision.as_deref() == Some(one.origin.id()) {
+                return None;
+            }
+            found.push(one);
+        }
+        let commit = id_of(&found);
+        (commit != self.commit).then(|| format!("{commit} takes its place"))
     }
 }

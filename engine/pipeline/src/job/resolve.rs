@@ -11,7 +11,8 @@ use sluice_model::application::{
 use sluice_model::retry::Retry;
 use sluice_model::{Application, Coded, ErrorCode};
 
-use super::{Defaults, Job, KeyringPlace, TrustStart, accepted, owned_before, recorded};
+use super::{Defaults, Job, KeyringPlace, TrustStart, accepted, owned_before, recorded, verified};
+use crate::JobSource;
 use crate::codes;
 
 /// A mistake in the spec of an Application.
@@ -113,10 +114,13 @@ pub(super) fn read(application: &Application, defaults: &Defaults) -> (Job, Vec<
         retry,
         creates_namespace,
         keyrings,
-        start_of_trust,
-        verified: status
-            .and_then(|status| status.verification.clone())
-            .unwrap_or_default(),
+        sources: vec![JobSource {
+            name: String::new(),
+            spec: spec.source.clone(),
+            pinned: spec.pin.as_ref().map(|pin| pin.revision.clone()),
+            start_of_trust,
+            verified: status.map(|status| verified(status, "")).unwrap_or_default(),
+        }],
         accepted: accepted(application),
         synced: status
             .map(|status| status.sync.revision.clone())

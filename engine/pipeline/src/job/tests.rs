@@ -322,7 +322,10 @@ fn a_job_has_what_the_spec_means() {
             KeyringPlace::File(PathBuf::from("/etc/keys")),
         ]
     );
-    assert_eq!(job.start_of_trust, Some(TrustStart::Tag("v1".to_owned())));
+    assert_eq!(
+        job.sources[0].start_of_trust,
+        Some(TrustStart::Tag("v1".to_owned()))
+    );
     assert_eq!(job.health_timeout, Duration::from_secs(5400));
     let (first, longest) = (Duration::from_secs(1), Duration::from_secs(120));
     // What does not grow stays: a factor of nothing would mean no wait at all.
@@ -338,7 +341,7 @@ fn a_job_has_what_the_spec_means() {
     assert!(job.creates_namespace);
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}});
     assert_eq!(job.rules.pointers(&Object::new(pod).unwrap(), None), ["/spec"]);
-    assert_eq!((job.wanted(), job.destination()), ("v1", "shop"));
+    assert_eq!((job.sources[0].wanted(), job.destination()), ("v1", "shop"));
 }
 
 #[test]
@@ -458,7 +461,7 @@ fn what_is_known_of_it_is_taken_along() {
     assert_eq!(job.accepted.as_deref(), Some("0123"));
     assert_eq!(job.synced.as_deref(), Some("4567"));
     assert_eq!(job.completed, ["n/j@89"]);
-    assert_eq!(job.verified.signer.as_deref(), Some("ada"));
+    assert_eq!(job.sources[0].verified.signer.as_deref(), Some("ada"));
     // Before the first sync there is no revision.
     known.status = Some(Default::default());
     assert_eq!(Job::resolve(&known, &defaults()).unwrap().synced, None);

@@ -117,7 +117,7 @@ fn within(case: &Case, folder: &Folder) -> Result<()> {
         let trusted = pipeline.trusted(&job, None).await?;
         let time = async |job: &Job| -> Result<f64> {
             let start = Instant::now();
-            pipeline.render(job, &trusted, Capabilities::unknown()).await?;
+            pipeline.render(job, &trusted, &Capabilities::unknown()).await?;
             Ok(start.elapsed().as_secs_f64() * 1e3)
         };
         let mut fresh = Vec::new();

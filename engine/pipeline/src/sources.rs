@@ -1,0 +1,160 @@
+//! The sources of an Application, each by itself: what was found of it, and what of that may be synced.
+//!
+//! What a source comes from is an [`Origin`]. Only the stages that fetch, verify and read look into it; everything else goes by the text
+//! that tells one state of a source from another ([`Origin::id`]), and by the files.
+
+use std::sync::Arc;
+
+use sluice_model::application::{Source, VerificationState};
+use sluice_model::revisions;
+use sluice_model::tree::{Revision, Tree};
+use sluice_model::trust::{SignatureReport, Signer, Verified};
+use sluice_render::Rendered;
+use sluice_source::Fetched;
+
+use crate::TrustStart;
+use crate::trust::{HeldBack, Starts};
+
+/// A source as the stages take it: its part of the spec, read, and what of the status is about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobSource {
+    /// What tells it from the Application's others; empty for one that is alone.
+    pub name: String,
+    /// What it says, as written.
+    pub spec: Source,
+    /// The revision that it is kept at instead of its target.
+    pub pinned: Option<String>,
+    /// Where trust starts in mode `chain`.
+    pub start_of_trust: Option<TrustStart>,
+    /// What of its history was verified.
+    pub verified: VerificationState,
+}
+
+impl JobSource {
+    /// Returns the name of the revision that is wanted: the pinned one, or the target revision.
+    pub fn wanted(&self) -> &str {
+        self.pinned.as_deref().unwrap_or(&self.spec.target_revision)
+    }
+}
+
+/// Where the files of a source are from.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// A commit of a Git repository.
+    Git(GitOrigin),
+}
+
+/// A commit of a Git repository.
+#[derive(Debug, Clone)]
+pub struct GitOrigin {
+    /// What the name means.
+    pub revision: Revision,
+    /// Where its files are, also those beyond the source's folder.
+    pub(crate) repository: Arc<Fetched>,
+}
+
+impl Origin {
+    /// Returns the text that tells this state of the source from all others: of a repository, the commit.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Git(git) => &git.revision.commit,
+        }
+    }
+
+    /// Returns what was asked for.
+    pub fn requested(&self) -> &str {
+        match self {
+            Self::Git(git) => &git.revision.requested,
+        }
+    }
+
+    /// Returns the annotated tag that led there, if one did: its full object id.
+    pub fn tag(&self) -> Option<&str> {
+        match self {
+            Self::Git(git) => git.revision.tag.as_deref(),
+        }
+    }
+}
+
+/// A source at a revision, not judged yet.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Which source.
+    pub source: JobSource,
+    /// What its revision means now.
+    pub origin: Origin,
+    /// How new the repository was then ([`crate::mirrors::Mirror::version`]).
+    pub version: u64,
+}
+
+/// A revision of one source that was let through.
+#[derive(Debug, Clone)]
+pub struct TrustedSource {
+    /// Which source.
+    pub source: JobSource,
+    /// The trusted revision.
+    pub origin: Origin,
+    /// Its files.
+    pub tree: Arc<Verified<Tree>>,
+    /// Who signed it; none where nothing was asked for.
+    pub signer: Option<Signer>,
+    /// Every signature that was looked at for it.
+    pub reports: Vec<SignatureReport>,
+    /// Where trust starts.
+    pub starts: Starts,
+    /// Why it is not the revision that was asked for; none where it is.
+    pub held_back: Option<HeldBack>,
+}
+
+/// What may be synced of an Application: each of its sources, in the order of its spec.
+#[derive(Debug, Clone)]
+pub struct Trusted {
+    /// One for each.
+    pub sources: Vec<TrustedSource>,
+}
+
+impl Trusted {
+    /// Returns the text that tells this state of all sources from all others ([`revisions::joined`]).
+    pub fn id(&self) -> String {
+        revisions::joined(
+            self.sources
+                .iter()
+                .map(|one| (&*one.source.name, one.origin.id())),
+        )
+    }
+
+    /// Returns what was asked for, written the same way.
+    pub fn requested(&self) -> String {
+        let requested = |one: &TrustedSource| one.origin.requested().to_owned();
+        let named: Vec<_> = self
+            .sources
+            .iter()
+            .map(|one| (&one.source.name, requested(one)))
+            .collect();
+        revisions::joined(
+            named
+                .iter()
+                .map(|(name, requested)| (name.as_str(), requested.as_str())),
+        )
+    }
+
+    /// Returns the submodules in the folders of its sources: nothing is read of those.
+    pub fn submodules(&self) -> Vec<String> {
+        let trees = self.sources.iter().map(|one| one.tree.get());
+        trees.flat_map(|tree| tree.submodules.iter().cloned()).collect()
+    }
+}
+
+/// What a source came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RenderedSource {
+    /// What tells it from the Application's others; empty for one that is alone.
+    pub name: String,
+    /// What it was rendered to.
+    pub rendered: Rendered,
+}
+
+/// Returns the text that tells what was found of all sources of an Application from other states of them.
+pub fn id_of(found: &[Found]) -> String {
+    revisions::joined(found.iter().map(|one| (&*one.source.name, one.origin.id())))
+}
