@@ -37,10 +37,7 @@ pub fn prepare(desired: &Object, live: Option<&Object>, ignore: &[String]) -> Ob
         && ignored.patterns().is_empty()
         && !desired.is_secret()
         && desired.value().get("aggregationRule").is_none()
-        && desired.annotation(LAST_APPLIED).is_none()
-        && SERVER_ONLY
-            .iter()
-            .all(|field| desired.value()["metadata"].get(field).is_none());
+        && !has_metadata_that_is_not_sent(desired);
     if nothing_to_do {
         return desired.clone();
     }
@@ -71,6 +68,18 @@ pub fn prepare(desired: &Object, live: Option<&Object>, ignore: &[String]) -> Ob
             }
         }
     })
+}
+
+/// What only the server writes, or `kubectl`'s copy of what it applied. In one pass: every look at every object comes through here.
+fn has_metadata_that_is_not_sent(desired: &Object) -> bool {
+    let metadata = desired.value().get("metadata").and_then(Value::as_object);
+    metadata
+        .into_iter()
+        .flatten()
+        .any(|(field, value)| match field.as_str() {
+            "annotations" => value.get(LAST_APPLIED).is_some(),
+            field => SERVER_ONLY.contains(&field),
+        })
 }
 
 /// `stringData` is written only, so what was applied could not be compared with what is there; `data` can.

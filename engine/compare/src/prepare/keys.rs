@@ -11,14 +11,21 @@ use sluice_model::object::Object;
 use crate::defaults::Builtin;
 use crate::ownership::{self, Tree};
 
+/// The key of a port that may be left out.
+const PROTOCOL: &str = "protocol";
+
 /// True where there may be such a key.
 pub(super) fn may_be_bare(value: &Value) -> bool {
     match value {
         Value::Object(fields) => fields.values().any(may_be_bare),
         Value::Array(entries) => entries.iter().any(|entry| match entry {
-            Value::Object(fields) => fields
-                .iter()
-                .any(|(name, value)| value.is_null() || is_empty_protocol(name, value) || may_be_bare(value)),
+            // Every look at every object comes through here: most values are decided without their name.
+            Value::Object(fields) => fields.iter().any(|(name, value)| match value {
+                Value::Null => true,
+                Value::String(text) => text.is_empty() && name == PROTOCOL,
+                Value::Bool(_) | Value::Number(_) => false,
+                Value::Array(_) | Value::Object(_) => may_be_bare(value),
+            }),
             entry => may_be_bare(entry),
         }),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
@@ -37,7 +44,7 @@ pub(super) fn leave_out(map: &mut Map<String, Value>, desired: &Object, live: Op
 }
 
 fn is_empty_protocol(name: &str, value: &Value) -> bool {
-    name == "protocol" && value == ""
+    name == PROTOCOL && value == ""
 }
 
 type IsEmptyKey<'f> = &'f dyn Fn(&Map<String, Value>, &str, &Value) -> bool;
@@ -70,7 +77,7 @@ fn of_value(value: &mut Value, trees: &[&Tree], is_empty_key: IsEmptyKey<'_>) {
         };
         let is_port = fields.contains_key("containerPort") || fields.contains_key("port");
         let says_nothing = |(name, value): &(&String, &Value)| match value {
-            Value::Null => keys.contains(*name) || is_port && *name == "protocol",
+            Value::Null => keys.contains(*name) || is_port && *name == PROTOCOL,
             value => is_empty_key(fields, name, value),
         };
         let bare: Vec<String> = fields

@@ -37,7 +37,7 @@ fn main() {
     measure("compare a Deployment, one field changed", 20_000, || {
         drop(black_box(compare(&desired, Some(&drifted), &[])))
     });
-    measure("prepare a Deployment", 20_000, || {
+    measure("prepare a Deployment", 500_000, || {
         drop(black_box(prepare(&desired, Some(&same), &[])))
     });
     measure("diff text of a Deployment, one field changed", 500, || {
