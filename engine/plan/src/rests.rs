@@ -1,5 +1,6 @@
 //! What the server cannot judge before something else of the plan is done, as far as the plan itself tells: objects of a namespace
-//! or a kind that it brings, and what a quota or a range of limits that it changes may stand in the way of.
+//! or a kind that it brings, Pods that name a class or an account that it brings, and what a quota or a range of limits that it changes
+//! may stand in the way of.
 //!
 //! `apply` finds out more (policies, webhooks, rights): the server names what refuses an object.
 
@@ -30,6 +31,8 @@ pub(crate) fn note(steps: &mut [Step]) {
 struct Brings {
     namespaces: BTreeMap<String, ObjectRef>,
     kinds: BTreeMap<GroupKind, ObjectRef>,
+    /// Classes and accounts, by kind, namespace and name: admission refuses a Pod that names one that is not there.
+    named: BTreeMap<(String, String, String), ObjectRef>,
     /// By namespace: the quota or range, and the resources that a quota counts.
     limits: BTreeMap<String, Vec<(ObjectRef, Vec<String>)>>,
 }
@@ -50,6 +53,15 @@ impl Brings {
                     let kind = order::defined_by(manifest);
                     brings.kinds.extend(kind.map(|kind| (kind, object.clone())));
                 }
+                ("scheduling.k8s.io", "PriorityClass")
+                | ("node.k8s.io", "RuntimeClass")
+                | ("", "ServiceAccount")
+                    if new =>
+                {
+                    let namespace = object.namespace.clone().unwrap_or_default();
+                    let key = (object.kind.clone(), namespace, object.name.clone());
+                    brings.named.insert(key, object.clone());
+                }
                 ("", "ResourceQuota" | "LimitRange") => {
                     let hard = manifest.pointer("/spec/hard").and_then(Value::as_object);
                     let counted = hard.into_iter().flat_map(|hard| hard.keys().cloned()).collect();
@@ -67,7 +79,7 @@ impl Brings {
     }
 
     fn is_nothing(&self) -> bool {
-        self.namespaces.is_empty() && self.kinds.is_empty() && self.limits.is_empty()
+        self.namespaces.is_empty() && self.kinds.is_empty() && self.named.is_empty() && self.limits.is_empty()
     }
 
     fn for_step(&self, step: &Step) -> Vec<ObjectRef> {
@@ -75,12 +87,39 @@ impl Brings {
         let namespace = object.namespace.as_deref().unwrap_or_default();
         let mut on = Vec::from_iter(self.namespaces.get(namespace).cloned());
         on.extend(self.kinds.get(&object.group_kind()).cloned());
+        on.extend(self.named_by(step));
         let limits = self.limits.get(namespace).into_iter().flatten();
         let limited = limits.filter(|(limit, counted)| {
             limit != object && step.precondition.is_none() && is_limited(object, limit, counted)
         });
         on.extend(limited.map(|(limit, _)| limit.clone()));
         on
+    }
+}
+
+/// What a Pod names, and where: in its namespace or none.
+const NAMED_BY_PODS: [(&str, &str, bool); 3] = [
+    ("/spec/priorityClassName", "PriorityClass", false),
+    ("/spec/runtimeClassName", "RuntimeClass", false),
+    ("/spec/serviceAccountName", "ServiceAccount", true),
+];
+
+impl Brings {
+    /// The classes and the account of a Pod.
+    fn named_by(&self, step: &Step) -> Vec<ObjectRef> {
+        let Action::Apply { manifest, .. } = &step.action else {
+            return Vec::new();
+        };
+        if step.object.kind != "Pod" || !step.object.group.is_empty() {
+            return Vec::new();
+        }
+        let named = NAMED_BY_PODS.iter().filter_map(|(pointer, kind, is_namespaced)| {
+            let name = manifest.pointer(pointer)?.as_str()?;
+            let namespace = step.object.namespace.clone().filter(|_| *is_namespaced);
+            let key = ((*kind).to_owned(), namespace.unwrap_or_default(), name.to_owned());
+            self.named.get(&key).cloned()
+        });
+        named.collect()
     }
 }
 
@@ -139,6 +178,9 @@ mod tests {
             "realms.example.com",
         );
         crd["spec"] = json!({"group": "example.com", "names": {"kind": "Realm"}});
+        let mut pod = object("v1", "Pod", Some("other"), "b");
+        pod["spec"] =
+            json!({"priorityClassName": "high", "runtimeClassName": "old", "serviceAccountName": "robot"});
         let mut steps = vec![
             step(object("v1", "Namespace", None, "new"), false),
             step(object("v1", "Namespace", None, "shop"), true),
@@ -149,6 +191,13 @@ mod tests {
             step(object("v1", "ConfigMap", Some("shop"), "a"), false),
             step(object("v1", "Pod", Some("shop"), "a"), false),
             step(object("example.com/v1", "Realm", Some("new"), "a"), false),
+            step(
+                object("scheduling.k8s.io/v1", "PriorityClass", None, "high"),
+                false,
+            ),
+            step(object("node.k8s.io/v1", "RuntimeClass", None, "old"), true),
+            step(object("v1", "ServiceAccount", Some("other"), "robot"), false),
+            step(pod, false),
         ];
         note(&mut steps);
         let on = |step: &Step| {
@@ -170,7 +219,11 @@ mod tests {
                 "",
                 "",
                 "limits",
-                "new realms.example.com"
+                "new realms.example.com",
+                "",
+                "",
+                "",
+                "high robot",
             ]
         );
     }
