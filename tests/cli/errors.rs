@@ -13,6 +13,7 @@ fn crates() -> Vec<(&'static str, &'static [&'static ErrorCode])> {
     vec![
         ("Source: Git repositories", sluice_source::codes::ALL),
         ("Verify: signatures and trust", sluice_verify::codes::ALL),
+        ("Decryption: files encrypted with SOPS", sluice_sops::codes::ALL),
         ("Render: manifests", sluice_render::codes::ALL),
         ("Apply: executing a plan", sluice_apply::codes::ALL),
         ("Observe: watching the cluster", sluice_observe::codes::ALL),

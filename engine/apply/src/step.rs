@@ -79,9 +79,9 @@ impl<'a> Ready<'a> {
             object: Box::new(step.object.clone()),
         };
         let mut object = Object::shared(Arc::clone(manifest)).map_err(|_| missing())?;
-        if object.is_secret() {
+        if secret::has_secrets(&object) {
             let source = manifests.get(&step.object.key()).ok_or_else(missing)?;
-            object = secret::restore(&object, source);
+            object = secret::restore(&object, source).ok_or_else(missing)?;
         }
         Ok(Self {
             step,

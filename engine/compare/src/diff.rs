@@ -107,7 +107,8 @@ impl Pair<'_> {
                 Some(secret::mask(&desired).into_value()),
             ));
         };
-        let changes: Vec<Made> = match self.changes.filter(|_| !desired.is_secret()) {
+        let is_masked = secret::has_secrets(&desired) || secret::has_secrets(live);
+        let changes: Vec<Made> = match self.changes.filter(|_| !is_masked) {
             Some(changes) => changes.iter().map(|change| Made::of(live, change)).collect(),
             None => {
                 let found = crate::changes_of(&desired, live, self.ignore, self.predecessors, false);
@@ -127,7 +128,7 @@ impl Pair<'_> {
         {
             before["apiVersion"] = written.clone();
         }
-        let (before, after) = match desired.is_secret() {
+        let (before, after) = match is_masked {
             true => masked(before, after, &changes),
             false => (before, after),
         };
@@ -147,7 +148,9 @@ pub fn revisions(old: Option<&Object>, new: Option<&Object>, context: usize) -> 
     let Some(object) = new.or(old).filter(|_| old != new) else {
         return Vec::new();
     };
-    let shown = |object: Option<&Object>| object.map(|object| secret::mask(object).into_value());
+    let shown = |object: Option<&Object>| {
+        object.map(|object| secret::mask_beside(object, old.into_iter().chain(new)).into_value())
+    };
     let (before, after) = (shown(old), shown(new));
     let is_hidden = before == after;
     let title = |side: &str, there: bool| match there {
@@ -377,19 +380,19 @@ fn remove(value: &mut Value, steps: &[Step]) {
     }
 }
 
-/// Both sides of a Secret with every value masked; those that change say so.
+/// Both sides with every secret value masked; those that change say so.
 fn masked(before: Value, after: Value, changes: &[Made]) -> (Value, Value) {
-    let mask = |value: Value, word: &str| {
-        let Ok(object) = Object::new(value) else {
-            return Value::Null;
-        };
-        let mut value = secret::mask(&object).into_value();
+    let (Ok(before), Ok(after)) = (Object::new(before), Object::new(after)) else {
+        return (Value::Null, Value::Null);
+    };
+    let mask = |object: &Object, word: &str| {
+        let mut value = secret::mask_beside(object, [&before, &after]).into_value();
         for change in changes {
             mark(&mut value, &change.steps, word);
         }
         value
     };
-    (mask(before, "live"), mask(after, "desired"))
+    (mask(&before, "live"), mask(&after, "desired"))
 }
 
 /// Adds a word to what is masked on the way to a place, or below it.

@@ -107,9 +107,7 @@ pub fn compare_taking_over(
         (false, false) => Certainty::Sure,
     };
     let mut changes: Vec<FieldChange> = found.changes.into_iter().map(FieldChange::from).collect();
-    if desired.is_secret() {
-        mask_changes(&mut changes);
-    }
+    mask_changes(&mut changes, [desired, live]);
     let unowned = !predecessors.is_empty() || Ours::of(live).is_nothing();
     Comparison {
         difference: match (unowned, changes.is_empty()) {

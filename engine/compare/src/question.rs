@@ -158,9 +158,7 @@ impl Question<'_> {
             .chain(beside)
             .filter(|change| differs(&change.pointer))
             .collect();
-        if self.live.is_secret() {
-            sluice_model::secret::mask_changes(&mut all);
-        }
+        sluice_model::secret::mask_changes(&mut all, [self.live, answer]);
         all
     }
 }

@@ -4,9 +4,14 @@
 //! without copies of the object, and the names of the entries of `data` and `stringData`. Everything else is a value, whatever
 //! it is called (`stringdata`) and whatever its shape: a list, a number, a map below an entry whose `|` was forgotten.
 //!
+//! Of any other object those fields are values that its annotation [`SECRET_FIELDS`] names: the engine writes it where it has put a
+//! decrypted value, or one of a Secret, into an object ([`conceal`]). It stands on the object itself, so the same fields are hidden in
+//! what Git wants and in what the cluster has.
+//!
 //! [`mask`] is for objects, [`mask_changes`] for differences, [`Redactor`] for texts of others that may quote a value, and
 //! [`mistakes`] says what is wrong with a Secret without quoting it.
 
+mod fields;
 mod mistakes;
 mod redactor;
 
@@ -15,6 +20,9 @@ use serde_json::{Map, Value};
 use crate::difference::FieldChange;
 use crate::object::Object;
 
+use fields::Fields;
+
+pub use fields::{SECRET_FIELDS, conceal, is_concealed};
 pub use mistakes::{is_named, mistakes};
 pub use redactor::Redactor;
 
@@ -51,18 +59,46 @@ fn sight(field: &str) -> Sight {
     }
 }
 
-/// A copy without secret values: each becomes [`MASK`]. What is neither a Secret nor a list of some comes back as it is.
+/// A copy without secret values: each becomes [`MASK`]. What is neither a Secret, nor a list of some, nor has secret fields comes back as
+/// it is.
 pub fn mask(object: &Object) -> Object {
-    match (object.is_secret(), is_list(object)) {
+    mask_beside(object, std::iter::empty())
+}
+
+/// As [`mask`]; hidden is too what others have among their secret fields: the same object as Git or the cluster has it.
+pub fn mask_beside<'o>(object: &'o Object, others: impl IntoIterator<Item = &'o Object>) -> Object {
+    let fields = Fields::of(std::iter::once(object).chain(others));
+    let masked = match (object.is_secret(), is_list(object)) {
         (true, _) => object.edit(mask_map),
         (false, true) => object.edit(mask_items),
+        (false, false) if fields.is_empty() => return object.clone(),
         (false, false) => object.clone(),
+    };
+    match fields.is_empty() {
+        true => masked,
+        false => masked.edit(|map| fields.hide(map)),
     }
 }
 
-/// Puts the values of `rendered` back into a masked copy of it, whose metadata may have changed since.
-pub fn restore(masked: &Object, rendered: &Object) -> Object {
-    masked.edit(|map| {
+/// True if something of an object is hidden by [`mask`] whatever it holds: it is a Secret, or has secret fields.
+pub fn has_secrets(object: &Object) -> bool {
+    object.is_secret() || is_concealed(object)
+}
+
+/// Puts the values of `rendered` back into a masked copy of it, whose metadata may have changed since. None if something is masked in it
+/// that `rendered` does not have.
+pub fn restore(masked: &Object, rendered: &Object) -> Option<Object> {
+    if !masked.is_secret() {
+        let restored = masked.edit(|map| {
+            for (field, own) in map.iter_mut() {
+                if let Some(value) = rendered.value().get(field) {
+                    unmask(own, value);
+                }
+            }
+        });
+        return (!has_mask(restored.value())).then_some(restored);
+    }
+    let restored = masked.edit(|map| {
         map.retain(|field, _| matches!(field.as_str(), "apiVersion" | "kind" | "metadata"));
         for (field, value) in rendered.value().as_object().into_iter().flatten() {
             match map.get_mut(field) {
@@ -70,7 +106,17 @@ pub fn restore(masked: &Object, rendered: &Object) -> Object {
                 None => drop(map.insert(field.clone(), value.clone())),
             }
         }
-    })
+    });
+    Some(restored)
+}
+
+fn has_mask(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text == MASK,
+        Value::Array(entries) => entries.iter().any(has_mask),
+        Value::Object(map) => map.values().any(has_mask),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 fn unmask(own: &mut Value, rendered: &Value) {
@@ -82,13 +128,35 @@ fn unmask(own: &mut Value, rendered: &Value) {
                 }
             }
         }
+        (Value::Array(own), Value::Array(rendered)) if own.len() == rendered.len() => {
+            for (own, rendered) in own.iter_mut().zip(rendered) {
+                unmask(own, rendered);
+            }
+        }
         (own, rendered) if *own == MASK => *own = rendered.clone(),
         _ => {}
     }
 }
 
-/// Masks the differences of a Secret: that a value differs is said, not how. Several within one value become one.
-pub fn mask_changes(changes: &mut Vec<FieldChange>) {
+/// Masks the differences of an object, as Git and the cluster have it: that a value differs is said, not how. Several within one value
+/// become one.
+pub fn mask_changes<'o>(changes: &mut Vec<FieldChange>, objects: impl IntoIterator<Item = &'o Object>) {
+    let objects: Vec<&Object> = objects.into_iter().collect();
+    let is_secret = objects.iter().any(|object| object.is_secret());
+    let fields = Fields::of(objects);
+    if !is_secret && fields.is_empty() {
+        return;
+    }
+    if is_secret {
+        mask_secret_changes(changes);
+    }
+    for change in &mut *changes {
+        fields.hide_change(change);
+    }
+    changes.dedup_by(|later, first| later.pointer == first.pointer);
+}
+
+fn mask_secret_changes(changes: &mut Vec<FieldChange>) {
     changes.iter_mut().for_each(mask_change);
     changes.dedup_by(|later, first| later.pointer == first.pointer);
 }

@@ -137,6 +137,7 @@ mod tests {
             sluice_observe::codes::ALL,
             sluice_source::codes::ALL,
             sluice_verify::codes::ALL,
+            sluice_sops::codes::ALL,
             sluice_render::codes::ALL,
             sluice_plugin_host::codes::ALL,
         ];

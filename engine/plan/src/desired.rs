@@ -324,10 +324,8 @@ fn step(apply: Apply<'_>, set: &str) -> Step {
     let again = strategy == Strategy::RecreateAlways && precondition.is_some();
     let delete_first = again || recreate || cleanup.contains(&HookCleanup::BeforeHookCreation);
     let mut changes = changes;
-    if ours.is_secret() {
-        // Comparing masks already; a plan is shown to everybody, so it does not rely on that.
-        secret::mask_changes(&mut changes);
-    }
+    // Comparing masks already; a plan is shown to everybody, so it does not rely on that.
+    secret::mask_changes(&mut changes, [&ours]);
     let manifest = secret::mask(&ours).into_shared();
     Step {
         phase,

@@ -28,8 +28,10 @@ mod place;
 mod post_render;
 mod scalar;
 mod select;
+mod set;
 mod settle;
 mod stream;
+mod substitute;
 mod tools;
 mod yaml;
 
@@ -44,7 +46,11 @@ pub use decode::{Limits, decode, decode_within};
 pub use error::{Place, Problem, RenderError, RenderErrors, codes};
 pub use kind::SourceKind;
 pub use place::key as place_of_key;
+pub use set::{SetError, set};
 pub use settle::{Scope, Scopes, settle};
+pub use substitute::{
+    SUBSTITUTE, SubstituteError, Substituted, TemplateError, Variables, expand, substitute,
+};
 pub use tools::{NoTools, Tools};
 
 use post_render::post_rendered;

@@ -533,8 +533,9 @@ impl World {
                 let mut manifest =
                     Object::shared(Arc::clone(manifest)).map_err(|reason| reason.to_string())?;
                 // A Secret's values are not in the plan.
-                if let Some(real) = manifests.get(&key).filter(|real| real.is_secret()) {
-                    manifest = secret::restore(&manifest, real);
+                if let Some(real) = manifests.get(&key).filter(|real| secret::has_secrets(real)) {
+                    manifest = secret::restore(&manifest, real)
+                        .ok_or("the plan hides more than the manifest has")?;
                 }
                 if *delete_first {
                     self.server.delete(&key, None);

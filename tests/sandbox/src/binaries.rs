@@ -47,12 +47,14 @@ pub fn yaml_decoder_binary(run: impl FnOnce(&mut Command) -> Result<()>) -> Resu
     built("decoder", &source, &["."], run)
 }
 
-/// Returns the command line of `helm` or `kustomize`, of the version that the renderer of that name has in it, building it first if it was
-/// not built before.
+/// Returns the command line of `helm` or `kustomize`, of the version that the renderer of that name has in it, that of `sops`, or
+/// `envsubst`, which substitutes as Flux does; building it first if it was not built before.
 pub fn renderer_program(name: &str, run: impl FnOnce(&mut Command) -> Result<()>) -> Result<PathBuf> {
     let package = match name {
         "helm" => "helm.sh/helm/v4/cmd/helm",
         "kustomize" => "sigs.k8s.io/kustomize/kustomize/v5",
+        "sops" => "github.com/getsops/sops/v3/cmd/sops",
+        "envsubst" => ".",
         other => bail!("there is no program of {other}"),
     };
     let source = Path::new(env!("CARGO_MANIFEST_DIR"))

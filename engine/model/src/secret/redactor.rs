@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::object::Object;
+use crate::secret::fields::Fields;
 use crate::secret::{MASK, is_list, values};
 
 /// A value of fewer bytes is not looked for: it would blacken ordinary words and gives next to nothing away.
@@ -39,8 +40,12 @@ impl Redactor {
         let (mut forms, mut names) = (BTreeSet::new(), BTreeSet::from(["true", "false", "null"]));
         for object in objects {
             names.extend([object.name(), object.namespace().unwrap_or_default()]);
+            collect(Fields::of([object]).values(object), &mut forms);
             if object.is_secret() {
-                collect(object.value().as_object(), &mut forms);
+                collect(
+                    object.value().as_object().map(values).unwrap_or_default(),
+                    &mut forms,
+                );
             } else if is_list(object) {
                 let items = object.value().get("items").and_then(Value::as_array);
                 let items = items
@@ -48,10 +53,24 @@ impl Redactor {
                     .flatten()
                     .filter_map(|item| Object::new(item.clone()).ok());
                 for item in items.filter(Object::is_secret) {
-                    collect(item.value().as_object(), &mut forms);
+                    collect(
+                        item.value().as_object().map(values).unwrap_or_default(),
+                        &mut forms,
+                    );
                 }
             }
         }
+        Self::with(forms, &names)
+    }
+
+    /// Knows some values that are in no object.
+    pub fn of_values(values: impl IntoIterator<Item = String>) -> Self {
+        let mut forms = BTreeSet::new();
+        collect(values.into_iter().collect(), &mut forms);
+        Self::with(forms, &BTreeSet::from(["true", "false", "null"]))
+    }
+
+    fn with(forms: BTreeSet<String>, names: &BTreeSet<&str>) -> Self {
         let mut needles: BTreeMap<[u8; SHORTEST], Vec<String>> = BTreeMap::new();
         for form in forms.into_iter().filter(|form| !names.contains(form.as_str())) {
             if let Some(first) = form.as_bytes().first_chunk() {
@@ -115,8 +134,8 @@ fn quoted(forms: &[String], text: &str, at: usize) -> Option<usize> {
     Some(end)
 }
 
-fn collect(secret: Option<&Map<String, Value>>, forms: &mut BTreeSet<String>) {
-    for value in secret.map(values).unwrap_or_default() {
+fn collect(values: Vec<String>, forms: &mut BTreeSet<String>) {
+    for value in values {
         let decoded = STANDARD.decode(value.trim()).ok();
         let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
         for text in [Some(value), decoded].into_iter().flatten() {
