@@ -9,7 +9,7 @@
 use std::sync::{Arc, OnceLock};
 
 use sluice_model::Object;
-use sluice_model::secret::{Redactor, is_named, mistakes};
+use sluice_model::secret::{Redactor, has_secrets, is_named, mistakes};
 
 use crate::connect::Cluster;
 use crate::error::ClusterError;
@@ -35,7 +35,7 @@ impl Cluster {
     /// The same connection, which keeps the values of the Secrets among these objects out of all that the server says.
     pub fn hiding<'o>(&self, objects: impl IntoIterator<Item = &'o Object>) -> Self {
         let mut more: Vec<Object> = objects.into_iter().cloned().collect();
-        if !more.iter().any(Object::is_secret) {
+        if !more.iter().any(has_secrets) {
             return self.clone();
         }
         more.extend(self.hidden.objects.iter().cloned());

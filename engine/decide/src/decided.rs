@@ -8,7 +8,7 @@ use sluice_model::decision::Occasion;
 use sluice_model::manifest::Manifest;
 use sluice_model::object::{Object, ObjectKey};
 use sluice_model::plan::{Action, Plan};
-use sluice_model::secret::Redactor;
+use sluice_model::secret::{Redactor, has_secrets};
 use sluice_model::selection::Selector;
 use sluice_plan::{DestinationNamespace, HookNames, Hooks, Options, PlanInput};
 
@@ -183,7 +183,7 @@ fn make(objects: &[Compared], rest: PlanInput, redactor: &OnceLock<Redactor>) ->
 /// Knows the values of the Secrets among the objects, as they are and as they should be.
 fn hiding(objects: &[Compared]) -> Redactor {
     let states = || objects.iter().flat_map(Compared::states);
-    match states().any(Object::is_secret) {
+    match states().any(has_secrets) {
         true => Redactor::of(states()),
         false => Redactor::default(),
     }

@@ -14,9 +14,11 @@ use crate::census::Tally;
 use crate::claims::Claims;
 use crate::health::HealthStatus;
 
+mod given;
 mod source;
 mod verification;
 
+pub use given::{Decryption, DecryptionProvider, GivenKind, PostBuild, SubstituteReference, ValuesReference};
 pub use source::{
     Directory, Helm, HelmFileParameter, HelmParameter, HelmPostRenderer, Jsonnet, JsonnetVariable, Kustomize,
     KustomizeImage, KustomizePatch, KustomizeReplica, KustomizeTarget, PostKustomize, Source,
@@ -79,6 +81,12 @@ pub struct ApplicationSpec {
     /// Fields that are neither compared nor written, because something else decides them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignore_differences: Vec<IgnoreDifference>,
+    /// What opens files that are encrypted. Without this, an encrypted manifest is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decryption: Option<Decryption>,
+    /// What is done with objects after they are rendered: Flux's `spec.postBuild`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post_build: Option<PostBuild>,
     /// What becomes of the objects when the Application is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,

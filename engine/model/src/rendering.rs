@@ -128,6 +128,15 @@ pub struct Complaint {
     pub trace: Vec<String>,
 }
 
+impl Complaint {
+    /// Returns the texts in it that may quote a file or a value.
+    pub fn texts(&mut self) -> impl Iterator<Item = &mut String> {
+        std::iter::once(&mut self.message)
+            .chain(&mut self.hint)
+            .chain(&mut self.trace)
+    }
+}
+
 /// What became of the input.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rendering {

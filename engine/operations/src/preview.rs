@@ -90,6 +90,7 @@ impl Preview {
         let trusted = self.pipeline.trusted(&self.job, revision).await?;
         let mut pipeline = self.pipeline.clone();
         pipeline.randomness = Randomness::Public;
+        pipeline.offline = true;
         let capabilities = Capabilities {
             kube_version,
             ..Capabilities::unknown()

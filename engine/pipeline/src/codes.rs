@@ -92,6 +92,14 @@ pub const HOSTS: ErrorCode = ErrorCode {
     exit: ExitKind::Input,
 };
 
+/// What a rendering is given is missing.
+pub const GIVEN: ErrorCode = ErrorCode {
+    id: "K41",
+    summary: "values, variables or keys that the Application names cannot be used",
+    hint: "mend what is named: the ConfigMap or Secret has to be in the Application's namespace and to have the entry; `optional: true` passes over one that is not there. Until then everything stays as it is",
+    exit: ExitKind::Input,
+};
+
 /// What the cluster is at is not trusted any more.
 pub const NO_LONGER_TRUSTED: ErrorCode = ErrorCode {
     id: "K24",
@@ -117,6 +125,7 @@ pub const ALL: &[&ErrorCode] = &[
     &EMPTY,
     &OUT_OF_BOUNDS,
     &HOSTS,
+    &GIVEN,
     &NO_LONGER_TRUSTED,
     &DAMAGED_KEYS,
     &AUTOMATED,

@@ -7,6 +7,7 @@ use sluice_cluster::ClusterError;
 use sluice_model::error::{Coded, ErrorCode};
 use sluice_observe::ObserveError;
 use sluice_render::RenderErrors;
+use sluice_sops::SopsError;
 use sluice_source::SourceError;
 use sluice_verify::VerifyError;
 
@@ -73,6 +74,17 @@ pub enum PipelineError {
         /// What is wrong with it.
         detail: String,
     },
+    /// Values, variables or keys that the spec names cannot be had.
+    #[error("{what} cannot be used: {detail}")]
+    Given {
+        /// `Secret shop/values`.
+        what: String,
+        /// What is wrong with it. No value is quoted.
+        detail: String,
+    },
+    /// Encrypted files that are not opened, each with its path; a key that cannot be used has none.
+    #[error("{}", undecrypted(.0))]
+    Decryption(Vec<(String, SopsError)>),
     /// Mistakes in the spec; never none.
     #[error("{}", spec_text(.0))]
     Spec(Vec<Problem>),
@@ -150,6 +162,18 @@ fn render_text(errors: &RenderErrors) -> String {
     lines.join("\n")
 }
 
+fn undecrypted(files: &[(String, SopsError)]) -> String {
+    let line = |(file, error): &(String, SopsError)| match file.as_str() {
+        "" => error.to_string(),
+        file => format!("{file} {error}"),
+    };
+    let mut lines: Vec<String> = files.iter().take(SHOWN).map(line).collect();
+    if files.len() > SHOWN {
+        lines.push(format!("and {} more", files.len() - SHOWN));
+    }
+    lines.join("\n")
+}
+
 fn spec_text(problems: &[Problem]) -> String {
     match problems {
         [problem] => problem.to_string(),
@@ -185,6 +209,10 @@ impl PipelineError {
             Self::Spec(problems) => problems
                 .into_iter()
                 .map(|problem| Box::new(problem) as Box<dyn Coded>)
+                .collect(),
+            Self::Decryption(files) => files
+                .into_iter()
+                .map(|file| Box::new(Self::Decryption(vec![file])) as Box<dyn Coded>)
                 .collect(),
             other => vec![Box::new(other)],
         }
@@ -229,6 +257,8 @@ impl Coded for PipelineError {
             Self::Keyring { .. } => &codes::KEYRING,
             Self::Credentials { .. } => &codes::CREDENTIALS,
             Self::Hosts { .. } => &codes::HOSTS,
+            Self::Given { .. } => &codes::GIVEN,
+            Self::Decryption(files) => files.first().map_or(&codes::INTERNAL, |(_, error)| error.code()),
             Self::Spec(problems) => problems.first().map_or(&codes::SPEC, Coded::code),
             Self::OutOfBounds { .. } => &codes::OUT_OF_BOUNDS,
             Self::Empty => &codes::EMPTY,
@@ -252,6 +282,8 @@ impl Coded for PipelineError {
             Self::Keyring { .. }
             | Self::Credentials { .. }
             | Self::Hosts { .. }
+            | Self::Given { .. }
+            | Self::Decryption(_)
             | Self::NoLongerTrusted { .. }
             | Self::OutOfBounds { .. }
             | Self::Empty

@@ -21,6 +21,7 @@ pub mod codes;
 mod credentials;
 mod dry_run;
 mod error;
+mod given;
 mod health;
 mod job;
 mod keyrings;
@@ -50,6 +51,7 @@ use sluice_model::plan::ApplicationKey;
 use sluice_model::secret::mask;
 use sluice_plugin_host::{Compiler, PluginHost, Renderers, SyncObject};
 use sluice_render::Scope;
+use sluice_sops::Keys;
 use sluice_source::{SourceError, is_elsewhere};
 use tokio::time::Instant;
 
@@ -61,6 +63,7 @@ use references::References;
 pub use bounds::Bounds;
 pub use credentials::{Reaching, SHARED_CERTIFICATES, SHARED_KNOWN_HOSTS, SHARED_REPOSITORIES};
 pub use error::PipelineError;
+pub use given::Given;
 pub use health::HealthMemory;
 pub use job::{Defaults, Job, KeyringPlace, Problem, TrustStart};
 pub use keyrings::Grounds;
@@ -68,6 +71,7 @@ pub use prepare::{Plugins, Prepared};
 pub use rendering::{Capabilities, RENDERING_SECRET, RENDERING_SECRET_KEY, Randomness};
 pub use sluice_decide::{Claimed, Compared, Intent, Live};
 pub use sluice_render::Rendered;
+pub use sluice_sops::{Keys as DecryptionKeys, SopsError};
 pub use sources::{Found, GitOrigin, JobSource, Origin, RenderedSource, Trusted, TrustedSource, id_of};
 pub use trust::{HeldBack, Starts};
 
@@ -101,6 +105,10 @@ pub struct Pipeline {
     /// The folder where renderings are kept over a restart. They are only if the Secret [`RENDERING_SECRET`] can be read.
     pub kept_renderings: Option<Arc<Path>>,
     renderings: Arc<rendering::Cache>,
+    /// Keys that open encrypted files, in place of those that Applications name.
+    pub keys: Option<Arc<Keys>>,
+    /// Ask the cluster for nothing that a rendering is given: what an Application names there is an error, unless it is optional.
+    pub offline: bool,
     /// How repositories are reached where an Application says nothing else.
     pub reaching: Reaching,
 }
@@ -127,6 +135,8 @@ impl Pipeline {
             origins: false,
             kept_renderings: None,
             renderings: Arc::default(),
+            keys: None,
+            offline: false,
             reaching: Reaching::default(),
         }
     }

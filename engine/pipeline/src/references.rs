@@ -55,8 +55,19 @@ fn named_by(application: &Application) -> Vec<(Named, &str)> {
         .chain(rules.map(|rules| &rules.config_map));
     let keys = keyrings.filter_map(|keyring| keyring.secret.as_ref());
     let secrets = sources().flat_map(|source| &source.credentials).chain(keys);
+    let helm = sources().filter_map(|source| source.helm.as_ref());
+    let values = helm.flat_map(|helm| &helm.values_from);
+    let values = values.map(|from| (from.kind.into(), from.name.as_str()));
+    let build = application.spec.post_build.iter();
+    let variables = build.flat_map(|build| &build.substitute_from);
+    let variables = variables.map(|from| (from.kind.into(), from.name.as_str()));
+    let decryption = application.spec.decryption.iter();
+    let opening = decryption.map(|decryption| (Named::Secret, decryption.secret_ref.name.as_str()));
     let maps = maps.map(|map| (Named::ConfigMap, map.name.as_str()));
     maps.chain(secrets.map(|secret| (Named::Secret, secret.name.as_str())))
+        .chain(values)
+        .chain(variables)
+        .chain(opening)
         .collect()
 }
 

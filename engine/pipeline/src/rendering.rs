@@ -4,7 +4,9 @@
 //! changes, the last one is the answer ([`Cache`]), for every Application that would ask the same.
 
 mod cache;
+mod decryption;
 mod disk;
+mod revealing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use sluice_model::application::Source;
 use sluice_model::manifest::Manifest;
 use sluice_model::plan::ApplicationKey;
 use sluice_model::rendering::{Complaint, Context, Input, Outcome, Rendering};
+use sluice_model::secret::Redactor;
 use sluice_model::tree::Tree;
 use sluice_model::trust::Verified;
 use sluice_plugin_host::Renderers;
@@ -28,7 +31,9 @@ use crate::{Job, Origin, Pipeline, RenderedSource, Trusted, TrustedSource};
 
 pub(crate) use cache::Cache;
 use cache::{Answer, Lookup, Question};
+use decryption::Vault;
 use disk::Disk;
+use revealing::Revealing;
 
 /// What charts may ask of the cluster and of the clock. What is not known is the library's own default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -132,10 +137,26 @@ impl Pipeline {
             true => self.rendering_key().await,
             false => None,
         };
+        let mut source: Source = trusted.source.spec.clone();
+        let values = self.chart_values(job, &source).await?;
+        let mut handed = Vec::new();
+        if let (Some(values), Some(helm)) = (values, &mut source.helm) {
+            handed = values.secrets;
+            helm.values_object = Some(values.values);
+            helm.values = String::new();
+        }
+        if let Some(helm) = &mut source.helm {
+            helm.values_from = Vec::new();
+        }
+        let variables = self.variables(job).await?;
+        let is_chart = matches!(SourceKind::of(trusted.tree.get(), &source), Ok(SourceKind::Helm));
+        let vault = Vault::new(self.decryption_keys(job).await?, is_chart);
         let kept = self.kept_renderings.as_deref().zip(key.as_deref());
+        let has_secrets = !handed.is_empty();
         let mut tools = Equipment {
             disk: kept
-                .filter(|_| self.randomness == Randomness::Secret)
+                // What has a secret value in it is kept in memory alone.
+                .filter(|_| self.randomness == Randomness::Secret && !has_secrets)
                 .and_then(|(folder, key)| Disk::of(folder, key)),
             renderers: self.renderers.clone(),
             origins: self.origins,
@@ -144,16 +165,33 @@ impl Pipeline {
             job: job.clone(),
             trusted: trusted.clone(),
             capabilities: capabilities.clone(),
+            vault,
             answer: None,
             failed: None,
         };
-        let (tree, source): (_, Source) = (Arc::clone(&trusted.tree), trusted.source.spec.clone());
+        let tree = Arc::clone(&trusted.tree);
         blocking(move || {
-            let rendered = sluice_render::render(&tree, &source, &mut tools);
-            match tools.failed.take() {
-                Some(error) => Err(error.into()),
-                None => rendered.map_err(PipelineError::from),
+            let tree = tools.vault.open((*tree).clone());
+            if tools.vault.is_clear() {
+                tools.disk = None;
             }
+            let rendered = sluice_render::render(&tree, &source, &mut tools);
+            if let Some(error) = tools.failed.take() {
+                return Err(error.into());
+            }
+            tools.vault.check(&rendered)?;
+            handed.extend(tools.vault.handed());
+            let handed = Redactor::of_values(handed);
+            let revealing = Revealing {
+                vault: &tools.vault,
+                variables: &variables,
+                handed: &handed,
+            };
+            let finished = rendered.and_then(|rendered| revealing.finish(rendered));
+            finished.map_err(|mut errors| {
+                errors.redact(&handed);
+                errors.into()
+            })
         })
         .await?
     }
@@ -177,6 +215,8 @@ struct Equipment {
     job: Job,
     trusted: TrustedSource,
     capabilities: Capabilities,
+    /// The encrypted files of the commit.
+    vault: Vault,
     /// What was recalled or remembered last.
     answer: Option<Arc<Answer>>,
     /// Why the repository could not be read: the stage only says that it could not.
@@ -188,7 +228,14 @@ impl Tools for Equipment {
         let TrustedSource { origin, tree, .. } = &self.trusted;
         let Origin::Git(git) = origin;
         match git.repository.at(&git.revision, path, &TreeLimits::default()) {
-            Ok(found) => Ok(found.and_then(|found| tree.with(found))),
+            Ok(found) => {
+                let found = found.and_then(|found| tree.with(found));
+                let opened = found.map(|found| self.vault.open(found));
+                if self.vault.is_clear() {
+                    self.disk = None;
+                }
+                Ok(opened)
+            }
             Err(error) => {
                 let reason = error.to_string();
                 self.failed = Some(error);

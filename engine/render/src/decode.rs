@@ -119,6 +119,21 @@ pub fn decode_within(file: &str, bytes: &[u8], limits: &Limits) -> Result<Vec<Ma
     file.errors.into_result(file.manifests)
 }
 
+/// Reads a document that is no manifest, such as values of a chart, as Helm does: of a key that is given twice the last one counts.
+///
+/// # Errors
+/// The line that cannot be read. The text may be secret, so no more is told.
+pub fn read_values(text: &str) -> Result<Value, u32> {
+    let limits = Limits {
+        last_of_equal_keys: true,
+        ..Limits::default()
+    };
+    let line = |wrong: Vec<Wrong>| wrong.first().map_or(1, |wrong| wrong.at.line);
+    let text = text.strip_prefix("---\n").unwrap_or(text);
+    let found = document(text, &limits).map_err(line)?;
+    Ok(found.map_or(Value::Null, |found| found.value))
+}
+
 const START: At = At { line: 1, column: 1 };
 
 /// A document as JSON, with the places of the document and of what is in its `items`.

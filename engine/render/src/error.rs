@@ -6,6 +6,7 @@ use sluice_model::error::{Coded, ErrorCode};
 use sluice_model::manifest::Origin;
 use sluice_model::object::{GroupKind, ObjectRef};
 use sluice_model::rendering::Complaint;
+use sluice_model::secret::Redactor;
 
 use crate::SourceKind;
 
@@ -174,6 +175,15 @@ pub enum Problem {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A value that was kept out of the rendering, or a variable, cannot be put in.
+    #[error("{reason}")]
+    Given {
+        /// Why not, without quoting it.
+        reason: String,
+    },
+    /// A Secret or ConfigMap that is still encrypted.
+    #[error("is encrypted with SOPS, and would be applied as it is")]
+    Encrypted,
     /// Something of the metadata has a wrong type or form.
     #[error("{reason}")]
     Metadata {
@@ -325,6 +335,18 @@ pub mod codes {
         "files that rendering needs cannot be read from the repository",
         "look at the repository with `git fsck`; if it is sound, run it again",
     );
+    /// See [`super::Problem::Given`].
+    pub const GIVEN: ErrorCode = code(
+        "R25",
+        "a decrypted value or a variable cannot be put where it belongs",
+        "look at the place given; names, kinds and namespaces are shown everywhere, so no decrypted value may be a part of them; `$$` stands for a `$` that begins no variable, and the annotation `kustomize.toolkit.fluxcd.io/substitute: disabled` leaves an object as it is",
+    );
+    /// See [`super::Problem::Encrypted`].
+    pub const ENCRYPTED: ErrorCode = code(
+        "R26",
+        "a manifest is encrypted, and nothing says with which keys it is opened",
+        "set `spec.decryption.secretRef` to a Secret with the keys, or give `sluice render` a `--decryption-key`",
+    );
     /// See [`super::Problem::Name`].
     pub const NAME: ErrorCode = code(
         "R19",
@@ -354,6 +376,8 @@ pub mod codes {
         &UNMET,
         &SOURCE_SETTINGS,
         &UNREACHABLE,
+        &GIVEN,
+        &ENCRYPTED,
     ];
 }
 
@@ -380,6 +404,8 @@ impl Problem {
             Self::Unmet { .. } => &codes::UNMET,
             Self::SourceSettings { .. } => &codes::SOURCE_SETTINGS,
             Self::Unreachable { .. } => &codes::UNREACHABLE,
+            Self::Given { .. } => &codes::GIVEN,
+            Self::Encrypted => &codes::ENCRYPTED,
         }
     }
 }
@@ -411,7 +437,8 @@ impl RenderError {
         }
     }
 
-    pub(crate) fn about(origin: &Origin, object: ObjectRef, problem: Problem) -> Self {
+    /// Returns what is wrong with an object, at the place where it is written.
+    pub fn about(origin: &Origin, object: ObjectRef, problem: Problem) -> Self {
         let place = Place {
             file: origin.file.clone(),
             line: origin.line,
@@ -472,6 +499,15 @@ impl RenderErrors {
         self.0.extend(errors.0);
     }
 
+    /// Takes known values out of everything that is told: a renderer may quote what it was given.
+    pub fn redact(&mut self, redactor: &Redactor) {
+        for error in &mut self.0 {
+            for text in error.problem.texts() {
+                redactor.redact(text);
+            }
+        }
+    }
+
     /// The same at other files.
     pub(crate) fn at_files(mut self, file: impl Fn(&str) -> Option<String>) -> Self {
         for error in &mut self.0 {
@@ -487,6 +523,39 @@ impl RenderErrors {
         match self.0.is_empty() {
             true => Ok(value),
             false => Err(self),
+        }
+    }
+}
+
+impl Problem {
+    /// What in it may quote a file or a value.
+    fn texts(&mut self) -> Vec<&mut String> {
+        match self {
+            Self::Syntax { reason }
+            | Self::Value { reason }
+            | Self::Alias { reason }
+            | Self::TooLarge { reason }
+            | Self::NotAnObject { reason }
+            | Self::Pattern { reason, .. }
+            | Self::SourceSettings { reason }
+            | Self::Renderer { reason, .. }
+            | Self::Unreachable { reason }
+            | Self::Given { reason }
+            | Self::Metadata { reason } => vec![reason],
+            Self::DuplicateKey { key, .. } => vec![key],
+            Self::Unmet { what, reason } => vec![what, reason],
+            Self::Name { name, .. } => vec![name],
+            Self::Refused { complaint, .. } => complaint.texts().collect(),
+            Self::NotText
+            | Self::TooMuch { .. }
+            | Self::NotFollowed
+            | Self::LinkedFolder
+            | Self::LinkToItself
+            | Self::Pointer
+            | Self::OtherTool { .. }
+            | Self::Duplicate { .. }
+            | Self::UnknownKind { .. }
+            | Self::Encrypted => Vec::new(),
         }
     }
 }

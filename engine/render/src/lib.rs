@@ -42,7 +42,7 @@ use sluice_model::rendering::{Complaint, Document, Rendering};
 use sluice_model::tree::Tree;
 use sluice_model::trust::Verified;
 
-pub use decode::{Limits, decode, decode_within};
+pub use decode::{Limits, decode, decode_within, read_values};
 pub use error::{Place, Problem, RenderError, RenderErrors, codes};
 pub use kind::SourceKind;
 pub use place::key as place_of_key;

@@ -1,17 +1,21 @@
 //! `sluice render`: the manifests as Git says them, after verification and before any comparison.
 
 use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use serde_json::Value;
 use sluice_model::application::{Helm, HelmParameter, Source};
 use sluice_model::manifest::Manifest;
 use sluice_model::rendering::{Document, Part};
-use sluice_model::secret::mask;
+use sluice_model::secret::{has_secrets, mask};
+use sluice_pipeline::DecryptionKeys;
 use sluice_pipeline::RenderedSource;
 use sluice_render::{Rendered, SourceKind};
 
 use crate::connection::block_on;
+use crate::documents;
 use crate::engine::{Engine, Git, Which};
 use crate::failure::Failure;
 use crate::global::Global;
@@ -24,9 +28,10 @@ Examples:
   sluice render -f application.yaml --offline --set image.tag=v2 --kube-version 1.36.0
   sluice render -f application.yaml --offline --show-source
   sluice render guestbook --revision 3f2a91c -o json | jq .kind
+  sluice render -f application.yaml --offline --decryption-key team.agekey
 
-Nothing is rendered that verification refuses. Values of Secrets are masked unless
---show-secrets is given. With --offline a chart or a kustomization comes out as
+Nothing is rendered that verification refuses. Values of Secrets, and what was put elsewhere
+of them, are masked unless --show-secrets is given. With --offline a chart or a kustomization comes out as
 `helm template` and `kustomize build` print it.
 
 Exit codes: 0; 3 if a manifest is wrong (all that is wrong is told); 4 if the revision is not
@@ -52,9 +57,13 @@ pub(crate) struct Arguments {
     /// Say above each object of a kustomization which file it comes from, as Helm does
     #[arg(long, requires = "offline")]
     show_source: bool,
-    /// Print the values of Secrets
+    /// Print the values of Secrets, and what was decrypted
     #[arg(long)]
     show_secrets: bool,
+    /// A secret key that opens encrypted files, in place of those that the Application names: lines of age, or an OpenPGP
+    /// key without a passphrase
+    #[arg(long, value_name = "FILE")]
+    decryption_key: Vec<PathBuf>,
     /// How manifests are printed; json is one line each
     #[arg(long = "output", short = 'o', value_parser = ["yaml", "json"], default_value = "yaml")]
     format: String,
@@ -162,7 +171,7 @@ fn shown(
         return Ok(document.text.clone());
     }
     let decoded = sluice_render::decode(&document.source, document.text.as_bytes()).map_err(Failure::each)?;
-    if !decoded.iter().any(|manifest| manifest.object.is_secret()) {
+    if !decoded.iter().any(|manifest| has_secrets(&manifest.object)) {
         return Ok(document.text.clone());
     }
     let texts: Vec<String> = decoded
@@ -186,6 +195,9 @@ async fn printed(arguments: &Arguments, global: &Global) -> Result<Printed, Fail
         true => Engine::without_cluster(&arguments.which, &arguments.git, global)?,
         false => Engine::open(&arguments.which, &arguments.git, global).await?,
     };
+    if !arguments.decryption_key.is_empty() {
+        engine.preview.pipeline.keys = Some(Arc::new(keys(&arguments.decryption_key)?));
+    }
     for source in &mut engine.preview.job.sources {
         set(&mut source.spec, arguments);
     }
@@ -195,6 +207,17 @@ async fn printed(arguments: &Arguments, global: &Global) -> Result<Printed, Fail
     engine.preview.pipeline.origins = arguments.show_source;
     engine.kube_version.clone_from(&arguments.kube_version);
     Ok(Printed::Rendered(engine.rendered(revision).await?))
+}
+
+/// The keys in some files.
+fn keys(files: &[PathBuf]) -> Result<DecryptionKeys, Failure> {
+    let mut keys = DecryptionKeys::default();
+    for file in files {
+        let bytes = documents::read(file)?;
+        keys.add(&file.display().to_string(), &bytes)
+            .map_err(Failure::of)?;
+    }
+    Ok(keys)
 }
 
 /// What the options say of the source.

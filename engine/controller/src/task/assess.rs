@@ -14,7 +14,9 @@ use sluice_model::manifest::Manifest;
 use sluice_model::object::{Object, ObjectKey, ObjectRef};
 use sluice_model::plan::{ApplicationKey, Plan, Step};
 use sluice_model::{Application, Coded as _};
-use sluice_pipeline::{Capabilities, HealthMemory, Intent, Job, Live, PipelineError, Prepared, Trusted};
+use sluice_pipeline::{
+    Capabilities, Given, HealthMemory, Intent, Job, Live, PipelineError, Prepared, Trusted,
+};
 use sluice_plan::Hooks;
 use sluice_reconcile::{Assessment, Found, Outlook, PlanFacts, Terms};
 use sluice_report::conditions::{self, Finding};
@@ -135,6 +137,7 @@ struct Rendering {
     commit: String,
     sources: Vec<Source>,
     destination: String,
+    given: Given,
     capabilities: Capabilities,
 }
 
@@ -243,7 +246,11 @@ impl Assessor {
             Err(error) => {
                 let health = draft.status.health.clone();
                 failed(draft, &error);
-                if let PipelineError::Render(_) = error {
+                let is_of_rendering = matches!(
+                    error,
+                    PipelineError::Render(_) | PipelineError::Given { .. } | PipelineError::Decryption(_)
+                );
+                if is_of_rendering {
                     self.health_of_last(&job, draft, health).await;
                 }
                 None
@@ -373,6 +380,7 @@ impl Assessor {
                 .map(|one| one.source.spec.clone())
                 .collect(),
             destination: job.destination().to_owned(),
+            given: self.shared.pipeline.given(job).await?,
             capabilities: self.shared.pipeline.capabilities(trusted).await?,
         };
         if let Some((known, manifests)) = &self.memory.rendered
@@ -559,7 +567,9 @@ fn awaited(prepared: &Prepared, health: &[ObjectHealth]) -> Vec<Awaited> {
 /// A failure after trust: which condition tells of it, and what is no longer known.
 fn failed(draft: &mut Draft, error: &PipelineError) {
     let place = match error {
-        PipelineError::Render(_) => conditions::RENDERED,
+        PipelineError::Render(_) | PipelineError::Given { .. } | PipelineError::Decryption(_) => {
+            conditions::RENDERED
+        }
         PipelineError::Source(_) | PipelineError::Credentials { .. } | PipelineError::Hosts { .. } => {
             conditions::SOURCE_READY
         }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::LocalName;
+use super::{LocalName, ValuesReference};
 
 /// A folder of a Git repository.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -116,6 +116,10 @@ pub struct Helm {
     /// Pass over values files that are not there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ignore_missing_value_files: bool,
+    /// Values from ConfigMaps and Secrets of the Application's namespace: Flux's `valuesFrom`. They win over values files, later ones over
+    /// earlier ones; `values` and `valuesObject` win over them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values_from: Vec<ValuesReference>,
     /// Values as YAML text. They win over values files.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub values: String,

@@ -77,7 +77,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "model",
             "source",
             "verify",
-            "sops",
             "render",
             "compare",
             "cluster",

@@ -90,6 +90,76 @@ fn private_repository() {
 }
 
 #[test]
+fn encrypted_secrets() {
+    let engine = Engine::shared();
+    let (server, repository) = (GitServer::start().unwrap(), Repository::new().unwrap());
+    let folder = example("encrypted-secrets");
+    repository
+        .copy_from(&folder.join("manifests"), "manifests")
+        .unwrap();
+    let commit = repository.commit("encrypted", Signature::None).unwrap();
+    let url = server.push(&repository, "encrypted").unwrap();
+    let key = folder.join("keys/demo.agekey").display().to_string();
+    let application = with_repository("encrypted-secrets", &url);
+    let file = engine
+        .write("encrypted.yaml", &application)
+        .unwrap()
+        .display()
+        .to_string();
+    let render = ["render", "-f", &file, "--offline", "--decryption-key", &key];
+    let masked = engine.sluice(&render).unwrap();
+    assert!(
+        !masked.contains("battery") && masked.contains("password:"),
+        "{masked}"
+    );
+    let shown = engine
+        .sluice(&[&render[..], &["--show-secrets"]].concat())
+        .unwrap();
+    assert!(
+        shown.contains("correct-horse-battery-staple") && shown.contains("color: green"),
+        "{shown}"
+    );
+    let without = engine.try_sluice(&render[..4]).unwrap();
+    assert_eq!(without.status.code(), Some(3));
+
+    let from = format!("--from-file=demo.agekey={key}");
+    engine
+        .plane
+        .kubectl_with(&[
+            "create",
+            "secret",
+            "generic",
+            "decryption-keys",
+            "-n",
+            "default",
+            &from,
+        ])
+        .unwrap();
+    engine.plane.apply(&application).unwrap();
+    engine
+        .plane
+        .wait_for(
+            "-n default applications.sluice.dev/encrypted",
+            std::time::Duration::from_secs(90),
+            |application| {
+                ensure!(
+                    text(application, "/status/sync/revision") == commit,
+                    "{application:#}"
+                );
+                Ok(())
+            },
+        )
+        .unwrap();
+    let secret = engine.plane.get("-n encrypted secret/database").unwrap();
+    assert_eq!(
+        text(&secret, "/data/password"),
+        "Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5LXN0YXBsZQ=="
+    );
+    let map = engine.plane.get("-n encrypted configmap/web").unwrap();
+    assert_eq!(text(&map, "/data/color"), "green");
+}
+
+#[test]
 fn signed_only() {
     let engine = Engine::shared();
     let gpg = GnuPg::new().unwrap();

@@ -11,6 +11,7 @@ mod commands;
 mod definitions;
 mod deletion;
 mod examples;
+mod given;
 mod going_back;
 mod identity;
 mod keys;
