@@ -4,17 +4,27 @@
 //! kind has no rule there, the conventions of Kubernetes hold (`conditions`). An object that is being deleted is progressing,
 //! whatever its kind. A field of the wrong type makes the verdict unknown, never healthy.
 //!
-//! `RULES` names the rule for each kind; `workloads`, `pod`, `others` and `conditions` hold them.
+//! | setting | default | |
+//! |---|---|---|
+//! | `loadBalancers` | `wait` | `pass`: an Ingress or a Service of type LoadBalancer without an address is suspended, which holds up no sync; for clusters that give none |
+//! | `firstConsumers` | `pass` | a claim that waits for the first Pod that uses it is suspended; `wait`: it is progressing, as with Argo CD, and a wave with it waits for a Pod that may come after it |
+//!
+//! `RULES` names the rule for each kind; `workloads`, `pod`, `cluster`, `gateway`, `others` and `conditions` hold them.
 
+mod cluster;
 mod conditions;
+mod gateway;
 mod others;
 mod pod;
+mod settings;
 mod workloads;
 
 use sluice_plugin::{Claim, Descriptor, HealthCheck, HealthContext, Object, Problem, Settings, Verdict};
 
+use settings::Waits;
+
 /// The plugin.
-pub struct HealthKubernetes;
+pub struct HealthKubernetes(Waits);
 
 /// Argo CD holds a finished hook with this until the sync is over: its verdict still counts.
 const HOOK_FINALIZER: &str = "argocd.argoproj.io/hook-finalizer";
@@ -26,46 +36,89 @@ impl HealthCheck for HealthKubernetes {
             "Deployments, Pods, Jobs and the other Kubernetes kinds as everybody knows them; anything else by its conditions",
             claims,
         )
+        .with_settings(settings::SCHEMA)
     }
 
     fn configure(settings: &Settings) -> Result<Self, Vec<Problem>> {
-        settings.none().map(|()| Self)
+        Waits::read(settings).map(Self)
     }
 
     fn assess(&self, object: &Object<'_>, context: &HealthContext) -> Result<Verdict, String> {
         let rule = RULES
             .get(context.claim() as usize)
-            .map_or(conditions::conditions as Rule, |(_, _, rule)| *rule);
-        rule(object)
+            .map_or(By(conditions::conditions), |(_, _, rule)| *rule);
+        match rule {
+            By(rule) => rule(object),
+            BySettings(rule) => rule(object, &self.0),
+        }
     }
 }
 
 sluice_plugin::health_check!(HealthKubernetes);
 
 /// How objects of one kind are judged.
-type Rule = fn(&Object<'_>) -> Result<Verdict, String>;
+#[derive(Clone, Copy)]
+enum Rule {
+    By(fn(&Object<'_>) -> Result<Verdict, String>),
+    BySettings(fn(&Object<'_>, &Waits) -> Result<Verdict, String>),
+}
+
+use Rule::{By, BySettings};
 
 /// The claims, each with its rule.
-const RULES: [(&str, &str, Rule); 15] = [
-    ("apps", "Deployment", workloads::deployment),
-    ("apps", "StatefulSet", workloads::stateful_set),
-    ("apps", "DaemonSet", workloads::daemon_set),
-    ("apps", "ReplicaSet", workloads::replica_set),
-    ("batch", "Job", workloads::job),
-    ("", "Pod", pod::pod),
-    ("", "Service", others::service),
-    ("", "PersistentVolumeClaim", others::persistent_volume_claim),
-    ("networking.k8s.io", "Ingress", others::ingress),
-    ("extensions", "Ingress", others::ingress),
-    ("autoscaling", "HorizontalPodAutoscaler", others::autoscaler),
-    ("apiregistration.k8s.io", "APIService", others::api_service),
+const RULES: [(&str, &str, Rule); 32] = [
+    ("apps", "Deployment", By(workloads::deployment)),
+    ("apps", "StatefulSet", By(workloads::stateful_set)),
+    ("apps", "DaemonSet", By(workloads::daemon_set)),
+    ("apps", "ReplicaSet", By(workloads::replica_set)),
+    ("batch", "Job", By(workloads::job)),
+    ("batch", "CronJob", By(workloads::cron_job)),
+    ("", "ReplicationController", By(workloads::replication_controller)),
+    ("", "Pod", By(pod::pod)),
+    ("", "Service", BySettings(others::service)),
+    (
+        "",
+        "PersistentVolumeClaim",
+        BySettings(others::persistent_volume_claim),
+    ),
+    ("networking.k8s.io", "Ingress", BySettings(others::ingress)),
+    ("extensions", "Ingress", BySettings(others::ingress)),
+    ("autoscaling", "HorizontalPodAutoscaler", By(others::autoscaler)),
+    ("policy", "PodDisruptionBudget", By(others::disruption_budget)),
+    ("apiregistration.k8s.io", "APIService", By(others::api_service)),
     (
         "apiextensions.k8s.io",
         "CustomResourceDefinition",
-        others::custom_resource_definition,
+        By(others::custom_resource_definition),
     ),
-    ("argoproj.io", "Workflow", others::workflow),
-    ("*", "*", conditions::conditions),
+    ("", "Namespace", By(cluster::namespace)),
+    ("", "PersistentVolume", By(cluster::persistent_volume)),
+    ("", "ResourceQuota", By(cluster::resource_quota)),
+    (
+        "admissionregistration.k8s.io",
+        "ValidatingAdmissionPolicy",
+        By(cluster::admission_policy),
+    ),
+    ("gateway.networking.k8s.io", "GatewayClass", By(gateway::class)),
+    ("gateway.networking.k8s.io", "Gateway", By(gateway::gateway)),
+    ("gateway.networking.k8s.io", "HTTPRoute", By(gateway::route)),
+    ("gateway.networking.k8s.io", "GRPCRoute", By(gateway::route)),
+    ("gateway.networking.k8s.io", "TLSRoute", By(gateway::route)),
+    ("gateway.networking.k8s.io", "TCPRoute", By(gateway::route)),
+    ("gateway.networking.k8s.io", "UDPRoute", By(gateway::route)),
+    (
+        "gateway.networking.k8s.io",
+        "BackendTLSPolicy",
+        By(gateway::policy),
+    ),
+    (
+        "gateway.networking.k8s.io",
+        "BackendLBPolicy",
+        By(gateway::policy),
+    ),
+    ("gateway.networking.k8s.io", "ListenerSet", By(gateway::gateway)),
+    ("argoproj.io", "Workflow", By(others::workflow)),
+    ("*", "*", By(conditions::conditions)),
 ];
 
 /// The version of an object whose older versions meant other things by their fields: `v1`, and no other is judged.

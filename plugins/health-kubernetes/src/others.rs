@@ -3,42 +3,61 @@
 use serde_json::Value as Json;
 use sluice_plugin::{Object, Verdict};
 
+use crate::settings::{Wait, Waits};
 use crate::{DELETION, deleting, healthy};
 
-pub(crate) fn service(object: &Object<'_>) -> Result<Verdict, String> {
+pub(crate) fn service(object: &Object<'_>, waits: &Waits) -> Result<Verdict, String> {
     let [deletion, kind] = object.fields([DELETION, "/spec/type"]);
     if let Some(verdict) = deleting(&deletion, object) {
         return Ok(verdict);
     }
     match kind.text()?.as_deref() {
-        Some("LoadBalancer") => Ok(balanced(object)),
+        Some("LoadBalancer") => Ok(balanced(object, waits.load_balancers)),
         _ => Ok(healthy()),
     }
 }
 
-pub(crate) fn ingress(object: &Object<'_>) -> Result<Verdict, String> {
+pub(crate) fn ingress(object: &Object<'_>, waits: &Waits) -> Result<Verdict, String> {
     let [deletion] = object.fields([DELETION]);
     if let Some(verdict) = deleting(&deletion, object) {
         return Ok(verdict);
     }
-    Ok(balanced(object))
+    Ok(balanced(object, waits.load_balancers))
 }
 
 /// Whether a load balancer has given an address.
-fn balanced(object: &Object<'_>) -> Verdict {
+fn balanced(object: &Object<'_>, wait: Wait) -> Verdict {
     match object.length("/status/loadBalancer/ingress") {
         Some(1..) => healthy(),
-        Some(0) | None => Verdict::Progressing("no load balancer has given it an address yet".to_owned()),
+        Some(0) | None => wait.verdict("no load balancer has given it an address yet"),
     }
 }
 
-pub(crate) fn persistent_volume_claim(object: &Object<'_>) -> Result<Verdict, String> {
-    let [deletion, phase] = object.fields([DELETION, "/status/phase"]);
+/// With these annotations Kubernetes asks a provisioner for the volume of a claim; of a class that binds for the first consumer it does so
+/// once there is one.
+const PROVISIONERS: [&str; 2] = [
+    "volume.kubernetes.io/storage-provisioner",
+    "volume.beta.kubernetes.io/storage-provisioner",
+];
+
+pub(crate) fn persistent_volume_claim(object: &Object<'_>, waits: &Waits) -> Result<Verdict, String> {
+    let [deletion, phase, class, volume] = object.fields([
+        DELETION,
+        "/status/phase",
+        "/spec/storageClassName",
+        "/spec/volumeName",
+    ]);
     if let Some(verdict) = deleting(&deletion, object) {
         return Ok(verdict);
     }
+    let has_class = class.text()?.is_some_and(|class| !class.is_empty());
+    let has_volume = volume.text()?.is_some_and(|volume| !volume.is_empty());
+    let is_asked_for = || PROVISIONERS.iter().any(|name| object.annotation(name).is_some());
     Ok(match phase.text()?.as_deref() {
         Some("Bound") => healthy(),
+        Some("Pending") if has_class && !has_volume && !is_asked_for() => waits
+            .first_consumers
+            .verdict("it waits for the first Pod that uses it"),
         Some("Pending") => Verdict::Progressing(String::new()),
         Some("Lost") => Verdict::Degraded("its volume is gone".to_owned()),
         _ => Verdict::Unknown(String::new()),
@@ -110,6 +129,27 @@ fn autoscaler_conditions(conditions: &Json) -> Result<Verdict, String> {
     Ok(match conditions.iter().find(working) {
         Some(condition) => Verdict::Healthy(text(condition, "message")),
         None => Verdict::Progressing("Waiting to Autoscale".to_owned()),
+    })
+}
+
+/// A budget is good once it was taken in. That it allows no disruption now is what it is for.
+pub(crate) fn disruption_budget(object: &Object<'_>) -> Result<Verdict, String> {
+    let [deletion, generation, observed, reason, message] = object.fields([
+        DELETION,
+        "/metadata/generation",
+        "/status/observedGeneration",
+        "/status/conditions/[type=DisruptionAllowed]/reason",
+        "/status/conditions/[type=DisruptionAllowed]/message",
+    ]);
+    if let Some(verdict) = deleting(&deletion, object) {
+        return Ok(verdict);
+    }
+    if reason.text()?.as_deref() == Some("SyncFailed") {
+        return Ok(Verdict::Degraded(message.text()?.unwrap_or_default()));
+    }
+    Ok(match generation.count()? > observed.count()? {
+        true => Verdict::Progressing("the new spec was not observed yet".to_owned()),
+        false => healthy(),
     })
 }
 

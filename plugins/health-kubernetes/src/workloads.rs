@@ -284,3 +284,44 @@ pub(crate) fn job(object: &Object<'_>) -> Result<Verdict, String> {
         (false, false, false) => Verdict::Progressing(String::new()),
     })
 }
+
+/// As a ReplicaSet, which came after it.
+pub(crate) fn replication_controller(object: &Object<'_>) -> Result<Verdict, String> {
+    let [deletion, generation, observed, failure, reason, wanted, available] = object.fields([
+        DELETION,
+        "/metadata/generation",
+        "/status/observedGeneration",
+        "/status/conditions/[type=ReplicaFailure]/status",
+        "/status/conditions/[type=ReplicaFailure]/message",
+        "/spec/replicas",
+        "/status/availableReplicas",
+    ]);
+    if let Some(verdict) = deleting(&deletion, object) {
+        return Ok(verdict);
+    }
+    let (wanted, available) = (wanted.integer()?, available.count()?);
+    if generation.count()? > observed.count()? {
+        return Ok(unobserved());
+    }
+    if failure.text()?.as_deref() == Some("True") {
+        return Ok(Verdict::Degraded(reason.text()?.unwrap_or_default()));
+    }
+    if let Some(wanted) = wanted.filter(|wanted| available < *wanted) {
+        return Ok(Verdict::Progressing(format!(
+            "{available} of {wanted} replicas are available"
+        )));
+    }
+    Ok(healthy())
+}
+
+/// A schedule is there or is suspended; how a run of it went is for its Jobs to say.
+pub(crate) fn cron_job(object: &Object<'_>) -> Result<Verdict, String> {
+    let [deletion, suspended] = object.fields([DELETION, "/spec/suspend"]);
+    if let Some(verdict) = deleting(&deletion, object) {
+        return Ok(verdict);
+    }
+    Ok(match suspended.flag()? {
+        true => Verdict::Suspended("CronJob is suspended".to_owned()),
+        false => healthy(),
+    })
+}
