@@ -88,6 +88,51 @@ fn random_secrets() {
     }
 }
 
+/// Every way to a scalar below a value, as the annotation of secret fields has them.
+fn fields(value: &Value, pointer: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Array(entries) => {
+            let entries = entries.iter();
+            entries.for_each(|entry| fields(entry, &format!("{pointer}/*"), found));
+        }
+        Value::Object(map) => {
+            for (name, value) in map {
+                fields(value, &format!("{pointer}/{name}"), found);
+            }
+        }
+        _ => found.push(pointer.to_owned()),
+    }
+}
+
+/// What a decrypted value was put into is masked like a Secret, whatever its kind.
+#[test]
+fn random_secret_fields() {
+    let mut dice = Dice(7);
+    let objects = (0..200).map(|number| {
+        let (kind, version) = if dice.roll(2) == 0 { ("ConfigMap", "v1") } else { ("Widget", "example.org/v1") };
+        let mut object = json!({"apiVersion": version, "kind": kind, "metadata": {"name": format!("s{number}"), "namespace": "shop"}});
+        object["data"] = json!({"k": dice.shape(2), "plain": "to be seen"});
+        object["spec"] = json!({"list": [dice.shape(2), dice.shape(1)], "replicas": 3});
+        let mut pointers = Vec::new();
+        fields(&object["data"]["k"], "/data/k", &mut pointers);
+        fields(&object["spec"]["list"], "/spec/list", &mut pointers);
+        let copy = object.to_string();
+        let annotations = json!({"sluice.dev/secret-fields": serde_json::to_string(&pointers).unwrap()});
+        object["metadata"]["annotations"] = annotations;
+        if dice.roll(3) == 0 {
+            object["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] = copy.into();
+        }
+        object
+    });
+    let documents: Vec<String> = objects.map(|object| object.to_string()).collect();
+    for face in FACES {
+        let output = run_with(face, &documents.join("\n---\n"));
+        let printed = text(&output.stdout);
+        assert!(printed.contains("s199"), "{face:?}: {}", text(&output.stderr));
+        clean(&face.join(" "), &(printed + &text(&output.stderr)));
+    }
+}
+
 /// What the parser refuses or takes for a tag, an alias or something else is a password all the same.
 #[test]
 fn secrets_that_cannot_be_read() {

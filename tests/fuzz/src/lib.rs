@@ -12,6 +12,8 @@ pub mod plan;
 pub mod pointers;
 pub mod rules;
 pub mod signature;
+pub mod sops;
+pub mod substitution;
 
 /// A target: takes any bytes.
 pub type Target = fn(&[u8]);
@@ -26,4 +28,6 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("pointers", pointers::run),
     ("rules", rules::run),
     ("signature", signature::run),
+    ("sops", sops::run),
+    ("substitution", substitution::run),
 ];

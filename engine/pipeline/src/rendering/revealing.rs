@@ -26,6 +26,9 @@ pub(super) struct Revealing<'r> {
     pub(super) handed: &'r Redactor,
 }
 
+/// What is told of an expression that is wrong where decrypted values are around it.
+const EXPRESSION: &str = "an expression in it is none, or names a variable that is not set; which one is not shown, since decrypted values are in it: write `$$` for a `$` in a value";
+
 type Field = Vec<String>;
 
 impl Revealing<'_> {
@@ -87,7 +90,11 @@ impl Revealing<'_> {
             object = self.revealed(&object, &mut fields)?;
         }
         if !self.variables.is_empty() {
-            let done = substitute(&object, self.variables).map_err(|error| given(error.to_string()))?;
+            let done = substitute(&object, self.variables).map_err(|error| match fields.is_empty() {
+                true => given(error.to_string()),
+                // What is no expression may be a part of a value.
+                false => given(EXPRESSION.to_owned()),
+            })?;
             if let Some(field) = done.secret.iter().find(|field| tells(field)) {
                 return Err(given(format!(
                     "a value of a Secret would be a part of `{}`, which is shown everywhere",
