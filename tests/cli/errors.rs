@@ -75,7 +75,7 @@ fn a_code_means_one_thing() {
                 panic!("{} is in {title} and in {other}", code.id);
             }
             let (letter, number) = code.id.split_at(1);
-            assert!("SVRCLAOPKU".contains(letter) && number.len() == 2, "{}", code.id);
+            assert!("SVERCLAOPKU".contains(letter) && number.len() == 2, "{}", code.id);
             assert!(number.parse::<u8>().is_ok(), "{}", code.id);
             for text in [code.summary, code.hint] {
                 assert!(!text.is_empty() && !text.ends_with('.'), "{}: {text}", code.id);

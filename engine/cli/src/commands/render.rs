@@ -31,8 +31,8 @@ Examples:
   sluice render -f application.yaml --offline --decryption-key team.agekey
 
 Nothing is rendered that verification refuses. Values of Secrets, and what was put elsewhere
-of them, are masked unless --show-secrets is given. With --offline a chart or a kustomization comes out as
-`helm template` and `kustomize build` print it.
+of them, are masked unless --show-secrets is given. With --offline a chart or a
+kustomization comes out as `helm template` and `kustomize build` print it.
 
 Exit codes: 0; 3 if a manifest is wrong (all that is wrong is told); 4 if the revision is not
 trusted; 6 if the repository fails; 7 if the cluster fails.";
