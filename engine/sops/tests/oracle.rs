@@ -1,4 +1,5 @@
 //! Files that the real `sops` encrypted, with real keys of age and gpg: what it encrypted is read, and what was tampered with is refused.
+#![expect(clippy::unwrap_used, reason = "the shared parts of tests are tests too")]
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
 //! Variables and `--set` against the programs of others: what Flux expands and what Helm sets, made up from a seed.
+#![expect(clippy::unwrap_used, reason = "the shared parts of tests are tests too")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
