@@ -153,3 +153,46 @@ fn a_plan_that_deletes_almost_everything_waits_for_a_person() {
     assert!(status.get("pendingApproval").is_none(), "{status:#}");
     assert!(live(0).is_ok() && live(9).is_ok());
 }
+
+#[test]
+fn what_may_never_come_by_itself_holds_up_no_sync() {
+    let world = World::shared("never-comes").unwrap();
+    let in_wave = |wave: u32| {
+        format!("metadata:\n  annotations: {{argocd.argoproj.io/sync-wave: \"{wave}\"}}\n  name: ")
+    };
+    let claim = format!(
+        "apiVersion: v1\nkind: PersistentVolumeClaim\n{}data\nspec:\n  accessModes: [ReadWriteOnce]\n  storageClassName: for-the-first-consumer\n  \
+         resources: {{requests: {{storage: 1Mi}}}}\n",
+        in_wave(0)
+    );
+    let balanced = format!(
+        "apiVersion: v1\nkind: Service\n{}balanced\nspec: {{type: LoadBalancer, ports: [{{port: 80}}]}}\n",
+        in_wave(1)
+    );
+    let last = format!(
+        "apiVersion: v1\nkind: ConfigMap\n{}last\ndata: {{a: b}}\n",
+        in_wave(2)
+    );
+    for (name, text) in [
+        ("claim.yaml", &claim),
+        ("balanced.yaml", &balanced),
+        ("last.yaml", &last),
+    ] {
+        world.write(name, text).unwrap();
+    }
+    let commit = world.commit("what waits").unwrap();
+    let mut application = world.application();
+    application["spec"]["policies"]["health"] =
+        serde_json::json!([{"plugin": "health-kubernetes", "settings": {"loadBalancers": "pass"}}]);
+    world.apply(&application).unwrap();
+    // That they are not there yet is told.
+    world
+        .wait_status(|status| {
+            ensure!(text(status, "/sync/revision") == commit, "not at {commit}");
+            ensure!(text(status, "/sync/status") == "Synced", "not Synced");
+            ensure!(text(status, "/health/status") == "Suspended", "not Suspended");
+            Ok(())
+        })
+        .unwrap();
+    world.object("configmap/last").unwrap();
+}
