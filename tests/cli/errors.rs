@@ -12,6 +12,7 @@ use sluice_model::{ErrorCode, ExitKind};
 fn crates() -> Vec<(&'static str, &'static [&'static ErrorCode])> {
     vec![
         ("Source: Git repositories", sluice_source::codes::ALL),
+        ("Source: charts and artifacts", sluice_charts::codes::ALL),
         ("Verify: signatures and trust", sluice_verify::codes::ALL),
         ("Decryption: files encrypted with SOPS", sluice_sops::codes::ALL),
         ("Render: manifests", sluice_render::codes::ALL),

@@ -184,6 +184,11 @@ pub enum Evidence {
         /// The tag's object id.
         tag: String,
     },
+    /// The provenance file of the chart was signed by a trusted key.
+    Provenance {
+        /// Who signed it.
+        signer: Signer,
+    },
     /// The revision is the last trusted one: it was verified before, or the start of trust names it.
     AlreadyTrusted,
 }

@@ -145,6 +145,7 @@ mod tests {
             sluice_apply::codes::ALL,
             sluice_observe::codes::ALL,
             sluice_source::codes::ALL,
+            sluice_charts::codes::ALL,
             sluice_verify::codes::ALL,
             sluice_sops::codes::ALL,
             sluice_render::codes::ALL,

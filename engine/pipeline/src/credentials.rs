@@ -22,6 +22,7 @@ use sluice_model::Object;
 use sluice_model::application::Source;
 use sluice_source::{Access, Credentials, KnownHosts, Limits, Secret, is_below};
 
+use crate::charts::http;
 use crate::error::PipelineError;
 use crate::mirrors::Reach;
 use crate::references::Named;
@@ -53,7 +54,10 @@ impl Pipeline {
         let namespace = job.key.namespace.as_str();
         let mut access = match &source.credentials {
             Some(secret) => self.credentials(namespace, &secret.name).await?,
-            None => match self.shared_credentials(namespace, &source.repo_url).await? {
+            None => match self
+                .shared_credentials(namespace, &http(&source.repo_url))
+                .await?
+            {
                 Some(_) if source.known_hosts.is_some() || source.tls_certificates.is_some() => {
                     return Err(PipelineError::Credentials {
                         what: SHARED_REPOSITORIES.to_owned(),
@@ -82,7 +86,7 @@ impl Pipeline {
         } else if access.certificate_authorities.is_none()
             && let Some(shared) = self.shared(Named::ConfigMap, SHARED_CERTIFICATES).await?
         {
-            let host = host_of(&source.repo_url);
+            let host = host_of(&http(&source.repo_url));
             access.certificate_authorities = host
                 .and_then(|host| shared.get(&host))
                 .map(|pem| Arc::from(pem.as_slice()));
@@ -209,7 +213,7 @@ impl SharedEntry {
             .namespaces
             .iter()
             .any(|name| name == namespace || name == "*");
-        named && is_below(url, &self.url)
+        named && is_below(url, &http(&self.url))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sluice_apply::ApplyError;
+use sluice_charts::ChartError;
 use sluice_cluster::ClusterError;
 use sluice_model::error::{Coded, ErrorCode};
 use sluice_observe::ObserveError;
@@ -20,6 +21,9 @@ pub enum PipelineError {
     /// The repository.
     #[error(transparent)]
     Source(Arc<SourceError>),
+    /// The chart repository, or the registry.
+    #[error(transparent)]
+    Chart(Arc<ChartError>),
     /// The revision is not trusted.
     #[error("{}", refused_text(.commit))]
     Verify {
@@ -232,6 +236,12 @@ impl From<SourceError> for PipelineError {
     }
 }
 
+impl From<ChartError> for PipelineError {
+    fn from(error: ChartError) -> Self {
+        Self::Chart(Arc::new(error))
+    }
+}
+
 impl From<Vec<Problem>> for PipelineError {
     fn from(problems: Vec<Problem>) -> Self {
         Self::Spec(problems)
@@ -248,6 +258,7 @@ impl Coded for PipelineError {
     fn code(&self) -> &'static ErrorCode {
         match self {
             Self::Source(error) => error.code(),
+            Self::Chart(error) => error.code(),
             Self::Verify { error, .. } => error.code(),
             Self::NoLongerTrusted { .. } => &codes::NO_LONGER_TRUSTED,
             Self::Render(errors) => errors.iter().next().map_or(&codes::INTERNAL, Coded::code),
@@ -273,6 +284,7 @@ impl Coded for PipelineError {
     fn hint(&self) -> String {
         match self {
             Self::Source(error) => error.hint(),
+            Self::Chart(error) => error.hint(),
             Self::Verify { error, .. } => error.hint(),
             Self::Render(errors) => errors.iter().next().map_or(String::new(), Coded::hint),
             Self::Cluster(error) => error.hint(),

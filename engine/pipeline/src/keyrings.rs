@@ -58,9 +58,13 @@ impl Pipeline {
         let own = verification.rule_set();
         let mut sets: Vec<(&str, &RuleSet)> = vec![(OWN_RULES, &own)];
         sets.extend(shared.iter().map(|(place, set)| (place.as_str(), set)));
-        let Origin::Git(git) = &found.origin;
-        let (reader, name) = (Arc::clone(&git.repository), git.revision.requested.clone());
-        let branch = blocking(move || reader.branch(&name)).await??;
+        let branch = match &found.origin {
+            Origin::Git(git) => {
+                let (reader, name) = (Arc::clone(&git.repository), git.revision.requested.clone());
+                blocking(move || reader.branch(&name)).await??
+            }
+            Origin::Chart(_) => None,
+        };
         let rules = Rules::new(&sets, &found.source.spec.repo_url, branch.as_deref());
         Ok(Grounds {
             keyring: Arc::new(keyring),

@@ -17,6 +17,7 @@
 
 mod blocking;
 mod bounds;
+mod charts;
 pub mod codes;
 mod credentials;
 mod dry_run;
@@ -72,7 +73,9 @@ pub use rendering::{Capabilities, RENDERING_SECRET, RENDERING_SECRET_KEY, Random
 pub use sluice_decide::{Claimed, Compared, Intent, Live};
 pub use sluice_render::Rendered;
 pub use sluice_sops::{Keys as DecryptionKeys, SopsError};
-pub use sources::{Found, GitOrigin, JobSource, Origin, RenderedSource, Trusted, TrustedSource, id_of};
+pub use sources::{
+    ChartOrigin, Found, GitOrigin, JobSource, Origin, RenderedSource, Trusted, TrustedSource, id_of,
+};
 pub use trust::{HeldBack, Starts};
 
 /// The stages and what they need. Cheap to clone.
@@ -176,7 +179,7 @@ impl Pipeline {
     /// Fetches a source, unless that was done since, and returns what `revision` means in it; [`JobSource::wanted`] if missing.
     ///
     /// # Errors
-    /// [`PipelineError::Source`] if it cannot be fetched or has no such revision; [`PipelineError::Credentials`] and
+    /// [`PipelineError::Source`] and [`PipelineError::Chart`] if it cannot be fetched or has no such revision; [`PipelineError::Credentials`] and
     /// [`PipelineError::Hosts`] if what it is reached with cannot be used.
     pub async fn find(
         &self,
@@ -185,6 +188,9 @@ impl Pipeline {
         revision: Option<&str>,
         since: Instant,
     ) -> Result<Found, PipelineError> {
+        if !source.spec.is_git() {
+            return self.find_chart(job, source, revision, since).await;
+        }
         let reach = self.reach(job, &source.spec).await?;
         let url = &source.spec.repo_url;
         let name = revision.unwrap_or_else(|| source.wanted());

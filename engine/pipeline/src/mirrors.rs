@@ -12,6 +12,7 @@ use sluice_source::{Access, Fetched, Repositories, SourceError};
 use tokio::time::Instant;
 
 use crate::blocking::blocking;
+use crate::charts::FetchedCharts;
 use crate::error::PipelineError;
 
 /// How a repository is reached, with something that tells these credentials from others.
@@ -66,6 +67,7 @@ type OnNews = Arc<dyn Fn(&str, Instant) + Send + Sync>;
 /// The mirrors, shared by all applications. Cheap to clone.
 #[derive(Clone)]
 pub struct Mirrors {
+    pub(crate) charts: FetchedCharts,
     repositories: Repositories,
     slots: Arc<Mutex<BTreeMap<(String, String), Slot>>>,
     /// By URL, whatever the credentials.
@@ -77,6 +79,8 @@ impl Mirrors {
     /// Returns the mirrors in a folder.
     pub fn new(repositories: Repositories) -> Self {
         Self {
+            // No mirror is called so: theirs are digests.
+            charts: FetchedCharts::new(repositories.path().join("charts")),
             repositories,
             slots: Arc::default(),
             versions: Arc::default(),

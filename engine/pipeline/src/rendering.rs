@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
-use sluice_model::application::Source;
+use sluice_model::application::{Source, VerificationMode};
 use sluice_model::manifest::Manifest;
 use sluice_model::plan::ApplicationKey;
 use sluice_model::rendering::{Complaint, Context, Input, Outcome, Rendering};
@@ -21,13 +21,13 @@ use sluice_model::secret::Redactor;
 use sluice_model::tree::Tree;
 use sluice_model::trust::Verified;
 use sluice_plugin_host::Renderers;
-use sluice_render::{Problem, Rendered, SourceKind, Tools};
-use sluice_source::{SourceError, TreeLimits};
+use sluice_render::{FetchedChart, Problem, Rendered, SourceKind, Tools, WantedChart};
+use sluice_source::TreeLimits;
 
 use crate::blocking::blocking;
 use crate::error::PipelineError;
 use crate::references::Named;
-use crate::{Job, Origin, Pipeline, RenderedSource, Trusted, TrustedSource};
+use crate::{Found, Job, JobSource, Origin, Pipeline, RenderedSource, Trusted, TrustedSource};
 
 pub(crate) use cache::Cache;
 use cache::{Answer, Lookup, Question};
@@ -168,6 +168,10 @@ impl Pipeline {
             vault,
             answer: None,
             failed: None,
+            runtime: tokio::runtime::Handle::current(),
+            pipeline: self.clone(),
+            has_fetched: false,
+            began: tokio::time::Instant::now(),
         };
         let tree = Arc::clone(&trusted.tree);
         blocking(move || {
@@ -177,7 +181,7 @@ impl Pipeline {
             }
             let rendered = sluice_render::render(&tree, &source, &mut tools);
             if let Some(error) = tools.failed.take() {
-                return Err(error.into());
+                return Err(error);
             }
             tools.vault.check(&rendered)?;
             handed.extend(tools.vault.handed());
@@ -220,13 +224,29 @@ struct Equipment {
     /// What was recalled or remembered last.
     answer: Option<Arc<Answer>>,
     /// Why the repository could not be read: the stage only says that it could not.
-    failed: Option<SourceError>,
+    failed: Option<PipelineError>,
+    /// Where charts are fetched, which waits for the network.
+    runtime: tokio::runtime::Handle,
+    pipeline: Pipeline,
+    /// Whether a chart was fetched for this rendering.
+    has_fetched: bool,
+    began: tokio::time::Instant,
 }
 
 impl Tools for Equipment {
     fn files(&mut self, path: &str) -> Result<Option<Verified<Tree>>, Problem> {
         let TrustedSource { origin, tree, .. } = &self.trusted;
-        let Origin::Git(git) = origin;
+        let git = match origin {
+            Origin::Git(git) => git,
+            Origin::Chart(chart) => {
+                let found = chart.fetched.at(path).and_then(|found| tree.with(found));
+                let opened = found.map(|found| self.vault.open(found));
+                if self.vault.is_clear() {
+                    self.disk = None;
+                }
+                return Ok(opened);
+            }
+        };
         match git.repository.at(&git.revision, path, &TreeLimits::default()) {
             Ok(found) => {
                 let found = found.and_then(|found| tree.with(found));
@@ -236,6 +256,40 @@ impl Tools for Equipment {
                 }
                 Ok(opened)
             }
+            Err(error) => {
+                let reason = error.to_string();
+                self.failed = Some(error.into());
+                Err(Problem::Unreachable { reason })
+            }
+        }
+    }
+
+    fn chart(&mut self, wanted: &WantedChart) -> Result<FetchedChart, Problem> {
+        self.has_fetched = true;
+        let trusted = &self.trusted;
+        let fetched = self.runtime.block_on(async {
+            let found = Found {
+                source: JobSource {
+                    spec: Source {
+                        repo_url: wanted.repository.clone(),
+                        ..trusted.source.spec.clone()
+                    },
+                    ..trusted.source.clone()
+                },
+                origin: trusted.origin.clone(),
+                version: 0,
+            };
+            let grounds = match self.job.mode() {
+                VerificationMode::None => None,
+                _ => Some(self.pipeline.grounds(&self.job, &found).await?),
+            };
+            let spec = &trusted.source.spec;
+            self.pipeline
+                .dependency(&self.job, spec, grounds.as_ref(), wanted, self.began)
+                .await
+        });
+        match fetched {
+            Ok(fetched) => fetched,
             Err(error) => {
                 let reason = error.to_string();
                 self.failed = Some(error);
@@ -284,6 +338,11 @@ impl Tools for Equipment {
     }
 
     fn remember(&mut self, renderer: &'static str, input: &Input, context: &Context, rendering: &Rendering) {
+        // Whether a chart from elsewhere is still trusted is asked anew each time.
+        if self.has_fetched && self.job.mode() != VerificationMode::None {
+            self.answer = None;
+            return;
+        }
         let (cache, disk) = (Arc::clone(&self.cache), self.disk.clone());
         let question = Question::of(renderer, input, context);
         self.answer = question.and_then(|question| {
@@ -313,7 +372,8 @@ impl Tools for Equipment {
 /// commit.
 fn environment(job: &Job, trusted: &TrustedSource, settings: &str) -> BTreeMap<String, String> {
     let source = &trusted.source.spec;
-    let commit = trusted.origin.id();
+    // Of a chart it is the version, as with Argo CD.
+    let commit = trusted.origin.version().unwrap_or_else(|| trusted.origin.id());
     let short = |length: usize| commit.get(..length).unwrap_or(commit).to_owned();
     let all = [
         ("ARGOCD_APP_NAME", job.key.name.clone()),

@@ -55,6 +55,10 @@ impl Pipeline {
             // A person who names a commit from before the start of trust accepts what led to it.
             job.accepted = Some(found.origin.id().to_owned());
         }
+        if let Origin::Chart(_) = found.origin {
+            // Who names a version means it, however old it is. That it is signed is asked all the same.
+            job.accepted = Some(found.origin.id().to_owned());
+        }
         let (trusted, ledger) = self.trust(&job, &named, grounds, ledger, now).await?;
         let very_one = trusted.and_then(|mut trusted| match trusted.held_back.take() {
             Some(held) => Err(PipelineError::Verify {
@@ -74,7 +78,9 @@ impl Pipeline {
             return Ok(Place::Elsewhere);
         };
         let start = state.start_of_trust.clone();
-        let Origin::Git(GitOrigin { revision, repository }) = found.origin.clone();
+        let Origin::Git(GitOrigin { revision, repository }) = found.origin.clone() else {
+            return Ok(Place::Elsewhere);
+        };
         blocking(move || {
             let Ok(newest) = repository.resolve(&last_trusted) else {
                 // The history was rewritten; that is for verification to say.

@@ -42,6 +42,17 @@ impl JobSource {
 pub enum Origin {
     /// A commit of a Git repository.
     Git(GitOrigin),
+    /// A version of a chart, or an artifact of a registry.
+    Chart(ChartOrigin),
+}
+
+/// A version of a chart, or an artifact of a registry.
+#[derive(Debug, Clone)]
+pub struct ChartOrigin {
+    /// The archive, which is its own revision.
+    pub(crate) fetched: Arc<sluice_charts::Fetched>,
+    /// What was asked for, without what stands for the newest.
+    pub(crate) place: sluice_charts::Place,
 }
 
 /// A commit of a Git repository.
@@ -54,10 +65,12 @@ pub struct GitOrigin {
 }
 
 impl Origin {
-    /// Returns the text that tells this state of the source from all others: of a repository, the commit.
+    /// Returns the text that tells this state of the source from all others: of a repository, the commit; of a chart or an
+    /// artifact, the SHA-256 of its archive.
     pub fn id(&self) -> &str {
         match self {
             Self::Git(git) => &git.revision.commit,
+            Self::Chart(chart) => &chart.fetched.revision.commit,
         }
     }
 
@@ -65,6 +78,7 @@ impl Origin {
     pub fn requested(&self) -> &str {
         match self {
             Self::Git(git) => &git.revision.requested,
+            Self::Chart(chart) => &chart.fetched.revision.requested,
         }
     }
 
@@ -72,6 +86,26 @@ impl Origin {
     pub fn tag(&self) -> Option<&str> {
         match self {
             Self::Git(git) => git.revision.tag.as_deref(),
+            Self::Chart(_) => None,
+        }
+    }
+
+    /// Returns the version, of a chart; of an artifact, the tag.
+    pub fn version(&self) -> Option<&str> {
+        match self {
+            Self::Git(_) => None,
+            Self::Chart(chart) => Some(&chart.fetched.version),
+        }
+    }
+
+    /// Returns the revision for people: of a chart, with the version.
+    pub fn described(&self) -> String {
+        match self {
+            Self::Git(git) => git.revision.commit.clone(),
+            Self::Chart(chart) => {
+                let fetched = &chart.fetched;
+                format!("{} (sha256:{})", fetched.version, fetched.revision.commit)
+            }
         }
     }
 }

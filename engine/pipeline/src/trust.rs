@@ -8,6 +8,8 @@
 //! and rules that still stand is not verified again, the rest is, from the start of trust on. Only where all of it still
 //! holds does anything newer come in.
 
+mod charts;
+
 use std::sync::Arc;
 
 use sluice_model::application::{OnUnverified, VerificationMode, VerificationState};
@@ -60,7 +62,12 @@ impl Pipeline {
     ) -> Result<(Result<TrustedSource, PipelineError>, Ledger), PipelineError> {
         let (job, found, grounds) = (job.clone(), found.clone(), grounds.clone());
         blocking(move || {
-            let Origin::Git(git) = &found.origin;
+            let git = match &found.origin {
+                Origin::Git(git) => git,
+                Origin::Chart(chart) => {
+                    return (charts::judge(&job, &found.source, chart, &grounds, now), ledger);
+                }
+            };
             let mut case = Case {
                 job: &job,
                 source: &found.source,
@@ -87,13 +94,17 @@ impl Pipeline {
     ) -> Result<TrustedSource, PipelineError> {
         let (job, found, grounds) = (job.clone(), found.clone(), grounds.clone());
         blocking(move || {
-            let (Origin::Git(git), verified) = (&found.origin, &found.source.verified);
+            let verified = &found.source.verified;
             let last = verified.trusted_revision.as_deref();
-            if last != Some(git.revision.commit.as_str()) {
+            if last != Some(found.origin.id()) {
                 return Err(PipelineError::internal(
                     "only where the cluster is at may it stay",
                 ));
             }
+            let git = match &found.origin {
+                Origin::Git(git) => git,
+                Origin::Chart(chart) => return charts::stay(&found.source, chart),
+            };
             let mut case = Case {
                 job: &job,
                 source: &found.source,
@@ -238,7 +249,9 @@ impl Case<'_> {
             .attest(tree)
             .map_err(|error| refused(&chosen.commit, error))?;
         let signer = match verification.tree.evidence() {
-            Evidence::Signed { signer, .. } | Evidence::Tagged { signer, .. } => Some(signer.clone()),
+            Evidence::Signed { signer, .. }
+            | Evidence::Tagged { signer, .. }
+            | Evidence::Provenance { signer } => Some(signer.clone()),
             Evidence::NotRequired | Evidence::AlreadyTrusted => None,
         };
         Ok(TrustedSource {

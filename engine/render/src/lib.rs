@@ -51,7 +51,7 @@ pub use settle::{Scope, Scopes, settle};
 pub use substitute::{
     SUBSTITUTE, SubstituteError, Substituted, TemplateError, Variables, expand, substitute,
 };
-pub use tools::{NoTools, Tools};
+pub use tools::{FetchedChart, NoTools, Tools, WantedChart};
 
 use post_render::post_rendered;
 

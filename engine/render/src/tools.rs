@@ -1,6 +1,8 @@
 //! Asking a renderer, in rounds: it is handed the folder, says what else it has to see, and is asked again.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use sluice_model::manifest::Manifest;
@@ -33,6 +35,18 @@ pub trait Tools {
     /// # Errors
     /// [`Problem::Unreachable`], if the repository cannot be read.
     fn files(&mut self, path: &str) -> Result<Option<Verified<Tree>>, Problem>;
+
+    /// Gets a chart from elsewhere: a dependency that is not in `charts/`, or one that a kustomization renders.
+    ///
+    /// # Errors
+    /// [`Problem::Unmet`], if it cannot be had or is not trusted.
+    fn chart(&mut self, wanted: &WantedChart) -> Result<FetchedChart, Problem> {
+        Err(Problem::Unmet {
+            what: wanted.to_string(),
+            reason: "charts are not fetched here: commit it (`helm dependency build` fills `charts/`)"
+                .to_owned(),
+        })
+    }
 
     /// Asks a renderer once.
     ///
@@ -70,6 +84,42 @@ pub trait Tools {
         _rendering: &Rendering,
     ) {
     }
+}
+
+/// A chart that lies elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct WantedChart {
+    /// Its name.
+    pub name: String,
+    /// `https://…` of a chart repository, or `oci://…`.
+    pub repository: String,
+    /// Its version, or a range; empty for the newest.
+    pub version: String,
+}
+
+impl fmt::Display for WantedChart {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "the chart `{}`", self.name)?;
+        if !self.version.is_empty() {
+            write!(formatter, " {}", self.version)?;
+        }
+        if !self.repository.is_empty() {
+            write!(formatter, " of {}", self.repository)?;
+        }
+        Ok(())
+    }
+}
+
+/// A chart from elsewhere, let through as what asks for it was.
+#[derive(Debug, Clone)]
+pub struct FetchedChart {
+    /// Its files; the tree's path is the chart's folder.
+    pub tree: Verified<Tree>,
+    /// The archive that they are from, byte for byte.
+    pub archive: Arc<[u8]>,
+    /// What the archive is called.
+    pub file: String,
 }
 
 /// No tools: for plain manifests, which need none.
@@ -193,7 +243,15 @@ impl Rounds<'_> {
                     reason: reason.to_owned(),
                 }));
             }
-            Need::Chart(chart) => return Err(Met::Problem(unfetched(chart))),
+            Need::Chart(chart) => {
+                let fetched = self.fetch(chart)?;
+                let path = format!(".supplied/{number}/{}", fetched.file);
+                let file = File {
+                    path: path.clone(),
+                    content: fetched.archive,
+                };
+                (path, vec![file])
+            }
             Need::Inflation(inflation) => {
                 let path = format!(".supplied/{number}/rendered.yaml");
                 let text = self.inflate(inflation)?;
@@ -211,7 +269,22 @@ impl Rounds<'_> {
         })
     }
 
-    /// Renders a chart of the same repository for a kustomization.
+    fn fetch(&mut self, asked: &str) -> Result<FetchedChart, Problem> {
+        let wanted: WantedChart = serde_json::from_str(asked).map_err(|error| Problem::Unmet {
+            what: "a chart".to_owned(),
+            reason: error.to_string(),
+        })?;
+        if wanted.repository.is_empty() {
+            return Err(Problem::Unmet {
+                what: wanted.to_string(),
+                reason: "it is not in the repository, and it says no `repo` that it could be fetched from"
+                    .to_owned(),
+            });
+        }
+        self.tools.chart(&wanted)
+    }
+
+    /// Renders a chart for a kustomization: one of the same repository, or else one that is fetched.
     fn inflate(&mut self, inflation: &str) -> Result<String, Met> {
         let malformed = |reason: String| Problem::Unmet {
             what: "a chart".to_owned(),
@@ -224,17 +297,33 @@ impl Rounds<'_> {
                 "charts and kustomizations are more than {NESTED} deep within each other"
             ))));
         }
-        let Some(path) = &asked.path else {
-            return Err(Met::Problem(unfetched(inflation)));
+        let beside = match &asked.path {
+            Some(path) => {
+                check(path)?;
+                let tree = self.tools.files(path)?.map(|tree| (path.clone(), tree));
+                tree.map(|(path, tree)| {
+                    let files = followed(tree.get(), &path, self.tools);
+                    files.map(|files| (path, files)).map_err(Met::Errors)
+                })
+                .transpose()?
+            }
+            None => None,
         };
-        check(path)?;
-        let Some(tree) = self.tools.files(path)? else {
-            return Err(Met::Problem(unfetched(inflation)));
+        let (path, files) = match beside {
+            Some(beside) => beside,
+            None => {
+                let fetched = self.fetch(inflation)?;
+                let tree = fetched.tree.get();
+                let files = tree.files.iter().map(|(path, content)| File {
+                    path: path.clone(),
+                    content: Arc::clone(content),
+                });
+                (tree.path.clone(), files.collect())
+            }
         };
-        let tree = tree.get();
         let input = Input {
-            path: path.clone(),
-            files: followed(tree, path, self.tools).map_err(Met::Errors)?,
+            path,
+            files,
             settings: asked.helm.to_string(),
             ..Input::default()
         };
@@ -295,29 +384,6 @@ fn check(path: &str) -> Result<(), Problem> {
         what: format!("{path:?}"),
         reason: "it is not a path within the repository".to_owned(),
     })
-}
-
-fn unfetched(chart: &str) -> Problem {
-    let chart: serde_json::Value = serde_json::from_str(chart).unwrap_or_default();
-    let text = |name: &str| {
-        chart
-            .get(name)
-            .and_then(serde_json::Value::as_str)
-            .unwrap_or_default()
-    };
-    let version = match text("version") {
-        "" => String::new(),
-        version => format!(" {version}"),
-    };
-    let from = match text("repository") {
-        "" => String::new(),
-        repository => format!(" of {repository}"),
-    };
-    Problem::Unmet {
-        what: format!("the chart `{}`{version}{from}", text("name")),
-        reason: "charts are not fetched from chart repositories yet: commit it (`helm dependency build` fills `charts/`)"
-            .to_owned(),
-    }
 }
 
 fn refused(renderer: &'static str, input: &Input, complaints: Vec<Complaint>) -> RenderErrors {

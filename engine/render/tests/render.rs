@@ -50,6 +50,7 @@ fn tree(path: &str, files: &[(&str, &str)], skipped: &[&str]) -> Verified<Tree> 
 fn source(directory: Directory) -> Source {
     Source {
         repo_url: "file:///r".into(),
+        chart: None,
         target_revision: "main".into(),
         path: String::new(),
         directory,

@@ -28,6 +28,7 @@ mod repository;
 mod transport;
 mod tree;
 mod watch;
+pub mod web;
 
 pub use access::{Access, Cancel, Credentials, KnownHosts, Limits, Secret};
 pub use address::is_below;

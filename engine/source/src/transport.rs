@@ -7,7 +7,7 @@ pub(crate) mod http;
 pub(crate) mod process;
 mod ssh;
 mod stream;
-mod tls;
+pub(crate) mod tls;
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -10,8 +10,17 @@ use base64::engine::general_purpose::STANDARD;
 const BEGIN: &str = "-----BEGIN PGP SIGNATURE-----";
 const END: &str = "-----END PGP SIGNATURE-----";
 
+/// How the end of the content is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// As gpg finds it.
+    AsGpg,
+    /// By the last line too: Helm's library writes no checksum.
+    AsHelm,
+}
+
 /// The bytes inside, or what is wrong.
-pub(crate) fn taken_off(text: &[u8]) -> Result<Vec<u8>, &'static str> {
+pub(crate) fn taken_off(text: &[u8], end: End) -> Result<Vec<u8>, &'static str> {
     let text = std::str::from_utf8(text).map_err(|_| "it is no text")?;
     let mut lines = text.lines().map(str::trim_end);
     if lines.next() != Some(BEGIN) {
@@ -39,7 +48,7 @@ pub(crate) fn taken_off(text: &[u8]) -> Result<Vec<u8>, &'static str> {
     if lines.any(|line| !line.is_empty()) {
         return Err("something follows its last line");
     }
-    if checksum.is_none() && !base64.ends_with('=') {
+    if end == End::AsGpg && checksum.is_none() && !base64.ends_with('=') {
         return Err("neither padding nor a checksum ends its content");
     }
     let bytes = STANDARD.decode(base64).map_err(|_| "its content is no base64")?;
@@ -77,7 +86,11 @@ mod tests {
             format!("{BEGIN}\n\naGVsbG8=\n=R/WK\n{END}\n"),
             format!("{BEGIN}\r\nVersion: 1\r\nComment: a: b\r\n \r\naGVs\r\nbG8=\r\n{END}\r\n \n"),
         ] {
-            assert_eq!(taken_off(text.as_bytes()).unwrap(), b"hello", "{text}");
+            assert_eq!(
+                taken_off(text.as_bytes(), End::AsGpg).unwrap(),
+                b"hello",
+                "{text}"
+            );
         }
     }
 
@@ -96,7 +109,9 @@ mod tests {
             BEGIN.to_owned(),
             String::new(),
         ] {
-            assert!(taken_off(text.as_bytes()).is_err(), "{text:?}");
+            assert!(taken_off(text.as_bytes(), End::AsGpg).is_err(), "{text:?}");
         }
+        let bare = format!("{BEGIN}\n\naGVs\n{END}\n");
+        assert_eq!(taken_off(bare.as_bytes(), End::AsHelm).unwrap(), b"hel");
     }
 }

@@ -28,7 +28,7 @@ pub enum VerifyError {
     /// A commit or tag is not signed by a trusted key.
     #[error("{} {} is not trusted: {}", .kind, short(&.report.revision), .report.message)]
     Untrusted {
-        /// `commit` or `tag`.
+        /// `commit`, `tag` or `chart`.
         kind: &'static str,
         /// The first one that was refused, oldest first.
         report: Box<SignatureReport>,
@@ -38,7 +38,7 @@ pub enum VerifyError {
     /// A commit or tag is signed by a trusted key, and a rule does not let that key sign it.
     #[error("{} {} is not allowed by {rule}: {}", .kind, short(&.report.revision), .report.message)]
     NotAllowed {
-        /// `commit` or `tag`.
+        /// `commit`, `tag` or `chart`.
         kind: &'static str,
         /// The first one that was refused, oldest first.
         report: Box<SignatureReport>,
@@ -81,6 +81,36 @@ pub enum VerifyError {
         /// Why the changes could not be told.
         #[source]
         source: sluice_model::trust::ChangesError,
+    },
+    /// A chart's provenance file is signed by a trusted key, and is about something else.
+    #[error("the provenance file of chart {chart} is of something else: {detail}")]
+    Provenance {
+        /// The chart, `NAME-VERSION`.
+        chart: String,
+        /// What does not fit.
+        detail: String,
+    },
+    /// Signatures are asked for of what cannot have any that are judged.
+    #[error("the artifact {} cannot be verified: signatures of artifacts of manifests are not judged", short(.digest))]
+    Artifact {
+        /// The archive's digest.
+        digest: String,
+    },
+    /// The range that a chart is followed by leads to an older version than the one that was trusted last.
+    #[error(
+        "chart {chart} was trusted at version {last}, which `{range}` still allows, and is offered at {new} only: an old state of its repository may be passed off as the new one"
+    )]
+    Older {
+        /// The chart.
+        chart: String,
+        /// The range.
+        range: String,
+        /// The version that was trusted.
+        last: String,
+        /// The version that is offered.
+        new: String,
+        /// The archive's digest.
+        digest: String,
     },
     /// A ledger cannot be read.
     #[error("the ledger of verified commits cannot be read: {detail}")]
@@ -141,6 +171,9 @@ impl Coded for VerifyError {
             VerifyError::TagRenamed { .. } => &codes::TAG_RENAMED,
             VerifyError::Changes { .. } => &codes::CHANGES,
             VerifyError::Ledger { .. } => &codes::LEDGER,
+            VerifyError::Provenance { .. } => &codes::PROVENANCE,
+            VerifyError::Artifact { .. } => &codes::ARTIFACT,
+            VerifyError::Older { .. } => &codes::OLDER,
         }
     }
 
@@ -148,6 +181,9 @@ impl Coded for VerifyError {
         match self {
             VerifyError::Rewritten { new, .. } => format!(
                 "find out who pushed with force, or whether repoURL or targetRevision lead elsewhere than before; restore the old history, or have a person accept the new one by its commit: `sluice approve NAME --history {new}`"
+            ),
+            VerifyError::Older { digest, .. } => format!(
+                "find out why the newer version is not offered any more; if it was taken back, name the older one in targetRevision, or have a person accept it: `sluice approve NAME --history {digest}`"
             ),
             _ => self.code().hint.to_owned(),
         }
@@ -175,7 +211,7 @@ pub mod codes {
     /// A commit or tag is not signed by a trusted key.
     pub const UNTRUSTED: ErrorCode = ErrorCode {
         id: "V03",
-        summary: "a commit or tag is not signed by a trusted key",
+        summary: "a commit, tag or chart is not signed by a trusted key",
         hint: "sign it with a trusted key, or add the signer's key to the keyring; nothing is synced until then",
         exit: ExitKind::Untrusted,
     };
@@ -203,7 +239,7 @@ pub mod codes {
     /// A rule does not let that key sign that commit.
     pub const NOT_ALLOWED: ErrorCode = ErrorCode {
         id: "V07",
-        summary: "a rule does not let this signer sign this commit or tag",
+        summary: "a rule does not let this signer sign this commit, tag or chart",
         hint: "have one of those sign who the rule names, or change the rule; nothing is synced until then",
         exit: ExitKind::Untrusted,
     };
@@ -242,6 +278,27 @@ pub mod codes {
         hint: "remove it: what it knew is verified again",
         exit: ExitKind::Input,
     };
+    /// A provenance file is about something else.
+    pub const PROVENANCE: ErrorCode = ErrorCode {
+        id: "V13",
+        summary: "a chart's provenance file is of another chart, version or archive",
+        hint: "find out who put it there: an old release may be passed off as a new one; package and sign the version anew",
+        exit: ExitKind::Untrusted,
+    };
+    /// An artifact of manifests.
+    pub const ARTIFACT: ErrorCode = ErrorCode {
+        id: "V14",
+        summary: "an artifact of manifests cannot be verified",
+        hint: "signatures by cosign are not judged yet: take the manifests from Git, or a chart with a provenance file, or ask for no verification",
+        exit: ExitKind::Untrusted,
+    };
+    /// A range leads back.
+    pub const OLDER: ErrorCode = ErrorCode {
+        id: "V15",
+        summary: "a range leads to an older version of a chart than the one that was trusted last",
+        hint: "find out why the newer version is not offered any more; if it was taken back, name the older one in targetRevision",
+        exit: ExitKind::Untrusted,
+    };
     /// All of them.
     pub const ALL: &[&ErrorCode] = &[
         &KEYRING_UNREADABLE,
@@ -256,5 +313,8 @@ pub mod codes {
         &TAG_RENAMED,
         &CHANGES,
         &LEDGER,
+        &PROVENANCE,
+        &ARTIFACT,
+        &OLDER,
     ];
 }

@@ -1,4 +1,4 @@
-//! Who signed these commits, and may they.
+//! Who signed these commits and charts, and may they.
 //!
 //! The stage between source and render. It is handed the exact bytes of commits and tags, a [`Keyring`] and a
 //! [`Policy`], and answers with a [`SignatureReport`](sluice_model::trust::SignatureReport) each; [`Verifier::examine`]
@@ -27,6 +27,7 @@
 
 mod allowed_signers;
 mod armour;
+mod chart;
 mod check;
 mod error;
 mod hash;
@@ -45,6 +46,7 @@ mod ssh;
 mod standing;
 mod verifier;
 
+pub use chart::{ChartArchive, is_provenance};
 pub use check::{Answer, Check, Explanation, RuleAnswer, SignatureKind};
 pub use error::{VerifyError, codes};
 pub use inspect::{Addition, AdditionState, KeyInfo, KeyKind, SubkeyInfo};

@@ -32,9 +32,28 @@ const SIGNATURE_BYTES: usize = 64 << 10;
 /// How far ahead a signer's clock may be.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(30);
 
+/// Of what a signature is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Document {
+    /// Of bytes, as Git signs.
+    Binary,
+    /// Of a text whose lines end in CR and LF, as it is signed in the clear.
+    Text,
+}
+
+impl Document {
+    fn is(self, kind: SignatureType) -> bool {
+        match self {
+            Self::Binary => kind == SignatureType::Binary,
+            Self::Text => matches!(kind, SignatureType::Binary | SignatureType::Text),
+        }
+    }
+}
+
 /// Judges `signature` over `payload`. `standings` are those of the clock's time, where that is what
 /// counts as now.
 pub(crate) fn judge(
+    document: Document,
     payload: &[u8],
     signature: &[u8],
     keyring: &Keyring,
@@ -42,7 +61,7 @@ pub(crate) fn judge(
     policy: &Policy,
     moment: Moment,
 ) -> Judgement {
-    let read = match parse(signature) {
+    let read = match parse(signature, document) {
         Ok(read) => read,
         Err(reason) => {
             return Judgement::anonymous(
@@ -54,9 +73,13 @@ pub(crate) fn judge(
     };
     let signature = &read.signature;
     let signed_at = signature.signature_creation_time().and_then(timestamp);
-    if !matches!(signature.typ(), SignatureType::Binary) {
+    if !document.is(signature.typ()) {
+        let with = match document {
+            Document::Binary => "git",
+            Document::Text => "helm package --sign",
+        };
         let message = format!(
-            "signatures of type {} are not accepted: sign with git",
+            "signatures of type {} are not accepted: sign with {with}",
             signature.typ()
         );
         return Judgement::anonymous(Verdict::Unsupported, Check::Readable, message).signed_at(signed_at);
@@ -295,11 +318,15 @@ struct Read {
 }
 
 /// Exactly one armoured block with exactly one signature packet, and nothing after it.
-fn parse(text: &[u8]) -> Result<Read, String> {
+fn parse(text: &[u8], document: Document) -> Result<Read, String> {
     if text.len() > SIGNATURE_BYTES {
         return Err(format!("it is longer than {SIGNATURE_BYTES} bytes"));
     }
-    let packets = tidied(&armour::taken_off(text)?);
+    let end = match document {
+        Document::Binary => armour::End::AsGpg,
+        Document::Text => armour::End::AsHelm,
+    };
+    let packets = tidied(&armour::taken_off(text, end)?);
     let mut found = None;
     let mut parser = PacketParser::from_bytes(&packets).map_err(|error| plain(&error.to_string()))?;
     while let PacketParserResult::Some(packet) = parser {

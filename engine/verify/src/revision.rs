@@ -446,7 +446,7 @@ impl Verifier<'_> {
     clippy::disallowed_methods,
     reason = "this is the verify stage, and this its one door"
 )]
-fn attest(tree: Tree, evidence: Evidence) -> Verified<Tree> {
+pub(crate) fn attest(tree: Tree, evidence: Evidence) -> Verified<Tree> {
     Verified::attest(tree, evidence)
 }
 

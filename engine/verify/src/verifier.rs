@@ -9,6 +9,7 @@ use crate::check::{self, Answer, Check, Explanation, RuleAnswer, SignatureKind};
 use crate::judgement::{Judgement, Moment};
 use crate::keyring::Keyring;
 use crate::ledger::{self, Ledger};
+use crate::openpgp::Document;
 use crate::policy::Policy;
 use crate::rules::By;
 use crate::standing::Standings;
@@ -22,7 +23,7 @@ pub struct Verifier<'a> {
     pub(crate) keyring: &'a Keyring,
     pub(crate) policy: &'a Policy,
     pub(crate) now: Timestamp,
-    standings: Standings,
+    pub(crate) standings: Standings,
     ledger: Option<(&'a Ledger, ledger::Standing)>,
     progress: Option<&'a (dyn Fn() + Sync)>,
 }
@@ -231,6 +232,7 @@ impl<'a> Verifier<'a> {
         if signature.starts_with(openpgp::BEGIN) {
             let standings = then.is_none().then_some(&self.standings);
             let judgement = openpgp::judge(
+                Document::Binary,
                 &parts.payload,
                 &signature,
                 self.keyring,

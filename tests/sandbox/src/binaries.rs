@@ -47,6 +47,12 @@ pub fn yaml_decoder_binary(run: impl FnOnce(&mut Command) -> Result<()>) -> Resu
     built("decoder", &source, &["."], run)
 }
 
+/// Returns the program of `tests/registry`, building it first if this source was not built before.
+pub fn registry_binary(run: impl FnOnce(&mut Command) -> Result<()>) -> Result<PathBuf> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("registry");
+    built("registry", &source, &["."], run)
+}
+
 /// Returns the command line of `helm` or `kustomize`, of the version that the renderer of that name has in it, that of `sops`, or
 /// `envsubst`, which substitutes as Flux does; building it first if it was not built before.
 pub fn renderer_program(name: &str, run: impl FnOnce(&mut Command) -> Result<()>) -> Result<PathBuf> {

@@ -6,6 +6,8 @@
 //! | [`ApiProxy`] | a proxy before its API server, which refuses, delays or cuts off |
 //! | [`Webhook`] | an admission webhook, which refuses in the words of a test |
 //! | [`GitServer`] | `git http-backend` behind a small HTTP or HTTPS server, with credentials and outages |
+//! | [`FileServer`] | files over HTTP or HTTPS, as chart repositories are served |
+//! | [`Registry`] | the CNCF's registry, `tests/registry` |
 //! | [`Authority`], [`ProxyServer`] | certificates made for the occasion, and a proxy |
 //! | [`GitDaemon`], [`SshServer`] | `git daemon` and `sshd`, for the sources that go through them |
 //! | [`GnuPg`] | a gpg home with keys made for the occasion |
@@ -25,6 +27,7 @@ mod authority;
 mod binaries;
 mod bundles;
 mod control_plane;
+mod file_server;
 mod folder;
 mod git_daemon;
 mod git_server;
@@ -33,6 +36,7 @@ mod http;
 pub mod janitor;
 mod process;
 mod proxy_server;
+mod registry;
 mod repository;
 mod secrets;
 mod ssh_server;
@@ -42,16 +46,19 @@ mod webhook;
 pub use api_proxy::{ApiProxy, ApiRequest, Verdict};
 pub use authority::{Authority, Certificate};
 pub use binaries::{
-    cache_folder, control_plane_binary, control_plane_source, renderer_program, yaml_decoder_binary,
+    cache_folder, control_plane_binary, control_plane_source, registry_binary, renderer_program,
+    yaml_decoder_binary,
 };
 pub use bundles::{bundle, download_bundles};
 pub use control_plane::ControlPlane;
+pub use file_server::{FileRequest, FileServer};
 pub use folder::Folder;
 pub use git_daemon::GitDaemon;
 pub use git_server::{Door, GitServer, Service, Tls};
 pub use gnupg::{GnuPg, Key};
 pub use process::{Process, cargo, output};
 pub use proxy_server::ProxyServer;
+pub use registry::Registry;
 pub use repository::{Commit, Repository, Signature};
 pub use secrets::{any_secret, some_secrets, values_of};
 pub use ssh_server::SshServer;

@@ -570,9 +570,10 @@ fn failed(draft: &mut Draft, error: &PipelineError) {
         PipelineError::Render(_) | PipelineError::Given { .. } | PipelineError::Decryption(_) => {
             conditions::RENDERED
         }
-        PipelineError::Source(_) | PipelineError::Credentials { .. } | PipelineError::Hosts { .. } => {
-            conditions::SOURCE_READY
-        }
+        PipelineError::Source(_)
+        | PipelineError::Chart(_)
+        | PipelineError::Credentials { .. }
+        | PipelineError::Hosts { .. } => conditions::SOURCE_READY,
         PipelineError::Verify { .. }
         | PipelineError::NoLongerTrusted { .. }
         | PipelineError::Keyring { .. } => conditions::VERIFIED,

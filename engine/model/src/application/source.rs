@@ -8,14 +8,19 @@ use serde_json::{Map, Value};
 
 use super::{LocalName, ValuesReference};
 
-/// A folder of a Git repository.
+/// A folder of a Git repository, a chart of a chart repository or a registry, or a folder of an artifact of a registry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Source {
-    /// `https://`, `http://`, `ssh://`, `user@host:path` or `file://`.
+    /// Of Git: `https://`, `http://`, `ssh://`, `user@host:path` or `file://`. Of charts, with `chart`: the `https://` that
+    /// `index.yaml` is below. Of a registry: `oci://HOST/PATH`, of a chart or an artifact of manifests.
     #[serde(rename = "repoURL")]
     pub repo_url: String,
-    /// Branch, tag or commit; `HEAD` by default.
+    /// The chart's name, in a chart repository or below the path of a registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chart: Option<String>,
+    /// Branch, tag or commit; `HEAD` by default. Of a chart: a version, or a range as Helm takes it (`^1.2`, `1.x`); the newest
+    /// release by default. Of a registry also a tag, or `sha256:…` of a manifest.
     #[serde(default = "head")]
     pub target_revision: String,
     /// Folder within the repository; its root by default. What it holds says how it is rendered: a `Chart.yaml` by Helm, a
@@ -44,6 +49,13 @@ pub struct Source {
     /// and no others will do. Without it, the shared ones for the host, or the system's authorities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_certificates: Option<LocalName>,
+}
+
+impl Source {
+    /// Returns true for a Git repository, false for a chart or an artifact.
+    pub fn is_git(&self) -> bool {
+        self.chart.is_none() && !self.repo_url.starts_with("oci://")
+    }
 }
 
 fn head() -> String {

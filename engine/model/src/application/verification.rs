@@ -269,6 +269,9 @@ pub struct VerificationState {
     /// The newest commit all of whose history since the start of trust was verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted_revision: Option<String>,
+    /// Its version, of a chart. A range that leads back from it is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trusted_version: Option<String>,
     /// Fingerprint of who signed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signer: Option<String>,

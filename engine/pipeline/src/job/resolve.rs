@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sluice_charts::Place;
 use sluice_cluster::ServiceAccount;
 use sluice_compare::Rules;
 use sluice_model::application::{
-    ApplicationSpec, KeyringRef, LocalName, PolicyRef, StartOfTrust, Verification,
+    ApplicationSpec, KeyringRef, LocalName, PolicyRef, Source, StartOfTrust, Verification,
 };
 use sluice_model::retry::Retry;
 use sluice_model::{Application, Coded, ErrorCode};
@@ -70,7 +71,12 @@ pub(super) fn read(application: &Application, defaults: &Defaults) -> (Job, Vec<
     let key = Job::key_of(application, &defaults.namespace);
     let (spec, status) = (&application.spec, application.status.as_ref());
     let mut wrong = Wrong::default();
-    wrong.revision("spec.source.targetRevision", &spec.source.target_revision);
+    wrong.place(&spec.source);
+    wrong.revision_of(
+        &spec.source,
+        "spec.source.targetRevision",
+        &spec.source.target_revision,
+    );
     for (field, name) in [
         ("credentials", &spec.source.credentials),
         ("knownHosts", &spec.source.known_hosts),
@@ -105,7 +111,7 @@ pub(super) fn read(application: &Application, defaults: &Defaults) -> (Job, Vec<
     }
     let rules = wrong.rules(spec);
     if let Some(pin) = &spec.pin {
-        wrong.revision("spec.pin.revision", &pin.revision);
+        wrong.revision_of(&spec.source, "spec.pin.revision", &pin.revision);
     }
     let job = Job {
         account,
@@ -145,6 +151,40 @@ impl Wrong {
             detail: detail.into(),
             code: &codes::SPEC,
         });
+    }
+
+    /// What a chart or an artifact cannot have.
+    fn place(&mut self, source: &Source) {
+        if source.is_git() {
+            return;
+        }
+        if let Err(error) = Place::read(&source.repo_url, source.chart.as_deref()) {
+            let field = match source.chart {
+                Some(_) if error.to_string().contains("`chart`") => "spec.source.chart",
+                _ => "spec.source.repoURL",
+            };
+            self.add(field, error.to_string());
+        }
+        if source.chart.is_some() && !matches!(source.path.trim_matches('/'), "" | ".") {
+            self.add(
+                "spec.source.path",
+                "a chart of a chart repository has no folders to choose from: leave it out".to_owned(),
+            );
+        }
+    }
+
+    fn revision_of(&mut self, source: &Source, field: &str, name: &str) {
+        if source.is_git() {
+            return self.revision(field, name);
+        }
+        let is_of_registry =
+            !source.repo_url.starts_with("https://") && !source.repo_url.starts_with("http://");
+        if let Err(reason) = sluice_charts::readable(name, is_of_registry) {
+            self.add(
+                field,
+                format!("`{name}` is no version and no range of versions: {reason}"),
+            );
+        }
     }
 
     fn revision(&mut self, field: &str, name: &str) {

@@ -27,9 +27,9 @@ use crate::error::SourceError;
 use crate::watch::Watch;
 
 /// As many as Git servers behind a renamed host and a renamed repository need, with some room.
-const REDIRECTS: usize = 5;
+pub(crate) const REDIRECTS: usize = 5;
 /// A server that says nothing for so long is not there any more.
-const SILENCE: Duration = Duration::from_secs(60);
+pub(crate) const SILENCE: Duration = Duration::from_secs(60);
 const BLOCK: usize = 64 << 10;
 
 /// What gix calls to send requests.
@@ -336,7 +336,7 @@ fn judge(response: Response, trouble: &Trouble) -> io::Result<Judged> {
 }
 
 /// What it means that a connection did not come about, or broke. A certificate that was refused has been noted before.
-fn connection_trouble(text: String) -> Cause {
+pub(crate) fn connection_trouble(text: String) -> Cause {
     // hyper's errors come up through three crates; their text is the only thing that reaches this far.
     if text.contains("proxy authorization required") {
         return Cause::Authentication(format!("the proxy wants other credentials: {text}"));
@@ -356,7 +356,7 @@ fn connection_trouble(text: String) -> Cause {
 }
 
 /// The proxy, whose password must not get into an error.
-fn proxy_of(proxy: &Secret) -> Result<Proxy, String> {
+pub(crate) fn proxy_of(proxy: &Secret) -> Result<Proxy, String> {
     let unusable = |what: &str| format!("the proxy cannot be used: {what}");
     let text = std::str::from_utf8(proxy.expose()).map_err(|_| unusable("it is not text"))?;
     let url = Url::parse(text.trim()).map_err(|_| unusable("it is no URL"))?;
@@ -366,7 +366,7 @@ fn proxy_of(proxy: &Secret) -> Result<Proxy, String> {
     Proxy::all(url).map_err(|_| unusable("it is no proxy's URL"))
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -380,7 +380,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn authorization(credentials: &Credentials) -> Result<Option<HeaderValue>, String> {
+pub(crate) fn authorization(credentials: &Credentials) -> Result<Option<HeaderValue>, String> {
     let text = match credentials {
         Credentials::None => return Ok(None),
         Credentials::SshKey(_) => return Err("an SSH key is of no use over HTTP".to_owned()),
@@ -402,13 +402,13 @@ fn authorization(credentials: &Credentials) -> Result<Option<HeaderValue>, Strin
     Ok(Some(value))
 }
 
-fn same_origin(a: &Url, b: &Url) -> bool {
+pub(crate) fn same_origin(a: &Url, b: &Url) -> bool {
     a.scheme() == b.scheme()
         && a.host_str() == b.host_str()
         && a.port_or_known_default() == b.port_or_known_default()
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost"
@@ -417,7 +417,7 @@ fn is_loopback(url: &Url) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-fn shown(url: &Url) -> String {
+pub(crate) fn shown(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     let host = url.host_str().unwrap_or_default();
     format!("{}://{host}{port}{}", url.scheme(), url.path())

@@ -8,6 +8,8 @@ use anyhow::Result;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("source", &["model"]),
+    // One stage in two crates: charts are reached as repositories are.
+    ("charts", &["model", "source"]),
     ("verify", &["model"]),
     ("sops", &["model"]),
     ("render", &["model"]),
@@ -28,6 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "model",
             "source",
+            "charts",
             "verify",
             "sops",
             "render",

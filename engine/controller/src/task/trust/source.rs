@@ -135,7 +135,7 @@ impl SourceTrust {
         self.version = found.version;
         self.meaning = Some(found.origin.id().to_owned());
         self.ledger.note_digest(&mut draft.status);
-        let fetched = format!("{} is {}", found.origin.requested(), found.origin.id());
+        let fetched = format!("{} is {}", found.origin.requested(), found.origin.described());
         draft.find(conditions::SOURCE_READY, Finding::yes("Fetched", fetched));
         let grounds = match shared.pipeline.grounds(job, &found).await {
             Ok(grounds) => grounds,
@@ -181,7 +181,7 @@ impl SourceTrust {
             }
             Err(Failure::Failed(error)) => {
                 let place = match &error {
-                    PipelineError::Source(_) => conditions::SOURCE_READY,
+                    PipelineError::Source(_) | PipelineError::Chart(_) => conditions::SOURCE_READY,
                     _ => conditions::VERIFIED,
                 };
                 draft.fail(place, &error);
@@ -339,6 +339,7 @@ impl SourceTrust {
         draft.status.verification = Some(VerificationState {
             signer: signer.or_else(|| before.signer.clone().filter(|_| same)),
             trusted_revision: Some(commit.clone()),
+            trusted_version: trusted.origin.version().map(str::to_owned),
             refused_revision: trusted.held_back.as_ref().map(|held| held.commit.clone()),
             start_of_trust: trusted.starts.effective.clone(),
             declared_start: trusted.starts.declared.clone(),
@@ -480,6 +481,7 @@ fn acceptable(error: &PipelineError) -> Option<String> {
     match error {
         PipelineError::Verify { error, .. } => match &**error {
             VerifyError::Rewritten { new, .. } => Some(new.clone()),
+            VerifyError::Older { digest, .. } => Some(digest.clone()),
             _ => None,
         },
         _ => None,
