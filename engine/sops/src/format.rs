@@ -5,7 +5,7 @@
 pub enum Format {
     /// YAML, one document or several.
     Yaml,
-    /// JSON.
+    /// JSON, one value.
     Json,
     /// Lines of `NAME=value`.
     Dotenv,

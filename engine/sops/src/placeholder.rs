@@ -10,7 +10,7 @@ use crate::cipher::DataKey;
 /// A decrypted value. `Debug` does not show it.
 #[derive(Clone, PartialEq)]
 pub enum Value {
-    /// Text.
+    /// Text of any length.
     Text(String),
     /// What is no text, as a binary file may be.
     Bytes(Vec<u8>),

@@ -23,7 +23,7 @@ pub struct Decryption {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DecryptionProvider {
-    /// SOPS.
+    /// SOPS, by age or OpenPGP keys.
     #[default]
     Sops,
 }

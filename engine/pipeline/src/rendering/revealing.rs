@@ -306,3 +306,47 @@ fn given(reason: String) -> Problem {
 fn error(manifest: &Manifest, problem: Problem) -> RenderError {
     RenderError::about(&manifest.origin, manifest.object.reference(), problem)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use sluice_model::error::Coded as _;
+    use sluice_model::manifest::Origin;
+
+    use super::*;
+
+    /// The code of what is wrong with an object that nothing is put into.
+    fn code(object: Value) -> Option<&'static str> {
+        let (vault, variables, handed) = (Vault::default(), Variables::default(), Redactor::default());
+        let revealing = Revealing {
+            vault: &vault,
+            variables: &variables,
+            handed: &handed,
+        };
+        let origin = Origin {
+            file: "a.yaml".to_owned(),
+            line: 1,
+        };
+        let object = Object::new(object).unwrap();
+        let problem = revealing.object(&object).err()?;
+        Some(error(&Manifest { object, origin }, problem).code().id)
+    }
+
+    #[test]
+    fn what_is_still_encrypted_is_refused() {
+        let value = "ENC[AES256_GCM,data:x,iv:x,tag:x,type:str]";
+        let of = |kind: &str, data: Value| json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "a"}, "data": data});
+        assert_eq!(code(of("ConfigMap", json!({"a": value}))), Some("R26"));
+        assert_eq!(
+            code(of("Secret", json!({"a": STANDARD.encode(value)}))),
+            Some("R26")
+        );
+        let mut whole = of("Secret", json!({}));
+        whole["sops"] = json!({"mac": "x"});
+        assert_eq!(code(whole), Some("R26"));
+        assert_eq!(code(of("ConfigMap", json!({"a": "about sops"}))), None);
+        // Of another kind it may be meant: an operator in the cluster opens it.
+        let other = json!({"apiVersion": "example.org/v1", "kind": "SopsSecret", "metadata": {"name": "a"}, "sops": {"mac": "x"}});
+        assert_eq!(code(other), None);
+    }
+}

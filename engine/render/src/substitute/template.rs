@@ -76,11 +76,11 @@ struct Expansion<'t> {
 /// What ends an argument that is text.
 #[derive(Clone, Copy)]
 enum End {
-    /// `}`
+    /// At the `}` of the expression.
     Brace,
-    /// `:` or `}`
+    /// At a `:`, or at the `}` of the expression.
     Colon,
-    /// `/`
+    /// At the `/` between what is replaced and what replaces it.
     Slash,
 }
 
