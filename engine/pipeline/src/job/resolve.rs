@@ -11,8 +11,7 @@ use sluice_model::application::{
 use sluice_model::retry::Retry;
 use sluice_model::{Application, Coded, ErrorCode};
 
-use super::{Defaults, Job, KeyringPlace, TrustStart, accepted, owned_before, recorded, verified};
-use crate::JobSource;
+use super::{Defaults, Job, KeyringPlace, TrustStart, accepted, owned_before, recorded, sources};
 use crate::codes;
 
 /// A mistake in the spec of an Application.
@@ -70,16 +69,8 @@ pub(super) fn read(application: &Application, defaults: &Defaults) -> (Job, Vec<
     let key = Job::key_of(application, &defaults.namespace);
     let (spec, status) = (&application.spec, application.status.as_ref());
     let mut wrong = Wrong::default();
-    wrong.revision("spec.source.targetRevision", &spec.source.target_revision);
-    for (field, name) in [
-        ("credentials", &spec.source.credentials),
-        ("knownHosts", &spec.source.known_hosts),
-        ("tlsCertificates", &spec.source.tls_certificates),
-    ] {
-        wrong.name(&format!("spec.source.{field}"), name.as_ref());
-    }
+    let sources = sources::read(application, &mut wrong);
     let keyrings = wrong.keyrings(spec.verification.as_ref());
-    let start_of_trust = wrong.start(spec.verification.as_ref());
     wrong.destination(spec);
     let account = wrong.account(&key.namespace, spec, defaults);
     let retry = Retry {
@@ -104,9 +95,6 @@ pub(super) fn read(application: &Application, defaults: &Defaults) -> (Job, Vec<
         wrong.policies(world, policies);
     }
     let rules = wrong.rules(spec);
-    if let Some(pin) = &spec.pin {
-        wrong.revision("spec.pin.revision", &pin.revision);
-    }
     let job = Job {
         account,
         rules,
@@ -114,13 +102,10 @@ pub(super) fn read(application: &Application, defaults: &Defaults) -> (Job, Vec<
         retry,
         creates_namespace,
         keyrings,
-        sources: vec![JobSource {
-            name: String::new(),
-            spec: spec.source.clone(),
-            pinned: spec.pin.as_ref().map(|pin| pin.revision.clone()),
-            start_of_trust,
-            verified: status.map(|status| verified(status, "")).unwrap_or_default(),
-        }],
+        orphans: status
+            .map(|status| sources::orphans(status, &sources))
+            .unwrap_or_default(),
+        sources,
         accepted: accepted(application),
         synced: status
             .map(|status| status.sync.revision.clone())
@@ -136,10 +121,10 @@ pub(super) fn read(application: &Application, defaults: &Defaults) -> (Job, Vec<
 
 /// What was found to be wrong so far.
 #[derive(Default)]
-struct Wrong(Vec<Problem>);
+pub(super) struct Wrong(Vec<Problem>);
 
 impl Wrong {
-    fn add(&mut self, field: impl Into<String>, detail: impl Into<String>) {
+    pub(super) fn add(&mut self, field: impl Into<String>, detail: impl Into<String>) {
         self.0.push(Problem {
             field: field.into(),
             detail: detail.into(),
@@ -147,7 +132,7 @@ impl Wrong {
         });
     }
 
-    fn revision(&mut self, field: &str, name: &str) {
+    pub(super) fn revision(&mut self, field: &str, name: &str) {
         if !sluice_source::can_be_revision(name) {
             self.add(
                 field,
@@ -157,7 +142,7 @@ impl Wrong {
     }
 
     /// The name of a ConfigMap or Secret.
-    fn name(&mut self, field: &str, reference: Option<&LocalName>) {
+    pub(super) fn name(&mut self, field: &str, reference: Option<&LocalName>) {
         if let Some(LocalName { name }) = reference.filter(|reference| !is_name(&reference.name, 253, b".")) {
             let detail = format!(
                 "`{name}` is no name: it is at most 253 of a-z, 0-9, `-` and `.`, and begins and ends with a letter or digit"
@@ -202,9 +187,8 @@ impl Wrong {
         places
     }
 
-    fn start(&mut self, verification: Option<&Verification>) -> Option<TrustStart> {
-        let field = "spec.verification.startOfTrust";
-        let StartOfTrust { commit, tag } = verification?.start_of_trust.as_ref()?;
+    pub(super) fn start(&mut self, field: &str, start: Option<&StartOfTrust>) -> Option<TrustStart> {
+        let StartOfTrust { commit, tag } = start?;
         match (commit, tag) {
             (Some(commit), None) if is_id(commit) => Some(TrustStart::Commit(commit.clone())),
             (Some(_), None) => {
