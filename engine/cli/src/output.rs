@@ -89,8 +89,9 @@ pub(crate) fn plain(text: &str) -> String {
 }
 
 /// The first twelve digits of an object id: enough to find it, and to read it aloud.
-pub(crate) fn short(revision: &str) -> &str {
-    revision.get(..12).unwrap_or(revision)
+/// Of an Application of several sources, those of each.
+pub(crate) fn short(revision: &str) -> String {
+    sluice_model::revisions::short(revision)
 }
 
 /// A URL without the password that some people write into it.

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use crate::census::Tally;
 use crate::claims::Claims;
 use crate::health::HealthStatus;
+use crate::object::Object;
 
 mod given;
 mod source;
@@ -64,8 +65,17 @@ pub const FIELD_MANAGER: &str = "sluice";
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApplicationSpec {
-    /// Where the manifests are.
-    pub source: Source,
+    /// Where the manifests are. Either this or `sources`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// Where the manifests are, if that is more than one place, at most twenty. They are synced together: one that cannot be fetched,
+    /// verified or rendered holds all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Source>,
+    /// Objects that two of the sources may give. The source that comes later in `sources` counts. Any other object that is given twice is an
+    /// error.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_duplicates: Vec<AllowedDuplicate>,
     /// Whose signatures are needed. Nothing is verified where this is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification: Option<Verification>,
@@ -103,12 +113,25 @@ pub struct ApplicationSpec {
 impl ApplicationSpec {
     /// Returns its sources, in the order of the spec.
     pub fn sources(&self) -> impl Iterator<Item = &Source> {
-        std::iter::once(&self.source)
+        self.source.iter().chain(&self.sources)
+    }
+
+    /// Returns true for an object that two of its sources may give.
+    pub fn allows_duplicate(&self, object: &Object) -> bool {
+        self.allowed_duplicates.iter().any(|allowed| {
+            (object.group(), object.kind(), object.name()) == (&allowed.group, &allowed.kind, &allowed.name)
+                && allowed
+                    .namespace
+                    .as_deref()
+                    .is_none_or(|namespace| object.namespace() == Some(namespace))
+        })
     }
 
     /// Returns its sources with what tells each from the others; nothing does for one that is alone.
     pub fn named_sources(&self) -> impl Iterator<Item = (String, &Source)> {
-        self.sources().map(|source| (String::new(), source))
+        let alone = self.source.iter().map(|source| (String::new(), source));
+        let several = self.sources.iter().map(|source| (source.given_name(), source));
+        alone.chain(several)
     }
 }
 
@@ -129,7 +152,8 @@ pub struct Pause {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Pin {
     /// Branch, tag or commit; `sluice rollback` writes a commit. It must be trusted as any other, and may be older than what
-    /// is trusted already.
+    /// is trusted already. Of an Application of several `sources`: `NAME=REVISION,NAME=REVISION`; those that are not named are
+    /// followed as ever.
     pub revision: String,
     /// For people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -163,6 +187,22 @@ pub struct IgnoreDifference {
     /// Every field that one of these field managers has on record.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub managed_fields_managers: Vec<String>,
+}
+
+/// An object that two sources may give.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AllowedDuplicate {
+    /// API group of the object; empty for the core group.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub group: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its namespace; any if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
 }
 
 /// Names an object in the Application's namespace.
@@ -389,9 +429,12 @@ pub struct ApplicationStatus {
     /// `Pinned`: type, status, reason, message.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
-    /// What was verified.
+    /// What was verified of `source`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification: Option<VerificationState>,
+    /// What was verified of each of `sources`, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceState>,
     /// The operation in progress, or the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<Operation>,
@@ -426,6 +469,56 @@ pub struct ApplicationStatus {
     pub completed: Vec<String>,
 }
 
+/// What is known of one of several sources.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceState {
+    /// What tells it from the others.
+    pub name: String,
+    /// What was verified of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<VerificationState>,
+}
+
+/// The revision of one of several sources.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceRevision {
+    /// What tells the source from the others.
+    pub name: String,
+    /// The commit, full object id.
+    pub revision: String,
+}
+
+impl ApplicationStatus {
+    /// Returns what was verified, with the name of the source; that of one that is alone is empty.
+    pub fn verifications(&self) -> impl Iterator<Item = (&str, &VerificationState)> {
+        let alone = self.verification.iter().map(|state| ("", state));
+        let several = self.sources.iter();
+        alone.chain(several.filter_map(|source| Some((source.name.as_str(), source.verification.as_ref()?))))
+    }
+
+    /// Returns what was verified of one source.
+    pub fn verification_of(&self, source: &str) -> Option<&VerificationState> {
+        let mut all = self.verifications();
+        all.find(|(name, _)| *name == source).map(|(_, state)| state)
+    }
+}
+
+impl SyncState {
+    /// The cluster was moved to this revision.
+    pub fn move_to(&mut self, revision: &str) {
+        revision.clone_into(&mut self.revision);
+        let named = crate::revisions::named(revision).unwrap_or_default();
+        let revisions = named.into_iter().map(|(name, revision)| SourceRevision {
+            name: name.to_owned(),
+            revision: revision.to_owned(),
+        });
+        self.revisions = revisions.collect();
+        self.target = None;
+    }
+}
+
 /// Is the cluster as Git wants it?
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -433,9 +526,13 @@ pub struct SyncState {
     /// The answer.
     #[serde(default)]
     pub status: SyncStatus,
-    /// The commit that the cluster was last moved to, full object id; empty before the first sync.
+    /// The commit that the cluster was last moved to, full object id; empty before the first sync. Of an Application of several `sources` it
+    /// is the commits of all, `NAME=COMMIT,NAME=COMMIT`.
     #[serde(default)]
     pub revision: String,
+    /// The same of several sources, one by one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revisions: Vec<SourceRevision>,
     /// The trusted commit that the cluster is compared with, where it is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest as _, Sha256};
+
 /// Between two sources.
 const BETWEEN: char = ',';
 /// Between the name of a source and its revision.
@@ -42,6 +44,28 @@ pub fn of<'a>(text: &'a str, source: &str) -> Option<&'a str> {
     }
 }
 
+/// Returns the first twelve digits of a commit, as messages have it; of several sources, those of each.
+pub fn short(revision: &str) -> String {
+    let first = |id: &str| id.get(..12).unwrap_or(id).to_owned();
+    match named(revision) {
+        None => first(revision),
+        Some(sources) => {
+            let ids: Vec<(&str, String)> = sources.into_iter().map(|(name, id)| (name, first(id))).collect();
+            joined(ids.iter().map(|(name, id)| (*name, id.as_str())))
+        }
+    }
+}
+
+/// Returns seven letters that tell a revision from most others and can be part of an object's name: a commit's first ones.
+pub fn for_name(revision: &str) -> String {
+    let digest = || hex::encode(Sha256::digest(revision));
+    let id = match named(revision) {
+        Some(_) => digest(),
+        None => revision.to_owned(),
+    };
+    id.get(..7).unwrap_or(&id).to_owned()
+}
+
 /// Returns true for a text that can be the name of a source: letters, digits, `-`, `_` and `.`, at most 63 of them.
 pub fn is_name(text: &str) -> bool {
     (1..=63).contains(&text.len())
@@ -63,6 +87,14 @@ mod tests {
         assert_eq!(read, [("shop", "3f2a"), ("values", "9bc1")]);
         assert_eq!((of(&text, "values"), of(&text, "other")), (Some("9bc1"), None));
         assert_eq!(of("3f2a", ""), Some("3f2a"));
+        assert_eq!(for_name("3f2a91c05b77"), "3f2a91c");
+        assert_eq!(short("3f2a91c05b77d4f0c7de"), "3f2a91c05b77");
+        assert_eq!(
+            short("shop=3f2a91c05b77d4f0c7de,values=9bc1"),
+            "shop=3f2a91c05b77,values=9bc1"
+        );
+        assert!(for_name(&text).bytes().all(|byte| byte.is_ascii_hexdigit()));
+        assert_ne!(for_name(&text), for_name("shop=3f2b,values=9bc1"));
     }
 
     #[test]

@@ -115,8 +115,12 @@ fn check(
             ("plan", &digest.0, digest_of, Approved::Deletions(count))
         }
         Approval::History(commit) => {
-            let state = status.and_then(|status| status.verification.as_ref());
-            let pending = state.and_then(|state| state.pending_acceptance.as_deref());
+            let states = status.into_iter().flat_map(|status| status.verifications());
+            let pending: Vec<&str> = states
+                .filter_map(|(_, state)| state.pending_acceptance.as_deref())
+                .collect();
+            let asked = pending.iter().find(|pending| **pending == commit.0);
+            let pending = asked.or(pending.first()).copied();
             ("the history of", &commit.0, pending, Approved::History)
         }
     };

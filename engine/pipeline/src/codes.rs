@@ -55,6 +55,14 @@ pub const OUT_OF_BOUNDS: ErrorCode = ErrorCode {
 };
 // K10 to K29 are those of the cluster.
 
+/// A revision without the source that it is of.
+pub const REVISIONS: ErrorCode = ErrorCode {
+    id: "K39",
+    summary: "it is not clear which source a revision is of",
+    hint: "write `NAME=REVISION`, several with commas between them; `sluice status` lists the sources of an Application",
+    exit: ExitKind::Input,
+};
+
 /// A request that the automation would undo.
 pub const AUTOMATED: ErrorCode = ErrorCode {
     id: "K31",

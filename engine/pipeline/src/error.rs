@@ -101,6 +101,18 @@ pub enum PipelineError {
     /// There is nothing at the revision, and something in the cluster.
     #[error("{}; everything stays as it is", codes::EMPTY.summary)]
     Empty,
+    /// One of several sources has nothing, where it is to have something.
+    #[error("the source `{source_name}` has no manifests at all; everything stays as it is")]
+    EmptySource {
+        /// Which one.
+        source_name: String,
+    },
+    /// Revisions of several sources that cannot be told apart.
+    #[error("{detail}")]
+    Revisions {
+        /// What is wrong.
+        detail: String,
+    },
     /// The automation keeps another revision.
     #[error("the automation keeps the application at {wanted}, so {asked} would not last")]
     Automated {
@@ -272,7 +284,8 @@ impl Coded for PipelineError {
             Self::Decryption(files) => files.first().map_or(&codes::INTERNAL, |(_, error)| error.code()),
             Self::Spec(problems) => problems.first().map_or(&codes::SPEC, Coded::code),
             Self::OutOfBounds { .. } => &codes::OUT_OF_BOUNDS,
-            Self::Empty => &codes::EMPTY,
+            Self::Empty | Self::EmptySource { .. } => &codes::EMPTY,
+            Self::Revisions { .. } => &codes::REVISIONS,
             Self::Automated { .. } => &codes::AUTOMATED,
             Self::NothingSelected { .. } => &codes::NOTHING_SELECTED,
             Self::DeletionHooks => &codes::DELETION_HOOKS,
@@ -299,6 +312,8 @@ impl Coded for PipelineError {
             | Self::NoLongerTrusted { .. }
             | Self::OutOfBounds { .. }
             | Self::Empty
+            | Self::EmptySource { .. }
+            | Self::Revisions { .. }
             | Self::Automated { .. }
             | Self::NothingSelected { .. }
             | Self::DeletionHooks

@@ -3,6 +3,7 @@
 //! What a stage reads by itself (the repository's URL, globs, signing rules) it refuses with its own code.
 
 mod resolve;
+mod sources;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use sluice_model::{Application, applyset, revisions};
 
 pub use resolve::Problem;
 
-use crate::JobSource;
+use crate::{JobSource, PipelineError};
 
 /// What holds for an Application that does not say otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub struct Job {
     pub keyrings: Vec<KeyringPlace>,
     /// Its sources, in the order of the spec.
     pub sources: Vec<JobSource>,
+    /// What was verified of sources that it has no more, or that are called otherwise now.
+    pub orphans: Vec<VerificationState>,
     /// The commit that a person accepts although the history was rewritten.
     pub accepted: Option<String>,
     /// The commit that the cluster was last moved to.
@@ -125,8 +128,9 @@ impl Job {
     /// and what it owned when deletions began to wait.
     pub fn go_on_from(&mut self, status: &ApplicationStatus) {
         for source in &mut self.sources {
-            source.verified = verified(status, &source.name);
+            source.verified = status.verification_of(&source.name).cloned().unwrap_or_default();
         }
+        self.orphans = sources::orphans(status, &self.sources);
         self.completed.clone_from(&status.completed);
         self.owned_before = owned_before(status);
     }
@@ -168,6 +172,25 @@ impl Job {
         revisions::of(self.synced.as_deref()?, source)
     }
 
+    /// Returns what a person asks for of each source by one text: of one that is alone the revision, of several `NAME=REVISION`, with commas
+    /// between them.
+    ///
+    /// # Errors
+    /// [`PipelineError::Revisions`] if the text names none of the sources.
+    pub fn asked(&self, revision: Option<&str>) -> Result<Vec<Option<String>>, PipelineError> {
+        let Some(text) = revision else {
+            return Ok(vec![None; self.sources.len()]);
+        };
+        if let [alone] = self.sources.as_slice()
+            && alone.name.is_empty()
+        {
+            return Ok(vec![Some(text.to_owned())]);
+        }
+        let names: Vec<String> = self.sources.iter().map(|source| source.name.clone()).collect();
+        let by_name = sources::by_name(text, &names).map_err(|detail| PipelineError::Revisions { detail })?;
+        Ok(names.iter().map(|name| by_name.get(name).cloned()).collect())
+    }
+
     /// Returns how much of the history must be signed.
     pub fn mode(&self) -> VerificationMode {
         self.spec
@@ -186,11 +209,6 @@ fn recorded(application: &Application) -> sluice_apply::Members {
     Object::new(record)
         .map(|object| sluice_apply::Members::recorded(&object))
         .unwrap_or_default()
-}
-
-/// What a status says was verified of a source.
-fn verified(status: &ApplicationStatus, _name: &str) -> VerificationState {
-    status.verification.clone().unwrap_or_default()
 }
 
 /// What a status remembers of what the application owned when deletions began to wait.

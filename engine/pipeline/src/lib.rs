@@ -46,7 +46,7 @@ use std::sync::Arc;
 use sluice_cluster::{Home, Kind, Kinds, Target};
 use sluice_model::Application;
 use sluice_model::application::NamespaceMetadata;
-use sluice_model::manifest::Manifest;
+use sluice_model::manifest::{Manifest, Origin as Place};
 use sluice_model::object::{GroupKind, Object, ObjectKey};
 use sluice_model::plan::ApplicationKey;
 use sluice_model::secret::mask;
@@ -202,12 +202,13 @@ impl Pipeline {
             mirror = self.mirrors.fetch_also(url, &reach, name).await?;
             revision = mirror.resolve(name).await?;
         }
+        let origin = GitOrigin {
+            revision: revision?,
+            repository: mirror.repository,
+        };
         Ok(Found {
-            source: source.clone(),
-            origin: Origin::Git(GitOrigin {
-                revision: revision?,
-                repository: mirror.repository,
-            }),
+            source: trust::continued(job, source, &origin).await?,
+            origin: Origin::Git(origin),
             version: mirror.version,
         })
     }
@@ -222,7 +223,16 @@ impl Pipeline {
         let capabilities = self.capabilities(trusted).await?;
         let mut manifests = Vec::new();
         for source in Box::pin(self.render(job, trusted, &capabilities)).await? {
-            manifests.extend(source.rendered.manifests);
+            let rendered = source.rendered.manifests;
+            let automated = job.spec.sync_policy.automated;
+            let may_be_empty = automated.is_some_and(|automated| automated.allow_empty);
+            // A wrong path of one source must not look as if all of its objects were to go.
+            if rendered.is_empty() && !source.name.is_empty() && !may_be_empty {
+                return Err(PipelineError::EmptySource {
+                    source_name: source.name,
+                });
+            }
+            manifests.extend(rendered);
         }
         self.settle(job, manifests).await
     }
@@ -259,7 +269,10 @@ impl Pipeline {
             // As most kinds are; should it turn out to be another, the next look knows better.
             None => awaited.contains(&object.key()).then_some(Scope::Namespaced),
         };
-        let settled = sluice_render::settle(rendered, &scope, job.destination())?;
+        let allowed = |object: &Object, first: &Place, again: &Place| {
+            sources::of_place(first) != sources::of_place(again) && job.spec.allows_duplicate(object)
+        };
+        let settled = sluice_render::settle_with(rendered, &scope, job.destination(), &allowed)?;
         self.bounds.check(&settled)?;
         Ok(settled)
     }

@@ -27,6 +27,7 @@ use sluice_source::TreeLimits;
 use crate::blocking::blocking;
 use crate::error::PipelineError;
 use crate::references::Named;
+use crate::sources::place_in;
 use crate::{Found, Job, JobSource, Origin, Pipeline, RenderedSource, Trusted, TrustedSource};
 
 pub(crate) use cache::Cache;
@@ -119,9 +120,23 @@ impl Pipeline {
     ) -> Result<Vec<RenderedSource>, PipelineError> {
         let mut sources = Vec::new();
         for source in &trusted.sources {
+            let name = &source.source.name;
+            if !source.source.spec.is_rendered() && !name.is_empty() {
+                continue;
+            }
+            let rendered = self.render_source(job, source, capabilities).await;
+            let mut rendered = rendered.map_err(|error| match error {
+                PipelineError::Render(errors) => {
+                    PipelineError::Render(errors.at_files(|file| Some(place_in(name, file))))
+                }
+                other => other,
+            })?;
+            for manifest in &mut rendered.manifests {
+                manifest.origin.file = place_in(name, &manifest.origin.file);
+            }
             sources.push(RenderedSource {
-                name: source.source.name.clone(),
-                rendered: self.render_source(job, source, capabilities).await?,
+                name: name.clone(),
+                rendered,
             });
         }
         Ok(sources)
@@ -204,6 +219,9 @@ impl Pipeline {
 /// True for charts and kustomizations, which ask for the cluster, the clock and chance.
 fn is_rendered(trusted: &TrustedSource) -> bool {
     let kind = SourceKind::of(trusted.tree.get(), &trusted.source.spec);
+    if !trusted.source.spec.is_rendered() && !trusted.source.name.is_empty() {
+        return false;
+    }
     kind.is_ok_and(|kind| kind.renderer().is_some())
 }
 

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use sluice_model::application::{Source, VerificationState};
+use sluice_model::manifest::Origin as Place;
 use sluice_model::revisions;
 use sluice_model::tree::{Revision, Tree};
 use sluice_model::trust::{SignatureReport, Signer, Verified};
@@ -186,6 +187,19 @@ pub struct RenderedSource {
     pub name: String,
     /// What it was rendered to.
     pub rendered: Rendered,
+}
+
+/// Writes before a file's path which of several sources it is of.
+pub(crate) fn place_in(source: &str, file: &str) -> String {
+    match source {
+        "" => file.to_owned(),
+        name => format!("{name}:{file}"),
+    }
+}
+
+/// The source of a place that [`place_in`] wrote: no name of a source has a colon in it.
+pub(crate) fn of_place(place: &Place) -> &str {
+    place.file.split_once(':').map_or("", |(source, _)| source)
 }
 
 /// Returns the text that tells what was found of all sources of an Application from other states of them.

@@ -10,6 +10,7 @@
 
 mod charts;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sluice_model::application::{OnUnverified, VerificationMode, VerificationState};
@@ -137,7 +138,8 @@ impl Pipeline {
     pub async fn trusted(&self, job: &Job, revision: Option<&str>) -> Result<Trusted, PipelineError> {
         let since = tokio::time::Instant::now();
         let mut sources = Vec::new();
-        for source in &job.sources {
+        for (source, revision) in job.sources.iter().zip(job.asked(revision)?) {
+            let revision = revision.as_deref();
             let found = self.find(job, source, revision, since).await?;
             let grounds = self.grounds(job, &found).await?;
             let now = jiff::Timestamp::now();
@@ -152,6 +154,35 @@ impl Pipeline {
         }
         Ok(Trusted { sources })
     }
+}
+
+/// A source with what was verified of it. Trust is of commits: one of which nothing is known goes on where one was that is gone, if the
+/// commit that was trusted last is in its repository. So a source can be renamed, and one can become several.
+pub(crate) async fn continued(
+    job: &Job,
+    source: &JobSource,
+    origin: &GitOrigin,
+) -> Result<JobSource, PipelineError> {
+    let mut source = source.clone();
+    if source.verified.trusted_revision.is_some() || job.orphans.is_empty() {
+        return Ok(source);
+    }
+    let (orphans, repository) = (job.orphans.clone(), Arc::clone(&origin.repository));
+    let is_there = move |state: &VerificationState| {
+        let last = state.trusted_revision.as_deref();
+        last.is_some_and(|last| repository.resolve(last).is_ok())
+    };
+    let one = blocking(move || orphans.into_iter().find(is_there)).await?;
+    if let Some(state) = one {
+        source.verified = VerificationState {
+            // The ledger is kept by the source's name.
+            ledger_digest: None,
+            refused_revision: None,
+            pending_acceptance: None,
+            ..state
+        };
+    }
+    Ok(source)
 }
 
 /// One revision of one source, to be judged.
@@ -379,6 +410,17 @@ impl Case<'_> {
 
     fn read(&self, revision: &Revision) -> Result<Tree, PipelineError> {
         let folder = &self.source.spec.path;
+        if !self.source.spec.is_rendered() {
+            // Others name the files that they read.
+            return Ok(Tree {
+                revision: revision.clone(),
+                path: String::new(),
+                files: BTreeMap::new(),
+                skipped: Vec::new(),
+                submodules: Vec::new(),
+                links: BTreeMap::new(),
+            });
+        }
         let tree = self.repository.tree(revision, folder, &TreeLimits::default())?;
         if !tree.submodules.is_empty() {
             tracing::warn!(application = %self.job.key, submodules = tree.submodules.join(", "), "submodules are not followed");

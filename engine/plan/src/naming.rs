@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use sluice_model::decision::Phase;
 use sluice_model::manifest::{Manifest, Origin};
 use sluice_model::object::Object;
+use sluice_model::revisions;
 use sluice_model::secret::mask;
 
 /// What a name may have: more than 63 letters cannot be the value of a label, which Jobs and Pods make of theirs.
@@ -78,9 +79,9 @@ fn digest(object: &Object) -> String {
 fn name(prefix: &str, revision: &str, phase: Phase, digest: &str, twin: usize) -> String {
     let phase = format!("{phase:?}").to_lowercase();
     let mut parts = vec![phase.as_str(), digest];
-    let revision = revision.get(..7).unwrap_or(revision);
+    let revision = revisions::for_name(revision);
     if !revision.is_empty() {
-        parts.insert(0, revision);
+        parts.insert(0, &revision);
     }
     let number = twin.to_string();
     if twin > 0 {

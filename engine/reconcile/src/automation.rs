@@ -5,6 +5,7 @@ use std::time::Duration;
 use sluice_model::Application;
 use sluice_model::application::{Operation, OperationFailure, OperationPhase};
 use sluice_model::retry::Retry;
+use sluice_model::revisions;
 use sluice_plan::Hooks;
 use sluice_report::conditions::Finding;
 
@@ -119,7 +120,7 @@ enum Again {
 }
 
 fn again(operation: &Operation, failure: &OperationFailure, retry: &Retry, now: Now) -> Again {
-    let commit = operation.revision.get(..12).unwrap_or(&operation.revision);
+    let commit = revisions::short(&operation.revision);
     let message = &failure.message;
     if operation.retries >= retry.limit {
         let times = operation.retries + 1;

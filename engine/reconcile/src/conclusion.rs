@@ -100,8 +100,7 @@ fn done(step: &mut Step<'_>, context: &Context, order: &Order, held_done: bool, 
     let (state, now) = (&mut *step.state, step.now);
     state.healing.overtaken = 0;
     if order.whole {
-        state.status.sync.revision.clone_from(&order.plan.revision);
-        state.status.sync.target = None;
+        state.status.sync.move_to(&order.plan.revision);
         state.synced_generation = order.generation;
     }
     let waiting = state.gate.close(context.terms.patience, now.wall);

@@ -1,10 +1,13 @@
 //! The operation in the status, from its beginning to its entry in the history.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use sluice_model::application::{
     ApplicationStatus, HistoryEntry, Initiator, Operation, OperationKind, OperationPhase, OperationResult,
     OperationState, rfc3339,
 };
+use sluice_model::revisions;
 
 /// As many operations are remembered as Argo CD remembers.
 const HISTORY: usize = 10;
@@ -49,10 +52,15 @@ pub(crate) fn remember(status: &mut ApplicationStatus, operation: &Operation) {
     let OperationState::Ended { at, result } = &operation.state else {
         return;
     };
-    let trust = status.verification.as_ref();
-    let signer = trust
-        .filter(|trust| trust.trusted_revision.as_ref() == Some(&operation.revision))
-        .and_then(|trust| trust.signer.clone());
+    let signers: BTreeSet<&str> = status
+        .verifications()
+        .filter(|(source, trust)| {
+            let revision = revisions::of(&operation.revision, source);
+            revision.is_some() && trust.trusted_revision.as_deref() == revision
+        })
+        .filter_map(|(_, trust)| trust.signer.as_deref())
+        .collect();
+    let signer = (!signers.is_empty()).then(|| signers.into_iter().collect::<Vec<_>>().join(", "));
     let said = match result {
         OperationResult::Succeeded { .. } if !operation.summary.is_empty() => &operation.summary,
         _ => result.message(),

@@ -52,8 +52,12 @@ pub(crate) fn note(step: &mut Step<'_>, application: &Application) {
             step.find(conditions::PINNED, Finding::yes("Pinned", message));
         }
         None if conditions::remove(&mut step.state.status.conditions, conditions::PINNED) => {
-            let target = &application.spec.source.target_revision;
-            let message = format!("the pin was ended by {resumed_by}; {target} counts again");
+            let targets = application
+                .spec
+                .sources()
+                .map(|source| source.target_revision.as_str());
+            let targets = targets.collect::<Vec<_>>().join(", ");
+            let message = format!("the pin was ended by {resumed_by}; {targets} counts again");
             record(step, OperationKind::Resume, resumed_by, message.clone());
             step.tell(Happening::Resumed, message);
         }

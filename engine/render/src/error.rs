@@ -285,7 +285,7 @@ pub mod codes {
     pub const DUPLICATE: ErrorCode = code(
         "R11",
         "two manifests describe one object",
-        "remove one of the two places; neither is applied until then",
+        "remove one of the two places; neither is applied until then. If two sources of an Application give it on purpose, name it in `spec.allowedDuplicates`: the later one of `spec.sources` counts",
     );
     /// See [`super::Problem::UnknownKind`].
     pub const UNKNOWN_KIND: ErrorCode = code(
@@ -508,8 +508,9 @@ impl RenderErrors {
         }
     }
 
-    /// The same at other files.
-    pub(crate) fn at_files(mut self, file: impl Fn(&str) -> Option<String>) -> Self {
+    /// The same at other files: those for which `file` returns another.
+    #[must_use]
+    pub fn at_files(mut self, file: impl Fn(&str) -> Option<String>) -> Self {
         for error in &mut self.0 {
             if let Some(file) = file(&error.place.file) {
                 error.place.file = file;

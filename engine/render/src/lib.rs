@@ -47,7 +47,7 @@ pub use error::{Place, Problem, RenderError, RenderErrors, codes};
 pub use kind::SourceKind;
 pub use place::key as place_of_key;
 pub use set::{SetError, set};
-pub use settle::{Scope, Scopes, settle};
+pub use settle::{Scope, Scopes, settle, settle_with};
 pub use substitute::{
     SUBSTITUTE, SubstituteError, Substituted, TemplateError, Variables, expand, substitute,
 };

@@ -42,10 +42,24 @@ pub fn settle(
     scopes: &impl Scopes,
     destination_namespace: &str,
 ) -> Result<Vec<Manifest>, RenderErrors> {
+    settle_with(manifests, scopes, destination_namespace, &|_, _, _| false)
+}
+
+/// As [`settle`], where an object may be given twice: `allowed` is handed the object, and where it stands first and again. The later one
+/// counts, in the place of the first.
+///
+/// # Errors
+/// Those of [`settle`].
+pub fn settle_with(
+    manifests: Vec<Manifest>,
+    scopes: &impl Scopes,
+    destination_namespace: &str,
+    allowed: &dyn Fn(&Object, &Origin, &Origin) -> bool,
+) -> Result<Vec<Manifest>, RenderErrors> {
     let defined = Defined::by(&manifests);
     let mut errors = RenderErrors::default();
-    let mut seen: BTreeMap<ObjectKey, Origin> = BTreeMap::new();
-    let mut settled = Vec::with_capacity(manifests.len());
+    let mut seen: BTreeMap<ObjectKey, usize> = BTreeMap::new();
+    let mut settled: Vec<Manifest> = Vec::with_capacity(manifests.len());
     for manifest in manifests {
         let Manifest { object, origin } = manifest;
         let scope = defined.scope(&object).or_else(|| scopes.scope(&object));
@@ -68,12 +82,17 @@ pub fn settle(
             continue;
         }
         if !object.name().is_empty() {
-            if let Some(first) = seen.get(&object.key()) {
-                let problem = Problem::Duplicate { first: first.clone() };
-                errors.push(RenderError::about(&origin, object.reference(), problem));
+            if let Some(place) = seen.get(&object.key()).and_then(|index| settled.get_mut(*index)) {
+                if allowed(&object, &place.origin, &origin) {
+                    *place = Manifest { object, origin };
+                } else {
+                    let first = place.origin.clone();
+                    let problem = Problem::Duplicate { first };
+                    errors.push(RenderError::about(&origin, object.reference(), problem));
+                }
                 continue;
             }
-            seen.insert(object.key(), origin.clone());
+            seen.insert(object.key(), settled.len());
         }
         settled.push(Manifest { object, origin });
     }

@@ -80,6 +80,17 @@ impl Finding {
         }
     }
 
+    /// What a condition said.
+    pub fn of(condition: &Condition) -> Self {
+        let known = ["True", "False"];
+        let status = known.into_iter().find(|known| *known == condition.status);
+        Self {
+            status: status.unwrap_or("Unknown"),
+            reason: condition.reason.clone(),
+            message: condition.message.clone(),
+        }
+    }
+
     /// The message, cut where it is longer than a status should hold.
     pub fn message_within_limits(self) -> String {
         shortened(self.message, LONGEST)

@@ -445,7 +445,8 @@ impl World {
             links: BTreeMap::new(),
         };
         let tree = Verified::attest(tree, Evidence::NotRequired);
-        let rendered = render(&tree, &job.spec.source, &mut NoTools).map_err(|errors| errors.to_string())?;
+        let rendered =
+            render(&tree, &job.sources[0].spec, &mut NoTools).map_err(|errors| errors.to_string())?;
         settle(
             rendered.manifests,
             &|object: &Object| self.scope(object.group(), object.version(), object.kind()),

@@ -63,7 +63,7 @@ fn table(history: &[HistoryEntry]) -> Table {
             short(&entry.revision).into(),
             (&entry.deployed_at).into(),
             (&entry.initiated_by).into(),
-            entry.signer.as_deref().map_or("-", short).into(),
+            entry.signer.as_deref().map_or("-".to_owned(), short).into(),
             short(digest).into(),
             entry.summary.lines().next().unwrap_or_default().into(),
         ]);

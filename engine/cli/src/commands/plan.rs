@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
 /// Writes a plan for people.
 pub(crate) fn text(out: &mut impl Write, plan: &Plan) -> Result<(), Failure> {
     let revision = if plan.revision.is_empty() {
-        "deletion"
+        "deletion".to_owned()
     } else {
         short(&plan.revision)
     };

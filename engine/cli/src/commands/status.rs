@@ -54,18 +54,26 @@ pub(crate) fn text(out: &mut impl Write, application: &Application) -> Result<()
             plain(&format!("Application {namespace}/{}", application.name_any()))
         )
     )?;
-    let source = &application.spec.source;
-    let folder = if source.path.is_empty() { "/" } else { &source.path };
     let mut facts = Table::new();
-    facts.row(vec![
-        "source".into(),
-        format!(
-            "{} {}, folder {folder}",
+    for (name, source) in application.spec.named_sources() {
+        let name = match name.is_empty() {
+            true => String::new(),
+            false => format!("{name}: "),
+        };
+        let folder = match (source.is_rendered(), source.path.as_str()) {
+            (false, _) => format!("for ${}", source.reference),
+            (true, "") => "folder /".to_owned(),
+            (true, path) => format!("folder {path}"),
+        };
+        let (url, revision) = (
             output::without_password(&source.repo_url),
-            source.target_revision
-        )
-        .into(),
-    ]);
+            &source.target_revision,
+        );
+        facts.row(vec![
+            "source".into(),
+            format!("{name}{url} {revision}, {folder}").into(),
+        ]);
+    }
     if let Some(pin) = &application.spec.pin {
         let by = match pin.by.is_empty() {
             true => String::new(),
@@ -124,11 +132,16 @@ fn summarise(facts: &mut Table, status: &ApplicationStatus) {
         health_cell(status.health.status),
         (&status.health.message).into(),
     ]);
-    if let Some(trust) = &status.verification {
+    for (source, trust) in status.verifications() {
+        let of = match source.is_empty() {
+            true => String::new(),
+            false => format!("{source}: "),
+        };
         let trusted = trust
             .trusted_revision
             .as_deref()
-            .map_or("nothing yet".to_owned(), |id| short(id).to_owned());
+            .map_or("nothing yet".to_owned(), short);
+        let trusted = format!("{of}{trusted}");
         let signer = trust
             .signer
             .as_deref()
@@ -136,7 +149,10 @@ fn summarise(facts: &mut Table, status: &ApplicationStatus) {
             .unwrap_or_default();
         facts.row(vec!["trusted".into(), Cell::new(trusted, GOOD), signer.into()]);
         if let Some(refused) = &trust.refused_revision {
-            facts.row(vec!["refused".into(), Cell::new(short(refused), BAD)]);
+            facts.row(vec![
+                "refused".into(),
+                Cell::new(format!("{of}{}", short(refused)), BAD),
+            ]);
         }
     }
     if let Some(operation) = &status.operation {
@@ -203,8 +219,8 @@ pub(crate) fn pending(
     application: &Application,
     status: &ApplicationStatus,
 ) -> Result<(), Failure> {
-    let trust = status.verification.as_ref();
-    if let Some(commit) = trust.and_then(|trust| trust.pending_acceptance.as_deref()) {
+    let trust = status.verifications();
+    for commit in trust.filter_map(|(_, trust)| trust.pending_acceptance.as_deref()) {
         writeln!(
             out,
             "\n{}\n  approve with: sluice approve {} -n {} --history {commit}",

@@ -92,6 +92,21 @@ impl Draft {
         }
     }
 
+    /// Returns an empty one, which goes on from what the status says was verified of one source.
+    pub(crate) fn of_source(&self, name: &str) -> Self {
+        let status = ApplicationStatus {
+            verification: self.status.verification_of(name).cloned(),
+            ..ApplicationStatus::default()
+        };
+        Self {
+            status,
+            generation: self.generation,
+            application: self.application.clone(),
+            happenings: Vec::new(),
+            failed: false,
+        }
+    }
+
     /// Sets a condition.
     pub(crate) fn find(&mut self, r#type: &str, finding: Finding) {
         let now = rfc3339(jiff::Timestamp::now());
@@ -248,7 +263,10 @@ impl Assessor {
                 failed(draft, &error);
                 let is_of_rendering = matches!(
                     error,
-                    PipelineError::Render(_) | PipelineError::Given { .. } | PipelineError::Decryption(_)
+                    PipelineError::Render(_)
+                        | PipelineError::EmptySource { .. }
+                        | PipelineError::Given { .. }
+                        | PipelineError::Decryption(_)
                 );
                 if is_of_rendering {
                     self.health_of_last(&job, draft, health).await;
@@ -567,9 +585,10 @@ fn awaited(prepared: &Prepared, health: &[ObjectHealth]) -> Vec<Awaited> {
 /// A failure after trust: which condition tells of it, and what is no longer known.
 fn failed(draft: &mut Draft, error: &PipelineError) {
     let place = match error {
-        PipelineError::Render(_) | PipelineError::Given { .. } | PipelineError::Decryption(_) => {
-            conditions::RENDERED
-        }
+        PipelineError::Render(_)
+        | PipelineError::EmptySource { .. }
+        | PipelineError::Given { .. }
+        | PipelineError::Decryption(_) => conditions::RENDERED,
         PipelineError::Source(_)
         | PipelineError::Chart(_)
         | PipelineError::Credentials { .. }
@@ -581,6 +600,7 @@ fn failed(draft: &mut Draft, error: &PipelineError) {
         PipelineError::Apply(_)
         | PipelineError::Spec(_)
         | PipelineError::OutOfBounds { .. }
+        | PipelineError::Revisions { .. }
         | PipelineError::Empty
         | PipelineError::Automated { .. }
         | PipelineError::NothingSelected { .. }

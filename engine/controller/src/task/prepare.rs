@@ -92,8 +92,8 @@ impl Task {
         let (pipeline, job) = (&shared.pipeline, &subject.job);
         let mut found = Vec::new();
         let now = Instant::now();
-        for source in &job.sources {
-            found.push(pipeline.find(job, source, Some(name), now).await?);
+        for (source, revision) in job.sources.iter().zip(job.asked(Some(name))?) {
+            found.push(pipeline.find(job, source, revision.as_deref(), now).await?);
         }
         let asked = id_of(&found);
         if asked == subject.trusted.id() {
@@ -107,8 +107,8 @@ impl Task {
         }
         let now = jiff::Timestamp::now();
         // What is found on the way stands in the status with the next assessment.
-        let mut draft = Draft::new(&subject.application, &self.key, self.state.status().clone());
-        let trusted = self.assessor.trust.by_name(job, &mut draft, &found).await?;
+        let draft = Draft::new(&subject.application, &self.key, self.state.status().clone());
+        let trusted = self.assessor.trust.by_name(job, &draft, &found).await?;
         let manifests = Arc::new(pipeline.manifests(job, &trusted).await?);
         let mut live = self.assessor.live(job, &manifests).await?;
         self.assessor.settle_claims(&mut live, &manifests).await;

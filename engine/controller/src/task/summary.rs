@@ -8,6 +8,7 @@ use sluice_model::health::HealthStatus;
 use sluice_model::object::{GroupKind, Object};
 use sluice_model::outcome::{Outcome, StepResult};
 use sluice_model::plan::{Action, Plan, Step};
+use sluice_model::revisions;
 use sluice_pipeline::{Prepared, codes};
 use sluice_plugin_host::{PluginProblem, RejectedFile};
 use sluice_reconcile::explain;
@@ -45,7 +46,7 @@ pub(crate) fn sync_status(plan: &Plan) -> SyncStatus {
 
 /// The `Synced` condition where nothing failed.
 pub(crate) fn synced(plan: &Plan, commit: &str) -> Finding {
-    let commit = commit.get(..12).unwrap_or(commit);
+    let commit = &revisions::short(commit);
     if let Some(block) = plan.blocked.first() {
         let object = block
             .object

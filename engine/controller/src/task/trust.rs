@@ -4,6 +4,7 @@
 //! the others stay at what they were with it, however new and trusted they are by themselves.
 
 mod source;
+mod together;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,9 +39,9 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(job: &Job) -> Self {
+    fn of(job: &Job, sources: &[JobSource]) -> Self {
         // What was verified of them is an answer, and no question.
-        let sources = job.sources.iter().map(|source| JobSource {
+        let sources = sources.iter().map(|source| JobSource {
             verified: Default::default(),
             ..source.clone()
         });
@@ -107,23 +108,55 @@ impl Trust {
     ) -> Option<Trusted> {
         let names: Vec<&str> = job.sources.iter().map(|source| source.name.as_str()).collect();
         self.sources.retain(|name, _| names.contains(&name.as_str()));
-        let mut standings = Vec::new();
         let mut sources = std::mem::take(&mut job.sources);
-        for source in &mut sources {
-            let trust = self.of(&source.name);
-            standings.push(Box::pin(trust.revision(job, source, draft, since)).await);
-        }
+        let trusted = match sources.as_mut_slice() {
+            [alone] if alone.name.is_empty() => {
+                let trust = self.of(&alone.name);
+                let standing = Box::pin(trust.revision(job, alone, draft, since)).await;
+                if matches!(standing, Standing::Newest(_)) {
+                    draft.status.sources.clear();
+                }
+                standing.trusted().map(|trusted| Trusted {
+                    sources: vec![trusted],
+                })
+            }
+            sources => self.each(job, sources, draft, since).await,
+        };
         job.sources = sources;
-        if let [_alone] = job.sources.as_slice() {
-            let sources = standings.into_iter().filter_map(Standing::trusted).collect();
-            return Some(Trusted { sources }).filter(|trusted| !trusted.sources.is_empty());
+        trusted
+    }
+
+    /// Each of several sources, with a draft of its own; what these say is put together.
+    async fn each(
+        &mut self,
+        job: &Job,
+        sources: &mut [JobSource],
+        draft: &mut Draft,
+        since: Instant,
+    ) -> Option<Trusted> {
+        let (mut standings, mut parts) = (Vec::new(), Vec::new());
+        for source in &mut *sources {
+            let mut part = draft.of_source(&source.name);
+            let trust = self.of(&source.name);
+            standings.push(Box::pin(trust.revision(job, source, &mut part, since)).await);
+            parts.push((source.name.clone(), part));
         }
-        Box::pin(self.together(job, draft, standings)).await
+        let all_newest = standings
+            .iter()
+            .all(|standing| matches!(standing, Standing::Newest(_)));
+        together::put(draft, parts, all_newest);
+        Box::pin(self.synced_together(job, sources, draft, standings)).await
     }
 
     /// All sources at their newest; if one is not, all as they were together last.
-    async fn together(&mut self, job: &Job, draft: &mut Draft, standings: Vec<Standing>) -> Option<Trusted> {
-        let asked = Asked::of(job);
+    async fn synced_together(
+        &mut self,
+        job: &Job,
+        sources: &[JobSource],
+        draft: &Draft,
+        standings: Vec<Standing>,
+    ) -> Option<Trusted> {
+        let asked = Asked::of(job, sources);
         let all_newest = standings
             .iter()
             .all(|standing| matches!(standing, Standing::Newest(_)));
@@ -143,15 +176,15 @@ impl Trust {
         {
             return Some(trusted.clone());
         }
-        let mut sources = Vec::new();
-        for (source, known) in job.sources.iter().zip(known) {
+        let mut trusted = Vec::new();
+        for (source, known) in sources.iter().zip(known) {
             let synced = job.synced_of(&source.name)?;
             match known.filter(|known| known.origin.id() == synced) {
-                Some(known) => sources.push(known),
-                None => sources.push(self.again(job, source, draft, synced).await?),
+                Some(known) => trusted.push(known),
+                None => trusted.push(self.again(job, source, draft, synced).await?),
             }
         }
-        Some(Trusted { sources })
+        Some(Trusted { sources: trusted })
     }
 
     /// The revision of a source that the cluster is at, judged again.
@@ -159,16 +192,17 @@ impl Trust {
         &mut self,
         job: &Job,
         source: &JobSource,
-        draft: &mut Draft,
+        draft: &Draft,
         synced: &str,
     ) -> Option<TrustedSource> {
+        let mut part = draft.of_source(&source.name);
         let shared = Arc::clone(&self.shared);
         let again = async {
             let found = shared
                 .pipeline
                 .find(job, source, Some(synced), a_moment_ago())
                 .await?;
-            Box::pin(self.of(&source.name).by_name(job, draft, &found)).await
+            Box::pin(self.of(&source.name).by_name(job, &mut part, &found)).await
         };
         match again.await {
             Ok(trusted) => Some(trusted),
@@ -183,13 +217,14 @@ impl Trust {
     pub(crate) async fn by_name(
         &mut self,
         job: &Job,
-        draft: &mut Draft,
+        draft: &Draft,
         found: &[Found],
     ) -> Result<Trusted, PipelineError> {
         let mut sources = Vec::new();
         for one in found {
+            let mut part = draft.of_source(&one.source.name);
             let trust = self.of(&one.source.name);
-            sources.push(Box::pin(trust.by_name(job, draft, one)).await?);
+            sources.push(Box::pin(trust.by_name(job, &mut part, one)).await?);
         }
         Ok(Trusted { sources })
     }

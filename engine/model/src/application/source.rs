@@ -6,9 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{LocalName, ValuesReference};
+use super::{LocalName, StartOfTrust, ValuesReference};
 
 /// A folder of a Git repository, a chart of a chart repository or a registry, or a folder of an artifact of a registry.
+///
+/// With `ref` and without `path` nothing is rendered of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Source {
@@ -27,6 +29,16 @@ pub struct Source {
     /// `kustomization.yaml` by Kustomize, anything else as a folder of plain manifests.
     #[serde(default)]
     pub path: String,
+    /// What tells it from the other `sources`: in statuses, in messages, and for `sluice rollback`. By default its `ref`, or the last
+    /// part of the URL and the path. What was verified is remembered by it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// The name by which other `sources` are to mean this repository. Values files of it (`$REF/path`) are not read yet.
+    #[serde(default, rename = "ref", skip_serializing_if = "String::is_empty")]
+    pub reference: String,
+    /// Where trust starts in mode `chain`, for one of several `sources`; for a single one see `verification.startOfTrust`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_of_trust: Option<StartOfTrust>,
     /// How a folder of plain manifests is read.
     #[serde(default)]
     pub directory: Directory,
@@ -55,6 +67,33 @@ impl Source {
     /// Returns true for a Git repository, false for a chart or an artifact.
     pub fn is_git(&self) -> bool {
         self.chart.is_none() && !self.repo_url.starts_with("oci://")
+    }
+
+    /// Returns false for one that is only there for values files of others.
+    pub fn is_rendered(&self) -> bool {
+        self.reference.is_empty() || self.chart.is_some() || !self.path.is_empty()
+    }
+
+    /// Returns what tells it from the other sources. It stays the same if the sources are put into another order, and where the
+    /// repository moves to another host.
+    pub fn given_name(&self) -> String {
+        if !self.name.is_empty() {
+            return self.name.clone();
+        }
+        if !self.reference.is_empty() {
+            return self.reference.clone();
+        }
+        let url = self.repo_url.trim_end_matches('/');
+        let last = url.rsplit(['/', ':']).next().unwrap_or_default();
+        let last = last.strip_suffix(".git").unwrap_or(last);
+        let last = self.chart.as_deref().unwrap_or(last);
+        let path = self.path.split('/').filter(|part| !matches!(*part, "" | "."));
+        let parts: Vec<&str> = std::iter::once(last).chain(path).collect();
+        let letter = |letter: char| match letter.is_ascii_alphanumeric() || "-_.".contains(letter) {
+            true => letter,
+            false => '-',
+        };
+        parts.join(".").chars().map(letter).collect()
     }
 }
 

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sluice_charts::Place;
 use sluice_cluster::ServiceAccount;
 use sluice_compare::Rules;
 use sluice_model::application::{
@@ -12,8 +11,7 @@ use sluice_model::application::{
 use sluice_model::retry::Retry;
 use sluice_model::{Application, Coded, ErrorCode};
 
-use super::{Defaults, Job, KeyringPlace, TrustStart, accepted, owned_before, recorded, verified};
-use crate::JobSource;
+use super::{Defaults, Job, KeyringPlace, TrustStart, accepted, owned_before, recorded, sources};
 use crate::codes;
 
 /// A mistake in the spec of an Application.
@@ -71,21 +69,8 @@ pub(super) fn read(application: &Application, defaults: &Defaults) -> (Job, Vec<
     let key = Job::key_of(application, &defaults.namespace);
     let (spec, status) = (&application.spec, application.status.as_ref());
     let mut wrong = Wrong::default();
-    wrong.place(&spec.source);
-    wrong.revision_of(
-        &spec.source,
-        "spec.source.targetRevision",
-        &spec.source.target_revision,
-    );
-    for (field, name) in [
-        ("credentials", &spec.source.credentials),
-        ("knownHosts", &spec.source.known_hosts),
-        ("tlsCertificates", &spec.source.tls_certificates),
-    ] {
-        wrong.name(&format!("spec.source.{field}"), name.as_ref());
-    }
+    let sources = sources::read(application, &mut wrong);
     let keyrings = wrong.keyrings(spec.verification.as_ref());
-    let start_of_trust = wrong.start(spec.verification.as_ref());
     wrong.destination(spec);
     let account = wrong.account(&key.namespace, spec, defaults);
     let retry = Retry {
@@ -110,9 +95,6 @@ pub(super) fn read(application: &Application, defaults: &Defaults) -> (Job, Vec<
         wrong.policies(world, policies);
     }
     let rules = wrong.rules(spec);
-    if let Some(pin) = &spec.pin {
-        wrong.revision_of(&spec.source, "spec.pin.revision", &pin.revision);
-    }
     let job = Job {
         account,
         rules,
@@ -120,13 +102,10 @@ pub(super) fn read(application: &Application, defaults: &Defaults) -> (Job, Vec<
         retry,
         creates_namespace,
         keyrings,
-        sources: vec![JobSource {
-            name: String::new(),
-            spec: spec.source.clone(),
-            pinned: spec.pin.as_ref().map(|pin| pin.revision.clone()),
-            start_of_trust,
-            verified: status.map(|status| verified(status, "")).unwrap_or_default(),
-        }],
+        orphans: status
+            .map(|status| sources::orphans(status, &sources))
+            .unwrap_or_default(),
+        sources,
         accepted: accepted(application),
         synced: status
             .map(|status| status.sync.revision.clone())
@@ -142,10 +121,10 @@ pub(super) fn read(application: &Application, defaults: &Defaults) -> (Job, Vec<
 
 /// What was found to be wrong so far.
 #[derive(Default)]
-struct Wrong(Vec<Problem>);
+pub(super) struct Wrong(Vec<Problem>);
 
 impl Wrong {
-    fn add(&mut self, field: impl Into<String>, detail: impl Into<String>) {
+    pub(super) fn add(&mut self, field: impl Into<String>, detail: impl Into<String>) {
         self.0.push(Problem {
             field: field.into(),
             detail: detail.into(),
@@ -153,27 +132,8 @@ impl Wrong {
         });
     }
 
-    /// What a chart or an artifact cannot have.
-    fn place(&mut self, source: &Source) {
-        if source.is_git() {
-            return;
-        }
-        if let Err(error) = Place::read(&source.repo_url, source.chart.as_deref()) {
-            let field = match source.chart {
-                Some(_) if error.to_string().contains("`chart`") => "spec.source.chart",
-                _ => "spec.source.repoURL",
-            };
-            self.add(field, error.to_string());
-        }
-        if source.chart.is_some() && !matches!(source.path.trim_matches('/'), "" | ".") {
-            self.add(
-                "spec.source.path",
-                "a chart of a chart repository has no folders to choose from: leave it out".to_owned(),
-            );
-        }
-    }
-
-    fn revision_of(&mut self, source: &Source, field: &str, name: &str) {
+    /// A revision, as the kind of the source has it.
+    pub(super) fn revision_of(&mut self, source: &Source, field: &str, name: &str) {
         if source.is_git() {
             return self.revision(field, name);
         }
@@ -187,7 +147,7 @@ impl Wrong {
         }
     }
 
-    fn revision(&mut self, field: &str, name: &str) {
+    pub(super) fn revision(&mut self, field: &str, name: &str) {
         if !sluice_source::can_be_revision(name) {
             self.add(
                 field,
@@ -197,7 +157,7 @@ impl Wrong {
     }
 
     /// The name of a ConfigMap or Secret.
-    fn name(&mut self, field: &str, reference: Option<&LocalName>) {
+    pub(super) fn name(&mut self, field: &str, reference: Option<&LocalName>) {
         if let Some(LocalName { name }) = reference.filter(|reference| !is_name(&reference.name, 253, b".")) {
             let detail = format!(
                 "`{name}` is no name: it is at most 253 of a-z, 0-9, `-` and `.`, and begins and ends with a letter or digit"
@@ -242,9 +202,8 @@ impl Wrong {
         places
     }
 
-    fn start(&mut self, verification: Option<&Verification>) -> Option<TrustStart> {
-        let field = "spec.verification.startOfTrust";
-        let StartOfTrust { commit, tag } = verification?.start_of_trust.as_ref()?;
+    pub(super) fn start(&mut self, field: &str, start: Option<&StartOfTrust>) -> Option<TrustStart> {
+        let StartOfTrust { commit, tag } = start?;
         match (commit, tag) {
             (Some(commit), None) if is_id(commit) => Some(TrustStart::Commit(commit.clone())),
             (Some(_), None) => {

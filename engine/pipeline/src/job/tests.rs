@@ -466,3 +466,111 @@ fn what_is_known_of_it_is_taken_along() {
     known.status = Some(Default::default());
     assert_eq!(Job::resolve(&known, &defaults()).unwrap().synced, None);
 }
+
+/// An Application of several sources; each change is to its spec.
+fn several(changes: Value) -> Application {
+    let mut application = serde_json::to_value(application(&[])).unwrap();
+    let spec = application["spec"].as_object_mut().unwrap();
+    spec.remove("source");
+    let sources = json!([
+        {"repoURL": "https://git.example.org/team/shop.git", "path": "deploy/app", "targetRevision": "main"},
+        {"repoURL": "git@git.example.org:team/values", "ref": "values", "targetRevision": "v1"},
+    ]);
+    spec.insert("sources".to_owned(), sources);
+    for (field, value) in changes.as_object().unwrap() {
+        spec.insert(field.clone(), value.clone());
+    }
+    serde_json::from_value(application).unwrap()
+}
+
+#[test]
+fn sources_have_names_that_last() {
+    let job = Job::resolve(&several(json!({})), &defaults()).unwrap();
+    let names: Vec<&str> = job.sources.iter().map(|source| source.name.as_str()).collect();
+    assert_eq!(names, ["shop.deploy.app", "values"]);
+    assert_eq!(job.sources[1].wanted(), "v1");
+    assert!(job.sources[0].spec.is_rendered() && !job.sources[1].spec.is_rendered());
+    let pinned = several(json!({"pin": {"revision": "values=v0"}}));
+    let job = Job::resolve(&pinned, &defaults()).unwrap();
+    let wanted: Vec<&str> = job.sources.iter().map(JobSource::wanted).collect();
+    assert_eq!(wanted, ["main", "v0"]);
+    assert_eq!(job.asked(None).unwrap(), [None, None]);
+    let asked = job.asked(Some("shop.deploy.app=3f2a")).unwrap();
+    assert_eq!(asked, [Some("3f2a".to_owned()), None]);
+    for text in ["3f2a", "other=3f2a"] {
+        assert_eq!(job.asked(Some(text)).unwrap_err().code().id, "K39", "{text}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_several_sources_is_named() {
+    let one = json!({"repoURL": "https://git.example.org/shop", "path": "a"});
+    let start = json!({"mode": "chain", "startOfTrust": {"tag": "v1"}});
+    let with = |field: &str, value: Value| {
+        let mut one = one.clone();
+        one[field] = value;
+        json!({"sources": [one]})
+    };
+    for (changes, field) in [
+        (json!({"sources": []}), "spec.source"),
+        (json!({"source": one}), "spec.sources"),
+        (json!({"sources": vec![&one; 2]}), "spec.sources[1].name"),
+        (with("name", json!("a/b")), "spec.sources[0].name"),
+        (with("ref", json!("a/b")), "spec.sources[0].ref"),
+        (
+            with("helm", json!({"valueFiles": ["$values/a.yaml"]})),
+            "spec.sources[0].helm",
+        ),
+        (
+            with("targetRevision", json!("a b")),
+            "spec.sources[0].targetRevision",
+        ),
+        (
+            with("startOfTrust", json!({"commit": "3f2a"})),
+            "spec.sources[0].startOfTrust.commit",
+        ),
+        (json!({"verification": start}), "spec.verification.startOfTrust"),
+        (json!({"pin": {"revision": "main"}}), "spec.pin.revision"),
+        (json!({"pin": {"revision": "other=main"}}), "spec.pin.revision"),
+    ] {
+        let problems = Job::resolve(&several(changes.clone()), &defaults()).unwrap_err();
+        assert!(
+            problems.iter().any(|problem| problem.field == field),
+            "{changes}: {problems:?}"
+        );
+    }
+    let many: Vec<Value> = (0..21)
+        .map(|number| json!({"repoURL": "https://git.example.org/shop", "name": format!("s{number}")}))
+        .collect();
+    assert!(Job::resolve(&several(json!({"sources": many})), &defaults()).is_err());
+    for field in ["name", "ref"] {
+        assert_eq!(
+            mistakes(&[(&format!("/source/{field}"), json!("a"))]),
+            [format!("K04 spec.source.{field}")]
+        );
+    }
+}
+
+#[test]
+fn each_source_goes_on_from_its_own_status() {
+    let mut application = several(json!({}));
+    let state = |commit: &str| json!({"trustedRevision": commit});
+    application.status = serde_json::from_value(json!({
+        "verification": state("alone"),
+        "sources": [
+            {"name": "values", "verification": state("v")},
+            {"name": "gone", "verification": state("g")},
+        ],
+    }))
+    .unwrap();
+    let job = Job::resolve(&application, &defaults()).unwrap();
+    let trusted = |state: &VerificationState| state.trusted_revision.clone().unwrap_or_default();
+    let known: Vec<String> = job
+        .sources
+        .iter()
+        .map(|source| trusted(&source.verified))
+        .collect();
+    assert_eq!(known, ["", "v"]);
+    let orphans: Vec<String> = job.orphans.iter().map(trusted).collect();
+    assert_eq!(orphans, ["alone", "g"]);
+}

@@ -31,6 +31,7 @@ mod renderers;
 mod repositories;
 mod restarts;
 mod secrets;
+mod several;
 mod signed;
 mod spec;
 mod strategies;

@@ -128,10 +128,9 @@ fn word(verdict: Verdict) -> String {
 /// `✓ 3f2a… signed by Ada <ada@example.com> 0x…`
 fn line(report: &SignatureReport) -> String {
     let is_id = report.revision.len() >= 40 && report.revision.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let name = plain(if is_id {
-        short(&report.revision)
-    } else {
-        &report.revision
+    let name = plain(&match is_id {
+        true => short(&report.revision),
+        false => report.revision.clone(),
     });
     let signer = |signer: &Signer| {
         let who = signer

@@ -134,6 +134,10 @@ impl SourceTrust {
         source.clone_from(&found.source);
         self.version = found.version;
         self.meaning = Some(found.origin.id().to_owned());
+        // A source that was called otherwise before goes on where it was.
+        if draft.status.verification.is_none() && source.verified.trusted_revision.is_some() {
+            draft.status.verification = Some(source.verified.clone());
+        }
         self.ledger.note_digest(&mut draft.status);
         let fetched = format!("{} is {}", found.origin.requested(), found.origin.described());
         draft.find(conditions::SOURCE_READY, Finding::yes("Fetched", fetched));
