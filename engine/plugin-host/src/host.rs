@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sluice_model::Object;
 use sluice_model::application::{Policies, PolicyRef};
 use sluice_plugin_aot::Compiler;
 
@@ -177,18 +178,24 @@ impl PluginHost {
         digests
     }
 
-    /// True where an answer about an unchanged object may differ later, because one of the plugins looks at the clock.
-    pub fn health_uses_time(&self, policies: &[PolicyRef]) -> bool {
-        self.uses_time(PluginKind::Health, policies)
+    /// True if an answer about one of these objects may differ later though the object does not, because a plugin that may be asked
+    /// looks at the clock. Of scripts only those count that are for the kind of one.
+    pub fn health_uses_time<'a>(
+        &self,
+        policies: &[PolicyRef],
+        objects: impl IntoIterator<Item = &'a Object>,
+    ) -> bool {
+        let asked = self.ask(PluginKind::Health, policies);
+        let scripts = asked.iter().find_map(|asked| asked.scripts.as_deref());
+        let plugins = asked.iter().filter(|asked| asked.scripts.is_none());
+        plugins.into_iter().any(Asked::uses_time)
+            || scripts.is_some_and(|scripts| scripts.look_at_clock(objects))
     }
 
     /// As [`Self::health_uses_time`], for what the sync and prune policies decide.
     pub fn decisions_use_time(&self, policies: &Policies) -> bool {
-        self.uses_time(PluginKind::Sync, &policies.sync) || self.uses_time(PluginKind::Prune, &policies.prune)
-    }
-
-    fn uses_time(&self, kind: PluginKind, policies: &[PolicyRef]) -> bool {
-        self.ask(kind, policies).iter().any(Asked::uses_time)
+        let uses_time = |kind, policies| self.ask(kind, policies).iter().any(Asked::uses_time);
+        uses_time(PluginKind::Sync, &policies.sync) || uses_time(PluginKind::Prune, &policies.prune)
     }
 
     /// Asks the plugins of a world. Where nothing can be run on this machine, `cautious` is the answer, for this reason.

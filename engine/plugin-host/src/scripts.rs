@@ -42,6 +42,8 @@ pub(crate) struct Script {
     group: String,
     kind: String,
     source: Arc<str>,
+    /// Whether it names anything by which it may come to the clock.
+    looks_at_clock: bool,
     seen: Seen,
 }
 
@@ -50,7 +52,6 @@ pub(crate) struct Script {
 pub(crate) struct Scripts {
     list: Vec<Script>,
     digest: String,
-    looks_at_clock: bool,
     rejected: Vec<RejectedFile>,
 }
 
@@ -211,6 +212,7 @@ fn script(path: PathBuf, names: &[String], known: &[Script]) -> Result<Script, S
         name: format!("{}/{FILE}", names.join("/")),
         group: group.replace('_', "*"),
         kind: kind.replace('_', "*"),
+        looks_at_clock: looks_at_clock(&source),
         source: source.into(),
         seen,
     })
@@ -229,13 +231,13 @@ impl Script {
     fn setting(&self) -> Value {
         json!({"name": self.name, "group": self.group, "kind": self.kind, "script": &*self.source})
     }
+}
 
-    fn looks_at_clock(&self) -> bool {
-        let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
-        self.source
-            .split(|letter| !is_part(letter))
-            .any(|word| CLOCKS.contains(&word))
-    }
+fn looks_at_clock(source: &str) -> bool {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    source
+        .split(|letter| !is_part(letter))
+        .any(|word| CLOCKS.contains(&word))
 }
 
 /// Whether a name fits a pattern, in which `*` stands for any letters, or none.
@@ -265,9 +267,14 @@ impl Scripts {
         self.list.iter().any(|script| script.is_for(object))
     }
 
-    /// True if an answer about an unchanged object may differ later.
-    pub(crate) fn looks_at_clock(&self) -> bool {
-        self.looks_at_clock
+    /// True if one of these objects has a script that may look at the clock.
+    pub(crate) fn look_at_clock<'a>(&self, objects: impl IntoIterator<Item = &'a Object>) -> bool {
+        let looks: Vec<&Script> = self.list.iter().filter(|script| script.looks_at_clock).collect();
+        !looks.is_empty()
+            && objects.into_iter().any(|object| {
+                let kind = object.group_kind();
+                looks.iter().any(|script| script.is_for(&kind))
+            })
     }
 
     /// `sha256:…` of all of them.
@@ -317,6 +324,7 @@ impl Scripts {
                 refused.push(rejected(&script.seen.path, reason, earlier.is_some()));
                 if let Some(earlier) = earlier {
                     script.source = Arc::clone(&earlier.source);
+                    script.looks_at_clock = earlier.looks_at_clock;
                 }
             }
         }
@@ -338,7 +346,6 @@ impl Scripts {
         refused.extend(still);
         Self {
             digest: digest(all.as_bytes()),
-            looks_at_clock: list.iter().any(Script::looks_at_clock),
             rejected: refused,
             list,
         }
@@ -435,7 +442,10 @@ mod tests {
                 "_.example.com/_/health.lua"
             ]
         );
-        assert!(first.looks_at_clock());
+        let object = |value| Object::new(value).expect("an object");
+        let node = object(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}}));
+        let thing = object(json!({"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "t"}}));
+        assert!(first.look_at_clock([&thing, &node]) && !first.look_at_clock([&thing]));
         assert!(first.has(&GroupKind::new("a.example.com", "Any")));
         assert!(!first.has(&GroupKind::new("example.com", "Any")));
 

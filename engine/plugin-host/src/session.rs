@@ -35,10 +35,9 @@ impl Asked {
 
     /// Whether an answer about something unchanged may differ later.
     pub(crate) fn uses_time(&self) -> bool {
-        match (&self.plugin, &self.scripts) {
-            (Ok(_), Some(scripts)) => scripts.looks_at_clock(),
-            (Ok(plugin), None) => plugin.uses_time,
-            (Err(_), _) => true,
+        match &self.plugin {
+            Ok(plugin) => plugin.uses_time,
+            Err(_) => true,
         }
     }
 
