@@ -444,7 +444,8 @@ mod tests {
         );
         let object = |value| Object::new(value).expect("an object");
         let node = object(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}}));
-        let thing = object(json!({"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "t"}}));
+        let thing =
+            object(json!({"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "t"}}));
         assert!(first.look_at_clock([&thing, &node]) && !first.look_at_clock([&thing]));
         assert!(first.has(&GroupKind::new("a.example.com", "Any")));
         assert!(!first.has(&GroupKind::new("example.com", "Any")));

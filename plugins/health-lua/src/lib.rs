@@ -11,7 +11,7 @@
 //! A script sees what it sees in Argo CD: `obj`, the object (without `managedFields`, keys in order, an entry of a list that is null
 //! left out), `actionParams`, and the library. It returns a table with `status` and `message`; nothing or an empty table is no
 //! opinion. An error is Unknown, and says which script and which line. An object that is being deleted is progressing, whatever the
-//! script would say, and is not asked about.
+//! script says; only the words are the script's then, if it says the same.
 //!
 //! `settings` holds the scripts, `object` makes `obj`, `answer` reads what comes back; the interpreter is the crate `sluice-lua`,
 //! which says why it is one of our own.
@@ -60,9 +60,7 @@ impl HealthCheck for HealthLua {
             Err(error) => return Ok(Verdict::Unknown(error.clone())),
         };
         let fields = script.fields(object);
-        if fields.is_deleting(object) {
-            return Ok(Verdict::Progressing("Pending deletion".to_owned()));
-        }
+        let is_deleting = fields.is_deleting(object);
         let now = if script.looks_at_clock { context.now() } else { 0 };
         let mut engine = self.engine.borrow_mut();
         let returned = engine.check(&script.script, now, |engine| {
@@ -70,9 +68,15 @@ impl HealthCheck for HealthLua {
             let parameters = engine.map([])?;
             Ok(vec![("obj", object), ("actionParams", parameters)])
         });
-        Ok(match returned {
+        let verdict = match returned {
             Ok(returned) => answer::verdict(&engine, &returned, script.script.name()),
             Err(error) => Verdict::Unknown(error),
+        };
+        Ok(match verdict {
+            // What the script says of an object on its way out is kept only if it is that it is on its way.
+            verdict @ Verdict::Progressing(_) => verdict,
+            _ if is_deleting => Verdict::Progressing("Pending deletion".to_owned()),
+            verdict => verdict,
         })
     }
 }

@@ -17,7 +17,7 @@ use crate::handles::Handles;
 use crate::host::PluginHost;
 use crate::run::Runtime;
 use crate::session::{Asked, Session};
-use crate::state::{State, one_line};
+use crate::state::{State, lines};
 
 pub(crate) use self::wit::HealthCheck;
 
@@ -258,7 +258,7 @@ fn judge(
     if assessment.verdict.is_some() {
         return Err(Error::msg("a second verdict on one object"));
     }
-    assessment.verdict = Some((status, one_line(message)));
+    assessment.verdict = Some((status, lines(message)));
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "the shared parts of tests are tests too")]
 
 mod health;
+mod lua;
 mod prune;
 mod sync;
 
