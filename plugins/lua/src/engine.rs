@@ -258,7 +258,7 @@ impl Engine {
             }
             _ => {}
         }
-        self.charge(80)?;
+        self.charge(240)?;
         self.table_mut(table).put(key, value);
         Ok(())
     }

@@ -174,7 +174,7 @@ impl Engine {
                 return Ok(if or_equal { left <= right } else { left < right });
             }
             (Value::Text(left), Value::Text(right)) => {
-                self.step(left.len().min(right.len()) as u64 / 16)?;
+                self.step(left.len().min(right.len()) as u64 / 8)?;
                 return Ok(if or_equal { left <= right } else { left < right });
             }
             (Value::Table(_), Value::Table(_)) => {
@@ -192,7 +192,7 @@ impl Engine {
 
     pub(crate) fn equal(&mut self, left: &Value, right: &Value) -> Outcome<bool> {
         if let Value::Text(text) = left {
-            self.step(text.len() as u64 / 64)?;
+            self.step(text.len() as u64 / 8)?;
         }
         if left.same(right) {
             return Ok(true);

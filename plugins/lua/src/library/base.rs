@@ -93,6 +93,7 @@ pub(super) fn pcall(engine: &mut Engine, mut values: Vec<Value>) -> Outcome<Retu
     if values.is_empty() {
         return Arguments::of("pcall", &values).bad(engine, 0, "function");
     }
+    engine.step(40)?;
     let function = values.remove(0);
     let mark = (engine.stack.len(), engine.callers.len(), engine.depth);
     match engine.call(function, values) {

@@ -40,6 +40,7 @@ pub(super) fn format(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returne
             continue;
         }
         argument += 1;
+        engine.step(20)?;
         if argument >= values.len() {
             text.extend_from_slice(format!("%!{}(MISSING)", char::from(verb)).as_bytes());
             continue;
@@ -48,7 +49,7 @@ pub(super) fn format(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returne
             return engine.error("invalid format (width or precision too long)");
         };
         let shown = spec.shown(engine, &arguments, argument, verb)?;
-        engine.step(1 + shown.len() as u64 / 8)?;
+        engine.step(10 + shown.len() as u64 + spec.width as u64)?;
         engine.charge(shown.len() + spec.width)?;
         spec.pad(&shown, verb, &mut text);
     }
