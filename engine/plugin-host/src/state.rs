@@ -341,6 +341,7 @@ fn shown(text: &str, line_end: char) -> String {
         }
         match character {
             '\n' => line.push(line_end),
+            '\t' if line_end == '\n' => line.push('\t'),
             '\t' => line.push(' '),
             character if character.is_control() => {}
             character => line.push(character),
