@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 /// In the order in which they are asked: of sync policies, later ones override earlier ones.
 const STANDARD: &[(&str, &str)] = &[
     ("health-kubernetes", "Health"),
+    ("health-lua", "Health"),
     ("prune-argocd", "Prune"),
     ("prune-flux", "Prune"),
     ("prune-standard", "Prune"),

@@ -177,6 +177,38 @@ fn a_plugin_directory_that_is_not_there() {
 }
 
 #[test]
+fn lua_scripts_that_are_of_no_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let thing = folder.path().join("thing.yaml");
+    fs_err::write(
+        &thing,
+        "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: x}\n",
+    )
+    .unwrap();
+    let scripts = folder.path().join("scripts");
+    fs_err::create_dir_all(scripts.join("example.com/Thing")).unwrap();
+    fs_err::write(scripts.join("example.com/Thing/health.lua"), "local x =\n= 1").unwrap();
+    let said = |scripts: &str| {
+        let file = thing.to_str().unwrap();
+        let output = run(&["health", "-f", file, "--lua-scripts", scripts]);
+        assert_eq!(output.status.code(), Some(8), "{}", text(&output.stderr));
+        assert!(text(&output.stdout).contains("Unknown"));
+        text(&output.stderr)
+    };
+    let broken = said(scripts.to_str().unwrap());
+    let place = "example.com/Thing/health.lua line:2(column:1) near '=': syntax error";
+    assert!(
+        broken.contains("error[P15]") && broken.contains(place),
+        "{broken}"
+    );
+    let missing = said("/nonexistent/scripts");
+    assert!(
+        missing.contains("error[P15]") && missing.contains("/nonexistent/scripts"),
+        "{missing}"
+    );
+}
+
+#[test]
 fn one_file_may_be_open_at_a_time() {
     let output = std::process::Command::new("sh")
         .args(["-c", "ulimit -n 4; exec \"$0\" get", env!("CARGO_BIN_EXE_sluice")])

@@ -27,6 +27,15 @@ pub(crate) struct Global {
         hide_env_values = true
     )]
     pub(crate) plugin_dir: Option<PathBuf>,
+    /// Folder of Lua scripts that judge health, as Argo CD has them: GROUP/KIND/health.lua
+    #[arg(
+        long,
+        global = true,
+        env = "SLUICE_LUA_SCRIPTS",
+        value_name = "DIR",
+        hide_env_values = true
+    )]
+    pub(crate) lua_scripts: Option<PathBuf>,
     /// Folder of the renderers of charts and kustomizations; beside this program by default
     #[arg(
         long,
@@ -65,7 +74,7 @@ pub(crate) enum LogFormat {
 impl Global {
     /// Returns the plugins as the options say.
     pub(crate) fn plugins(&self) -> PluginHost {
-        PluginHost::new(self.plugin_dir.clone(), Compiler::Child)
+        PluginHost::with_lua_scripts(self.plugin_dir.clone(), self.lua_scripts.clone(), Compiler::Child)
     }
 
     /// Returns the renderers as the options say.

@@ -57,7 +57,8 @@ impl Pipeline {
         now: jiff::Timestamp,
     ) -> Result<(Vec<ObjectHealth>, Vec<PluginProblem>), PipelineError> {
         let digests = self.plugins.digests(policies);
-        if memory.plugins != digests || self.plugins.health_uses_time(&policies.health) {
+        let live = objects.iter().filter_map(|object| object.live.as_ref());
+        if memory.plugins != digests || self.plugins.health_uses_time(&policies.health, live) {
             *memory = HealthMemory {
                 plugins: digests,
                 verdicts: BTreeMap::new(),

@@ -21,6 +21,8 @@ pub(crate) enum Fit {
     AnyGroupExactKind,
     BelowGroupExactKind,
     Exact,
+    /// A script of the operator's for this kind.
+    Script,
 }
 
 impl Claim {

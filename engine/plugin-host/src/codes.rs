@@ -90,9 +90,16 @@ pub const P14: ErrorCode = code(
     "too much is asked of plugins at once; it is tried again, and clears up by itself unless a plugin is very slow",
 );
 
+/// A Lua script, or the folder of them, is of no use.
+pub const P15: ErrorCode = code(
+    "P15",
+    "a Lua script does not parse, or the folder of scripts cannot be read",
+    "correct the script at the place that is named; the folder of `--lua-scripts` has `GROUP/KIND/health.lua` files",
+);
+
 /// All codes of this crate. `P03`, for signatures of plugins, is kept for when there are any.
 pub const ALL: &[&ErrorCode] = &[
-    &P01, &P02, &P04, &P05, &P06, &P07, &P08, &P09, &P10, &P11, &P12, &P13, &P14,
+    &P01, &P02, &P04, &P05, &P06, &P07, &P08, &P09, &P10, &P11, &P12, &P13, &P14, &P15,
 ];
 
 /// What went wrong with one plugin.
@@ -180,6 +187,12 @@ pub enum PluginError {
         /// What is wrong with the answer.
         reason: String,
     },
+    /// A script of the folder, or the folder itself.
+    #[error("{reason}")]
+    Script {
+        /// What is wrong, and where.
+        reason: String,
+    },
     /// It said so itself.
     #[error("`{export}` says: {message}")]
     Guest {
@@ -228,6 +241,7 @@ impl Coded for PluginError {
             Self::Timeout { .. } => &P10,
             Self::Memory { .. } => &P11,
             Self::BadOutput { .. } => &P12,
+            Self::Script { .. } => &P15,
             Self::Guest { .. } => &P13,
             Self::Capacity { .. } => &P14,
             Self::Resting { code, .. } | Self::Repeated { code, .. } => code,

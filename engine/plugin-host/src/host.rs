@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sluice_model::Object;
 use sluice_model::application::{Policies, PolicyRef};
 use sluice_plugin_aot::Compiler;
 
@@ -11,8 +12,9 @@ use crate::codes::PluginError;
 use crate::info::{Change, PluginInfo, PluginOrigin, RejectedFile};
 use crate::load::Plugin;
 use crate::run::{LazyRuntime, Runtime};
+use crate::scripts::{HEALTH_LUA, ScriptFolder};
 use crate::session::Asked;
-use crate::sources::{self, Sources};
+use crate::sources::{self, Snapshot, Sources};
 use crate::worlds::{PluginKind, World};
 
 /// Asks plugins. Cheap to clone; usable from any thread; calls block.
@@ -24,15 +26,27 @@ pub struct PluginHost(Arc<Inner>);
 struct Inner {
     runtime: Arc<LazyRuntime>,
     sources: Sources,
+    scripts: Option<ScriptFolder>,
 }
 
 impl PluginHost {
     /// The standard plugins, and those of a folder beside or instead of them. Files that are refused are in
     /// [`PluginHost::rejected`]; [`PluginHost::rescan`] takes up changes.
     pub fn new(folder: Option<PathBuf>, compiler: Compiler) -> Self {
+        Self::with_lua_scripts(folder, None, compiler)
+    }
+
+    /// As [`PluginHost::new`], and health by the scripts of a folder: `GROUP/KIND/health.lua`, as Argo CD has them. What is wrong with
+    /// them is in [`PluginHost::rejected_scripts`].
+    pub fn with_lua_scripts(folder: Option<PathBuf>, scripts: Option<PathBuf>, compiler: Compiler) -> Self {
         let runtime = Arc::new(LazyRuntime::new(compiler));
         let sources = Sources::new(folder, &runtime);
-        let host = Self(Arc::new(Inner { runtime, sources }));
+        let scripts = scripts.map(ScriptFolder::new);
+        let host = Self(Arc::new(Inner {
+            runtime,
+            sources,
+            scripts,
+        }));
         host.rescan();
         host
     }
@@ -50,7 +64,37 @@ impl PluginHost {
     /// Looks again at where plugins come from; costs a `stat` for each file that was not touched. A new version serves as soon as it
     /// has passed every check; where it does not pass, the old one goes on.
     pub fn rescan(&self) -> Vec<Change> {
-        self.0.sources.refresh()
+        let mut changes = self.0.sources.refresh();
+        if let Some(scripts) = &self.0.scripts {
+            changes.extend(scripts.refresh(&|settings| self.unparsed(settings)));
+        }
+        changes
+    }
+
+    /// What is wrong with some scripts, in the words of the plugin that is to run them.
+    fn unparsed(&self, settings: serde_json::Map<String, serde_json::Value>) -> Option<String> {
+        let asked = Asked {
+            name: HEALTH_LUA.to_owned(),
+            settings,
+            plugin: self.0.sources.snapshot().find(PluginKind::Health, HEALTH_LUA),
+            scripts: None,
+        };
+        let runtime = self.0.runtime.get();
+        match runtime.and_then(|runtime| PluginKind::Health.definition().check(runtime, &asked)) {
+            Err(PluginError::Settings { reason }) => {
+                // Without the place within the settings: the message names the script.
+                let message = reason.split_once("`: ").map(|(_, message)| message.to_owned());
+                Some(message.unwrap_or(reason))
+            }
+            // Whatever else is wrong is wrong with the plugin, and said when it is asked.
+            Ok(()) | Err(_) => None,
+        }
+    }
+
+    /// The Lua scripts that do not parse, or their folder if it cannot be read.
+    pub fn rejected_scripts(&self) -> Vec<RejectedFile> {
+        let scripts = self.0.scripts.as_ref();
+        scripts.map(ScriptFolder::rejected).unwrap_or_default()
     }
 
     /// Every plugin that serves, by question, in the order in which they are asked by default.
@@ -59,10 +103,10 @@ impl PluginHost {
         let mut infos = Vec::new();
         let snapshot = self.0.sources.snapshot();
         for kind in PluginKind::ALL {
-            for asked in self.ask(kind, &[]) {
-                match &asked.plugin {
-                    Ok(plugin) => infos.push(snapshot.info(&asked.name, plugin)),
-                    Err(error) => drop(problems.add(&asked.name, asked.digest(), error)),
+            for name in snapshot.default_names(kind) {
+                match snapshot.find(kind, &name) {
+                    Ok(plugin) => infos.push(snapshot.info(&name, &plugin)),
+                    Err(error) => drop(problems.add(&name, "", &error)),
                 }
             }
         }
@@ -77,7 +121,8 @@ impl PluginHost {
 
     /// The files of the plugin directory that are refused as they are now.
     pub fn rejected(&self) -> Vec<RejectedFile> {
-        self.0.sources.snapshot().rejected().collect()
+        let scripts = self.rejected_scripts();
+        self.0.sources.snapshot().rejected().chain(scripts).collect()
     }
 
     /// Makes every check on a file, without taking it into service.
@@ -111,7 +156,7 @@ impl PluginHost {
         for kind in PluginKind::ALL {
             let policies = kind.definition().policies(policies);
             let names = match policies.is_empty() {
-                true => snapshot.default_names(kind),
+                true => self.default_names(&snapshot, kind),
                 false => policies
                     .iter()
                     .map(|policy| name_and_pin(policy).0.to_owned())
@@ -123,33 +168,41 @@ impl PluginHost {
             };
             digests.extend(names.into_iter().map(digest));
         }
+        if let Some(scripts) = &self.0.scripts {
+            let scripts = scripts.scripts();
+            let digest = scripts.as_ref().map_or("missing", |scripts| scripts.digest());
+            digests.push(format!("lua-scripts@{digest}"));
+        }
         digests.sort_unstable();
         digests.dedup();
         digests
     }
 
-    /// True where an answer about an unchanged object may differ later, because one of the plugins looks at the clock.
-    pub fn health_uses_time(&self, policies: &[PolicyRef]) -> bool {
-        self.uses_time(PluginKind::Health, policies)
+    /// True if an answer about one of these objects may differ later though the object does not, because a plugin that may be asked
+    /// looks at the clock. Of scripts only those count that are for the kind of one.
+    pub fn health_uses_time<'a>(
+        &self,
+        policies: &[PolicyRef],
+        objects: impl IntoIterator<Item = &'a Object>,
+    ) -> bool {
+        let asked = self.ask(PluginKind::Health, policies);
+        let scripts = asked.iter().find_map(|asked| asked.scripts.as_deref());
+        let plugins = asked.iter().filter(|asked| asked.scripts.is_none());
+        plugins.into_iter().any(Asked::uses_time)
+            || scripts.is_some_and(|scripts| scripts.look_at_clock(objects))
     }
 
     /// As [`Self::health_uses_time`], for what the sync and prune policies decide.
     pub fn decisions_use_time(&self, policies: &Policies) -> bool {
-        self.uses_time(PluginKind::Sync, &policies.sync) || self.uses_time(PluginKind::Prune, &policies.prune)
-    }
-
-    fn uses_time(&self, kind: PluginKind, policies: &[PolicyRef]) -> bool {
-        self.ask(kind, policies).iter().any(|asked| match &asked.plugin {
-            Ok(plugin) => plugin.uses_time,
-            Err(_) => true,
-        })
+        let uses_time = |kind, policies| self.ask(kind, policies).iter().any(Asked::uses_time);
+        uses_time(PluginKind::Sync, &policies.sync) || uses_time(PluginKind::Prune, &policies.prune)
     }
 
     /// Asks the plugins of a world. Where nothing can be run on this machine, `cautious` is the answer, for this reason.
     pub(crate) fn answer<W: World, T>(
         &self,
         policies: &[PolicyRef],
-        question: impl FnOnce(&Runtime, &[Asked], &mut Problems) -> T,
+        question: impl FnOnce(&Runtime, Vec<Asked>, &mut Problems) -> T,
         cautious: impl FnOnce(String) -> T,
     ) -> Answer<T> {
         let runtime = match self.0.runtime.get() {
@@ -164,7 +217,7 @@ impl PluginHost {
         };
         let asked = self.ask(W::KIND, policies);
         let mut problems = Problems::default();
-        let value = question(runtime, &asked, &mut problems);
+        let value = question(runtime, asked, &mut problems);
         Answer {
             value,
             problems: problems.0,
@@ -175,12 +228,11 @@ impl PluginHost {
     fn ask(&self, kind: PluginKind, policies: &[PolicyRef]) -> Vec<Asked> {
         let snapshot = self.0.sources.snapshot();
         if policies.is_empty() {
-            let ask = |name: String| Asked {
-                plugin: snapshot.find(kind, &name),
-                settings: serde_json::Map::new(),
-                name,
+            let ask = |name: String| {
+                let plugin = snapshot.find(kind, &name);
+                self.asked(name, serde_json::Map::new(), plugin)
             };
-            return snapshot.default_names(kind).into_iter().map(ask).collect();
+            return self.default_names(&snapshot, kind).into_iter().map(ask).collect();
         }
         policies
             .iter()
@@ -193,13 +245,39 @@ impl PluginHost {
                     }),
                     Some(_) | None => Ok(plugin),
                 });
-                Asked {
-                    name: name.to_owned(),
-                    settings: policy.settings.clone(),
-                    plugin,
-                }
+                self.asked(name.to_owned(), policy.settings.clone(), plugin)
             })
             .collect()
+    }
+
+    /// The plugins that are asked if none are named. The one for scripts is, if there are any.
+    fn default_names(&self, snapshot: &Snapshot, kind: PluginKind) -> Vec<String> {
+        let mut names = snapshot.default_names(kind);
+        names.retain(|name| name != HEALTH_LUA || self.0.scripts.is_some());
+        names
+    }
+
+    /// A plugin with its settings. The one for scripts has those of the folder, unless the Application brings its own.
+    fn asked(
+        &self,
+        name: String,
+        settings: serde_json::Map<String, serde_json::Value>,
+        plugin: Result<Arc<Plugin>, PluginError>,
+    ) -> Asked {
+        let folder = self.0.scripts.as_ref();
+        let folder = folder.filter(|_| name == HEALTH_LUA && !settings.contains_key("scripts"));
+        let (plugin, scripts) = match (plugin, folder.map(ScriptFolder::scripts)) {
+            (Ok(plugin), Some(Ok(scripts))) => (Ok(plugin), Some(scripts)),
+            // Which objects the scripts are for is not known: none is judged without them.
+            (_, Some(Err(error))) => (Err(error), None),
+            (plugin, _) => (plugin, None),
+        };
+        Asked {
+            name,
+            settings,
+            plugin,
+            scripts,
+        }
     }
 }
 

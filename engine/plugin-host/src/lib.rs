@@ -26,6 +26,7 @@ mod load;
 mod pointer;
 mod renderers;
 mod run;
+mod scripts;
 mod session;
 mod settings;
 mod setup;

@@ -12,6 +12,7 @@ use wasmtime::Store;
 use crate::codes::PluginError;
 use crate::load::Plugin;
 use crate::run::{Runtime, Slotted};
+use crate::scripts::Scripts;
 use crate::setup::Descriptor;
 use crate::state::{State, one_line};
 use crate::worlds::World;
@@ -22,12 +23,22 @@ pub(crate) struct Asked {
     /// As the Application gives them.
     pub(crate) settings: Map<String, Value>,
     pub(crate) plugin: Result<Arc<Plugin>, PluginError>,
+    /// The scripts that it is asked with, for the kinds that they are for and no others.
+    pub(crate) scripts: Option<Arc<Scripts>>,
 }
 
 impl Asked {
     /// The digest of its file; empty if there is none.
     pub(crate) fn digest(&self) -> &str {
         self.plugin.as_ref().map_or("", |plugin| plugin.digest.as_str())
+    }
+
+    /// Whether an answer about something unchanged may differ later.
+    pub(crate) fn uses_time(&self) -> bool {
+        match &self.plugin {
+            Ok(plugin) => plugin.uses_time,
+            Err(_) => true,
+        }
     }
 
     /// The plugin, where there is one.

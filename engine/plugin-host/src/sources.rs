@@ -3,7 +3,7 @@
 //! A new kind of source (a registry, custom resources) is a file beside the others with a type that implements [`Source`], and an
 //! entry in [`Sources::new`].
 
-mod files;
+pub(crate) mod files;
 mod folder;
 mod standard;
 

@@ -324,6 +324,15 @@ impl log::Host for State {
 
 /// Text of a plugin as it may stand in a log, a status or a terminal: one line, no control characters, 1,024 bytes at most.
 pub(crate) fn one_line(text: &str) -> String {
+    shown(text, ' ')
+}
+
+/// As [`one_line`], but lines stay lines: for a verdict, which is data before it is shown.
+pub(crate) fn lines(text: &str) -> String {
+    shown(text, '\n')
+}
+
+fn shown(text: &str, line_end: char) -> String {
     let mut line = String::with_capacity(text.len().min(1028));
     for character in text.chars() {
         if line.len() >= 1024 {
@@ -331,7 +340,9 @@ pub(crate) fn one_line(text: &str) -> String {
             break;
         }
         match character {
-            '\n' | '\t' => line.push(' '),
+            '\n' => line.push(line_end),
+            '\t' if line_end == '\n' => line.push('\t'),
+            '\t' => line.push(' '),
             character if character.is_control() => {}
             character => line.push(character),
         }

@@ -158,7 +158,8 @@ pub fn explain(health: &ObjectHealth) -> String {
     let verdict = &health.verdict;
     let why = match verdict.message.is_empty() {
         true => format!("{:?}", verdict.status),
-        false => verdict.message.clone(),
+        // A log line, or a part of one.
+        false => verdict.message.replace('\n', " "),
     };
     let plugin = verdict
         .plugin

@@ -21,9 +21,9 @@ const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_LINKERS: [&str; 2] = ["/usr/bin/wasm-ld-19", "/usr/bin/wasm-ld"];
 
-/// Rust's default stack of a mebibyte makes every fresh instance larger than all that it holds; policies recurse little, and where one does
-/// recurse too far it is stopped all the same.
-const POLICY_FLAGS: &str = "-Clink-arg=-zstack-size=131072";
+/// The stack of a mebibyte that `health-lua` needs for scripts that call themselves; the others recurse little, and if one does recurse
+/// too far it is stopped all the same.
+const POLICY_FLAGS: &str = "-Clink-arg=-zstack-size=1048576";
 
 /// Builds all guests, where something changed, and compiles the standard ones ahead of time.
 pub(crate) fn build() -> Result<()> {

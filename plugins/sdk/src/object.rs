@@ -65,22 +65,25 @@ impl Object<'_> {
 
     /// The values at several pointers, in one crossing: the way to read what a judgement needs.
     pub fn fields<const N: usize>(&self, pointers: [&'static str; N]) -> [Field; N] {
-        let mut values = self
-            .ask(
-                |object| object.get_many(&pointers),
-                #[cfg(not(target_arch = "wasm32"))]
-                |json| {
-                    pointers
-                        .iter()
-                        .map(|pointer| crate::json::find(json, pointer).map(crate::json::value))
-                        .collect()
-                },
-            )
-            .into_iter();
+        let mut values = self.values(&pointers).into_iter();
         pointers.map(|pointer| Field {
             pointer,
             value: values.next().flatten(),
         })
+    }
+
+    /// The values at pointers that are known only when the plugin runs, in one crossing; in the order of the pointers.
+    pub fn values(&self, pointers: &[&str]) -> Vec<Option<Value>> {
+        self.ask(
+            |object| object.get_many(pointers),
+            #[cfg(not(target_arch = "wasm32"))]
+            |json| {
+                pointers
+                    .iter()
+                    .map(|pointer| crate::json::find(json, pointer).map(crate::json::value))
+                    .collect()
+            },
+        )
     }
 
     /// The text at a pointer; none where there is nothing or no text.

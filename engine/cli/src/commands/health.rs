@@ -20,11 +20,16 @@ Examples:
   kubectl get deployments -A -o yaml | sluice health -f -
   sluice health -f pod.yaml -o json
   sluice health -f thing.yaml --plugin-dir ./my-plugins
+  sluice health -f rollout.yaml --lua-scripts ./resource_customizations
 
 Objects are judged as they are written, status included. With -o json, every object is one line,
 in the order of the input: apiVersion, kind, namespace, name, status, message, plugin. `status`
 is one of Healthy, Progressing, Degraded, Suspended, Missing, Unknown; `plugin` is null if no
 plugin had an opinion.
+
+--lua-scripts takes health.lua files as they are written for Argo CD, in its layout:
+GROUP/KIND/health.lua (KIND/health.lua for the core group), `_` for any part of a name. A script
+comes before every other rule for its kind. An error of a script is Unknown, with script and line.
 
 Exit codes: 0 if all are Healthy; 1 if one is not; 3 if the input is wrong; 8 if a plugin failed
 (its objects are Unknown).";
@@ -61,9 +66,13 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
         .into_iter()
         .map(|manifest| manifest.object)
         .collect();
-    let answer = global
-        .plugins()
-        .health(&policies.health, &objects, Timestamp::now());
+    let plugins = global.plugins();
+    let mut answer = plugins.health(&policies.health, &objects, Timestamp::now());
+    for rejected in plugins.rejected_scripts() {
+        if !answer.problems.contains(&rejected.problem) {
+            answer.problems.push(rejected.problem);
+        }
+    }
     let judged = objects.iter().zip(&answer.value);
     let is_healthy = answer
         .value

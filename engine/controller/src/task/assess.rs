@@ -346,7 +346,8 @@ impl Assessor {
             .cloned()
             .collect();
         // Plugins that look at the clock may judge an unchanged object otherwise later, and one that failed may recover.
-        let unsettled = !problems.is_empty() || pipeline.plugins.health_uses_time(&policies.health);
+        let judged = prepared.objects.iter().filter_map(|object| object.live.as_ref());
+        let unsettled = !problems.is_empty() || pipeline.plugins.health_uses_time(&policies.health, judged);
         let plugins = summary::plugins(&problems, &pipeline.plugins.rejected());
         draft.find(conditions::PLUGINS_READY, plugins);
         let (state, finding) = summary::health(&health);

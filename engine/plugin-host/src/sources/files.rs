@@ -11,8 +11,8 @@ use crate::load::LIMITS;
 
 /// What tells that a file was not touched since.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Seen {
-    pub(super) path: PathBuf,
+pub(crate) struct Seen {
+    pub(crate) path: PathBuf,
     /// None where nothing is known of it, such as at the end of a link that leads nowhere.
     state: Option<FileState>,
 }
@@ -44,6 +44,14 @@ impl From<Metadata> for FileState {
     }
 }
 
+impl Seen {
+    /// A file as it is now. Links are followed: a mounted ConfigMap is made of them.
+    pub(crate) fn of(path: PathBuf) -> Self {
+        let state = fs_err::metadata(&path).ok().map(FileState::from);
+        Self { path, state }
+    }
+}
+
 /// Everything in a folder that is called `NAME.wasm`, by name. Hidden files are passed over: they are on their way to another name.
 pub(super) fn list(folder: &Path) -> std::io::Result<BTreeMap<String, Seen>> {
     let mut files = BTreeMap::new();
@@ -56,9 +64,7 @@ pub(super) fn list(folder: &Path) -> std::io::Result<BTreeMap<String, Seen>> {
         if name.is_empty() || name.starts_with('.') {
             continue;
         }
-        // Follows links: a mounted ConfigMap is made of them.
-        let state = fs_err::metadata(&path).ok().map(FileState::from);
-        files.insert(name.to_owned(), Seen { path, state });
+        files.insert(name.to_owned(), Seen::of(path));
     }
     Ok(files)
 }
@@ -71,6 +77,11 @@ pub(super) fn is_name(name: &str) -> bool {
 
 /// Reads a plugin, and not more of it than is taken. It must be a file: a pipe could be fed for ever, or never.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, PluginError> {
+    read_some(path, LIMITS.file_bytes)
+}
+
+/// Reads a file; one byte more than `most_bytes` if it has more.
+pub(crate) fn read_some(path: &Path, most_bytes: usize) -> Result<Vec<u8>, PluginError> {
     let mut options = fs_err::OpenOptions::new();
     options.read(true);
     // Opening a pipe would wait for who writes to it; what was opened is looked at, so that it cannot be exchanged meanwhile.
@@ -81,9 +92,9 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, PluginError> {
         let error = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no regular file");
         return Err(PluginError::Read(error));
     }
-    let mut wasm = Vec::new();
-    file.take(LIMITS.file_bytes as u64 + 1)
-        .read_to_end(&mut wasm)
+    let mut bytes = Vec::new();
+    file.take(most_bytes as u64 + 1)
+        .read_to_end(&mut bytes)
         .map_err(PluginError::Read)?;
-    Ok(wasm)
+    Ok(bytes)
 }

@@ -10,14 +10,14 @@ use wasmtime::{Error, Result};
 use self::wit::sluice::policy::assessments;
 use super::{PluginKind, World};
 use crate::answer::{Answer, Problems};
-use crate::claims::best_fit;
+use crate::claims::{Fit, best_fit};
 use crate::codes::PluginError;
 use crate::context::{Context, HostContext};
 use crate::handles::Handles;
 use crate::host::PluginHost;
 use crate::run::Runtime;
 use crate::session::{Asked, Session};
-use crate::state::{State, one_line};
+use crate::state::{State, lines};
 
 pub(crate) use self::wit::HealthCheck;
 
@@ -66,7 +66,10 @@ impl PluginHost {
     ) -> Answer<Vec<HealthVerdict>> {
         self.answer::<HealthCheck, _>(
             policies,
-            |runtime, asked, problems| health(runtime, asked, objects, now.as_second(), problems),
+            |runtime, asked, problems| {
+                let asked: Vec<Asked> = asked.into_iter().map(|asked| asked.about(objects)).collect();
+                health(runtime, &asked, objects, now.as_second(), problems)
+            },
             |reason| vec![cautious(reason, None); objects.len()],
         )
     }
@@ -78,6 +81,16 @@ fn cautious(reason: String, plugin: Option<&Asked>) -> HealthVerdict {
         status: HealthStatus::Unknown,
         message: reason,
         plugin: plugin.map(|asked| asked.name.clone()),
+    }
+}
+
+impl Asked {
+    /// With the scripts for these objects.
+    fn about(mut self, objects: &[Object]) -> Self {
+        if let Some(scripts) = &self.scripts {
+            self.settings = scripts.settings(objects);
+        }
+        self
     }
 }
 
@@ -159,9 +172,15 @@ fn most_specific_first(asked: &[Asked], group_kind: &GroupKind) -> Vec<(usize, u
         .iter()
         .enumerate()
         .filter_map(|(index, asked)| match &asked.plugin {
-            Ok(plugin) => {
-                best_fit(&plugin.claims, group_kind).map(|(fit, claim)| (false, Some(fit), index, claim))
-            }
+            Ok(plugin) => match &asked.scripts {
+                // A script comes before any plugin, also for the kinds that Kubernetes itself has, as in Argo CD.
+                Some(scripts) => scripts
+                    .has(group_kind)
+                    .then_some((false, Some(Fit::Script), index, 0)),
+                None => {
+                    best_fit(&plugin.claims, group_kind).map(|(fit, claim)| (false, Some(fit), index, claim))
+                }
+            },
             // What a missing plugin claims is not known: it might have been asked first.
             Err(_) => Some((true, None, index, 0)),
         })
@@ -239,7 +258,7 @@ fn judge(
     if assessment.verdict.is_some() {
         return Err(Error::msg("a second verdict on one object"));
     }
-    assessment.verdict = Some((status, one_line(message)));
+    assessment.verdict = Some((status, lines(message)));
     Ok(())
 }
 

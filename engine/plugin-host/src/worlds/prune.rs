@@ -113,7 +113,7 @@ impl PluginHost {
     ) -> Answer<Vec<PruneDecision>> {
         self.answer::<PrunePolicy, _>(
             policies,
-            |runtime, asked, problems| prune(runtime, asked, candidates, context, problems),
+            |runtime, asked, problems| prune(runtime, &asked, candidates, context, problems),
             |reason| vec![Word::cautious(reason).decision(); candidates.len()],
         )
     }

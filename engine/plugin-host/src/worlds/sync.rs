@@ -112,7 +112,7 @@ impl PluginHost {
     ) -> Answer<Vec<SyncDecision>> {
         self.answer::<SyncPolicy, _>(
             policies,
-            |runtime, asked, problems| sync(runtime, asked, objects, context, problems),
+            |runtime, asked, problems| sync(runtime, &asked, objects, context, problems),
             |reason| {
                 let mut decision = SyncDecision::default();
                 hold(&mut decision, &reason, None);

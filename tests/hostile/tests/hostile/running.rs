@@ -183,7 +183,7 @@ fn the_clock_is_for_those_who_say_that_they_look_at_it() {
     assert_eq!(host.rejected(), []);
     let answer = host.health(&[], &[config("a")], now());
     assert_eq!(answer.problems, []);
-    assert!(host.health_uses_time(&[]));
+    assert!(host.health_uses_time(&[], []));
 }
 
 #[test]
