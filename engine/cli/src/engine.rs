@@ -199,7 +199,8 @@ impl Engine {
 
     /// Verifies and renders a revision, source by source, as it is without a cluster: to be looked at, never to be applied.
     pub(crate) async fn rendered(&self, revision: Option<&str>) -> Result<Vec<RenderedSource>, Failure> {
-        Ok(self.preview.rendered(revision, self.kube_version.clone()).await?)
+        // It is long, and commands wait for several things.
+        Ok(Box::pin(self.preview.rendered(revision, self.kube_version.clone())).await?)
     }
 
     /// Verifies and renders a revision; the wanted one if none is named.

@@ -8,8 +8,9 @@ use sluice_model::application::{Policies, PolicyRef};
 use sluice_plugin_aot::Compiler;
 
 use crate::answer::{Answer, PluginProblem, Problems};
+use crate::change::{Change, RejectedFile};
 use crate::codes::PluginError;
-use crate::info::{Change, PluginInfo, PluginOrigin, RejectedFile};
+use crate::info::{PluginInfo, PluginOrigin};
 use crate::load::Plugin;
 use crate::run::{LazyRuntime, Runtime};
 use crate::scripts::{HEALTH_LUA, ScriptFolder};

@@ -16,9 +16,11 @@
 mod answer;
 mod bindings;
 mod breaker;
+mod change;
 mod claims;
 pub mod codes;
 mod context;
+mod digest;
 mod handles;
 mod host;
 mod info;
@@ -35,10 +37,11 @@ mod state;
 mod worlds;
 
 pub use answer::{Answer, PluginProblem};
+pub use change::{Change, RejectedFile};
 pub use claims::Claim;
 pub use codes::PluginError;
 pub use host::PluginHost;
-pub use info::{Change, PluginInfo, PluginOrigin, RejectedFile};
+pub use info::{PluginInfo, PluginOrigin};
 pub use renderers::{RendererInfo, Renderers};
 pub use sluice_plugin_aot::{CHILD_ARGUMENT, Compiler, serve};
 pub use worlds::PluginKind;

@@ -4,15 +4,16 @@ use std::any::Any;
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 use sluice_plugin_aot::{AotError, Form, Limits, RuntimeClass, form};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre};
 
 use crate::breaker::Breaker;
+use crate::change::RejectedFile;
 use crate::claims::Claim;
 use crate::codes::PluginError;
-use crate::info::{PluginInfo, PluginOrigin, RejectedFile};
+use crate::digest::digest;
+use crate::info::{PluginInfo, PluginOrigin};
 use crate::run::Runtime;
 use crate::settings::Schema;
 use crate::setup::Descriptor;
@@ -46,11 +47,6 @@ pub(crate) struct Plugin {
     /// What instances are made of; its type is that of the world.
     pub(crate) pre: Box<dyn Any + Send + Sync>,
     pub(crate) breaker: Breaker,
-}
-
-/// Returns the digest of some bytes, `sha256:…`.
-pub(crate) fn digest(bytes: &[u8]) -> String {
-    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
 impl Plugin {

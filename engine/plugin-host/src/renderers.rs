@@ -16,7 +16,7 @@ use wasmtime::{Engine, Store};
 
 use self::wit::exports::sluice::render::renderer as guest;
 use crate::codes::PluginError;
-use crate::load::digest;
+use crate::digest::digest;
 use crate::run::{Slots, TICK, meaning};
 use crate::state::{MemoryLimit, one_line};
 

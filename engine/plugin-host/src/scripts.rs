@@ -13,9 +13,9 @@ use serde_json::{Map, Value, json};
 use sluice_model::{GroupKind, Object};
 
 use crate::answer::PluginProblem;
+use crate::change::{Change, RejectedFile};
 use crate::codes::PluginError;
-use crate::info::{Change, RejectedFile};
-use crate::load::digest;
+use crate::digest::digest;
 use crate::sources::files::{self, Seen};
 use crate::state::one_line;
 

@@ -10,8 +10,9 @@ mod standard;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::change::{Change, RejectedFile};
 use crate::codes::PluginError;
-use crate::info::{Change, PluginInfo, PluginOrigin, RejectedFile};
+use crate::info::{PluginInfo, PluginOrigin};
 use crate::load::Plugin;
 use crate::run::LazyRuntime;
 use crate::worlds::PluginKind;

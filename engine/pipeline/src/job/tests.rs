@@ -395,12 +395,12 @@ fn all_mistakes_are_said_together() {
     assert_eq!(
         places,
         [
+            "K04: `spec.pin.revision`",
             "K04: `spec.source.credentials.name`",
             "K03: `spec.destination.name`",
             "K04: `spec.syncPolicy.healthTimeout`",
             "K04: `spec.ignoreDifferences[0].jsonPointers[0]`",
             "K04: `spec.ignoreDifferences[0].jsonPointers[2]`",
-            "K04: `spec.pin.revision`",
         ]
     );
     let hint = error.hint();

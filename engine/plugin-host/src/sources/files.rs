@@ -6,8 +6,9 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use sluice_plugin_aot::RuntimeClass;
+
 use crate::codes::PluginError;
-use crate::load::LIMITS;
 
 /// What tells that a file was not touched since.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +78,7 @@ pub(super) fn is_name(name: &str) -> bool {
 
 /// Reads a plugin, and not more of it than is taken. It must be a file: a pipe could be fed for ever, or never.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, PluginError> {
-    read_some(path, LIMITS.file_bytes)
+    read_some(path, RuntimeClass::Policy.limits().file_bytes)
 }
 
 /// Reads a file; one byte more than `most_bytes` if it has more.

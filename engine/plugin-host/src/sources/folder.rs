@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use super::files::{self, Seen};
 use super::{Content, Source};
 use crate::answer::PluginProblem;
+use crate::change::{Change, RejectedFile};
 use crate::codes::PluginError;
-use crate::info::{Change, PluginOrigin, RejectedFile};
-use crate::load::{self, Plugin};
+use crate::digest::digest;
+use crate::info::PluginOrigin;
+use crate::load::Plugin;
 use crate::run::LazyRuntime;
 use crate::state::one_line;
 use crate::worlds::PluginKind;
@@ -101,7 +103,7 @@ impl Folder {
             return Err(refused("", &PluginError::Name));
         }
         let wasm = files::read(&seen.path).map_err(|error| refused("", &error))?;
-        let digest = load::digest(&wasm);
+        let digest = digest(&wasm);
         if let Some(serving) = serving.filter(|serving| serving.digest == digest) {
             return Ok(Arc::clone(serving));
         }

@@ -5,8 +5,9 @@ use std::sync::{Arc, OnceLock};
 use sluice_plugin_aot::AotError;
 
 use super::{Content, Source};
+use crate::change::{Change, RejectedFile};
 use crate::codes::PluginError;
-use crate::info::{Change, PluginOrigin, RejectedFile};
+use crate::info::PluginOrigin;
 use crate::load::Plugin;
 use crate::run::{LazyRuntime, Runtime};
 use crate::settings::Schema;
