@@ -414,12 +414,12 @@ fn all_mistakes_are_said_together() {
     assert_eq!(each.len(), 6);
     assert!(each.iter().all(|problem| problem.code().exit == ExitKind::Input));
     assert!(
-        each[2]
+        each[3]
             .to_string()
             .contains("`soon` is no duration such as `5s` or `3m`")
     );
     assert_eq!(
-        each[2].hint(),
+        each[3].hint(),
         "correct it; `kubectl explain application.spec.syncPolicy.healthTimeout` documents the field"
     );
 }
