@@ -2,7 +2,7 @@
 //!
 //! Beside Git repositories (`source`, whose way of reaching a server this uses) the other place that manifests come from. [`Place`] says
 //! where a chart or an artifact is; [`Charts::fetch`] finds out which version a range means now, and returns the archive, of which
-//! [`Archive::tree`] reads the files. An archive is known by the SHA-256 of its bytes: that is its revision. It is kept on disk by it, and
+//! [`Fetched::tree`] reads the files. An archive is known by the SHA-256 of its bytes: that is its revision. It is kept on disk by it, and
 //! looked at again by it whenever it is read.
 //!
 //! What a server says is never believed further than it can be checked: the digest of an index or a manifest holds for the archive, the
