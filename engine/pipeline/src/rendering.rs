@@ -20,7 +20,6 @@ use sluice_model::rendering::{Complaint, Context, Input, Outcome, Rendering};
 use sluice_model::secret::Redactor;
 use sluice_model::tree::Tree;
 use sluice_model::trust::Verified;
-use sluice_plugin_host::Renderers;
 use sluice_render::{FetchedChart, Problem, Rendered, SourceKind, Tools, WantedChart};
 use sluice_source::TreeLimits;
 
@@ -121,7 +120,7 @@ impl Pipeline {
         let mut sources = Vec::new();
         for source in &trusted.sources {
             let name = &source.source.name;
-            if !source.source.spec.is_rendered() && !name.is_empty() {
+            if source.source.gives_values_alone() {
                 continue;
             }
             let rendered = self.render_source(job, source, capabilities).await;
@@ -173,9 +172,6 @@ impl Pipeline {
                 // What has a secret value in it is kept in memory alone.
                 .filter(|_| self.randomness == Randomness::Secret && !has_secrets)
                 .and_then(|(folder, key)| Disk::of(folder, key)),
-            renderers: self.renderers.clone(),
-            origins: self.origins,
-            cache: Arc::clone(&self.renderings),
             key,
             job: job.clone(),
             trusted: trusted.clone(),
@@ -190,10 +186,7 @@ impl Pipeline {
         };
         let tree = Arc::clone(&trusted.tree);
         blocking(move || {
-            let tree = tools.vault.open((*tree).clone());
-            if tools.vault.is_clear() {
-                tools.disk = None;
-            }
+            let tree = tools.opened((*tree).clone());
             let rendered = sluice_render::render(&tree, &source, &mut tools);
             if let Some(error) = tools.failed.take() {
                 return Err(error);
@@ -218,18 +211,17 @@ impl Pipeline {
 
 /// True for charts and kustomizations, which ask for the cluster, the clock and chance.
 fn is_rendered(trusted: &TrustedSource) -> bool {
-    let kind = SourceKind::of(trusted.tree.get(), &trusted.source.spec);
-    if !trusted.source.spec.is_rendered() && !trusted.source.name.is_empty() {
+    if trusted.source.gives_values_alone() {
         return false;
     }
+    let kind = SourceKind::of(trusted.tree.get(), &trusted.source.spec);
     kind.is_ok_and(|kind| kind.renderer().is_some())
 }
 
 /// What a renderer is equipped with.
 struct Equipment {
-    renderers: Renderers,
-    origins: bool,
-    cache: Arc<Cache>,
+    /// The renderers, the cache of their answers, and how charts are fetched.
+    pipeline: Pipeline,
     /// Where renderings are kept over a restart, if they are.
     disk: Option<Disk>,
     /// What randomness comes from, if that is known.
@@ -245,41 +237,38 @@ struct Equipment {
     failed: Option<PipelineError>,
     /// Where charts are fetched, which waits for the network.
     runtime: tokio::runtime::Handle,
-    pipeline: Pipeline,
     /// Whether a chart was fetched for this rendering.
     has_fetched: bool,
     began: tokio::time::Instant,
 }
 
+impl Equipment {
+    /// The same files, those that are encrypted opened. What has their values in clear is not kept on disk.
+    fn opened(&mut self, tree: Verified<Tree>) -> Verified<Tree> {
+        let opened = self.vault.open(tree);
+        if self.vault.is_clear() {
+            self.disk = None;
+        }
+        opened
+    }
+}
+
 impl Tools for Equipment {
     fn files(&mut self, path: &str) -> Result<Option<Verified<Tree>>, Problem> {
         let TrustedSource { origin, tree, .. } = &self.trusted;
-        let git = match origin {
-            Origin::Git(git) => git,
-            Origin::Chart(chart) => {
-                let found = chart.fetched.at(path).and_then(|found| tree.with(found));
-                let opened = found.map(|found| self.vault.open(found));
-                if self.vault.is_clear() {
-                    self.disk = None;
-                }
-                return Ok(opened);
+        let found = match origin {
+            Origin::Chart(chart) => chart.fetched.at(path),
+            Origin::Git(git) => {
+                let found = git.repository.at(&git.revision, path, &TreeLimits::default());
+                found.map_err(|error| {
+                    let reason = error.to_string();
+                    self.failed = Some(error.into());
+                    Problem::Unreachable { reason }
+                })?
             }
         };
-        match git.repository.at(&git.revision, path, &TreeLimits::default()) {
-            Ok(found) => {
-                let found = found.and_then(|found| tree.with(found));
-                let opened = found.map(|found| self.vault.open(found));
-                if self.vault.is_clear() {
-                    self.disk = None;
-                }
-                Ok(opened)
-            }
-            Err(error) => {
-                let reason = error.to_string();
-                self.failed = Some(error.into());
-                Err(Problem::Unreachable { reason })
-            }
-        }
+        let found = found.and_then(|found| tree.with(found));
+        Ok(found.map(|found| self.opened(found)))
     }
 
     fn chart(&mut self, wanted: &WantedChart) -> Result<FetchedChart, Problem> {
@@ -317,7 +306,8 @@ impl Tools for Equipment {
     }
 
     fn run(&mut self, renderer: &'static str, input: &Input) -> Result<Outcome, Problem> {
-        self.renderers
+        self.pipeline
+            .renderers
             .render(renderer, input)
             .map_err(|error| Problem::Renderer {
                 renderer,
@@ -340,12 +330,12 @@ impl Tools for Equipment {
     }
 
     fn wants_origins(&self) -> bool {
-        self.origins
+        self.pipeline.origins
     }
 
     fn recall(&mut self, renderer: &'static str, input: &Input, context: &Context) -> Option<Rendering> {
         let question = Question::of(renderer, input, context)?;
-        let (cache, disk) = (Arc::clone(&self.cache), self.disk.clone());
+        let (cache, disk) = (Arc::clone(&self.pipeline.renderings), self.disk.clone());
         self.answer = cache.find(
             &question,
             &mut Lookup::of(input, self),
@@ -361,7 +351,7 @@ impl Tools for Equipment {
             self.answer = None;
             return;
         }
-        let (cache, disk) = (Arc::clone(&self.cache), self.disk.clone());
+        let (cache, disk) = (Arc::clone(&self.pipeline.renderings), self.disk.clone());
         let question = Question::of(renderer, input, context);
         self.answer = question.and_then(|question| {
             cache.keep(

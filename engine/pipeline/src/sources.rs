@@ -36,6 +36,11 @@ impl JobSource {
     pub fn wanted(&self) -> &str {
         self.pinned.as_deref().unwrap_or(&self.spec.target_revision)
     }
+
+    /// Returns true for one of several that is only there for the values files of others.
+    pub(crate) fn gives_values_alone(&self) -> bool {
+        !self.name.is_empty() && !self.spec.is_rendered()
+    }
 }
 
 /// Where the files of a source are from.

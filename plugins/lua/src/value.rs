@@ -8,7 +8,7 @@ pub type Text = Rc<[u8]>;
 /// A value of Lua. Tables and functions are numbers of what the engine holds for one check.
 #[derive(Clone, Debug)]
 pub enum Value {
-    /// Nothing.
+    /// `nil`: a variable without a value, a key that a table does not have.
     Nil,
     /// `true` or `false`.
     Bool(bool),
@@ -83,7 +83,7 @@ pub(crate) type Outcome<T = Value> = Result<T, Box<Raised>>;
 
 /// What a call gives back.
 pub(crate) enum Returned {
-    /// Nothing.
+    /// The function returned no value.
     None,
     /// One value, which needs no list.
     One(Value),

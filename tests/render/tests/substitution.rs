@@ -120,6 +120,15 @@ fn expression(random: &mut Random, depth: usize) -> String {
     }
 }
 
+fn none_differ(differences: &[String]) {
+    assert!(
+        differences.is_empty(),
+        "{} differ:\n{}",
+        differences.len(),
+        differences[..differences.len().min(20)].join("\n")
+    );
+}
+
 #[test]
 fn texts_are_expanded_as_flux_does() {
     let mut oracle = Oracle::start();
@@ -153,12 +162,7 @@ fn texts_are_expanded_as_flux_does() {
             )),
         }
     }
-    assert!(
-        differences.is_empty(),
-        "{} differ:\n{}",
-        differences.len(),
-        differences[..differences.len().min(20)].join("\n")
-    );
+    none_differ(&differences);
     assert!(
         same > 5_000 && refused > 2_000,
         "{same} same, {refused} refused, {cut} cut"
@@ -271,12 +275,7 @@ fn values_are_set_as_helm_does() {
             _ => differences.push(format!("{text:?}: ours {ours:?} {values:?}, theirs {theirs}")),
         }
     }
-    assert!(
-        differences.is_empty(),
-        "{} differ:\n{}",
-        differences.len(),
-        differences[..differences.len().min(20)].join("\n")
-    );
+    none_differ(&differences);
     assert!(
         same > 1_000 && refused > 1_000,
         "{same} same, {refused} refused, {stricter} refused here alone"

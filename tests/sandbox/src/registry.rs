@@ -25,7 +25,7 @@ impl Registry {
         Self::start_with("")
     }
 
-    /// Starts one that knows the user `robot` with the password `secret`, and nobody else.
+    /// Starts one whose only user is `robot`, with the password `secret`.
     pub fn start_protected() -> Result<Self> {
         Self::start_with("auth:\n  htpasswd: {realm: test, path: users}\n")
     }

@@ -1,4 +1,4 @@
-//! Archives that people make, and those that nobody should.
+//! Archives as `helm package` makes them, and hostile ones.
 
 use std::io::Write as _;
 

@@ -25,21 +25,7 @@ fn push(registry: &Registry, name: &str, tag: &str, config: &str, layers: &[(&st
             .trim()
             .to_owned();
         let url = format!("{location}&digest=sha256:{digest}");
-        output(
-            Command::new("curl")
-                .args([
-                    "-sS",
-                    "-f",
-                    "-X",
-                    "PUT",
-                    "-H",
-                    "Content-Type: application/octet-stream",
-                    "--data-binary",
-                ])
-                .arg(format!("@{}", file.display()))
-                .arg(url),
-        )
-        .unwrap();
+        put("application/octet-stream", &format!("@{}", file.display()), &url);
         digest
     };
     let described = |kind: &str, bytes: &[u8]| serde_json::json!({"mediaType": kind, "digest": format!("sha256:{}", blob(bytes)), "size": bytes.len()});
@@ -51,19 +37,15 @@ fn push(registry: &Registry, name: &str, tag: &str, config: &str, layers: &[(&st
     let manifest = serde_json::json!({
         "schemaVersion": 2, "mediaType": media, "config": described(config, b"{}"), "layers": layers,
     });
+    put(media, &manifest.to_string(), &format!("{base}/manifests/{tag}"));
+}
+
+/// Uploads a text, or, after `@`, a file.
+fn put(media: &str, content: &str, url: &str) {
     output(
         Command::new("curl")
-            .args([
-                "-sS",
-                "-f",
-                "-X",
-                "PUT",
-                "-H",
-                &format!("Content-Type: {media}"),
-                "--data",
-            ])
-            .arg(manifest.to_string())
-            .arg(format!("{base}/manifests/{tag}")),
+            .args(["-sS", "-f", "-X", "PUT", "-H", &format!("Content-Type: {media}")])
+            .args(["--data-binary", content, url]),
     )
     .unwrap();
 }

@@ -207,7 +207,7 @@ fn variables_are_expanded_and_secret_ones_are_shown_nowhere() {
         "${token}"
     );
     all_clean(&world);
-    // What somebody changes there is a difference that shows neither side.
+    // A change by hand of such a field is a difference that shows neither side.
     let patch = json!({"data": {"token": "tulip-by-hand"}}).to_string();
     world
         .kubectl(&["patch", "configmap", "web", "--type=merge", "-p", &patch])

@@ -25,8 +25,8 @@ fn by_hand(world: &World<'_>) -> Value {
 #[test]
 fn a_quota_is_raised_by_the_commit_that_needs_it() {
     let world = World::shared("later-raised").unwrap();
-    // The Service first: whoever counts for quotas counts what is there when a quota is new, and misses what comes at the same moment
-    // until it counts again minutes later.
+    // The Service first: the controller of quotas counts the objects that are there when a quota is new. It misses one that comes at the
+    // same moment until it counts again, minutes later.
     world.write("a.yaml", &service("a", 80)).unwrap();
     world.commit("a service").unwrap();
     world.apply(&by_hand(&world)).unwrap();

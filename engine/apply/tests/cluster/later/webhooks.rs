@@ -8,7 +8,7 @@ use sluice_sandbox::{Admission, ControlPlane, Webhook};
 use super::{changed, code, impatient, is_done, removed, until};
 use crate::world::{World, results, step};
 
-/// A webhook for some ConfigMaps of one namespace; nobody answers for it.
+/// A webhook for some ConfigMaps of one namespace. No server answers its calls.
 fn webhook(world: &World, failure_policy: &str) -> Value {
     let rules = json!([{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["configmaps"]}]);
     json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": {"name": world.namespace},
