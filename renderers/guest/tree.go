@@ -215,11 +215,28 @@ func (t *Tree) look(name string) { t.looked[name] = true }
 // want asks for a path unless it was handed over, as far as it is there.
 func (t *Tree) want(name string) {
 	for _, place := range t.covered {
-		if isWithin(name, place) {
+		if isWithin(name, place) && HomeOf(name) == HomeOf(place) {
 			return
 		}
 	}
 	t.Ask(Need{NeedPath, name})
+}
+
+// SuppliedFolder has what the host has fetched: each place that something comes from below a name.
+const SuppliedFolder = ".supplied"
+
+// HomeOf returns the root of the place that a path is of: `$NAME` of another source, `.supplied/NAME` of what was fetched, and nothing for
+// the repository itself.
+func HomeOf(name string) string {
+	first, rest, _ := strings.Cut(name, "/")
+	switch {
+	case strings.HasPrefix(first, "$"):
+		return first
+	case first == SuppliedFolder && rest != "":
+		second, _, _ := strings.Cut(rest, "/")
+		return path.Join(first, second)
+	}
+	return ""
 }
 
 func isWithin(name, folder string) bool {

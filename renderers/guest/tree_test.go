@@ -69,6 +69,23 @@ func TestWhatIsNotThereIsAnswered(t *testing.T) {
 	}
 }
 
+func TestOtherPlacesAreAskedForFromTheRootToo(t *testing.T) {
+	asked := input("", "x")
+	asked.Supplied = []Supply{{Need: Need{NeedRemote, "https://example.org/r//a"}, Path: ".supplied/r/a"}}
+	tree, problem := newTree(asked)
+	if problem != nil {
+		t.Fatal(problem)
+	}
+	for _, name := range []string{"no", ".supplied/r/a/no", "$values/a.yaml", ".supplied/r/b", ".supplied"} {
+		if tree.IsFile(name) {
+			t.Errorf("%s was not handed over", name)
+		}
+	}
+	if needs := tree.Needs(); !slices.Equal(needs, []Need{{NeedPath, "$values/a.yaml"}, {NeedPath, ".supplied/r/b"}}) {
+		t.Fatalf("%v", needs)
+	}
+}
+
 func TestPathsThatAreNone(t *testing.T) {
 	for _, name := range []string{"", "/a", "./a", "a/", "a//b", "../a"} {
 		if _, problem := newTree(input("", name)); problem == nil || problem.Code != "path" {

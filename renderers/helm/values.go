@@ -91,6 +91,7 @@ func (s *source) capabilities() (*common.Capabilities, error) {
 func (s *source) valuesFor(tree *guest.Tree, context guest.Context) (map[string]any, error) {
 	values := map[string]any{}
 	for _, written := range s.ValueFiles {
+		written = substituted(written, context)
 		names, err := s.expand(tree, written)
 		if err != nil {
 			return nil, err
@@ -131,7 +132,7 @@ func (s *source) valuesFor(tree *guest.Tree, context guest.Context) (map[string]
 		}
 	}
 	for _, parameter := range s.FileParameters {
-		parameter.Path = context.Substitute(parameter.Path)
+		parameter.Path = substituted(parameter.Path, context)
 		if err := setFile(tree, parameter, values); err != nil {
 			return nil, err
 		}
@@ -190,6 +191,17 @@ func (s *source) expand(tree *guest.Tree, written string) ([]string, error) {
 		return nil, missing("values file", written, name)
 	}
 	return matches, nil
+}
+
+// substituted puts variables into a path as Argo CD does. What it begins with, up to the first `/`, is the name of another source unless it is
+// a variable.
+func substituted(written string, context guest.Context) string {
+	first, rest, _ := strings.Cut(written, "/")
+	name, isName := strings.CutPrefix(first, "$")
+	if _, isVariable := context.Environment[name]; isName && !isVariable && !strings.HasPrefix(name, "{") {
+		return first + "/" + context.Substitute(rest)
+	}
+	return context.Substitute(written)
 }
 
 // resolve returns the path that the settings mean: from the chart, from the root with a leading `/`, or of another source with a `$`.

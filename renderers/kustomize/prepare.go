@@ -15,11 +15,11 @@ import (
 	"sluice.dev/renderers/guest"
 )
 
-// suppliedFolder has what the host has fetched: each thing below a number.
-const suppliedFolder = ".supplied"
-
 // chartsFolder has the charts of a kustomization, rendered, as a component of it.
 const chartsFolder = ".sluice-charts"
+
+// remotesFolder has the single files that a kustomization takes from elsewhere, beside it.
+const remotesFolder = ".sluice-remotes"
 
 // prepare walks through a kustomization and all that it is based on, asks for what is not there yet, and puts what has come from elsewhere
 // where Kustomize finds it without fetching. What is wrong with a kustomization is for the build to say.
@@ -134,13 +134,19 @@ func (w *walk) item(folder, written, namespace string) (string, error) {
 		}
 		if len(supply.Files) == 0 {
 			return written, &guest.Problem{
-				Code: "remote", Message: fmt.Sprintf("`%s` could not be fetched", written), File: folder,
+				Code: "remote", Message: fmt.Sprintf("`%s`: the repository has nothing there", written), File: folder,
 			}
 		}
 		if w.view.tree.IsFolder(supply.Path) {
 			if err := w.folder(supply.Path, namespace); err != nil {
 				return written, err
 			}
+		}
+		if content, isFile := w.view.read(supply.Path); isFile {
+			// Kustomize reads files below its root alone, and what it would have fetched.
+			local := path.Join(remotesFolder, strings.TrimPrefix(supply.Path, guest.SuppliedFolder+"/"))
+			w.view.overlay[path.Join(folder, local)] = content
+			return local, nil
 		}
 		return relative(folder, supply.Path), nil
 	}
@@ -152,7 +158,7 @@ func (w *walk) item(folder, written, namespace string) (string, error) {
 		}
 		return written, &guest.Problem{Code: "path", Message: err.Error(), File: folder}
 	}
-	if home := homeOf(folder); home != "" && !strings.HasPrefix(target+"/", home+"/") {
+	if home := guest.HomeOf(folder); home != "" && !strings.HasPrefix(target+"/", home+"/") {
 		return written, &guest.Problem{
 			Code: "path", Message: fmt.Sprintf("`%s` leaves the repository that it was fetched from", written), File: folder,
 		}
@@ -161,15 +167,6 @@ func (w *walk) item(folder, written, namespace string) (string, error) {
 		return written, w.folder(target, namespace)
 	}
 	return written, nil
-}
-
-// homeOf returns the root of where a folder was fetched from; nothing for the repository itself.
-func homeOf(folder string) string {
-	parts := strings.SplitN(folder, "/", 3)
-	if len(parts) >= 2 && parts[0] == suppliedFolder {
-		return path.Join(parts[0], parts[1])
-	}
-	return ""
 }
 
 // remote is how addresses begin that Kustomize would fetch.

@@ -13,4 +13,5 @@ mod program;
 mod renderers;
 mod repositories;
 mod secrets;
+mod sources;
 mod trust;

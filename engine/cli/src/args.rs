@@ -106,7 +106,7 @@ pub(crate) enum Command {
     /// List the keys of keyrings, look into them, or add some
     #[command(after_help = key::HELP)]
     Key(key::Arguments),
-    /// Tell what the policies decide about manifests, and which decided it; needs no cluster
+    /// Tell what the policies decide about manifests, or what an Application's variables are
     #[command(after_help = explain::HELP)]
     Explain(explain::Arguments),
     /// Print the manifests that Git says, through verification

@@ -33,6 +33,14 @@ pub(crate) struct Which {
 }
 
 impl Which {
+    /// One by its name, or one in a file.
+    pub(crate) fn of(application: Option<String>, filename: Option<PathBuf>) -> Self {
+        Self {
+            application,
+            filename,
+        }
+    }
+
     /// True if the Application is in a file.
     pub(crate) fn is_file(&self) -> bool {
         self.filename.is_some()

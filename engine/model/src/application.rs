@@ -17,6 +17,7 @@ use crate::object::Object;
 
 mod given;
 mod source;
+mod variables;
 mod verification;
 
 pub use given::{Decryption, DecryptionProvider, GivenKind, PostBuild, SubstituteReference, ValuesReference};
@@ -24,6 +25,7 @@ pub use source::{
     Directory, Helm, HelmFileParameter, HelmParameter, HelmPostRenderer, Jsonnet, JsonnetVariable, Kustomize,
     KustomizeImage, KustomizePatch, KustomizeReplica, KustomizeTarget, PostKustomize, Source,
 };
+pub use variables::{CLUSTER_VARIABLES, VariableScope, VariablesFile, flattened};
 pub use verification::{
     ACCEPTED_HISTORY_ANNOTATION, AcceptedMerge, KeyringRef, Member, MergeKey, OnUnverified, RuleSet,
     RulesRef, SignerGroup, SigningRule, StartOfTrust, ValidAt, Verification, VerificationMode,
@@ -94,6 +96,12 @@ pub struct ApplicationSpec {
     /// What opens files that are encrypted. Without this, an encrypted manifest is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decryption: Option<Decryption>,
+    /// What `<+service.name>` and `<+service.variables.NAME>` stand for in paths, values and settings of the sources.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<VariableScope>,
+    /// What `<+env.name>` and `<+env.variables.NAME>` stand for in paths, values and settings of the sources.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<VariableScope>,
     /// What is done with objects after they are rendered: Flux's `spec.postBuild`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub post_build: Option<PostBuild>,

@@ -7,7 +7,7 @@ use sluice_model::Application;
 use sluice_model::manifest::Manifest;
 use sluice_model::plan::ApplicationKey;
 use sluice_pipeline::{
-    Capabilities, Claimed, Defaults, Intent, Job, Live, Pipeline, Prepared, Randomness, RenderedSource,
+    Capabilities, Claimed, Defaults, Intent, Job, Live, Pipeline, Prepared, Randomness, RenderedSource, Variable,
 };
 
 use crate::applications::Operations;
@@ -95,7 +95,18 @@ impl Preview {
             kube_version,
             ..Capabilities::unknown()
         };
-        Ok(pipeline.render(&self.job, &trusted, &capabilities).await?)
+        let expanded = pipeline.expanded(&self.job, &trusted).await?;
+        Ok(pipeline.render(&expanded.job, &expanded.trusted, &capabilities).await?)
+    }
+
+    /// Returns what expressions in the settings stand for at a revision, the wanted one if none is named: every variable, where it is from,
+    /// and what it was put into.
+    ///
+    /// # Errors
+    /// Those of [`Pipeline::trusted`] and [`Pipeline::expanded`].
+    pub async fn variables(&self, revision: Option<&str>) -> Result<Vec<Variable>, OperationError> {
+        let trusted = self.pipeline.trusted(&self.job, revision).await?;
+        Ok(self.pipeline.expanded(&self.job, &trusted).await?.variables)
     }
 
     /// Returns the plan of a revision, the wanted one if none is named, with the differences that it follows from. A policy that did not

@@ -63,6 +63,14 @@ pub const REVISIONS: ErrorCode = ErrorCode {
     exit: ExitKind::Input,
 };
 
+/// An expression that stands for nothing.
+pub const EXPRESSION: ErrorCode = ErrorCode {
+    id: "K40",
+    summary: "an expression such as `<+env.name>` in the Application's settings stands for nothing",
+    hint: "correct its name, or set it: `spec.environment` and `spec.service` with their `variables` and `variablesFrom`, or the ConfigMap `sluice-cluster` in the shared namespace; `sluice explain --application NAME` lists what there is",
+    exit: ExitKind::Input,
+};
+
 /// A request that the automation would undo.
 pub const AUTOMATED: ErrorCode = ErrorCode {
     id: "K31",
@@ -131,6 +139,7 @@ pub const ALL: &[&ErrorCode] = &[
     &SPEC,
     &INTERNAL,
     &EMPTY,
+    &EXPRESSION,
     &OUT_OF_BOUNDS,
     &HOSTS,
     &GIVEN,

@@ -15,6 +15,7 @@ use sluice_sops::Keys;
 use crate::credentials::{Values, values};
 use crate::error::PipelineError;
 use crate::references::Named;
+use crate::variables::has_variables;
 use crate::{Job, Pipeline};
 
 /// Values of a chart are no larger: a Secret takes no more.
@@ -62,7 +63,8 @@ impl Pipeline {
     /// [`PipelineError::Given`] if one of them cannot be read. One that is not there is told when it is needed.
     pub async fn given(&self, job: &Job) -> Result<Given, PipelineError> {
         let named = named(job);
-        if named.is_empty() && job.spec.post_build.is_none() {
+        let has_variables = has_variables(job);
+        if named.is_empty() && job.spec.post_build.is_none() && !has_variables {
             return Ok(Given(None));
         }
         let mut digest = Sha256::new();
@@ -71,6 +73,10 @@ impl Pipeline {
             digest.update(bytes);
         };
         part(format!("{:?} {:?}", job.spec.decryption, job.spec.post_build).as_bytes());
+        if has_variables {
+            part(format!("{:?} {:?}", job.spec.service, job.spec.environment).as_bytes());
+            part(format!("{:?}", self.cluster_variables().await?).as_bytes());
+        }
         for (kind, name) in named {
             part(format!("{kind} {name}").as_bytes());
             for (key, value) in self.entries(job, kind, name).await?.unwrap_or_default() {

@@ -38,6 +38,7 @@ mod rollback;
 mod sources;
 mod trust;
 mod unrecorded;
+mod variables;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -77,6 +78,7 @@ pub use sources::{
     ChartOrigin, Found, GitOrigin, JobSource, Origin, RenderedSource, Trusted, TrustedSource, id_of,
 };
 pub use trust::{HeldBack, Starts};
+pub use variables::{Expanded, Variable};
 
 /// The stages and what they need. Cheap to clone.
 #[derive(Clone)]
@@ -220,6 +222,8 @@ impl Pipeline {
     /// [`PipelineError::Render`] with everything that is wrong with them; [`PipelineError::OutOfBounds`] if some are of objects
     /// outside of [`Pipeline::bounds`]; [`PipelineError::Cluster`] if the kinds of the cluster cannot be found out.
     pub async fn manifests(&self, job: &Job, trusted: &Trusted) -> Result<Vec<Manifest>, PipelineError> {
+        let expanded = self.expanded(job, trusted).await?;
+        let (job, trusted) = (&expanded.job, &expanded.trusted);
         let capabilities = self.capabilities(trusted).await?;
         let mut manifests = Vec::new();
         for source in Box::pin(self.render(job, trusted, &capabilities)).await? {

@@ -6,6 +6,8 @@
 mod cache;
 mod decryption;
 mod disk;
+mod places;
+mod remote;
 mod revealing;
 
 use std::collections::BTreeMap;
@@ -21,18 +23,19 @@ use sluice_model::secret::Redactor;
 use sluice_model::tree::Tree;
 use sluice_model::trust::Verified;
 use sluice_render::{FetchedChart, Problem, Rendered, SourceKind, Tools, WantedChart};
-use sluice_source::TreeLimits;
 
 use crate::blocking::blocking;
 use crate::error::PipelineError;
 use crate::references::Named;
 use crate::sources::place_in;
-use crate::{Found, Job, JobSource, Origin, Pipeline, RenderedSource, Trusted, TrustedSource};
+use crate::variables::is_path_open;
+use crate::{Found, Job, JobSource, Pipeline, RenderedSource, Trusted, TrustedSource};
 
 pub(crate) use cache::Cache;
 use cache::{Answer, Lookup, Question};
 use decryption::Vault;
 use disk::Disk;
+use places::Places;
 use revealing::Revealing;
 
 /// What charts may ask of the cluster and of the clock. What is not known is the library's own default.
@@ -106,7 +109,7 @@ impl Pipeline {
         }
     }
 
-    /// Renders what is trusted, source by source. Namespaces are as they are written, and kinds are not checked;
+    /// Renders what is trusted and [expanded](Pipeline::expanded), source by source. Namespaces are as they are written, and kinds are not checked;
     /// [`Pipeline::manifests`] does both.
     ///
     /// # Errors
@@ -123,7 +126,8 @@ impl Pipeline {
             if source.source.gives_values_alone() {
                 continue;
             }
-            let rendered = self.render_source(job, source, capabilities).await;
+            let places = Places::of(source, trusted);
+            let rendered = self.render_source(job, places, capabilities).await;
             let mut rendered = rendered.map_err(|error| match error {
                 PipelineError::Render(errors) => {
                     PipelineError::Render(errors.at_files(|file| Some(place_in(name, file))))
@@ -144,9 +148,10 @@ impl Pipeline {
     async fn render_source(
         &self,
         job: &Job,
-        trusted: &TrustedSource,
+        places: Places,
         capabilities: &Capabilities,
     ) -> Result<Rendered, PipelineError> {
+        let trusted = places.own();
         let key = match is_rendered(trusted) {
             true => self.rendering_key().await,
             false => None,
@@ -174,7 +179,7 @@ impl Pipeline {
                 .and_then(|(folder, key)| Disk::of(folder, key)),
             key,
             job: job.clone(),
-            trusted: trusted.clone(),
+            places,
             capabilities: capabilities.clone(),
             vault,
             answer: None,
@@ -184,9 +189,8 @@ impl Pipeline {
             has_fetched: false,
             began: tokio::time::Instant::now(),
         };
-        let tree = Arc::clone(&trusted.tree);
         blocking(move || {
-            let tree = tools.opened((*tree).clone());
+            let tree = tools.opened(tools.places.folder());
             let rendered = sluice_render::render(&tree, &source, &mut tools);
             if let Some(error) = tools.failed.take() {
                 return Err(error);
@@ -214,6 +218,9 @@ fn is_rendered(trusted: &TrustedSource) -> bool {
     if trusted.source.gives_values_alone() {
         return false;
     }
+    if is_path_open(&trusted.source.spec) {
+        return true;
+    }
     let kind = SourceKind::of(trusted.tree.get(), &trusted.source.spec);
     kind.is_ok_and(|kind| kind.renderer().is_some())
 }
@@ -227,7 +234,8 @@ struct Equipment {
     /// What randomness comes from, if that is known.
     key: Option<Vec<u8>>,
     job: Job,
-    trusted: TrustedSource,
+    /// The source that is rendered, and those that it can see.
+    places: Places,
     capabilities: Capabilities,
     /// The encrypted files of the commit.
     vault: Vault,
@@ -255,25 +263,24 @@ impl Equipment {
 
 impl Tools for Equipment {
     fn files(&mut self, path: &str) -> Result<Option<Verified<Tree>>, Problem> {
-        let TrustedSource { origin, tree, .. } = &self.trusted;
-        let found = match origin {
-            Origin::Chart(chart) => chart.fetched.at(path),
-            Origin::Git(git) => {
-                let found = git.repository.at(&git.revision, path, &TreeLimits::default());
-                found.map_err(|error| {
-                    let reason = error.to_string();
-                    self.failed = Some(error.into());
-                    Problem::Unreachable { reason }
-                })?
-            }
-        };
-        let found = found.and_then(|found| tree.with(found));
+        let found = self.places.read(path).map_err(|error| {
+            let reason = error.to_string();
+            self.failed = Some(error);
+            Problem::Unreachable { reason }
+        })?;
         Ok(found.map(|found| self.opened(found)))
+    }
+
+    fn remote(&mut self, address: &str) -> Result<String, Problem> {
+        self.places.path_of(address).map_err(|reason| Problem::Unmet {
+            what: format!("`{address}`"),
+            reason,
+        })
     }
 
     fn chart(&mut self, wanted: &WantedChart) -> Result<FetchedChart, Problem> {
         self.has_fetched = true;
-        let trusted = &self.trusted;
+        let trusted = self.places.own();
         let fetched = self.runtime.block_on(async {
             let found = Found {
                 source: JobSource {
@@ -323,7 +330,7 @@ impl Tools for Equipment {
             namespace: job.destination().to_owned(),
             kube_version: self.capabilities.kube_version.clone(),
             api_versions: self.capabilities.api_versions.to_vec(),
-            environment: environment(job, &self.trusted, &input.settings),
+            environment: environment(job, self.places.own(), &input.settings),
             seed: key.map(|key| seed(key, &job.key, input)).unwrap_or_default(),
             now: self.capabilities.now.clone(),
         }

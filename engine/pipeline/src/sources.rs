@@ -11,9 +11,10 @@ use sluice_model::revisions;
 use sluice_model::tree::{Revision, Tree};
 use sluice_model::trust::{SignatureReport, Signer, Verified};
 use sluice_render::Rendered;
-use sluice_source::Fetched;
+use sluice_source::{Fetched, TreeLimits};
 
 use crate::TrustStart;
+use crate::error::PipelineError;
 use crate::trust::{HeldBack, Starts};
 
 /// A source as the stages take it: its part of the spec, read, and what of the status is about it.
@@ -144,6 +145,17 @@ pub struct TrustedSource {
     pub starts: Starts,
     /// Why it is not the revision that was asked for; none where it is.
     pub held_back: Option<HeldBack>,
+}
+
+impl TrustedSource {
+    /// Reads what its revision has at a path from the root: a file, or all below a folder. None if there is nothing. Nobody has vouched for
+    /// it yet: [`Verified::with`] of its own tree does.
+    pub(crate) fn at(&self, path: &str) -> Result<Option<Tree>, PipelineError> {
+        match &self.origin {
+            Origin::Chart(chart) => Ok(chart.fetched.at(path)),
+            Origin::Git(git) => Ok(git.repository.at(&git.revision, path, &TreeLimits::default())?),
+        }
+    }
 }
 
 /// What may be synced of an Application: each of its sources, in the order of its spec.

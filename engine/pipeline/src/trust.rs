@@ -21,6 +21,7 @@ use sluice_verify::{Findings, Ledger, Request, Verifier, VerifyError};
 
 use crate::blocking::blocking;
 use crate::error::PipelineError;
+use crate::variables::is_path_open;
 use crate::{
     Found, GitOrigin, Grounds, Job, JobSource, Origin, Pipeline, TrustStart, Trusted, TrustedSource,
 };
@@ -410,8 +411,8 @@ impl Case<'_> {
 
     fn read(&self, revision: &Revision) -> Result<Tree, PipelineError> {
         let folder = &self.source.spec.path;
-        if !self.source.spec.is_rendered() {
-            // Others name the files that they read.
+        if !self.source.spec.is_rendered() || is_path_open(&self.source.spec) {
+            // Others name the files that they read, or it is not known yet which folder is meant.
             return Ok(Tree {
                 revision: revision.clone(),
                 path: String::new(),

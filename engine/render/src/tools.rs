@@ -36,6 +36,18 @@ pub trait Tools {
     /// [`Problem::Unreachable`], if the repository cannot be read.
     fn files(&mut self, path: &str) -> Result<Option<Verified<Tree>>, Problem>;
 
+    /// Returns the path by which [`Tools::files`] knows a file or folder of another repository, given by its address.
+    ///
+    /// # Errors
+    /// [`Problem::Unmet`], if it cannot be had or is not trusted.
+    fn remote(&mut self, address: &str) -> Result<String, Problem> {
+        Err(Problem::Unmet {
+            what: format!("`{address}`"),
+            reason: "bases and files of other repositories are not fetched here: copy it into this repository"
+                .to_owned(),
+        })
+    }
+
     /// Gets a chart from elsewhere: a dependency that is not in `charts/`, or one that a kustomization renders.
     ///
     /// # Errors
@@ -227,25 +239,15 @@ impl Rounds<'_> {
 
     fn supply(&mut self, need: &Need, number: usize) -> Result<Supply, Met> {
         let (path, files) = match need {
-            Need::Path(path) => {
-                check(path)?;
-                let tree = self.tools.files(path)?;
-                let files = tree
-                    .map(|tree| followed(tree.get(), path, self.tools))
-                    .transpose();
-                (path.clone(), files.map_err(Met::Errors)?.unwrap_or_default())
-            }
+            Need::Path(path) => (path.clone(), self.files(path)?),
             Need::Remote(address) => {
-                let reason =
-                    "bases and files of other repositories are not fetched yet: copy it into this repository";
-                return Err(Met::Problem(Problem::Unmet {
-                    what: format!("`{address}`"),
-                    reason: reason.to_owned(),
-                }));
+                let path = self.tools.remote(address)?;
+                let files = self.files(&path)?;
+                (path, files)
             }
             Need::Chart(chart) => {
                 let fetched = self.fetch(chart)?;
-                let path = format!(".supplied/{number}/{}", fetched.file);
+                let path = format!(".supplied/+{number}/{}", fetched.file);
                 let file = File {
                     path: path.clone(),
                     content: fetched.archive,
@@ -253,7 +255,7 @@ impl Rounds<'_> {
                 (path, vec![file])
             }
             Need::Inflation(inflation) => {
-                let path = format!(".supplied/{number}/rendered.yaml");
+                let path = format!(".supplied/+{number}/rendered.yaml");
                 let text = self.inflate(inflation)?;
                 let file = File {
                     path: path.clone(),
@@ -267,6 +269,15 @@ impl Rounds<'_> {
             path,
             files,
         })
+    }
+
+    /// What is at a path, under that path; nothing if there is nothing.
+    fn files(&mut self, path: &str) -> Result<Vec<File>, Met> {
+        check(path)?;
+        let Some(tree) = self.tools.files(path)? else {
+            return Ok(Vec::new());
+        };
+        followed(tree.get(), path, self.tools).map_err(Met::Errors)
     }
 
     fn fetch(&mut self, asked: &str) -> Result<FetchedChart, Problem> {

@@ -309,7 +309,7 @@ fn a_chart_of_the_repository_is_inflated_for_a_kustomization() {
     let supply = &said.asked[2].1.supplied[0];
     assert_eq!(
         (supply.path.as_str(), paths(&supply.files)),
-        (".supplied/0/rendered.yaml", vec![".supplied/0/rendered.yaml"])
+        (".supplied/+0/rendered.yaml", vec![".supplied/+0/rendered.yaml"])
     );
     assert_eq!(&*supply.files[0].content, b"---\na: 1\n---\nb: 2\n");
 

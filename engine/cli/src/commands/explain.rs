@@ -1,4 +1,6 @@
-//! `sluice explain`: what the policies decide about manifests, and which of them decided it.
+//! `sluice explain`: what the policies decide about manifests, and which of them decided it; and what an Application's variables are.
+
+mod variables;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -12,6 +14,7 @@ use sluice_model::plan::ApplicationKey;
 use sluice_plugin_host::{PruneContext, PruneObject, SyncContext, SyncObject};
 
 use crate::documents;
+use crate::engine::Git;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::output::{self, BAD, Cell, FAINT, Format, GOOD, Output, STRONG, Table, WAITING, plain, styled};
@@ -21,6 +24,12 @@ Examples:
   sluice explain -f manifests/                 every .yaml, .yml and .json in it
   sluice explain -f hooks.yaml -o json | jq '{name, phases, wave, decidedBy}'
   sluice explain -f web.yaml --application application.yaml
+  sluice explain shop                          the variables of an Application
+  sluice explain --application application.yaml --offline
+
+Without -f it lists what the expressions in the settings of an Application stand for (`<+env.name>`),
+where each value is from, and which settings it was put into. With -o json, every variable is
+one line: name, value, from, usedIn.
 
 With -o json, every manifest is one line, in the order of the input: apiVersion, kind,
 namespace, name, hook, hookTypes, skip, ignored, phases, wave, deletePolicies, strategy, force,
@@ -34,19 +43,28 @@ then sync-flux, then sync-standard, then those of --plugin-dir by name; the late
 field by field. Of prune policies the most cautious word counts: keep, hold, delete. The
 policies of an Application (spec.policies) are asked in the order in which it names them.
 
-Exit codes: 0; 3 if the input is wrong; 8 if a plugin failed (its cautious default is shown).";
+Exit codes: 0; 3 if the input is wrong; 4 if the revision is not trusted; 6 if the repository
+fails; 7 if the cluster fails; 8 if a plugin failed (its cautious default is shown).";
 
 /// The options of `sluice explain`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// Manifests, YAML or JSON, one or many, or a folder of such files (not of folders below it); `-` for stdin
-    #[arg(long, short, value_name = "FILE|DIR")]
-    filename: PathBuf,
-    /// Ask the policies, with the sync options, of the Application in this file
+    #[arg(long, short, value_name = "FILE|DIR", required_unless_present_any = ["name", "application"])]
+    filename: Option<PathBuf>,
+    /// The Application whose variables are listed
+    #[arg(value_name = "APP", conflicts_with_all = ["filename", "application"])]
+    name: Option<String>,
+    /// With -f: ask the policies, with the sync options, of the Application in this file; without: list its variables
     #[arg(long, value_name = "FILE")]
     application: Option<PathBuf>,
+    /// Ask no cluster for variables
+    #[arg(long, requires = "application", conflicts_with = "filename")]
+    offline: bool,
     #[command(flatten)]
     output: Output,
+    #[command(flatten)]
+    git: Git,
 }
 
 /// The contract of `-o json`.
@@ -65,8 +83,11 @@ struct Row<'a> {
     deletion: &'a PruneDecision,
 }
 
-/// Asks about every manifest.
+/// Asks about every manifest, or lists variables.
 pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
+    let Some(filename) = &arguments.filename else {
+        return variables::run(arguments, global, out);
+    };
     let application = arguments
         .application
         .as_deref()
@@ -79,7 +100,7 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
         ),
         None => Default::default(),
     };
-    let manifests = documents::manifests(&arguments.filename)?;
+    let manifests = documents::manifests(filename)?;
     let host = global.plugins();
     let now = Timestamp::now();
     let objects: Vec<SyncObject> = manifests

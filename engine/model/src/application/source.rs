@@ -33,7 +33,8 @@ pub struct Source {
     /// part of the URL and the path. What was verified is remembered by it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// The name by which other `sources` are to mean this repository. Values files of it (`$REF/path`) are not read yet.
+    /// The name by which other `sources` mean files of this repository: `$REF/path`, from its root, in their `valueFiles` and
+    /// `fileParameters`. A source with a `ref`, without `path` and without `chart` is there for that alone.
     #[serde(default, rename = "ref", skip_serializing_if = "String::is_empty")]
     pub reference: String,
     /// Where trust starts in mode `chain`, for one of several `sources`; for a single one see `verification.startOfTrust`.
@@ -161,7 +162,8 @@ pub struct Helm {
     /// The release's name; the Application's by default.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub release_name: String,
-    /// Values files, relative to the chart or, with a leading `/`, to the repository's root; globs are expanded. Later ones win.
+    /// Values files, relative to the chart or, with a leading `/`, to the repository's root; `$REF/…` is of the source
+    /// with that `ref`; globs are expanded. Later ones win.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub value_files: Vec<String>,
     /// Pass over values files that are not there.

@@ -26,6 +26,10 @@ pub struct Problem {
 }
 
 impl Problem {
+    pub(crate) fn of(code: &'static ErrorCode, field: String, detail: String) -> Self {
+        Self { field, detail, code }
+    }
+
     /// True for the account that an Application acts as.
     pub(super) fn is_of_account(&self) -> bool {
         [ACCOUNT, DEFAULT_ACCOUNT].contains(&self.field.as_str())

@@ -9,6 +9,7 @@ use sluice_model::revisions;
 
 use super::resolve::Wrong;
 use crate::JobSource;
+use crate::variables::has_expression;
 
 /// So many sources an Application has at most.
 const SOURCES: usize = 20;
@@ -80,6 +81,7 @@ pub(super) fn read(application: &Application, wrong: &mut Wrong) -> Vec<JobSourc
         });
     }
     names(&sources, wrong);
+    referring(&sources, wrong);
     sources
 }
 
@@ -92,6 +94,19 @@ pub(super) fn orphans(status: &ApplicationStatus, sources: &[JobSource]) -> Vec<
 
 fn one(source: &Source, place: &str, wrong: &mut Wrong) {
     origin(source, place, wrong);
+    for (field, text) in [
+        ("repoURL", &source.repo_url),
+        ("targetRevision", &source.target_revision),
+        ("chart", source.chart.as_ref().unwrap_or(&source.repo_url)),
+    ] {
+        if has_expression(text) {
+            wrong.add(
+                format!("{place}.{field}"),
+                "expressions are replaced in `path`, `helm`, `kustomize` and `directory` only",
+            );
+            return;
+        }
+    }
     wrong.revision_of(
         source,
         &format!("{place}.targetRevision"),
@@ -104,15 +119,33 @@ fn one(source: &Source, place: &str, wrong: &mut Wrong) {
     ] {
         wrong.name(&format!("{place}.{field}"), name.as_ref());
     }
-    let Some(helm) = &source.helm else { return };
-    let files = helm.value_files.iter();
-    let parameters = helm.file_parameters.iter().map(|parameter| &parameter.path);
-    for written in files.chain(parameters).filter(|written| written.starts_with('$')) {
-        // Left alone, `ignoreMissingValueFiles` would pass over values that the author counts on.
-        let detail = format!(
-            "`{written}` is of another source, and such files are not read yet: commit it to this repository"
-        );
-        wrong.add(format!("{place}.helm"), detail);
+}
+
+/// The values files that begin with the `ref` of another source, or what should be one.
+fn referring(sources: &[JobSource], wrong: &mut Wrong) {
+    let references: BTreeSet<&str> = sources.iter().map(|source| &*source.spec.reference).collect();
+    for (index, source) in sources.iter().enumerate() {
+        let Some(helm) = &source.spec.helm else { continue };
+        let files = helm.value_files.iter();
+        let parameters = helm.file_parameters.iter().map(|parameter| &parameter.path);
+        for written in files.chain(parameters) {
+            let Some(named) = written.strip_prefix('$') else {
+                continue;
+            };
+            let name = named.split('/').next().unwrap_or_default();
+            // Left alone, `ignoreMissingValueFiles` would pass over values that the author counts on.
+            if references.contains(name) || name.starts_with("ARGOCD_") || name.starts_with('{') {
+                continue;
+            }
+            let place = match source.name.is_empty() {
+                true => "spec.source".to_owned(),
+                false => format!("spec.sources[{index}]"),
+            };
+            let detail = format!(
+                "`{written}` is a file of the source with `ref: {name}`, and none of `spec.sources` has that"
+            );
+            wrong.add(format!("{place}.helm"), detail);
+        }
     }
 }
 

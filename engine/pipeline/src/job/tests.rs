@@ -574,3 +574,32 @@ fn each_source_goes_on_from_its_own_status() {
     let orphans: Vec<String> = job.orphans.iter().map(trusted).collect();
     assert_eq!(orphans, ["alone", "g"]);
 }
+
+#[test]
+fn values_files_are_of_sources_that_there_are() {
+    let sources = |file: &str| {
+        json!({"sources": [
+            {"repoURL": "https://git.example.org/shop", "path": "a", "helm": {"valueFiles": [file]}},
+            {"repoURL": "https://git.example.org/values", "ref": "values"},
+        ]})
+    };
+    for (file, is_right) in [
+        ("$values/a.yaml", true),
+        ("$ARGOCD_APP_NAME/a.yaml", true),
+        ("${ARGOCD_APP_NAME}.yaml", true),
+        ("$value/a.yaml", false),
+        ("$/a.yaml", false),
+    ] {
+        assert_eq!(Job::resolve(&several(sources(file)), &defaults()).is_ok(), is_right, "{file}");
+    }
+    for (field, value) in [
+        ("repoURL", "https://git.example.org/<+env.name>"),
+        ("targetRevision", "<+env.name>"),
+        ("chart", "<+env.name>"),
+    ] {
+        assert_eq!(
+            mistakes(&[(&format!("/source/{field}"), json!(value))]),
+            [format!("K04 spec.source.{field}")]
+        );
+    }
+}

@@ -14,6 +14,7 @@ use sluice_plugin_host::Renderers;
 use sluice_render::Tools;
 
 use super::disk::{Disk, Kept};
+use super::places::may_be_elsewhere;
 
 /// So many bytes of renderings are kept.
 const BYTES: usize = 64 << 20;
@@ -95,7 +96,7 @@ impl<'a> Lookup<'a> {
             Some(folder) => (folder, true),
             None => (path, path.is_empty()),
         };
-        if below(place, self.folder).is_some() {
+        if below(place, self.folder).is_some() && !may_be_elsewhere(place) {
             let files = self.files.iter().map(|(name, content)| (*name, *content));
             return Some(digest(place, is_folder, files));
         }

@@ -11,13 +11,14 @@ use std::sync::Arc;
 
 use sluice_charts::Constraint;
 use sluice_charts::version::Version;
-use sluice_model::application::VerificationMode;
+use sluice_model::application::{Source, VerificationMode};
 use sluice_model::tree::Tree;
 use sluice_model::trust::{Evidence, SignatureReport, Verified};
 use sluice_verify::{ChartArchive, Verifier, VerifyError};
 
 use super::{Starts, refused};
 use crate::error::PipelineError;
+use crate::variables::is_path_open;
 use crate::{ChartOrigin, Grounds, Job, JobSource, Origin, TrustedSource};
 
 /// Judges an archive, and reads the files of the source.
@@ -29,7 +30,7 @@ pub(super) fn judge(
     now: jiff::Timestamp,
 ) -> Result<TrustedSource, PipelineError> {
     let fetched = &chart.fetched;
-    let tree = fetched.tree(&source.spec.path)?;
+    let tree = fetched.tree(folder(&source.spec))?;
     if job.mode() == VerificationMode::None {
         return Ok(trusted(source, chart, Verifier::not_required(tree), Vec::new()));
     }
@@ -59,11 +60,19 @@ pub(super) fn judge(
 /// The archive that was trusted last: what the cluster is at, it may stay at.
 pub(super) fn stay(source: &JobSource, chart: &ChartOrigin) -> Result<TrustedSource, PipelineError> {
     let fetched = &chart.fetched;
-    let tree = fetched.tree(&source.spec.path)?;
+    let tree = fetched.tree(folder(&source.spec))?;
     let last = source.verified.trusted_revision.as_deref().unwrap_or_default();
     let tree = Verifier::chart_as_before(tree, fetched.archive.bytes(), last)
         .map_err(|error| refused(&fetched.revision.commit, error))?;
     Ok(trusted(source, chart, tree, Vec::new()))
+}
+
+/// The folder that is read; of one whose name is not known yet, the whole.
+fn folder(source: &Source) -> &str {
+    match is_path_open(source) {
+        true => "",
+        false => &source.path,
+    }
 }
 
 /// Why a range that leads back is refused.
