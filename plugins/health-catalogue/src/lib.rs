@@ -39,9 +39,7 @@ mod judge;
 mod rule;
 mod words;
 
-use sluice_plugin::{
-    Claim, Descriptor, HealthCheck, HealthContext, Object, Problem, Settings, Value, Verdict,
-};
+use sluice_plugin::{Claim, Descriptor, HealthCheck, HealthContext, Object, Problem, Settings, Verdict};
 
 use facts::{Facts, Seen};
 pub use rule::*;
@@ -50,9 +48,6 @@ include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 
 /// The plugin.
 pub struct HealthCatalogue;
-
-/// Argo CD holds a finished hook with this until the sync is over: its verdict still counts.
-const HOOK_FINALIZER: &str = "argocd.argoproj.io/hook-finalizer";
 
 impl HealthCheck for HealthCatalogue {
     fn describe() -> Descriptor {
@@ -83,7 +78,7 @@ pub fn assess(rule: u16, object: &Object<'_>) -> Result<(Option<usize>, Verdict)
         return Ok((None, Verdict::NoOpinion));
     };
     let facts = Facts::read(object, rule.fields);
-    if facts.seen(0) != Seen::Nothing && !is_hook(object) {
+    if facts.seen(0) != Seen::Nothing && !object.is_held_hook() {
         return Ok((None, Verdict::Progressing("Pending deletion".to_owned())));
     }
     let Some(found) = judge::state_of(rule, &facts)? else {
@@ -100,12 +95,4 @@ pub fn assess(rule: u16, object: &Object<'_>) -> Result<(Option<usize>, Verdict)
         Status::NoOpinion => Verdict::NoOpinion,
     };
     Ok((Some(found.number), verdict))
-}
-
-fn is_hook(object: &Object<'_>) -> bool {
-    match object.get("/metadata/finalizers") {
-        Some(Value::Json(text)) => serde_json::from_str::<Vec<String>>(&text)
-            .is_ok_and(|list| list.iter().any(|name| name == HOOK_FINALIZER)),
-        _ => false,
-    }
 }

@@ -26,9 +26,6 @@ use settings::Waits;
 /// The plugin.
 pub struct HealthKubernetes(Waits);
 
-/// Argo CD holds a finished hook with this until the sync is over: its verdict still counts.
-const HOOK_FINALIZER: &str = "argocd.argoproj.io/hook-finalizer";
-
 impl HealthCheck for HealthKubernetes {
     fn describe() -> Descriptor {
         let claims = RULES.map(|(group, kind, _)| Claim::new(group, kind));
@@ -135,15 +132,8 @@ const DELETION: &str = "/metadata/deletionTimestamp";
 
 /// An object that is on its way out is judged by that alone.
 fn deleting(timestamp: &sluice_plugin::Field, object: &Object<'_>) -> Option<Verdict> {
-    if !timestamp.is_set() {
-        return None;
-    }
-    let finalizers = object.tree("/metadata/finalizers");
-    let is_hook = finalizers
-        .as_ref()
-        .and_then(|list| list.as_array())
-        .is_some_and(|list| list.iter().any(|name| name == HOOK_FINALIZER));
-    (!is_hook).then(|| Verdict::Progressing("Pending deletion".to_owned()))
+    let is_going = timestamp.is_set() && !object.is_held_hook();
+    is_going.then(|| Verdict::Progressing("Pending deletion".to_owned()))
 }
 
 fn healthy() -> Verdict {

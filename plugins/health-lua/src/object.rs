@@ -9,8 +9,6 @@ use sluice_plugin::{Object, Value as Field};
 
 use crate::settings::Parsed;
 
-/// Argo CD holds a finished hook with this until the sync is over: its verdict still counts.
-const HOOK_FINALIZER: &str = "argocd.argoproj.io/hook-finalizer";
 /// What is asked for before everything else.
 const DELETION: &str = "/metadata/deletionTimestamp";
 const WHOLE: &str = "";
@@ -98,15 +96,8 @@ impl Parsed {
 impl Fields<'_> {
     /// Whether the object is on its way out.
     pub(crate) fn is_deleting(&self, object: &Object<'_>) -> bool {
-        if matches!(self.values.first(), None | Some(None | Some(Field::Null))) {
-            return false;
-        }
-        let finalizers = object.tree("/metadata/finalizers");
-        let is_hook = finalizers
-            .as_ref()
-            .and_then(|list| list.as_array())
-            .is_some_and(|list| list.iter().any(|name| name == HOOK_FINALIZER));
-        !is_hook
+        let is_deleted = !matches!(self.values.first(), None | Some(None | Some(Field::Null)));
+        is_deleted && !object.is_held_hook()
     }
 
     /// Makes the table.

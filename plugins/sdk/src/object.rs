@@ -8,6 +8,9 @@ use crate::{ObjectRef, Value};
 /// A Kubernetes object in the host's hands, for one call. Nothing of it is here until it is asked for.
 pub struct Object<'call>(Source, PhantomData<&'call ()>);
 
+/// What Argo CD holds a finished hook with.
+const HOOK_FINALIZER: &str = "argocd.argoproj.io/hook-finalizer";
+
 enum Source {
     Host(objects::Object),
     /// In native tests.
@@ -143,6 +146,14 @@ impl Object<'_> {
                     .map(str::to_owned)
             },
         )
+    }
+
+    /// True for a hook that Argo CD holds with a finalizer until the sync is over: what is said of it still counts, although it is being
+    /// deleted.
+    pub fn is_held_hook(&self) -> bool {
+        let finalizers = self.tree("/metadata/finalizers");
+        let list = finalizers.as_ref().and_then(|list| list.as_array());
+        list.is_some_and(|list| list.iter().any(|name| name == HOOK_FINALIZER))
     }
 
     /// How many entries the list or map at a pointer has; none where there is neither.
