@@ -1,0 +1,74 @@
+//! Expressions that would take everything. Each ends with a value or an error, in time and within its bytes.
+
+use std::time::{Duration, Instant};
+
+use sluice_cel::{Failure, Limits, Meter, Program, Value};
+
+/// The expressions of `hostile.txt`, each with what it is evaluated over. `NxTEXT` in braces stands for a text so many times.
+pub(crate) fn expressions() -> Vec<String> {
+    let lines = include_str!("hostile.txt").lines();
+    let wanted = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    wanted.map(written_out).collect()
+}
+
+/// `⟨3×ab⟩` written out: `ababab`.
+fn written_out(line: &str) -> String {
+    let Some((before, rest)) = line.split_once('⟨') else {
+        return line.to_owned();
+    };
+    let (times, rest) = rest.split_once('×').expect("a count");
+    let (part, after) = rest.split_once('⟩').expect("an end");
+    let times: usize = times.parse().expect("a number");
+    format!("{before}{}{}", part.repeat(times), written_out(after))
+}
+
+/// A list of 10,000 numbers, a long text, and a list of a thousand texts: what a hostile controller may write.
+fn fields() -> impl Fn(&str) -> Result<Option<Value>, Failure> {
+    let many = Value::list((0..10_000).map(Value::Int).collect());
+    let long = Value::text("a".repeat(1 << 20));
+    let words = Value::list(vec![Value::text("a".repeat(1 << 10)); 1_000]);
+    move |name| {
+        Ok(match name {
+            "many" => Some(many.clone()),
+            "long" => Some(long.clone()),
+            "words" => Some(words.clone()),
+            _ => None,
+        })
+    }
+}
+
+#[test]
+fn every_hostile_expression_ends() {
+    let expressions = expressions();
+    assert!(expressions.len() >= 60, "{}", expressions.len());
+    // The stack that they have within the engine.
+    let run = move || {
+        let fields = fields();
+        let mut longest = Duration::ZERO;
+        let (mut refused, mut limited, mut failed, mut answered) = (0, 0, 0, 0);
+        for source in &expressions {
+            let start = Instant::now();
+            match Program::parse(source, &Meter::new(Limits::default())) {
+                Err(_) => refused += 1,
+                Ok(program) => match program.evaluate(&fields, &Meter::new(Limits::default())) {
+                    Err(Failure::Limit(_)) => limited += 1,
+                    Err(Failure::Error(_)) => failed += 1,
+                    Ok(_) => answered += 1,
+                },
+            }
+            let taken = start.elapsed();
+            let shown: String = source.chars().take(100).collect();
+            assert!(taken < Duration::from_secs(2), "{shown}: {taken:?}");
+            if taken > longest {
+                longest = taken;
+                println!("{taken:?} {shown}");
+            }
+        }
+        println!("{refused} refused, {limited} over a limit, {failed} failed, {answered} answered");
+        assert!(limited >= 20, "{limited}");
+    };
+    let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(run);
+    if let Err(panic) = thread.expect("a thread").join() {
+        std::panic::resume_unwind(panic);
+    }
+}
