@@ -40,6 +40,7 @@ pub(crate) fn settle(source: &str, meter: &Meter, node: &mut Node) -> Result<(),
                 Node {
                     kind: Kind::Literal(value),
                     at,
+                    ..
                 },
             ],
         ) if CONVERSIONS.contains(&name) => {
@@ -55,6 +56,7 @@ pub(crate) fn settle(source: &str, meter: &Meter, node: &mut Node) -> Result<(),
                 Node {
                     kind: Kind::Literal(Value::Text(pattern)),
                     at,
+                    ..
                 },
             ],
         ) if arguments.len() + usize::from(target.is_some()) == 2 => {

@@ -30,7 +30,7 @@ impl<'a> Evaluation<'a> {
         self.meter.steps(1)?;
         match &node.kind {
             Kind::Literal(value) => Ok(value.clone()),
-            Kind::Name(name) => self.name(name)?.ok_or_else(|| unknown(node)),
+            Kind::Name(name) => self.name(name)?.ok_or_else(|| self.unknown(node)),
             Kind::Select { operand, field, how } => self.select(node, operand, field, *how),
             Kind::Index {
                 operand,
@@ -39,11 +39,13 @@ impl<'a> Evaluation<'a> {
             } => {
                 let is_path = matches!(index.kind, Kind::Literal(Value::Text(_)));
                 let operand = match self.value(operand) {
-                    Err(failure) if is_path && failure == unknown(operand) => return Err(unknown(node)),
+                    Err(failure) if is_path && failure == self.unknown(operand) => {
+                        return Err(self.unknown(node));
+                    }
                     operand => operand?,
                 };
                 let index = self.value(index)?;
-                index_into(&operand, &index, *optional)
+                index_into(self.meter, &operand, &index, *optional)
             }
             Kind::Unary(Unary::Not, operand) => match self.value(operand)? {
                 Value::Bool(flag) => Ok(Value::Bool(!flag)),
@@ -127,21 +129,30 @@ impl<'a> Evaluation<'a> {
         let value = match &operand.kind {
             Kind::Name(name) => match self.name(name)? {
                 Some(value) => value,
-                None => return qualified_type(name, field).ok_or_else(|| unknown(node)),
+                None => return qualified_type(name, field).ok_or_else(|| self.unknown(node)),
             },
             // `google.protobuf.Timestamp` and its like are names with points.
             Kind::Select { .. } | Kind::Index { .. } => match self.value(operand) {
-                Err(failure) if failure == unknown(operand) => {
-                    return qualified_type(&path(operand), field).ok_or_else(|| unknown(node));
+                Err(failure) if failure == self.unknown(operand) => {
+                    return qualified_type(&path(operand), field).ok_or_else(|| self.unknown(node));
                 }
                 value => value?,
             },
             _ => self.value(operand)?,
         };
         match how {
-            Select::Plain => member(&value, field),
-            Select::Optional => index_into(&value, &Value::Text(Rc::clone(field)), true),
+            Select::Plain => member(self.meter, &value, field),
+            Select::Optional => index_into(self.meter, &value, &Value::Text(Rc::clone(field)), true),
             Select::Has => has(&value, field).map(Value::Bool),
+        }
+    }
+
+    /// The error about a name that there is not, and what is read of it.
+    fn unknown(&self, node: &Node) -> Failure {
+        let path = path(node);
+        match self.meter.letters(path.len()) {
+            Ok(()) => Failure::error(format!("no such attribute(s): {path}")),
+            Err(limit) => limit,
         }
     }
 
@@ -176,6 +187,10 @@ impl<'a> Evaluation<'a> {
         for (optional, key, value) in entries {
             let key = self.value(key)?;
             let key = Key::of(&key).ok_or_else(|| Failure::error("unsupported key type"))?;
+            if let Key::Text(text) = &key {
+                // It is compared with some of the others.
+                self.meter.letters(text.len().saturating_mul(8))?;
+            }
             if let Some(value) = present(*optional, self.value(value)?)? {
                 map.insert(key, value);
             }
@@ -315,11 +330,6 @@ fn present(optional: bool, value: Value) -> Result<Option<Value>, Failure> {
     }
 }
 
-/// The error about a name that there is not, and what is read of it.
-fn unknown(node: &Node) -> Failure {
-    Failure::error(format!("no such attribute(s): {}", path(node)))
-}
-
 /// Names with points between them.
 fn path(node: &Node) -> String {
     match &node.kind {
@@ -342,16 +352,13 @@ fn qualified_type(space: &str, name: &str) -> Option<Value> {
 }
 
 /// `value.field`.
-fn member(value: &Value, field: &Rc<str>) -> Answer {
+fn member(meter: &Meter, value: &Value, field: &Rc<str>) -> Answer {
     match value {
         Value::Map(map) => {
             let entry = map.get(&Key::Text(Rc::clone(field)));
             entry.cloned().ok_or_else(|| no_key(field))
         }
-        Value::Optional(Some(value)) => {
-            let optional = index_into(value, &Value::Text(Rc::clone(field)), true);
-            optional.map_err(|_| Failure::no_overload())
-        }
+        Value::Optional(Some(value)) => index_into(meter, value, &Value::Text(Rc::clone(field)), true),
         Value::Optional(None) => Ok(Value::Optional(None)),
         other if is_simple(other) => Err(no_key(field)),
         _ => Err(Failure::no_overload()),
@@ -379,10 +386,10 @@ fn has(value: &Value, field: &Rc<str>) -> Result<bool, Failure> {
 }
 
 /// `value[index]`. Of an optional, and if it is asked for optionally, it is an optional.
-fn index_into(value: &Value, index: &Value, optional: bool) -> Answer {
+fn index_into(meter: &Meter, value: &Value, index: &Value, optional: bool) -> Answer {
     match value {
         Value::Optional(None) => return Ok(Value::Optional(None)),
-        Value::Optional(Some(value)) => return index_into(value, index, true),
+        Value::Optional(Some(value)) => return index_into(meter, value, index, true),
         _ => {}
     }
     let found = match value {
@@ -390,7 +397,7 @@ fn index_into(value: &Value, index: &Value, optional: bool) -> Answer {
             Value::Null | Value::List(_) | Value::Map(_) | Value::Optional(_) => {
                 return Err(Failure::error("unsupported key type"));
             }
-            index => entry(map, index).ok_or_else(|| no_key(&functions::shown(index))),
+            index => entry(meter, map, index)?.ok_or_else(|| no_key(&functions::shown(index))),
         },
         Value::List(list) => {
             let at = position(index).ok_or_else(Failure::no_overload)?;

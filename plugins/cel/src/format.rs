@@ -98,14 +98,14 @@ impl Out<'_> {
 
     fn hex(&mut self, bytes: &[u8], is_upper: bool) -> Result<(), Failure> {
         self.meter.text(bytes.len().saturating_mul(2))?;
-        for byte in bytes {
-            let digits = if is_upper {
-                format!("{byte:02X}")
-            } else {
-                format!("{byte:02x}")
-            };
-            self.text.push_str(&digits);
-        }
+        let digits = if is_upper {
+            b"0123456789ABCDEF"
+        } else {
+            b"0123456789abcdef"
+        };
+        let digit = |half: u8| digits.get(usize::from(half)).copied().map_or('0', char::from);
+        let halves = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        self.text.extend(halves.map(digit));
         Ok(())
     }
 

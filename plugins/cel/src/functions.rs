@@ -11,6 +11,9 @@ use crate::{Failure, Meter, Value, format, numbers, operators, patterns, strings
 
 type Answer = Result<Value, Failure>;
 
+/// Letters of a text in a message.
+const EXCERPT: usize = 100;
+
 /// Functions with a point in their names.
 const QUALIFIED: [(&str, &str, &str); 10] = [
     ("base64", "decode", "base64.decode"),
@@ -33,8 +36,16 @@ pub(crate) fn qualified(space: &str, name: &str) -> Option<&'static str> {
 
 /// Calls a function.
 pub(crate) fn call(meter: &Meter, name: &str, arguments: &[Value]) -> Answer {
+    // Whatever a function does with its texts, it does it in about as many steps as they have letters. What it makes it charges itself.
+    for argument in arguments {
+        match argument {
+            Value::Text(text) => meter.letters(text.len())?,
+            Value::Bytes(bytes) => meter.letters(bytes.len())?,
+            _ => {}
+        }
+    }
     match (name, arguments) {
-        ("size", [value]) => size(meter, value),
+        ("size", [value]) => size(value),
         ("type", [value]) => Ok(Value::Type(value.type_name())),
         ("dyn", [value]) => Ok(value.clone()),
         ("bool", [value]) => to_bool(value),
@@ -49,11 +60,11 @@ pub(crate) fn call(meter: &Meter, name: &str, arguments: &[Value]) -> Answer {
             patterns::fits(meter, text, pattern).map(Value::Bool)
         }
         ("base64.encode", [Value::Bytes(bytes)]) => {
-            meter.text(bytes.len().saturating_mul(4) / 3 + 4)?;
+            meter.bytes(bytes.len().saturating_mul(4) / 3 + 4)?;
             Ok(Value::text(PADDED.encode(bytes)))
         }
         ("base64.decode", [Value::Text(text)]) => {
-            meter.text(text.len())?;
+            meter.bytes(text.len())?;
             let text = text.replace(['\r', '\n'], "");
             let bytes = PADDED
                 .decode(&text)
@@ -136,12 +147,9 @@ fn length(length: usize) -> Value {
     Value::Int(i64::try_from(length).unwrap_or(i64::MAX))
 }
 
-fn size(meter: &Meter, value: &Value) -> Answer {
+fn size(value: &Value) -> Answer {
     Ok(length(match value {
-        Value::Text(text) => {
-            meter.letters(text.len())?;
-            text.chars().count()
-        }
+        Value::Text(text) => text.chars().count(),
         Value::Bytes(bytes) => bytes.len(),
         Value::List(list) => list.len(),
         Value::Map(map) => map.len(),
@@ -186,7 +194,7 @@ fn to_bytes(meter: &Meter, value: &Value) -> Answer {
     match value {
         Value::Bytes(_) => Ok(value.clone()),
         Value::Text(text) => {
-            meter.text(text.len())?;
+            meter.bytes(text.len())?;
             Ok(Value::Bytes(text.as_bytes().into()))
         }
         _ => Err(not_convertible(value, "bytes")),
@@ -251,7 +259,7 @@ fn to_text(meter: &Meter, value: &Value) -> Answer {
     Ok(Value::text(match value {
         Value::Text(_) => return Ok(value.clone()),
         Value::Bytes(bytes) => {
-            meter.text(bytes.len())?;
+            meter.bytes(bytes.len())?;
             match std::str::from_utf8(bytes) {
                 Ok(text) => text.to_owned(),
                 Err(_) => return Err(Failure::error("invalid UTF-8 in bytes, cannot convert to string")),
@@ -265,7 +273,15 @@ fn to_text(meter: &Meter, value: &Value) -> Answer {
     }))
 }
 
-/// A value that has no parts, as text.
+/// The start of a text that may be long, for messages.
+pub(crate) fn excerpt(text: &str) -> String {
+    match text.char_indices().nth(EXCERPT) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+    }
+}
+
+/// A value that has no parts, as text; of a text no more than its start.
 pub(crate) fn shown(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
@@ -273,7 +289,7 @@ pub(crate) fn shown(value: &Value) -> String {
         Value::Int(integer) => integer.to_string(),
         Value::Uint(integer) => integer.to_string(),
         Value::Double(number) => numbers::print(*number),
-        Value::Text(text) => text.to_string(),
+        Value::Text(text) => excerpt(text),
         Value::Timestamp(timestamp) => timestamp.print(),
         Value::Duration(nanoseconds) => time::print_duration(*nanoseconds),
         Value::Type(name) => (*name).to_owned(),

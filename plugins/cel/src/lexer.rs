@@ -23,6 +23,9 @@ pub(crate) enum Kind {
     End,
 }
 
+/// The longest name. To compare names is no step of its own.
+const NAME: usize = 256;
+
 /// Longer ones first.
 const SIGNS: [&str; 25] = [
     "==", "!=", "<=", ">=", "&&", "||", "(", ")", "[", "]", "{", "}", ".", ",", ":", "?", "<", ">", "+", "-",
@@ -96,8 +99,13 @@ impl Lexer<'_> {
             return self.quoted(prefix);
         }
         if first.is_ascii_alphabetic() || first == '_' {
-            let name = self.skip_while(|letter| letter.is_ascii_alphanumeric() || letter == '_');
-            return Ok(Kind::Name(name.to_owned()));
+            let name = self
+                .skip_while(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+                .to_owned();
+            return match name.len() > NAME {
+                true => self.mistake(at, format!("the name has more than {NAME} letters")),
+                false => Ok(Kind::Name(name)),
+            };
         }
         let second = self.rest().as_bytes().get(1);
         if first.is_ascii_digit() || (first == '.' && second.is_some_and(u8::is_ascii_digit)) {

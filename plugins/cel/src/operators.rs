@@ -64,7 +64,7 @@ pub(crate) fn equal(meter: &Meter, left: &Value, right: &Value) -> Result<bool, 
                 return Ok(false);
             }
             for (key, value) in left.iter() {
-                let Some(other) = entry(right, &key.to_value()) else {
+                let Some(other) = entry(meter, right, &key.to_value())? else {
                     return Ok(false);
                 };
                 if !equal(meter, value, other)? {
@@ -131,7 +131,7 @@ fn compare(meter: &Meter, left: &Value, right: &Value) -> Result<Ordering, Failu
 fn contains(meter: &Meter, value: &Value, container: &Value) -> Result<bool, Failure> {
     match container {
         Value::List(list) => among(meter, value, list),
-        Value::Map(map) => Ok(entry(map, value).is_some()),
+        Value::Map(map) => Ok(entry(meter, map, value)?.is_some()),
         _ => Err(Failure::no_overload()),
     }
 }

@@ -8,8 +8,9 @@ use crate::{Mistake, Value};
 
 /// The longest source, in bytes.
 const SOURCE: usize = 16 << 10;
-/// How deep a tree may be: what walks it calls itself as often.
-const DEPTH: usize = 128;
+/// How deep a tree may be: what walks it calls itself as often. Values are at most as deep as half of this squared (as many `map` in a
+/// row that each put as many lists around an entry), and walking those has to fit the stack as well.
+const DEPTH: usize = 64;
 
 /// Names that nothing may have, because languages have them for something else.
 const RESERVED: [&str; 17] = [
@@ -52,28 +53,12 @@ pub(crate) fn parse(source: &str) -> Result<Node, Mistake> {
     };
     let node = parser.expression()?;
     match parser.peek() {
-        Sign::End => {}
-        _ => return parser.unexpected(),
-    }
-    let depth = depth(&node);
-    match depth > DEPTH {
-        true => Err(Mistake::at(source, 0, TOO_DEEP)),
-        false => Ok(node),
+        Sign::End => Ok(node),
+        _ => parser.unexpected(),
     }
 }
 
 const TOO_DEEP: &str = "it is nested too deeply, or has too many operators in a row";
-
-/// How deep a tree is. It is walked with a list of its own, since it may be too deep to be walked by calls.
-fn depth(node: &Node) -> usize {
-    let mut deepest = 0;
-    let mut waiting = vec![(node, 1)];
-    while let Some((node, depth)) = waiting.pop() {
-        deepest = deepest.max(depth);
-        waiting.extend(node.parts().into_iter().map(|part| (part, depth + 1)));
-    }
-    deepest
-}
 
 struct Parser<'a> {
     source: &'a str,
@@ -127,6 +112,17 @@ impl Parser<'_> {
         }
     }
 
+    /// A node, unless it is too deep.
+    fn node(&self, at: usize, kind: Kind) -> Result<Node, Mistake> {
+        let mut node = Node { at, depth: 1, kind };
+        let parts = node.parts();
+        node.depth += parts.into_iter().map(|part| part.depth).max().unwrap_or_default();
+        match node.depth > DEPTH {
+            true => Err(Mistake::at(self.source, at, TOO_DEEP)),
+            false => Ok(node),
+        }
+    }
+
     fn mistake<T>(&self, message: impl Into<String>) -> Result<T, Mistake> {
         Err(Mistake::at(self.source, self.at(), message))
     }
@@ -156,10 +152,7 @@ impl Parser<'_> {
             let yes = parser.logic(false)?;
             parser.expect(":")?;
             let no = parser.expression()?;
-            Ok(Node {
-                at,
-                kind: Kind::Choice(Box::new([condition, yes, no])),
-            })
+            parser.node(at, Kind::Choice(Box::new([condition, yes, no])))
         })
     }
 
@@ -179,10 +172,7 @@ impl Parser<'_> {
         while self.take(sign) {
             parts.push(part(self)?);
         }
-        Ok(Node {
-            at,
-            kind: Kind::Logic(and, parts),
-        })
+        self.node(at, Kind::Logic(and, parts))
     }
 
     /// Relations (0), sums (1) and products (2), which go from left to right.
@@ -199,10 +189,7 @@ impl Parser<'_> {
             };
             self.next += 1;
             let right = part(self)?;
-            left = Node {
-                at,
-                kind: Kind::Binary(operator, Box::new(left), Box::new(right)),
-            };
+            left = self.node(at, Kind::Binary(operator, Box::new(left), Box::new(right)))?;
         }
     }
 
@@ -248,10 +235,7 @@ impl Parser<'_> {
             return Ok(match count % 2 {
                 // Two of them are none, as in cel-go, whatever they stand before.
                 0 => operand,
-                _ => Node {
-                    at,
-                    kind: Kind::Unary(operator, Box::new(operand)),
-                },
+                _ => self.node(at, Kind::Unary(operator, Box::new(operand)))?,
             });
         }
         self.member()
@@ -299,7 +283,7 @@ impl Parser<'_> {
             } else {
                 return Ok(node);
             };
-            node = Node { at, kind };
+            node = self.node(at, kind)?;
         }
     }
 
@@ -374,7 +358,7 @@ impl Parser<'_> {
             Sign::Sign(".") | Sign::Name(_) => return self.named(at),
             Sign::Sign(_) | Sign::End => return self.unexpected(),
         };
-        Ok(Node { at, kind })
+        self.node(at, kind)
     }
 
     fn number(&mut self) -> Result<Value, Mistake> {
@@ -408,10 +392,7 @@ impl Parser<'_> {
         };
         if let Some(value) = literal {
             self.next += 1;
-            return Ok(Node {
-                at,
-                kind: Kind::Literal(value),
-            });
+            return self.node(at, Kind::Literal(value));
         }
         let place = self.at();
         let Some(name) = self.name() else {
@@ -425,23 +406,20 @@ impl Parser<'_> {
             ));
         }
         if !self.take("(") {
-            return Ok(Node {
-                at,
-                kind: Kind::Name(name),
-            });
+            return self.node(at, Kind::Name(name));
         }
         let mut arguments = self.list(")", Self::expression)?;
         if &*name == "has" && arguments.len() == 1 {
             return self.has(arguments.remove(0));
         }
-        Ok(Node {
+        self.node(
             at,
-            kind: Kind::Call {
+            Kind::Call {
                 target: None,
                 name,
                 arguments,
             },
-        })
+        )
     }
 
     fn has(&self, argument: Node) -> Result<Node, Mistake> {
@@ -450,14 +428,14 @@ impl Parser<'_> {
                 operand,
                 field,
                 how: Select::Plain,
-            } => Ok(Node {
-                at: argument.at,
-                kind: Kind::Select {
+            } => self.node(
+                argument.at,
+                Kind::Select {
                     operand,
                     field,
                     how: Select::Has,
                 },
-            }),
+            ),
             _ => Err(Mistake::at(
                 self.source,
                 argument.at,
@@ -484,14 +462,14 @@ impl Parser<'_> {
         };
         let is_optional = matches!((&*name, arguments.len()), ("optMap" | "optFlatMap", 2));
         if each.is_none() && !is_optional {
-            return Ok(Node {
+            return self.node(
                 at,
-                kind: Kind::Call {
+                Kind::Call {
                     target: Some(Box::new(target)),
                     name,
                     arguments,
                 },
-            });
+            );
         }
         let first = arguments.remove(0);
         let Kind::Name(variable) = first.kind else {
@@ -526,6 +504,6 @@ impl Parser<'_> {
                 flat: &*name == "optFlatMap",
             },
         };
-        Ok(Node { at, kind })
+        self.node(at, kind)
     }
 }

@@ -2,6 +2,7 @@
 
 use regex_lite::{Regex, RegexBuilder};
 
+use crate::functions::excerpt;
 use crate::{Failure, Meter};
 
 /// A regular expression that is compiled.
@@ -35,7 +36,7 @@ impl Pattern {
         }
         let mut why = String::new();
         for size in SIZES {
-            meter.steps(size / STATE)?;
+            meter.steps(size / 2)?;
             match RegexBuilder::new(source).size_limit(size).build() {
                 Ok(regex) => {
                     return Ok(Self {
@@ -46,7 +47,7 @@ impl Pattern {
                 Err(error) => why = error.to_string(),
             }
         }
-        Err(wrong(why.lines().last().unwrap_or_default()))
+        Err(wrong(&excerpt(why.lines().last().unwrap_or_default())))
     }
 
     /// Whether it fits a part of a text.

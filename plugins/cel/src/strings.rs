@@ -1,4 +1,4 @@
-//! The functions for strings. Positions are counted in letters (code points).
+//! The functions for strings. Positions are counted in letters (code points). The letters that are read are charged already.
 
 use crate::{Failure, Meter, Value};
 
@@ -8,26 +8,14 @@ type Answer = Result<Value, Failure>;
 pub(crate) fn call(meter: &Meter, name: &str, arguments: &[Value]) -> Result<Option<Value>, Failure> {
     use Value::{Int, List, Text};
     Ok(Some(match (name, arguments) {
-        ("contains", [Text(text), Text(part)]) => {
-            // Searching is linear in both.
-            meter.letters(text.len() + part.len())?;
-            Value::Bool(text.contains(&**part))
-        }
-        ("startsWith", [Text(text), Text(part)]) => {
-            meter.letters(part.len())?;
-            Value::Bool(text.starts_with(&**part))
-        }
-        ("endsWith", [Text(text), Text(part)]) => {
-            meter.letters(part.len())?;
-            Value::Bool(text.ends_with(&**part))
-        }
-        ("charAt", [Text(text), Int(at)]) => char_at(meter, text, *at)?,
-        ("indexOf", [Text(text), Text(part)]) => index_of(meter, text, part, 0)?,
-        ("indexOf", [Text(text), Text(part), Int(from)]) => index_of(meter, text, part, *from)?,
-        ("lastIndexOf", [Text(text), Text(part)]) => last_index_of(meter, text, part, None)?,
-        ("lastIndexOf", [Text(text), Text(part), Int(from)]) => {
-            last_index_of(meter, text, part, Some(*from))?
-        }
+        ("contains", [Text(text), Text(part)]) => Value::Bool(text.contains(&**part)),
+        ("startsWith", [Text(text), Text(part)]) => Value::Bool(text.starts_with(&**part)),
+        ("endsWith", [Text(text), Text(part)]) => Value::Bool(text.ends_with(&**part)),
+        ("charAt", [Text(text), Int(at)]) => char_at(text, *at)?,
+        ("indexOf", [Text(text), Text(part)]) => index_of(text, part, 0)?,
+        ("indexOf", [Text(text), Text(part), Int(from)]) => index_of(text, part, *from)?,
+        ("lastIndexOf", [Text(text), Text(part)]) => last_index_of(text, part, None)?,
+        ("lastIndexOf", [Text(text), Text(part), Int(from)]) => last_index_of(text, part, Some(*from))?,
         ("lowerAscii", [Text(text)]) => {
             meter.text(text.len())?;
             Value::text(text.to_ascii_lowercase())
@@ -77,8 +65,7 @@ fn position(position: usize) -> Value {
     Value::Int(i64::try_from(position).unwrap_or(i64::MAX))
 }
 
-fn char_at(meter: &Meter, text: &str, at: i64) -> Answer {
-    meter.letters(text.len())?;
+fn char_at(text: &str, at: i64) -> Answer {
     let start = usize::try_from(at).ok().and_then(|at| byte_of(text, at));
     let rest = start
         .and_then(|start| text.get(start..))
@@ -88,8 +75,7 @@ fn char_at(meter: &Meter, text: &str, at: i64) -> Answer {
     ))
 }
 
-fn index_of(meter: &Meter, text: &str, part: &str, from: i64) -> Answer {
-    meter.letters(text.len() + part.len())?;
+fn index_of(text: &str, part: &str, from: i64) -> Answer {
     if part.is_empty() {
         return Ok(Value::Int(from));
     }
@@ -99,8 +85,7 @@ fn index_of(meter: &Meter, text: &str, part: &str, from: i64) -> Answer {
     Ok(before.map_or(Value::Int(-1), |before| position(count(before))))
 }
 
-fn last_index_of(meter: &Meter, text: &str, part: &str, from: Option<i64>) -> Answer {
-    meter.letters(text.len() + part.len())?;
+fn last_index_of(text: &str, part: &str, from: Option<i64>) -> Answer {
     let letters = count(text);
     if part.is_empty() {
         return Ok(from.map_or(position(letters), Value::Int));
@@ -189,7 +174,6 @@ fn join(meter: &Meter, list: &[Value], by: &str) -> Answer {
 }
 
 fn replace(meter: &Meter, text: &str, old: &str, new: &str, limit: i64) -> Answer {
-    meter.letters(text.len() + old.len())?;
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
     let found = match old.is_empty() {
         true => count(text) + 1,

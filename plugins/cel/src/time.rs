@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use chrono::{DateTime, Datelike as _, FixedOffset, Timelike as _, Utc};
 
 use crate::Failure;
+use crate::functions::excerpt;
 
 const SECOND: i64 = 1_000_000_000;
 /// The years 1 to 9999, in seconds from 1970.
@@ -71,7 +72,8 @@ impl Timestamp {
         let is_strict = text.bytes().all(|byte| !matches!(byte, b't' | b'z' | b' '));
         let parsed = DateTime::parse_from_rfc3339(text).ok();
         let time = parsed.filter(|time| is_strict && time.timestamp_subsec_nanos() < 1_000_000_000);
-        let time = time.ok_or_else(|| Failure::error(format!("`{text}` is no time as RFC 3339 has it")))?;
+        let time =
+            time.ok_or_else(|| Failure::error(format!("`{}` is no time as RFC 3339 has it", excerpt(text))))?;
         Self::new(
             time.timestamp(),
             time.timestamp_subsec_nanos(),
@@ -157,14 +159,21 @@ fn offset(zone: &str) -> Result<FixedOffset, Failure> {
     });
     parsed.ok_or_else(|| {
         Failure::error(format!(
-            "`{zone}` is no time zone that is known here: write its offset, such as `+02:00`"
+            "`{}` is no time zone that is known here: write its offset, such as `+02:00`",
+            excerpt(zone)
         ))
     })
 }
 
 /// Reads a duration such as `1h30m`.
 pub(crate) fn parse_duration(text: &str) -> Result<i64, Failure> {
-    duration(text).ok_or_else(|| Failure::error(format!("`{text}` is no duration such as `1h30m` or `90s`")))
+    let no_duration = || {
+        Failure::error(format!(
+            "`{}` is no duration such as `1h30m` or `90s`",
+            excerpt(text)
+        ))
+    };
+    duration(text).ok_or_else(no_duration)
 }
 
 fn duration(text: &str) -> Option<i64> {

@@ -10,6 +10,8 @@ use crate::patterns::Pattern;
 pub(crate) struct Node {
     /// Where it begins: bytes from the start of the source.
     pub(crate) at: usize,
+    /// How many nodes there are from it down to its deepest part.
+    pub(crate) depth: usize,
     pub(crate) kind: Kind,
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::time::Timestamp;
+use crate::{Failure, Meter};
 
 /// Any value. Cheap to clone: what is large is shared.
 #[derive(Debug, Clone)]
@@ -153,7 +154,14 @@ impl Key {
 }
 
 /// The entry of a key. Whole numbers of all types are one key.
-pub(crate) fn entry<'a>(map: &'a Map, key: &Value) -> Option<&'a Value> {
+pub(crate) fn entry<'a>(meter: &Meter, map: &'a Map, key: &Value) -> Result<Option<&'a Value>, Failure> {
+    if let Value::Text(text) = key {
+        meter.letters(text.len())?;
+    }
+    Ok(found(map, key))
+}
+
+fn found<'a>(map: &'a Map, key: &Value) -> Option<&'a Value> {
     let number = match key {
         Value::Int(integer) => i128::from(*integer),
         Value::Uint(integer) => i128::from(*integer),

@@ -4,22 +4,24 @@ use std::time::{Duration, Instant};
 
 use sluice_cel::{Failure, Limits, Meter, Program, Value};
 
-/// The expressions of `hostile.txt`, each with what it is evaluated over. `NxTEXT` in braces stands for a text so many times.
+/// The expressions of `hostile.txt`.
 pub(crate) fn expressions() -> Vec<String> {
     let lines = include_str!("hostile.txt").lines();
     let wanted = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     wanted.map(written_out).collect()
 }
 
-/// `⟨3×ab⟩` written out: `ababab`.
+/// `⟨3×ab⟩` written out: `ababab`. They may be within each other.
 fn written_out(line: &str) -> String {
-    let Some((before, rest)) = line.split_once('⟨') else {
-        return line.to_owned();
-    };
-    let (times, rest) = rest.split_once('×').expect("a count");
-    let (part, after) = rest.split_once('⟩').expect("an end");
-    let times: usize = times.parse().expect("a number");
-    format!("{before}{}{}", part.repeat(times), written_out(after))
+    let mut text = line.to_owned();
+    // The innermost first: the last to begin before an end.
+    while let Some((before, after)) = text.split_once('⟩') {
+        let (before, repeated) = before.rsplit_once('⟨').expect("a start");
+        let (times, part) = repeated.split_once('×').expect("a count");
+        let part = part.repeat(times.parse().expect("a number"));
+        text = format!("{before}{part}{after}");
+    }
+    text
 }
 
 /// A list of 10,000 numbers, a long text, and a list of a thousand texts: what a hostile controller may write.
