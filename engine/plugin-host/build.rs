@@ -5,18 +5,28 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-/// In the order in which they are asked: of sync policies, later ones override earlier ones.
-const STANDARD: &[(&str, &str)] = &[
-    ("health-kubernetes", "Health"),
-    ("health-lua", "Health"),
-    ("prune-argocd", "Prune"),
-    ("prune-flux", "Prune"),
-    ("prune-standard", "Prune"),
-    ("prune-blast-radius", "Prune"),
-    ("sync-argocd", "Sync"),
-    ("sync-flux", "Sync"),
-    ("sync-standard", "Sync"),
+/// In the order in which they are asked: of sync policies, later ones override earlier ones. Each with whether it is asked if an
+/// Application names no policies; the others are asked by name alone.
+const STANDARD: &[(&str, &str, Asked)] = &[
+    ("health-kubernetes", "Health", Asked::ByDefault),
+    ("health-cel", "Health", Asked::ByName),
+    ("health-kstatus", "Health", Asked::ByName),
+    // The host asks it by default if there is a folder of scripts.
+    ("health-lua", "Health", Asked::ByName),
+    ("prune-argocd", "Prune", Asked::ByDefault),
+    ("prune-flux", "Prune", Asked::ByDefault),
+    ("prune-standard", "Prune", Asked::ByDefault),
+    ("prune-blast-radius", "Prune", Asked::ByDefault),
+    ("sync-argocd", "Sync", Asked::ByDefault),
+    ("sync-flux", "Sync", Asked::ByDefault),
+    ("sync-standard", "Sync", Asked::ByDefault),
 ];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    ByDefault,
+    ByName,
+}
 
 /// They lie beside the binary.
 const RENDERERS: &[(&str, &str)] = &[
@@ -38,16 +48,17 @@ fn main() {
     println!("cargo::rerun-if-changed={}", folder.display());
 
     let mut table = String::from("const ALL: &[Embedded] = &[\n");
-    for (name, kind) in STANDARD {
+    for (name, kind, asked) in STANDARD {
         let (wasm, image) = (
             folder.join(format!("{name}.wasm")),
             folder.join(format!("{name}.cwasm")),
         );
         let digest = hex::encode(Sha256::digest(read(&wasm)));
         read(&image);
+        let by_name_only = *asked == Asked::ByName;
         writeln!(
             table,
-            "    Embedded {{ name: {name:?}, kind: PluginKind::{kind}, digest: \"sha256:{digest}\", \
+            "    Embedded {{ name: {name:?}, kind: PluginKind::{kind}, by_name_only: {by_name_only}, digest: \"sha256:{digest}\", \
              wasm: include_bytes!({wasm:?}), image: include_bytes!({image:?}) }},"
         )
         .expect("writing to a string");

@@ -98,15 +98,16 @@ impl PluginHost {
         scripts.map(ScriptFolder::rejected).unwrap_or_default()
     }
 
-    /// Every plugin that serves, by question, in the order in which they are asked by default.
+    /// Every plugin that serves, by question, in the order in which they are asked; also those that are asked only by name.
     pub fn list(&self) -> Answer<Vec<PluginInfo>> {
         let mut problems = Problems::default();
         let mut infos = Vec::new();
         let snapshot = self.0.sources.snapshot();
         for kind in PluginKind::ALL {
-            for name in snapshot.default_names(kind) {
+            let by_default = self.default_names(&snapshot, kind);
+            for name in snapshot.names(kind) {
                 match snapshot.find(kind, &name) {
-                    Ok(plugin) => infos.push(snapshot.info(&name, &plugin)),
+                    Ok(plugin) => infos.push(snapshot.info(&name, &plugin, by_default.contains(&name))),
                     Err(error) => drop(problems.add(&name, "", &error)),
                 }
             }
@@ -131,7 +132,8 @@ impl PluginHost {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let wasm = sources::read_file(path)?;
         let plugin = Plugin::from_wasm(self.0.runtime.get()?, &name, &wasm)?;
-        Ok(plugin.info(PluginOrigin::File(path.to_owned()), None))
+        let by_default = !self.0.sources.snapshot().is_by_name_only(&name);
+        Ok(plugin.info(PluginOrigin::File(path.to_owned()), by_default, None))
     }
 
     /// Hands every plugin of an Application its settings; what is refused comes back. For when a spec changes.
@@ -254,7 +256,9 @@ impl PluginHost {
     /// The plugins that are asked if none are named. The one for scripts is, if there are any.
     fn default_names(&self, snapshot: &Snapshot, kind: PluginKind) -> Vec<String> {
         let mut names = snapshot.default_names(kind);
-        names.retain(|name| name != HEALTH_LUA || self.0.scripts.is_some());
+        if kind == PluginKind::Health && self.0.scripts.is_some() {
+            names.push(HEALTH_LUA.to_owned());
+        }
         names
     }
 

@@ -29,6 +29,8 @@ pub struct PluginInfo {
     pub world: PluginKind,
     /// Where it comes from.
     pub origin: PluginOrigin,
+    /// False where it is asked only if `spec.policies` names it.
+    pub asked_by_default: bool,
     /// `sha256:…` of its file.
     pub digest: String,
     /// Size of its file.

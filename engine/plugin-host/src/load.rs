@@ -125,11 +125,17 @@ impl Plugin {
     }
 
     /// What is known of it.
-    pub(crate) fn info(&self, origin: PluginOrigin, rejected: Option<RejectedFile>) -> PluginInfo {
+    pub(crate) fn info(
+        &self,
+        origin: PluginOrigin,
+        asked_by_default: bool,
+        rejected: Option<RejectedFile>,
+    ) -> PluginInfo {
         PluginInfo {
             name: self.name.clone(),
             world: self.kind,
             origin,
+            asked_by_default,
             digest: self.digest.clone(),
             bytes: self.bytes,
             summary: self.summary.clone(),

@@ -38,6 +38,11 @@ trait Content: Send + Sync {
     /// The kind of one that serves; none where there is no such plugin.
     fn kind_of(&self, name: &str) -> Option<PluginKind>;
 
+    /// Whether one is asked only by name, also where another source's plugin of this name takes its place.
+    fn is_by_name_only(&self, _name: &str) -> bool {
+        false
+    }
+
     /// One that serves, loaded where it is not yet; none where there is no such plugin.
     fn plugin(&self, name: &str) -> Option<Result<Arc<Plugin>, PluginError>>;
 
@@ -103,8 +108,20 @@ impl Snapshot {
         })
     }
 
-    /// The plugins that are asked where none are named: those of the last source first, and so on.
+    /// The plugins that are asked where none are named, in their order.
     pub(crate) fn default_names(&self, kind: PluginKind) -> Vec<String> {
+        let mut names = self.names(kind);
+        names.retain(|name| !self.is_by_name_only(name));
+        names
+    }
+
+    /// Whether a plugin is asked only where it is named.
+    pub(crate) fn is_by_name_only(&self, name: &str) -> bool {
+        self.0.iter().any(|content| content.is_by_name_only(name))
+    }
+
+    /// Every plugin of a kind: those of the last source first, and so on.
+    pub(crate) fn names(&self, kind: PluginKind) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         for name in self.0.iter().rev().flat_map(|content| content.names(kind)) {
             if !names.contains(&name) {
@@ -120,11 +137,11 @@ impl Snapshot {
     }
 
     /// What is known of a plugin that serves.
-    pub(crate) fn info(&self, name: &str, plugin: &Plugin) -> PluginInfo {
+    pub(crate) fn info(&self, name: &str, plugin: &Plugin, asked_by_default: bool) -> PluginInfo {
         let serving = self.0.iter().find(|content| content.kind_of(name).is_some());
         let origin = serving.map_or(PluginOrigin::Standard, |content| content.origin(name));
         let rejected = self.0.iter().find_map(|content| rejection(&**content, name));
-        plugin.info(origin, rejected)
+        plugin.info(origin, asked_by_default, rejected)
     }
 
     /// Everything that is refused as it is now.
@@ -154,6 +171,7 @@ mod tests {
     struct Fake {
         serving: Vec<(&'static str, PluginKind)>,
         rejected: Vec<&'static str>,
+        by_name_only: Vec<&'static str>,
     }
 
     impl Content for Fake {
@@ -165,6 +183,10 @@ mod tests {
         fn kind_of(&self, name: &str) -> Option<PluginKind> {
             let mut serving = self.serving.iter();
             serving.find_map(|(found, kind)| (*found == name).then_some(*kind))
+        }
+
+        fn is_by_name_only(&self, name: &str) -> bool {
+            self.by_name_only.contains(&name)
         }
 
         fn plugin(&self, name: &str) -> Option<Result<Arc<Plugin>, PluginError>> {
@@ -198,6 +220,7 @@ mod tests {
         let added = Fake {
             serving: vec![("b", PluginKind::Prune), ("c", PluginKind::Prune)],
             rejected: vec!["a", "d"],
+            by_name_only: vec![],
         };
         let standard = Fake {
             serving: vec![
@@ -206,6 +229,7 @@ mod tests {
                 ("e", PluginKind::Health),
             ],
             rejected: vec![],
+            by_name_only: vec![],
         };
         let snapshot = Snapshot(vec![Arc::new(added), Arc::new(standard)]);
         assert_eq!(snapshot.default_names(PluginKind::Prune), ["a", "b", "c"]);
@@ -221,5 +245,21 @@ mod tests {
         // Of another kind, or nowhere.
         assert!(matches!(found("e"), Some(PluginError::NotFound { .. })));
         assert!(matches!(found("f"), Some(PluginError::NotFound { .. })));
+    }
+    #[test]
+    fn what_is_asked_by_name_stays_so_if_an_earlier_source_replaces_it() {
+        let replaced = Fake {
+            serving: vec![("b", PluginKind::Health), ("c", PluginKind::Health)],
+            ..Fake::default()
+        };
+        let standard = Fake {
+            serving: vec![("a", PluginKind::Health), ("b", PluginKind::Health)],
+            by_name_only: vec!["b"],
+            ..Fake::default()
+        };
+        let snapshot = Snapshot(vec![Arc::new(replaced), Arc::new(standard)]);
+        assert_eq!(snapshot.names(PluginKind::Health), ["a", "b", "c"]);
+        assert_eq!(snapshot.default_names(PluginKind::Health), ["a", "c"]);
+        assert_eq!(snapshot.digest("b").as_deref(), Some("b of 2"));
     }
 }

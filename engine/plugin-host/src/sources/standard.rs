@@ -17,6 +17,8 @@ use crate::worlds::PluginKind;
 struct Embedded {
     name: &'static str,
     kind: PluginKind,
+    /// It is asked if `spec.policies` names it, and not by default.
+    by_name_only: bool,
     digest: &'static str,
     wasm: &'static [u8],
     image: &'static [u8],
@@ -59,6 +61,10 @@ impl Content for Shelf {
 
     fn kind_of(&self, name: &str) -> Option<PluginKind> {
         named(name).map(|(_, embedded)| embedded.kind)
+    }
+
+    fn is_by_name_only(&self, name: &str) -> bool {
+        named(name).is_some_and(|(_, embedded)| embedded.by_name_only)
     }
 
     fn plugin(&self, name: &str) -> Option<Result<Arc<Plugin>, PluginError>> {

@@ -1,7 +1,9 @@
 //! The standard plugins, as they are embedded: the real Wasm, asked through the public interface.
 #![expect(clippy::unwrap_used, reason = "the shared parts of tests are tests too")]
 
+mod cel;
 mod health;
+mod kstatus;
 mod lua;
 mod prune;
 mod sync;
@@ -26,6 +28,8 @@ fn every_standard_plugin_is_listed_with_its_digest() {
     let names: Vec<&str> = list.value.iter().map(|info| info.name.as_str()).collect();
     let want = [
         "health-kubernetes",
+        "health-cel",
+        "health-kstatus",
         "health-lua",
         "prune-argocd",
         "prune-flux",
@@ -41,9 +45,21 @@ fn every_standard_plugin_is_listed_with_its_digest() {
             .iter()
             .all(|info| info.digest.len() == "sha256:".len() + 64 && !info.summary.is_empty())
     );
+    let by_default: Vec<&str> = list
+        .value
+        .iter()
+        .filter(|info| info.asked_by_default)
+        .map(|info| info.name.as_str())
+        .collect();
+    let by_name = ["health-cel", "health-kstatus", "health-lua"];
+    assert_eq!(
+        by_default,
+        want.into_iter()
+            .filter(|name| !by_name.contains(name))
+            .collect::<Vec<_>>()
+    );
     let digests = PluginHost::standard().digests(&Policies::default());
-    // Without scripts the plugin that runs them is not asked.
-    assert_eq!(digests.len(), want.len() - 1);
+    assert_eq!(digests.len(), by_default.len());
     assert!(
         digests
             .first()
