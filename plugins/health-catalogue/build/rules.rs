@@ -43,18 +43,48 @@ pub(crate) fn compile(rule: &Yaml) -> Result<Compiled, String> {
     let states = rule.get("states").and_then(Yaml::as_sequence);
     let states = states.ok_or_else(|| within("it has no `states`".to_owned()))?;
     let mut fields = Fields::new("/metadata/deletionTimestamp");
-    let mut text = String::new();
+    let mut compiled = Vec::new();
     for (index, value) in states.iter().enumerate() {
         let is_last = index + 1 == states.len();
         let state = state(value, is_last, &mut fields)
             .map_err(|problem| within(format!("state {}: {problem}", index + 1)))?;
-        text.push_str(&state);
+        compiled.push((fields.list().len(), state));
     }
+    let reads = crossings(compiled.iter().map(|(needs, _)| *needs).collect());
+    let text: String = compiled
+        .iter()
+        .zip(reads)
+        .map(|((_, state), reads)| format!("State {{ reads: {reads}, {state} }}, "))
+        .collect();
     let fields = fields.list();
     Ok(Compiled {
         kinds,
         text: format!("Rule {{ name: {name:?}, fields: &{fields:?}, states: &[{text}] }}"),
     })
+}
+
+/// Fields that one crossing reads, if they are no more than the next state needs.
+const CROSSING: usize = 8;
+
+/// How many fields are read before each state, of how many it needs: those of the states after it too, as long as a crossing has room.
+fn crossings(needs: Vec<usize>) -> Vec<usize> {
+    let mut read = 0;
+    needs
+        .iter()
+        .enumerate()
+        .map(|(index, need)| {
+            if *need > read {
+                let room = read + CROSSING;
+                let fit = needs.get(index..).unwrap_or_default().iter();
+                read = fit
+                    .take_while(|need| **need <= room)
+                    .last()
+                    .copied()
+                    .unwrap_or(*need);
+            }
+            read
+        })
+        .collect()
 }
 
 fn state(value: &Yaml, is_last: bool, fields: &mut Fields) -> Result<String, String> {
@@ -79,9 +109,7 @@ fn state(value: &Yaml, is_last: bool, fields: &mut Fields) -> Result<String, Str
         _ => return Err("it has no `why`".to_owned()),
     };
     let why = words(&why)?;
-    Ok(format!(
-        "State {{ when: {test}, then: Status::{then}, why: &[{why}] }}, "
-    ))
+    Ok(format!("when: {test}, then: Status::{then}, why: &[{why}]"))
 }
 
 /// A text with fields in braces, as parts.

@@ -7,7 +7,8 @@ use sluice_plugin::{Object, Value};
 
 use crate::rule::Step;
 
-/// The fields that a rule's tests read, each as it came; lists and maps are parsed when a test looks into them.
+/// The fields that a rule's tests read, each as it came; lists and maps are parsed when a test looks into them. Most objects are in one of
+/// the first states of their rule, so what only later ones need is read when they are come to.
 pub(crate) struct Facts {
     fields: &'static [&'static str],
     values: Vec<Option<Value>>,
@@ -27,14 +28,21 @@ pub(crate) enum Seen<'a> {
 }
 
 impl Facts {
-    /// Reads them in one crossing.
-    pub(crate) fn read(object: &Object<'_>, fields: &'static [&'static str]) -> Self {
-        let values = object.values(fields);
-        let trees = values.iter().map(|_| OnceCell::new()).collect();
+    /// None of them is read yet.
+    pub(crate) fn new(fields: &'static [&'static str]) -> Self {
         Self {
             fields,
-            values,
-            trees,
+            values: Vec::new(),
+            trees: Vec::new(),
+        }
+    }
+
+    /// Reads what is not read yet of the first so many, in one crossing.
+    pub(crate) fn read(&mut self, object: &Object<'_>, count: u16) {
+        let wanted = self.fields.get(self.values.len()..usize::from(count));
+        if let Some(wanted @ [_, ..]) = wanted {
+            self.values.extend(object.values(wanted));
+            self.trees.resize_with(self.values.len(), OnceCell::new);
         }
     }
 

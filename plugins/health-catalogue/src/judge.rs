@@ -1,12 +1,12 @@
-//! The interpreter: a rule and what was read of an object give a state. Nothing else goes in, and nothing is kept.
+//! The interpreter: the test of a state and what was read of an object give yes or no. Nothing else goes in, and nothing is kept.
 
 use serde_json::Value as Json;
 
 use crate::facts::{Facts, Seen, walk};
-use crate::rule::{Literal, Number, Piece, Place, Rule, State, Test};
+use crate::rule::{Literal, Number, Piece, Place, State, Test};
 
 /// The answer of a test: if it holds, the entry of a list that made it hold, if there was one.
-enum Finding<'a> {
+pub(crate) enum Finding<'a> {
     No,
     Yes(Option<&'a Json>),
 }
@@ -31,28 +31,9 @@ struct View<'a> {
     entry: Option<&'a Json>,
 }
 
-/// What a rule comes to.
-pub(crate) struct Found<'a> {
-    /// Which of the rule's states.
-    pub(crate) number: usize,
-    pub(crate) state: &'static State,
-    /// The entry of a list for which the state's test held, if there was one.
-    pub(crate) culprit: Option<&'a Json>,
-}
-
-/// The first state of a rule whose test holds. An error says what of the object is not as it should be.
-pub(crate) fn state_of<'a>(rule: &'static Rule, facts: &'a Facts) -> Result<Option<Found<'a>>, String> {
-    let view = View { facts, entry: None };
-    for (number, state) in rule.states.iter().enumerate() {
-        if let Finding::Yes(culprit) = view.ask(&state.when)? {
-            return Ok(Some(Found {
-                number,
-                state,
-                culprit,
-            }));
-        }
-    }
-    Ok(None)
+/// Whether the test of a state holds. An error says what of the object is not as it should be.
+pub(crate) fn ask<'a>(state: &'static State, facts: &'a Facts) -> Result<Finding<'a>, String> {
+    View { facts, entry: None }.ask(&state.when)
 }
 
 impl<'a> View<'a> {

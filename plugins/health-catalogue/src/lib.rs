@@ -42,6 +42,7 @@ mod words;
 use sluice_plugin::{Claim, Descriptor, HealthCheck, HealthContext, Object, Problem, Settings, Verdict};
 
 use facts::{Facts, Seen};
+use judge::Finding;
 pub use rule::*;
 
 include!(concat!(env!("OUT_DIR"), "/rules.rs"));
@@ -77,15 +78,23 @@ pub fn assess(rule: u16, object: &Object<'_>) -> Result<(Option<usize>, Verdict)
     let Some(rule) = RULES.get(usize::from(rule)) else {
         return Ok((None, Verdict::NoOpinion));
     };
-    let facts = Facts::read(object, rule.fields);
+    let mut facts = Facts::new(rule.fields);
+    facts.read(object, rule.states.first().map_or(1, |state| state.reads));
     if facts.seen(0) != Seen::Nothing && !object.is_held_hook() {
         return Ok((None, Verdict::Progressing("Pending deletion".to_owned())));
     }
-    let Some(found) = judge::state_of(rule, &facts)? else {
-        return Ok((None, Verdict::NoOpinion));
-    };
-    let message = words::message(found.state.why, object, found.culprit);
-    let verdict = match found.state.then {
+    for (number, state) in rule.states.iter().enumerate() {
+        facts.read(object, state.reads);
+        if let Finding::Yes(culprit) = judge::ask(state, &facts)? {
+            let message = words::message(state.why, object, culprit);
+            return Ok((Some(number), verdict(state.then, message)));
+        }
+    }
+    Ok((None, Verdict::NoOpinion))
+}
+
+fn verdict(status: Status, message: String) -> Verdict {
+    match status {
         Status::Healthy => Verdict::Healthy(message),
         Status::Suspended => Verdict::Suspended(message),
         Status::Progressing => Verdict::Progressing(message),
@@ -93,6 +102,5 @@ pub fn assess(rule: u16, object: &Object<'_>) -> Result<(Option<usize>, Verdict)
         Status::Degraded => Verdict::Degraded(message),
         Status::Unknown => Verdict::Unknown(message),
         Status::NoOpinion => Verdict::NoOpinion,
-    };
-    Ok((Some(found.number), verdict))
+    }
 }

@@ -6,8 +6,8 @@
 pub struct Rule {
     /// The first of its kinds, as `group/Kind`: what the rule is called.
     pub name: &'static str,
-    /// What its tests read of the object, in one crossing; tests name them by their place in this list. The first is always the time of
-    /// deletion.
+    /// What its tests read of the object, in the order in which they need it; tests name them by their place in this list. The first is
+    /// always the time of deletion.
     pub fields: &'static [&'static str],
     /// In the order in which they are asked.
     pub states: &'static [State],
@@ -16,6 +16,8 @@ pub struct Rule {
 /// One thing that an object may be.
 #[derive(Debug)]
 pub struct State {
+    /// How many of the rule's fields have to be read for this. Several states in a row have the same number, so that a few crossings do.
+    pub reads: u16,
     /// Whether it is that.
     pub when: Test,
     /// Then its status is this.
