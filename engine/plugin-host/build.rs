@@ -8,6 +8,8 @@ use sha2::{Digest as _, Sha256};
 /// In the order in which they are asked: of sync policies, later ones override earlier ones. Each with whether it is asked if an
 /// Application names no policies; the others are asked by name alone.
 const STANDARD: &[(&str, &str, Asked)] = &[
+    // Before the next: of two that name a kind the later one is asked first.
+    ("health-catalogue", "Health", Asked::ByDefault),
     ("health-kubernetes", "Health", Asked::ByDefault),
     ("health-cel", "Health", Asked::ByName),
     ("health-kstatus", "Health", Asked::ByName),

@@ -12,6 +12,16 @@ pub struct Claim {
     pub kind: String,
 }
 
+/// `Deployment.apps`, `Pod`, `*.*.example.com`.
+impl std::fmt::Display for Claim {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.group.as_str() {
+            "" => formatter.write_str(&self.kind),
+            group => write!(formatter, "{}.{group}", self.kind),
+        }
+    }
+}
+
 /// How closely a claim fits; later is more specific.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fit {

@@ -228,7 +228,7 @@ impl PluginHost {
     }
 
     /// The plugins to ask: those that are named, or the standard ones and then those that were added.
-    fn ask(&self, kind: PluginKind, policies: &[PolicyRef]) -> Vec<Asked> {
+    pub(crate) fn ask(&self, kind: PluginKind, policies: &[PolicyRef]) -> Vec<Asked> {
         let snapshot = self.0.sources.snapshot();
         if policies.is_empty() {
             let ask = |name: String| {

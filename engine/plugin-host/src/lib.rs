@@ -45,5 +45,6 @@ pub use info::{PluginInfo, PluginOrigin};
 pub use renderers::{RendererInfo, Renderers};
 pub use sluice_plugin_aot::{CHILD_ARGUMENT, Compiler, serve};
 pub use worlds::PluginKind;
+pub use worlds::health::HealthClaim;
 pub use worlds::prune::{PruneContext, PruneObject};
 pub use worlds::sync::{SyncContext, SyncObject};

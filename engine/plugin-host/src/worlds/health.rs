@@ -10,7 +10,7 @@ use wasmtime::{Error, Result};
 use self::wit::sluice::policy::assessments;
 use super::{PluginKind, World};
 use crate::answer::{Answer, Problems};
-use crate::claims::{Fit, best_fit};
+use crate::claims::{Claim, Fit, best_fit};
 use crate::codes::PluginError;
 use crate::context::{Context, HostContext};
 use crate::handles::Handles;
@@ -72,6 +72,41 @@ impl PluginHost {
             },
             |reason| vec![cautious(reason, None); objects.len()],
         )
+    }
+}
+
+/// A plugin that is asked about an object, and what for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthClaim {
+    /// The plugin's name.
+    pub plugin: String,
+    /// The closest of its claims. A plugin with a rule for each of its claims, as `health-catalogue`, judges by the rule of this one. None
+    /// for scripts, and where the plugin is not there.
+    pub claim: Option<Claim>,
+}
+
+impl PluginHost {
+    /// Which plugins are asked about each object, in that order: the first with an opinion decides. An empty list of policies asks the
+    /// default ones.
+    pub fn health_claims(&self, policies: &[PolicyRef], objects: &[Object]) -> Vec<Vec<HealthClaim>> {
+        let asked = self.ask(PluginKind::Health, policies);
+        let mut orders = Orders {
+            asked: &asked,
+            known: Vec::new(),
+        };
+        let claim_of = |&(index, claim): &(usize, u32)| {
+            let asked = asked.get(index)?;
+            let plugin = asked.plugin.as_ref().ok().filter(|_| asked.scripts.is_none());
+            let claim = plugin
+                .and_then(|plugin| plugin.claims.get(claim as usize))
+                .cloned();
+            Some(HealthClaim {
+                plugin: asked.name.clone(),
+                claim,
+            })
+        };
+        let claims_of = |object| orders.of(object).iter().filter_map(claim_of).collect();
+        objects.iter().map(claims_of).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The standard plugins, as they are embedded: the real Wasm, asked through the public interface.
 #![expect(clippy::unwrap_used, reason = "the shared parts of tests are tests too")]
 
+mod catalogue;
 mod cel;
 mod health;
 mod kstatus;
@@ -27,6 +28,7 @@ fn every_standard_plugin_is_listed_with_its_digest() {
     assert_eq!(list.problems, []);
     let names: Vec<&str> = list.value.iter().map(|info| info.name.as_str()).collect();
     let want = [
+        "health-catalogue",
         "health-kubernetes",
         "health-cel",
         "health-kstatus",
@@ -63,6 +65,6 @@ fn every_standard_plugin_is_listed_with_its_digest() {
     assert!(
         digests
             .first()
-            .is_some_and(|digest| digest.starts_with("health-kubernetes@sha256:"))
+            .is_some_and(|digest| digest.starts_with("health-catalogue@sha256:"))
     );
 }

@@ -58,6 +58,27 @@ fn main() -> ExitCode {
     report.per_object("health by conditions, in a batch of 1,000", None, BATCH, || {
         health(&others)
     });
+    for (name, make) in [
+        (
+            "health of a Certificate by the catalogue, in a batch of 1,000",
+            certificate as fn(usize) -> Object,
+        ),
+        (
+            "health of a Rollout by the catalogue, in a batch of 1,000",
+            rollout,
+        ),
+        (
+            "health of an OpenShift Route by the catalogue, in a batch of 1,000",
+            route,
+        ),
+        (
+            "health of an S3 Bucket by the catalogue's pattern, in a batch of 1,000",
+            bucket,
+        ),
+    ] {
+        let objects: Vec<Object> = (0..BATCH).map(make).collect();
+        report.per_object(name, Some(8.0), BATCH, || health(&objects));
+    }
     report.per_object(
         "health of a Deployment, in a fresh instance",
         Some(45.0),
@@ -322,6 +343,52 @@ fn pod(number: usize) -> Object {
         "spec": {"restartPolicy": "Always", "containers": [{"name": "web", "image": "registry.example.com/shop/web:1.2.3"}]},
         "status": {"phase": "Running", "conditions": [{"type": "Initialized", "status": "True"}, {"type": "Ready", "status": "True"}],
                    "containerStatuses": [{"name": "web", "ready": true, "restartCount": 0, "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}]},
+    }))
+}
+
+fn certificate(number: usize) -> Object {
+    object(json!({
+        "apiVersion": "cert-manager.io/v1", "kind": "Certificate",
+        "metadata": {"name": format!("web-{number}"), "namespace": "shop", "generation": 1,
+                     "managedFields": [{"manager": "sluice", "operation": "Apply", "apiVersion": "cert-manager.io/v1", "fieldsType": "FieldsV1",
+                                        "fieldsV1": {"f:spec": {"f:dnsNames": {}, "f:issuerRef": {}, "f:secretName": {}}}}]},
+        "spec": {"secretName": "web-tls", "dnsNames": ["shop.example.com"], "issuerRef": {"name": "letsencrypt", "kind": "ClusterIssuer"}},
+        "status": {"notAfter": "2026-04-01T00:00:00Z", "notBefore": "2026-01-01T00:00:00Z", "renewalTime": "2026-03-01T00:00:00Z", "revision": 1,
+                   "conditions": [{"type": "Ready", "status": "True", "reason": "Ready", "observedGeneration": 1,
+                                   "lastTransitionTime": "2026-01-01T00:00:00Z", "message": "Certificate is up to date and has not expired"}]},
+    }))
+}
+
+/// The rule with the most fields.
+fn rollout(number: usize) -> Object {
+    let condition = |kind: &str, reason: &str| json!({"type": kind, "status": "True", "reason": reason, "message": "as it should be", "lastTransitionTime": "2026-01-01T00:00:00Z"});
+    object(json!({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout",
+        "metadata": {"name": format!("web-{number}"), "namespace": "shop", "generation": 4},
+        "spec": {"replicas": 3, "strategy": {"canary": {"steps": [{"setWeight": 20}, {"pause": {}}]}},
+                 "template": {"spec": {"containers": [{"name": "web", "image": "registry.example.com/shop/web:1.2.3"}]}}},
+        "status": {"observedGeneration": "4", "phase": "Progressing", "message": "more replicas need to be updated", "replicas": 4,
+                   "updatedReplicas": 1, "availableReplicas": 4, "currentPodHash": "6b8cf6f7db", "stableRS": "754cb84d5",
+                   "conditions": [condition("Available", "AvailableReason"), condition("Progressing", "ReplicaSetUpdated")]},
+    }))
+}
+
+/// A rule that looks into a list.
+fn route(number: usize) -> Object {
+    object(json!({
+        "apiVersion": "route.openshift.io/v1", "kind": "Route", "metadata": {"name": format!("web-{number}"), "namespace": "shop"},
+        "spec": {"host": "shop.example.com", "to": {"kind": "Service", "name": "web", "weight": 100}},
+        "status": {"ingress": [{"host": "shop.example.com", "routerName": "default", "wildcardPolicy": "None",
+                                "routerCanonicalHostname": "router-default.apps.example.com",
+                                "conditions": [{"type": "Admitted", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}]},
+    }))
+}
+
+fn bucket(number: usize) -> Object {
+    object(json!({
+        "apiVersion": "s3.services.k8s.aws/v1alpha1", "kind": "Bucket", "metadata": {"name": format!("b-{number}"), "namespace": "shop", "generation": 1},
+        "status": {"ackResourceMetadata": {"region": "eu-central-1"},
+                   "conditions": [{"type": "ACK.ResourceSynced", "status": "True", "message": "synced", "reason": ""}]},
     }))
 }
 
