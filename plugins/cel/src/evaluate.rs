@@ -127,10 +127,7 @@ impl<'a> Evaluation<'a> {
 
     fn select(&mut self, node: &'a Node, operand: &'a Node, field: &Rc<str>, how: Select) -> Answer {
         let value = match &operand.kind {
-            Kind::Name(name) => match self.name(name)? {
-                Some(value) => value,
-                None => return qualified_type(name, field).ok_or_else(|| self.unknown(node)),
-            },
+            Kind::Name(name) => self.name(name)?.ok_or_else(|| self.unknown(node))?,
             // `google.protobuf.Timestamp` and its like are names with points.
             Kind::Select { .. } | Kind::Index { .. } => match self.value(operand) {
                 Err(failure) if failure == self.unknown(operand) => {
@@ -343,6 +340,7 @@ fn path(node: &Node) -> String {
     }
 }
 
+/// A type of protocol buffers that has a value here.
 fn qualified_type(space: &str, name: &str) -> Option<Value> {
     Some(Value::Type(match (space, name) {
         ("google.protobuf", "Timestamp") => "google.protobuf.Timestamp",
