@@ -43,6 +43,30 @@ refused!(
     &fixture("objects.yaml")
 );
 refused!(
+    health_by_a_plugin_that_is_not_there,
+    "health",
+    "-f",
+    &fixture("one.yaml"),
+    "--plugin",
+    "health-nobody"
+);
+refused!(
+    health_with_settings_that_are_none,
+    "health",
+    "-f",
+    &fixture("one.yaml"),
+    "--plugin",
+    &format!("health-cel={}", fixture("broken.yaml"))
+);
+refused!(
+    health_by_expressions_that_do_not_parse,
+    "health",
+    "-f",
+    &fixture("one.yaml"),
+    "--plugin",
+    &format!("health-cel={}", fixture("mistaken-rules.yaml"))
+);
+refused!(
     explain_with_an_unknown_field,
     "explain",
     "-f",

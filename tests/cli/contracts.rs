@@ -47,6 +47,42 @@ fn health_for_people() {
 }
 
 #[test]
+fn health_by_the_plugins_that_are_named() {
+    let objects = [
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "status": {"phase": "Pending"}}),
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "q"}, "status": {"phase": "Failed"}}),
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"ready": "yes"}}),
+    ];
+    let objects = objects.map(|object| object.to_string()).join("\n---\n");
+    let judged = |plugins: &[&str]| {
+        let named = plugins.iter().flat_map(|plugin| ["--plugin", *plugin]);
+        let arguments: Vec<&str> = ["health", "-f", "-", "-o", "json"]
+            .into_iter()
+            .chain(named)
+            .collect();
+        let rows = lines(&run_with(&arguments, &objects));
+        let text = |row: &Value, field: &str| row[field].as_str().unwrap_or_default().to_owned();
+        let words = |row: &Value| format!("{} by {}", text(row, "status"), text(row, "plugin"));
+        rows.iter().map(words).collect::<Vec<_>>()
+    };
+    let by_kubernetes = [
+        "Progressing by health-kubernetes",
+        "Degraded by health-kubernetes",
+        "Healthy by ",
+    ];
+    assert_eq!(judged(&[]), by_kubernetes);
+    let kstatus = ["Progressing", "Healthy", "Healthy"].map(|status| format!("{status} by health-kstatus"));
+    assert_eq!(judged(&["health-kstatus"]), kstatus);
+    let rules = format!("health-cel={}", fixture("rules.yaml"));
+    let by_rules = ["Suspended", "Degraded", "Healthy"].map(|status| format!("{status} by health-cel"));
+    assert_eq!(judged(&[&rules]), by_rules);
+    // Who names a kind is asked first.
+    let both = judged(&["health-kubernetes", &rules]);
+    assert_eq!(both[2], "Healthy by health-cel");
+    assert_eq!(both[..2], by_kubernetes[..2]);
+}
+
+#[test]
 fn health_says_by_its_exit_status_whether_all_is_well() {
     let healthy = r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}"#;
     let broken =

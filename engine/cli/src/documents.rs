@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use serde_json::{Map, Value};
 use sluice_model::application::{Application, Policies};
 use sluice_model::manifest::Manifest;
 use sluice_render::RenderErrors;
@@ -122,6 +123,21 @@ fn name(path: &Path) -> String {
     match path.as_os_str() == "-" {
         true => "stdin".to_owned(),
         false => path.display().to_string(),
+    }
+}
+
+/// The settings of a plugin in a file, as they stand in `spec.policies`.
+pub(crate) fn settings(path: &Path) -> Result<Map<String, Value>, Failure> {
+    let wrong = |why: String| CliError::BadSettings {
+        path: path.to_owned(),
+        why,
+    };
+    let text = String::from_utf8(read(path)?).map_err(|_| wrong("it is no UTF-8".to_owned()))?;
+    let value = sluice_render::read_values(&text);
+    match value.map_err(|line| wrong(format!("line {line} cannot be read")))? {
+        Value::Object(map) => Ok(map),
+        Value::Null => Ok(Map::new()),
+        _ => Err(wrong("it is no map".to_owned()).into()),
     }
 }
 

@@ -225,6 +225,14 @@ pub(crate) enum CliError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// A file of a plugin's settings holds something else.
+    #[error("{} holds no settings: {why}", .path.display())]
+    BadSettings {
+        /// The file, `-` for stdin.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A file that should hold a plan holds something else.
     #[error("{} holds no plan", .path.display())]
     NotAPlan {
@@ -260,6 +268,7 @@ impl Coded for CliError {
             Self::Encode(_) => &codes::ENCODE,
             Self::NoObject { .. } => &codes::NO_OBJECT,
             Self::NotAnApplication { .. } | Self::BadApplication { .. } => &codes::NOT_AN_APPLICATION,
+            Self::BadSettings { .. } => &codes::BAD_SETTINGS,
             Self::NotAPlan { .. } => &codes::NOT_A_PLAN,
             Self::OfflineNeedsFile => &codes::OFFLINE_NEEDS_FILE,
             Self::Runtime(_) => &codes::RUNTIME,
@@ -302,6 +311,10 @@ mod tests {
             CliError::Write {
                 path: path.clone(),
                 source: io::Error::other("full"),
+            },
+            CliError::BadSettings {
+                path: path.clone(),
+                why: text("it is a list"),
             },
             CliError::NotAPlan { path, source: json() },
             CliError::OfflineNeedsFile,

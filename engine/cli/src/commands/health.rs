@@ -1,11 +1,12 @@
 //! `sluice health`: what the health plugins say about objects in a file. No cluster, no runtime, no waiting.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
+use sluice_model::application::PolicyRef;
 use sluice_model::health::{HealthStatus, HealthVerdict};
 use sluice_model::{ExitKind, Object};
 
@@ -21,6 +22,8 @@ Examples:
   sluice health -f pod.yaml -o json
   sluice health -f thing.yaml --plugin-dir ./my-plugins
   sluice health -f rollout.yaml --lua-scripts ./resource_customizations
+  sluice health -f live.yaml --plugin health-kstatus
+  sluice health -f live.yaml --plugin health-kubernetes --plugin health-cel=rules.yaml
 
 Objects are judged as they are written, status included. With -o json, every object is one line,
 in the order of the input: apiVersion, kind, namespace, name, status, message, plugin. `status`
@@ -30,6 +33,10 @@ plugin had an opinion.
 --lua-scripts takes health.lua files as they are written for Argo CD, in its layout:
 GROUP/KIND/health.lua (KIND/health.lua for the core group), `_` for any part of a name. A script
 comes before every other rule for its kind. An error of a script is Unknown, with script and line.
+
+--plugin asks the plugins that it names and no others, as `spec.policies.health` of an Application
+does: the most specific rule first, of equal ones that of the plugin named later. FILE has what
+stands below `settings` there, as YAML or JSON.
 
 Exit codes: 0 if all are Healthy; 1 if one is not; 3 if the input is wrong; 8 if a plugin failed
 (its objects are Unknown).";
@@ -43,8 +50,31 @@ pub(crate) struct Arguments {
     /// Judge by the policies of the Application in this file; the standard ones and --plugin-dir by default
     #[arg(long, value_name = "FILE")]
     application: Option<PathBuf>,
+    /// Judge by this plugin, with the settings in FILE; may be given several times
+    #[arg(long = "plugin", value_name = "NAME[=FILE]", conflicts_with = "application")]
+    plugins: Vec<String>,
     #[command(flatten)]
     output: Output,
+}
+
+impl Arguments {
+    /// The policies to judge by; none for the default ones.
+    fn policies(&self) -> Result<Vec<PolicyRef>, Failure> {
+        if self.plugins.is_empty() {
+            return Ok(documents::policies(self.application.as_deref())?.health);
+        }
+        let policy = |named: &String| {
+            let (plugin, file) = match named.split_once('=') {
+                Some((plugin, file)) => (plugin, Some(Path::new(file))),
+                None => (named.as_str(), None),
+            };
+            Ok(PolicyRef {
+                plugin: plugin.to_owned(),
+                settings: file.map(documents::settings).transpose()?.unwrap_or_default(),
+            })
+        };
+        self.plugins.iter().map(policy).collect()
+    }
 }
 
 /// The contract of `-o json`.
@@ -61,13 +91,13 @@ struct Row<'a> {
 
 /// Judges every object.
 pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
-    let policies = documents::policies(arguments.application.as_deref())?;
+    let policies = arguments.policies()?;
     let objects: Vec<Object> = documents::manifests(&arguments.filename)?
         .into_iter()
         .map(|manifest| manifest.object)
         .collect();
     let plugins = global.plugins();
-    let mut answer = plugins.health(&policies.health, &objects, Timestamp::now());
+    let mut answer = plugins.health(&policies, &objects, Timestamp::now());
     for rejected in plugins.rejected_scripts() {
         if !answer.problems.contains(&rejected.problem) {
             answer.problems.push(rejected.problem);

@@ -74,12 +74,13 @@ fn list(global: &Global, format: Format, out: &mut impl Write) -> Result<(), Fai
     match format {
         Format::Text => {
             let mut table = Table::new();
-            table.head(&["NAME", "WORLD", "FROM", "DIGEST", "SUMMARY"]);
+            table.head(&["NAME", "WORLD", "FROM", "ASKED", "DIGEST", "SUMMARY"]);
             for info in &answer.value {
                 table.row(vec![
                     (&info.name).into(),
                     info.world.world().into(),
                     origin(&info.origin).into(),
+                    asked(info).into(),
                     short_digest(&info.digest).into(),
                     (&info.summary).into(),
                 ]);
@@ -89,6 +90,7 @@ fn list(global: &Global, format: Format, out: &mut impl Write) -> Result<(), Fai
                     renderer.name.into(),
                     renderer.world.into(),
                     (if renderer.is_there { "standard" } else { "missing" }).into(),
+                    "where needed".into(),
                     short_digest(renderer.digest).into(),
                     renderer.summary.into(),
                 ]);
@@ -145,6 +147,7 @@ fn describe(out: &mut impl Write, info: &PluginInfo) -> Result<(), Failure> {
     let mut say = |name: &str, value: String| table.row(vec![name.into(), value.into()]);
     say("world", format!("sluice:policy/{}", info.world.world()));
     say("from", origin(&info.origin));
+    say("asked", asked(info).to_owned());
     say("digest", info.digest.clone());
     say("size", format!("{} bytes", info.bytes));
     say(
@@ -184,6 +187,14 @@ fn origin(origin: &PluginOrigin) -> String {
     match origin {
         PluginOrigin::Standard => "standard".to_owned(),
         PluginOrigin::File(path) => path.display().to_string(),
+    }
+}
+
+/// When it is asked.
+fn asked(info: &PluginInfo) -> &'static str {
+    match info.asked_by_default {
+        true => "by default",
+        false => "if named",
     }
 }
 

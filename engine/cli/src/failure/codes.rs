@@ -102,6 +102,13 @@ pub const OTHER_KEYRING: ErrorCode = code(
     "a keyring holds keys of another form than those that are to be added",
     "keep armoured OpenPGP keys, binary ones and SSH keys in files of their own; a folder holds all of them",
 );
+/// A file of a plugin's settings cannot be used.
+pub const BAD_SETTINGS: ErrorCode = code(
+    "U24",
+    ExitKind::Input,
+    "a file of a plugin's settings cannot be used",
+    "write what stands below `settings` of the plugin in `spec.policies`, as YAML or JSON; `sluice plugin inspect` prints its schema",
+);
 
 /// All of them.
 pub const ALL: &[&ErrorCode] = &[
@@ -118,4 +125,5 @@ pub const ALL: &[&ErrorCode] = &[
     &DAMAGED_KEY,
     &NO_KEYRING,
     &OTHER_KEYRING,
+    &BAD_SETTINGS,
 ];
