@@ -20,6 +20,9 @@ use crate::failure::{CliError, Failure};
 use crate::global::Global;
 use crate::output::without_password;
 
+/// How long a command waits for a renderer of the plugin directory: longer than compiling one may take.
+const COMPILING: Duration = Duration::from_secs(330);
+
 /// Which Application is meant.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -183,6 +186,8 @@ impl Engine {
         );
         pipeline.reaching = git.reaching();
         pipeline.renderers = global.renderers();
+        // Nobody asks again.
+        pipeline.patience = COMPILING;
         pipeline.kept_renderings = Some(git.folder().into());
         let operations = connection.operations();
         let preview = Preview::of(operations, pipeline, application, &connection.namespace)?;

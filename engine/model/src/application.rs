@@ -23,7 +23,8 @@ mod verification;
 pub use given::{Decryption, DecryptionProvider, GivenKind, PostBuild, SubstituteReference, ValuesReference};
 pub use source::{
     Directory, Helm, HelmFileParameter, HelmParameter, HelmPostRenderer, Jsonnet, JsonnetVariable, Kustomize,
-    KustomizeImage, KustomizePatch, KustomizeReplica, KustomizeTarget, PostKustomize, Source,
+    KustomizeImage, KustomizePatch, KustomizeReplica, KustomizeTarget, PluginParameter, PluginVariable,
+    PostKustomize, Source, SourcePlugin,
 };
 pub use variables::{CLUSTER_VARIABLES, VariableScope, VariablesFile, flattened};
 pub use verification::{
@@ -406,7 +407,7 @@ pub struct PolicyRef {
     pub settings: Map<String, Value>,
 }
 
-fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+pub(crate) fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
 }
 

@@ -8,6 +8,25 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+/// Which renderer is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renderer<'a> {
+    /// One of the engine's own: `helm`, `kustomize` or `jsonnet`.
+    Standard(&'static str),
+    /// One of the plugin directory, as an Application names it: `NAME` or `NAME@sha256:…`.
+    Added(&'a str),
+}
+
+impl<'a> Renderer<'a> {
+    /// Returns its name, without a digest.
+    pub fn name(self) -> &'a str {
+        match self {
+            Self::Standard(name) => name,
+            Self::Added(written) => written.split('@').next().unwrap_or(written),
+        }
+    }
+}
+
 /// What is to be rendered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Input {

@@ -1,5 +1,5 @@
 //! What a rendering is given besides the files of the commit: keys, values and variables, from ConfigMaps and Secrets in the
-//! Application's namespace.
+//! Application's namespace; and which version of a renderer of the plugin directory it is made by.
 //!
 //! [`Given`] tells one state of all of them from another without holding any of it, so that a rendering is done again once one changes.
 
@@ -64,7 +64,8 @@ impl Pipeline {
     pub async fn given(&self, job: &Job) -> Result<Given, PipelineError> {
         let named = named(job);
         let has_variables = has_variables(job);
-        if named.is_empty() && job.spec.post_build.is_none() && !has_variables {
+        let renderers = self.renderer_digests(job);
+        if named.is_empty() && job.spec.post_build.is_none() && !has_variables && renderers.is_empty() {
             return Ok(Given(None));
         }
         let mut digest = Sha256::new();
@@ -76,6 +77,9 @@ impl Pipeline {
         if has_variables {
             part(format!("{:?} {:?}", job.spec.service, job.spec.environment).as_bytes());
             part(format!("{:?}", self.cluster_variables().await?).as_bytes());
+        }
+        for renderer in renderers {
+            part(renderer.as_bytes());
         }
         for (kind, name) in named {
             part(format!("{kind} {name}").as_bytes());

@@ -43,6 +43,7 @@ mod variables;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sluice_cluster::{Home, Kind, Kinds, Target};
 use sluice_model::Application;
@@ -80,6 +81,9 @@ pub use sources::{
 pub use trust::{HeldBack, Starts};
 pub use variables::{Expanded, Variable};
 
+/// A small renderer is compiled by then; a loop that comes back need not wait longer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// The stages and what they need. Cheap to clone.
 #[derive(Clone)]
 pub struct Pipeline {
@@ -103,6 +107,8 @@ pub struct Pipeline {
     prepared: PerApplication<Arc<plan_cache::CachedPlan>>,
     /// The renderers of charts and kustomizations.
     pub renderers: Renderers,
+    /// How long a rendering waits for a renderer of the plugin directory that is being compiled; then that is its error.
+    pub patience: Duration,
     /// What their randomness comes from.
     pub randomness: Randomness,
     /// Whether kustomizations say which file each object comes from, which costs time.
@@ -136,6 +142,7 @@ impl Pipeline {
             complete: PerApplication::default(),
             prepared: PerApplication::default(),
             renderers: Renderers::new(None, Compiler::Child),
+            patience: PATIENCE,
             randomness: Randomness::default(),
             origins: false,
             kept_renderings: None,

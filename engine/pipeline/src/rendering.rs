@@ -3,6 +3,7 @@
 //! A rendering follows from the files that were read, the settings, the renderer and the cluster's capabilities. As long as none of them
 //! changes, the last one is the answer ([`Cache`]), for every Application that would ask the same.
 
+mod added;
 mod cache;
 mod decryption;
 mod disk;
@@ -18,10 +19,11 @@ use sha2::{Digest as _, Sha256};
 use sluice_model::application::{Source, VerificationMode};
 use sluice_model::manifest::Manifest;
 use sluice_model::plan::ApplicationKey;
-use sluice_model::rendering::{Complaint, Context, Input, Outcome, Rendering};
+use sluice_model::rendering::{Complaint, Context, Input, Outcome, Renderer, Rendering};
 use sluice_model::secret::Redactor;
 use sluice_model::tree::Tree;
 use sluice_model::trust::Verified;
+use sluice_plugin_host::{AddedRenderer, PluginError, Renderers};
 use sluice_render::{FetchedChart, Problem, Rendered, SourceKind, Tools, WantedChart};
 
 use crate::blocking::blocking;
@@ -126,8 +128,9 @@ impl Pipeline {
             if source.source.gives_values_alone() {
                 continue;
             }
-            let places = Places::of(source, trusted);
-            let rendered = self.render_source(job, places, capabilities).await;
+            let rendered = self
+                .render_once_compiled(job, source, trusted, capabilities)
+                .await;
             let mut rendered = rendered.map_err(|error| match error {
                 PipelineError::Render(errors) => {
                     PipelineError::Render(errors.at_files(|file| Some(place_in(name, file))))
@@ -137,8 +140,14 @@ impl Pipeline {
             for manifest in &mut rendered.manifests {
                 manifest.origin.file = place_in(name, &manifest.origin.file);
             }
+            let renderer = rendered.kind.renderer(&source.source.spec);
+            let digest = renderer.and_then(|renderer| self.renderer_digest(renderer));
             sources.push(RenderedSource {
                 name: name.clone(),
+                renderer: renderer.map(|renderer| {
+                    let digest = digest.unwrap_or_default();
+                    format!("{}@{digest}", renderer.name())
+                }),
                 rendered,
             });
         }
@@ -172,6 +181,10 @@ impl Pipeline {
         let vault = Vault::new(self.decryption_keys(job).await?, is_chart);
         let kept = self.kept_renderings.as_deref().zip(key.as_deref());
         let has_secrets = !handed.is_empty();
+        let added = source
+            .plugin
+            .as_ref()
+            .map(|plugin| self.plugins.renderer(&plugin.name));
         let mut tools = Equipment {
             disk: kept
                 // What has a secret value in it is kept in memory alone.
@@ -181,6 +194,7 @@ impl Pipeline {
             job: job.clone(),
             places,
             capabilities: capabilities.clone(),
+            added,
             vault,
             answer: None,
             failed: None,
@@ -222,7 +236,7 @@ fn is_rendered(trusted: &TrustedSource) -> bool {
         return true;
     }
     let kind = SourceKind::of(trusted.tree.get(), &trusted.source.spec);
-    kind.is_ok_and(|kind| kind.renderer().is_some())
+    kind.is_ok_and(|kind| kind.renderer(&trusted.source.spec).is_some())
 }
 
 /// What a renderer is equipped with.
@@ -237,6 +251,8 @@ struct Equipment {
     /// The source that is rendered, and those that it can see.
     places: Places,
     capabilities: Capabilities,
+    /// The renderer of the plugin directory that the source names: the same version from the first question to the last.
+    added: Option<Result<AddedRenderer, PluginError>>,
     /// The encrypted files of the commit.
     vault: Vault,
     /// What was recalled or remembered last.
@@ -251,6 +267,15 @@ struct Equipment {
 }
 
 impl Equipment {
+    /// What is asked, of which version of the renderer; none if there is none.
+    fn question(&self, renderer: Renderer<'_>, input: &Input, context: &Context) -> Option<Question> {
+        let digest = match renderer {
+            Renderer::Standard(name) => Renderers::digest(name)?,
+            Renderer::Added(_) => self.added.as_ref()?.as_ref().ok()?.digest(),
+        };
+        Question::of(digest, input, context)
+    }
+
     /// The same files, those that are encrypted opened. What has their values in clear is not kept on disk.
     fn opened(&mut self, tree: Verified<Tree>) -> Verified<Tree> {
         let opened = self.vault.open(tree);
@@ -312,14 +337,17 @@ impl Tools for Equipment {
         }
     }
 
-    fn run(&mut self, renderer: &'static str, input: &Input) -> Result<Outcome, Problem> {
-        self.pipeline
-            .renderers
-            .render(renderer, input)
-            .map_err(|error| Problem::Renderer {
-                renderer,
-                reason: error.to_string(),
-            })
+    fn run(&mut self, renderer: Renderer<'_>, input: &Input) -> Result<Outcome, Problem> {
+        match renderer {
+            Renderer::Standard(name) => {
+                let answer = self.pipeline.renderers.render(name, input);
+                answer.map_err(|error| Problem::Renderer {
+                    renderer: name.to_owned(),
+                    reason: error.to_string(),
+                })
+            }
+            Renderer::Added(name) => added::asked(self.added.as_ref(), name, input),
+        }
     }
 
     fn context(&mut self, input: &Input) -> Context {
@@ -340,8 +368,8 @@ impl Tools for Equipment {
         self.pipeline.origins
     }
 
-    fn recall(&mut self, renderer: &'static str, input: &Input, context: &Context) -> Option<Rendering> {
-        let question = Question::of(renderer, input, context)?;
+    fn recall(&mut self, renderer: Renderer<'_>, input: &Input, context: &Context) -> Option<Rendering> {
+        let question = self.question(renderer, input, context)?;
         let (cache, disk) = (Arc::clone(&self.pipeline.renderings), self.disk.clone());
         self.answer = cache.find(
             &question,
@@ -352,14 +380,14 @@ impl Tools for Equipment {
         self.answer.as_ref().map(|answer| answer.rendering().clone())
     }
 
-    fn remember(&mut self, renderer: &'static str, input: &Input, context: &Context, rendering: &Rendering) {
+    fn remember(&mut self, renderer: Renderer<'_>, input: &Input, context: &Context, rendering: &Rendering) {
         // Whether a chart from elsewhere is still trusted is asked anew each time.
         if self.has_fetched && self.job.mode() != VerificationMode::None {
             self.answer = None;
             return;
         }
         let (cache, disk) = (Arc::clone(&self.pipeline.renderings), self.disk.clone());
-        let question = Question::of(renderer, input, context);
+        let question = self.question(renderer, input, context);
         self.answer = question.and_then(|question| {
             cache.keep(
                 question,

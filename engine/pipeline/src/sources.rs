@@ -202,6 +202,8 @@ impl Trusted {
 pub struct RenderedSource {
     /// What tells it from the Application's others; empty for one that is alone.
     pub name: String,
+    /// By which renderer, `NAME@sha256:…`; none for plain manifests.
+    pub renderer: Option<String>,
     /// What it was rendered to.
     pub rendered: Rendered,
 }

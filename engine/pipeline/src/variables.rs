@@ -24,7 +24,7 @@ pub(crate) use expressions::has_expression;
 use expressions::{Known, Outcome, Replaced, replace};
 
 /// The settings of a source in which expressions are replaced.
-const SETTINGS: [&str; 4] = ["path", "helm", "kustomize", "directory"];
+const SETTINGS: [&str; 5] = ["path", "helm", "kustomize", "directory", "plugin"];
 /// A file of variables is no larger.
 const FILE_BYTES: usize = 1 << 20;
 

@@ -15,7 +15,7 @@ const fn code(id: &'static str, summary: &'static str, hint: &'static str) -> Er
 pub const P01: ErrorCode = code(
     "P01",
     "the plugin is not there, or its file cannot be read",
-    "check the name in `spec.policies` against `sluice plugin list`, and that the plugin directory and the file are readable",
+    "check the name in `spec.policies` or `spec.source.plugin` against `sluice plugin list`, and that the plugin directory and the file are readable",
 );
 /// The plugin is another one than the one that was pinned.
 pub const P02: ErrorCode = code(
@@ -27,19 +27,19 @@ pub const P02: ErrorCode = code(
 pub const P04: ErrorCode = code(
     "P04",
     "the file is no WebAssembly, or does not compile within the limits",
-    "build it for `wasm32-unknown-unknown` in release mode, as `plugins/README.md` shows; at most 8 MiB, which compile in 60 s and 1 GiB",
+    "build it for `wasm32-unknown-unknown` in release mode, as `plugins/README.md` shows; at most 8 MiB, which compile in 60 s and 1 GiB; of a renderer 96 MiB, 300 s and 4 GiB",
 );
 /// The plugin wants something that it is not given.
 pub const P05: ErrorCode = code(
     "P05",
-    "the plugin imports something that no policy is given",
-    "policies get objects and a log and nothing else: build for `wasm32-unknown-unknown`, not for WASI, and drop the import named",
+    "the plugin imports something that no plugin is given",
+    "policies get objects and a log, renderers nothing at all: build for `wasm32-unknown-unknown`, not for WASI, and drop the import named",
 );
 /// The plugin is of no world that we know.
 pub const P06: ErrorCode = code(
     "P06",
-    "the plugin exports no world of `sluice:policy`, or another version of it",
-    "build it against `wit/policy/0.2.0` for exactly one of `health-check`, `prune-policy` and `sync-policy`",
+    "the plugin exports no world of `sluice:policy` or `sluice:render`, or another version of it",
+    "build it against `wit/policy/0.2.0` for exactly one of `health-check`, `prune-policy` and `sync-policy`, or a renderer against `wit/render/0.1.0`",
 );
 /// The plugin's settings are wrong.
 pub const P07: ErrorCode = code(
@@ -63,19 +63,19 @@ pub const P09: ErrorCode = code(
 pub const P10: ErrorCode = code(
     "P10",
     "the plugin took too long",
-    "a call has 0.2 seconds: look for an endless loop, or read fewer fields with `get-many` instead of `to-json`",
+    "a policy has 0.2 seconds for a call, a renderer 30: look for an endless loop; a policy reads fewer fields with `get-many` than with `to-json`",
 );
 /// The plugin took too much memory.
 pub const P11: ErrorCode = code(
     "P11",
     "the plugin took too much memory",
-    "an instance has 64 MiB in all: look for something that grows with every object",
+    "an instance of a policy has 64 MiB in all, one of a renderer 512 MiB: look for something that grows with every object or file",
 );
 /// The plugin's answer is none.
 pub const P12: ErrorCode = code(
     "P12",
     "the plugin's answer is malformed or too large",
-    "give one answer for each object, valid UTF-8, pointers that start with `/`, and at most 1 MiB in all",
+    "give one answer for each object, valid UTF-8, pointers that start with `/`, and at most 1 MiB in all; a renderer describes itself as a JSON object and gives at most 32 MiB",
 );
 /// The plugin says that it cannot answer.
 pub const P13: ErrorCode = code(
@@ -97,9 +97,16 @@ pub const P15: ErrorCode = code(
     "correct the script at the place that is named; the folder of `--lua-scripts` has `GROUP/KIND/health.lua` files",
 );
 
+/// The renderer is not compiled yet.
+pub const P16: ErrorCode = code(
+    "P16",
+    "the renderer is being compiled",
+    "it is tried again, and clears up by itself: compiling takes 300 s at most, once for each version of the file",
+);
+
 /// All codes of this crate. `P03`, for signatures of plugins, is kept for when there are any.
 pub const ALL: &[&ErrorCode] = &[
-    &P01, &P02, &P04, &P05, &P06, &P07, &P08, &P09, &P10, &P11, &P12, &P13, &P14, &P15,
+    &P01, &P02, &P04, &P05, &P06, &P07, &P08, &P09, &P10, &P11, &P12, &P13, &P14, &P15, &P16,
 ];
 
 /// What went wrong with one plugin.
@@ -117,6 +124,9 @@ pub enum PluginError {
     /// Its file has a name that no Application could use.
     #[error("a plugin's name has letters, digits, `.`, `_` and `-`; this file has another one")]
     Name,
+    /// Its file has the name of a standard renderer.
+    #[error("it has the name of a standard renderer, and no file takes the place of one")]
+    StandardRenderer,
     /// Its digest is not the pinned one.
     #[error("its digest is {found}, not the pinned {pinned}")]
     Digest {
@@ -132,7 +142,7 @@ pub enum PluginError {
         reason: String,
     },
     /// A forbidden import.
-    #[error("it imports `{import}`, which no policy is given")]
+    #[error("it imports `{import}`, which no plugin is given")]
     ImportDenied {
         /// The import, as the file names it.
         import: String,
@@ -207,6 +217,9 @@ pub enum PluginError {
         /// How long was waited.
         seconds: u64,
     },
+    /// It was needed for the first time a moment ago.
+    #[error("it is being compiled, which happens once for each version of it")]
+    Compiling,
     /// It failed too often and is not asked for a while.
     #[error("not asked for another {seconds} s after failing again and again: {message}")]
     Resting {
@@ -230,7 +243,7 @@ pub enum PluginError {
 impl Coded for PluginError {
     fn code(&self) -> &'static ErrorCode {
         match self {
-            Self::NotFound { .. } | Self::Read(_) | Self::Name => &P01,
+            Self::NotFound { .. } | Self::Read(_) | Self::Name | Self::StandardRenderer => &P01,
             Self::Digest { .. } => &P02,
             Self::Compile { .. } => &P04,
             Self::ImportDenied { .. } => &P05,
@@ -244,6 +257,7 @@ impl Coded for PluginError {
             Self::Script { .. } => &P15,
             Self::Guest { .. } => &P13,
             Self::Capacity { .. } => &P14,
+            Self::Compiling => &P16,
             Self::Resting { code, .. } | Self::Repeated { code, .. } => code,
         }
     }
@@ -259,7 +273,7 @@ impl PluginError {
     }
 
     /// The message with its causes, in one line.
-    pub(crate) fn message(&self) -> String {
+    pub fn message(&self) -> String {
         let mut text = self.to_string();
         let mut source = std::error::Error::source(self);
         while let Some(cause) = source {

@@ -10,8 +10,9 @@ use sluice_plugin_aot::Compiler;
 use crate::answer::{Answer, PluginProblem, Problems};
 use crate::change::{Change, RejectedFile};
 use crate::codes::PluginError;
-use crate::info::{PluginInfo, PluginOrigin};
+use crate::info::{Inspected, PluginInfo, PluginOrigin, RendererInfo};
 use crate::load::Plugin;
+use crate::renderers::{AddedRenderer, Version, Workshop, is_renderer};
 use crate::run::{LazyRuntime, Runtime};
 use crate::scripts::{HEALTH_LUA, ScriptFolder};
 use crate::session::Asked;
@@ -26,6 +27,7 @@ pub struct PluginHost(Arc<Inner>);
 
 struct Inner {
     runtime: Arc<LazyRuntime>,
+    workshop: Arc<Workshop>,
     sources: Sources,
     scripts: Option<ScriptFolder>,
 }
@@ -41,10 +43,12 @@ impl PluginHost {
     /// them is in [`PluginHost::rejected_scripts`].
     pub fn with_lua_scripts(folder: Option<PathBuf>, scripts: Option<PathBuf>, compiler: Compiler) -> Self {
         let runtime = Arc::new(LazyRuntime::new(compiler));
-        let sources = Sources::new(folder, &runtime);
+        let workshop = Arc::new(Workshop::new(compiler));
+        let sources = Sources::new(folder, &runtime, &workshop);
         let scripts = scripts.map(ScriptFolder::new);
         let host = Self(Arc::new(Inner {
             runtime,
+            workshop,
             sources,
             scripts,
         }));
@@ -128,12 +132,34 @@ impl PluginHost {
     }
 
     /// Makes every check on a file, without taking it into service.
-    pub fn inspect(&self, path: &Path) -> Result<PluginInfo, PluginError> {
+    pub fn inspect(&self, path: &Path) -> Result<Inspected, PluginError> {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let wasm = sources::read_file(path)?;
+        if is_renderer(&wasm) {
+            let version = Version::of(&self.0.workshop, &name, path.to_owned(), &wasm)?;
+            return Ok(Inspected::Renderer(Box::new(version.inspect()?)));
+        }
         let plugin = Plugin::from_wasm(self.0.runtime.get()?, &name, &wasm)?;
         let by_default = !self.0.sources.snapshot().is_by_name_only(&name);
-        Ok(plugin.info(PluginOrigin::File(path.to_owned()), by_default, None))
+        let info = plugin.info(PluginOrigin::File(path.to_owned()), by_default, None);
+        Ok(Inspected::Policy(Box::new(info)))
+    }
+
+    /// Finds a renderer of the plugin directory: `name` or `name@sha256:…`. What is asked of what comes back is asked of one version,
+    /// whatever becomes of the file. Compiles nothing.
+    ///
+    /// # Errors
+    /// If there is none of that name, its file was refused, or it has another digest than the pinned one.
+    pub fn renderer(&self, written: &str) -> Result<AddedRenderer, PluginError> {
+        let (name, pinned) = split(written);
+        let renderer = self.0.sources.snapshot().renderer(name)?;
+        agrees(pinned, renderer.digest())?;
+        Ok(renderer)
+    }
+
+    /// Every renderer of the plugin directory. Compiles nothing.
+    pub fn renderers(&self) -> Vec<RendererInfo> {
+        self.0.sources.snapshot().renderers()
     }
 
     /// Hands every plugin of an Application its settings; what is refused comes back. For when a spec changes.
@@ -162,7 +188,7 @@ impl PluginHost {
                 true => self.default_names(&snapshot, kind),
                 false => policies
                     .iter()
-                    .map(|policy| name_and_pin(policy).0.to_owned())
+                    .map(|policy| split(&policy.plugin).0.to_owned())
                     .collect(),
             };
             let digest = |name: String| {
@@ -240,14 +266,9 @@ impl PluginHost {
         policies
             .iter()
             .map(|policy| {
-                let (name, pinned) = name_and_pin(policy);
-                let plugin = snapshot.find(kind, name).and_then(|plugin| match pinned {
-                    Some(pinned) if pinned != plugin.digest => Err(PluginError::Digest {
-                        pinned: pinned.to_owned(),
-                        found: plugin.digest.clone(),
-                    }),
-                    Some(_) | None => Ok(plugin),
-                });
+                let (name, pinned) = split(&policy.plugin);
+                let plugin = snapshot.find(kind, name);
+                let plugin = plugin.and_then(|plugin| agrees(pinned, &plugin.digest).map(|()| plugin));
                 self.asked(name.to_owned(), policy.settings.clone(), plugin)
             })
             .collect()
@@ -287,9 +308,20 @@ impl PluginHost {
 }
 
 /// `name` or `name@sha256:…`.
-fn name_and_pin(policy: &PolicyRef) -> (&str, Option<&str>) {
-    match policy.plugin.split_once('@') {
+fn split(written: &str) -> (&str, Option<&str>) {
+    match written.split_once('@') {
         Some((name, pinned)) => (name, Some(pinned)),
-        None => (&policy.plugin, None),
+        None => (written, None),
+    }
+}
+
+/// That a digest is the pinned one, if one is pinned.
+fn agrees(pinned: Option<&str>, found: &str) -> Result<(), PluginError> {
+    match pinned {
+        Some(pinned) if pinned != found => Err(PluginError::Digest {
+            pinned: pinned.to_owned(),
+            found: found.to_owned(),
+        }),
+        Some(_) | None => Ok(()),
     }
 }

@@ -19,6 +19,16 @@ pub enum PluginOrigin {
     File(PathBuf),
 }
 
+/// What a file of the plugin directory is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Inspected {
+    /// It answers for a policy.
+    Policy(Box<PluginInfo>),
+    /// It renders.
+    Renderer(Box<RendererInfo>),
+}
+
 /// A plugin that passed all checks.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,6 +56,32 @@ pub struct PluginInfo {
     pub uses_time: bool,
     /// The interfaces that it imports; the host grants these and no others.
     pub imports: Vec<String>,
+    /// A newer file of the same name that was refused, while this one goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<RejectedFile>,
+}
+
+/// What is known of a renderer without asking it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RendererInfo {
+    /// Its name.
+    pub name: String,
+    /// Its world.
+    pub world: &'static str,
+    /// Where it comes from.
+    pub origin: PluginOrigin,
+    /// `sha256:…` of its Wasm.
+    pub digest: String,
+    /// The interfaces that it imports: none.
+    pub imports: [&'static str; 0],
+    /// True if its file was found.
+    pub is_there: bool,
+    /// One line: what it renders.
+    pub summary: String,
+    /// What it says of itself, if it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<Value>,
     /// A newer file of the same name that was refused, while this one goes on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rejected: Option<RejectedFile>,

@@ -180,7 +180,7 @@ impl Plugin {
 }
 
 /// What a failed compilation means.
-fn uncompiled(error: AotError) -> PluginError {
+pub(crate) fn uncompiled(error: AotError) -> PluginError {
     match error {
         AotError::Componentise(error) => PluginError::WorldMismatch {
             reason: one_line(&error.to_string()),
@@ -195,7 +195,7 @@ fn uncompiled(error: AotError) -> PluginError {
 }
 
 /// A crash while starting is a failed start, whatever the trap; limits keep their own codes.
-fn start_error(error: PluginError) -> PluginError {
+pub(crate) fn start_error(error: PluginError) -> PluginError {
     match error {
         PluginError::Trap { export, reason } => PluginError::Instantiate {
             reason: format!("`{export}`: {reason}"),

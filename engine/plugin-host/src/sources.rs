@@ -12,8 +12,9 @@ use std::sync::Arc;
 
 use crate::change::{Change, RejectedFile};
 use crate::codes::PluginError;
-use crate::info::{PluginInfo, PluginOrigin};
+use crate::info::{PluginInfo, PluginOrigin, RendererInfo};
 use crate::load::Plugin;
+use crate::renderers::{AddedRenderer, WORLD, Workshop};
 use crate::run::LazyRuntime;
 use crate::worlds::PluginKind;
 
@@ -46,6 +47,16 @@ trait Content: Send + Sync {
     /// One that serves, loaded where it is not yet; none where there is no such plugin.
     fn plugin(&self, name: &str) -> Option<Result<Arc<Plugin>, PluginError>>;
 
+    /// A renderer of others that serves; costs no loading. None where there is no such renderer.
+    fn renderer(&self, _name: &str) -> Option<AddedRenderer> {
+        None
+    }
+
+    /// Its renderers of others, by name; costs no loading.
+    fn renderers(&self) -> Vec<RendererInfo> {
+        Vec::new()
+    }
+
     /// `sha256:…` of one that serves; costs no loading.
     fn digest(&self, name: &str) -> Option<String>;
 
@@ -64,10 +75,11 @@ pub(crate) struct Snapshot(Vec<Arc<dyn Content>>);
 
 impl Sources {
     /// A folder, if there is one, and what is part of the binary.
-    pub(crate) fn new(folder: Option<PathBuf>, runtime: &Arc<LazyRuntime>) -> Self {
+    pub(crate) fn new(folder: Option<PathBuf>, runtime: &Arc<LazyRuntime>, workshop: &Arc<Workshop>) -> Self {
         let standard: Box<dyn Source> = Box::new(Standard::new(Arc::clone(runtime)));
-        let folder =
-            folder.map(|folder| -> Box<dyn Source> { Box::new(Folder::new(folder, Arc::clone(runtime))) });
+        let folder = folder.map(|folder| -> Box<dyn Source> {
+            Box::new(Folder::new(folder, Arc::clone(runtime), Arc::clone(workshop)))
+        });
         Self(folder.into_iter().chain([standard]).collect())
     }
 
@@ -95,17 +107,31 @@ impl Snapshot {
             .iter()
             .filter(|content| content.kind_of(name) == Some(kind))
             .find_map(|content| content.plugin(name));
-        serving.unwrap_or_else(|| {
-            // Named, and its file was refused: that is the reason.
-            let rejected = self.0.iter().find_map(|content| rejection(&**content, name));
-            Err(match rejected {
-                Some(rejected) => PluginError::Repeated {
-                    code: rejected.problem.code,
-                    message: rejected.problem.message,
-                },
-                None => PluginError::NotFound { kind: kind.world() },
-            })
-        })
+        serving.unwrap_or_else(|| Err(self.missing(kind.world(), name)))
+    }
+
+    /// A renderer of others; an error says why there is none.
+    pub(crate) fn renderer(&self, name: &str) -> Result<AddedRenderer, PluginError> {
+        let serving = self.0.iter().find_map(|content| content.renderer(name));
+        serving.ok_or_else(|| self.missing(WORLD, name))
+    }
+
+    /// All renderers of others.
+    pub(crate) fn renderers(&self) -> Vec<RendererInfo> {
+        self.0.iter().flat_map(|content| content.renderers()).collect()
+    }
+
+    /// Why nothing of a world serves under a name.
+    fn missing(&self, world: &'static str, name: &str) -> PluginError {
+        // Named, and its file was refused: that is the reason.
+        let rejected = self.0.iter().find_map(|content| rejection(&**content, name));
+        match rejected {
+            Some(rejected) => PluginError::Repeated {
+                code: rejected.problem.code,
+                message: rejected.problem.message,
+            },
+            None => PluginError::NotFound { kind: world },
+        }
     }
 
     /// The plugins that are asked where none are named, in their order.

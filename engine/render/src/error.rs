@@ -125,7 +125,7 @@ pub enum Problem {
     #[error("{}{}", complaint.message, trace(complaint))]
     Refused {
         /// What refused it.
-        renderer: &'static str,
+        renderer: String,
         /// What is wrong.
         complaint: Box<Complaint>,
     },
@@ -133,7 +133,17 @@ pub enum Problem {
     #[error("the renderer `{renderer}` failed: {reason}")]
     Renderer {
         /// Which one.
-        renderer: &'static str,
+        renderer: String,
+        /// What happened.
+        reason: String,
+    },
+    /// A renderer of the plugin directory that cannot be used, or did not answer.
+    #[error("the renderer `{renderer}`: {reason}")]
+    Plugin {
+        /// Which one.
+        renderer: String,
+        /// What kind of failure, as the host of plugins has it.
+        code: &'static ErrorCode,
         /// What happened.
         reason: String,
     },
@@ -308,7 +318,7 @@ pub mod codes {
     /// See [`super::Problem::Refused`].
     pub const REFUSED: ErrorCode = code(
         "R20",
-        "a chart or a kustomization cannot be rendered",
+        "a chart, a kustomization or what another renderer takes cannot be rendered",
         "correct it at the place given; `sluice render -f APPLICATION --offline` shows the same without a cluster",
     );
     /// See [`super::Problem::Renderer`].
@@ -327,7 +337,7 @@ pub mod codes {
     pub const SOURCE_SETTINGS: ErrorCode = code(
         "R23",
         "the settings of a source do not fit the folder",
-        "give `helm` for a chart, `kustomize` for a kustomization, `directory` for plain manifests, and only one of them; check `path`",
+        "give `helm` for a chart, `kustomize` for a kustomization, `directory` for plain manifests, `plugin` for another renderer, and only one of them; check `path`",
     );
     /// See [`super::Problem::Unreachable`].
     pub const UNREACHABLE: ErrorCode = code(
@@ -401,6 +411,7 @@ impl Problem {
             Self::Name { .. } => &codes::NAME,
             Self::Refused { .. } => &codes::REFUSED,
             Self::Renderer { .. } => &codes::RENDERER,
+            Self::Plugin { code, .. } => code,
             Self::Unmet { .. } => &codes::UNMET,
             Self::SourceSettings { .. } => &codes::SOURCE_SETTINGS,
             Self::Unreachable { .. } => &codes::UNREACHABLE,
@@ -540,6 +551,7 @@ impl Problem {
             | Self::Pattern { reason, .. }
             | Self::SourceSettings { reason }
             | Self::Renderer { reason, .. }
+            | Self::Plugin { reason, .. }
             | Self::Unreachable { reason }
             | Self::Given { reason }
             | Self::Metadata { reason } => vec![reason],

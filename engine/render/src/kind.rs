@@ -4,15 +4,16 @@ use std::fmt;
 
 use serde::Serialize;
 use sluice_model::application::{Directory, Source};
+use sluice_model::rendering::Renderer;
 use sluice_model::tree::Tree;
 
 use crate::error::{Problem, RenderError, RenderErrors};
 use crate::select;
 
 /// The renderer of charts.
-pub(crate) const HELM: &str = "helm";
+pub(crate) const HELM: Renderer<'static> = Renderer::Standard("helm");
 /// The renderer of kustomizations.
-pub(crate) const KUSTOMIZE: &str = "kustomize";
+pub(crate) const KUSTOMIZE: Renderer<'static> = Renderer::Standard("kustomize");
 
 /// By what a folder is rendered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -23,12 +24,14 @@ pub enum SourceKind {
     Helm,
     /// A kustomization.
     Kustomize,
+    /// What a renderer of the plugin directory takes.
+    Plugin,
 }
 
 impl SourceKind {
     /// Finds out by what a folder is rendered.
     ///
-    /// What the source says counts first: `helm` or `kustomize`. Otherwise the folder's own files do: a kustomization, a `Chart.yaml`, or
+    /// What the source says counts first: `helm`, `kustomize` or `plugin`. Otherwise the folder's own files do: a kustomization, a `Chart.yaml`, or
     /// neither. Both at once are a kustomization, as with Argo CD.
     ///
     /// # Errors
@@ -40,6 +43,20 @@ impl SourceKind {
             let problem = Problem::SourceSettings { reason };
             Err(RenderError::at(&tree.path, 0, 0, problem).into())
         };
+        if source.plugin.is_some() {
+            let others = [
+                ("helm", source.helm.is_some()),
+                ("kustomize", source.kustomize.is_some()),
+                ("directory", source.directory != Directory::default()),
+            ];
+            return match others.iter().find(|(_, is_given)| *is_given) {
+                Some((other, _)) => settings(
+                    "plugin",
+                    format!("so is `{other}`: one of the two renders the folder"),
+                ),
+                None => Ok(Self::Plugin),
+            };
+        }
         match (&source.helm, &source.kustomize) {
             (Some(_), Some(_)) => settings(
                 "helm",
@@ -64,12 +81,13 @@ impl SourceKind {
         }
     }
 
-    /// The renderer's name; none for plain manifests.
-    pub fn renderer(self) -> Option<&'static str> {
+    /// The renderer; none for plain manifests.
+    pub fn renderer(self, source: &Source) -> Option<Renderer<'_>> {
         match self {
             Self::Directory => None,
             Self::Helm => Some(HELM),
             Self::Kustomize => Some(KUSTOMIZE),
+            Self::Plugin => source.plugin.as_ref().map(|plugin| Renderer::Added(&plugin.name)),
         }
     }
 }
@@ -80,6 +98,7 @@ impl fmt::Display for SourceKind {
             Self::Directory => "Directory",
             Self::Helm => "Helm",
             Self::Kustomize => "Kustomize",
+            Self::Plugin => "Plugin",
         })
     }
 }

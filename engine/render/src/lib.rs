@@ -36,9 +36,9 @@ mod tools;
 mod yaml;
 
 use serde::Serialize;
-use sluice_model::application::{Jsonnet, Kustomize, Source};
+use sluice_model::application::{Jsonnet, Kustomize, PluginParameter, PluginVariable, Source, SourcePlugin};
 use sluice_model::manifest::Manifest;
-use sluice_model::rendering::{Complaint, Document, Rendering};
+use sluice_model::rendering::{Complaint, Document, Renderer, Rendering};
 use sluice_model::tree::Tree;
 use sluice_model::trust::Verified;
 
@@ -103,6 +103,17 @@ pub fn render(
             };
             tools::rendering(kind::KUSTOMIZE, tree, json(&settings)?, tools)?
         }
+        SourceKind::Plugin => {
+            let plugin = source.plugin.as_ref();
+            let settings = plugin
+                .map(Told::of)
+                .as_ref()
+                .map(json)
+                .transpose()?
+                .unwrap_or_default();
+            let name = plugin.map_or("", |plugin| &plugin.name);
+            tools::rendering(Renderer::Added(name), tree, settings, tools)?
+        }
     };
     rendered(kind, Vec::new(), tree, rendering, tools)
 }
@@ -114,6 +125,24 @@ struct Building<'a> {
     settings: Option<&'a Kustomize>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     origins: bool,
+}
+
+/// What a renderer of the plugin directory is told: what the source says, but for its name.
+#[derive(Serialize)]
+struct Told<'a> {
+    env: &'a [PluginVariable],
+    parameters: &'a [PluginParameter],
+    settings: &'a serde_json::Map<String, serde_json::Value>,
+}
+
+impl<'a> Told<'a> {
+    fn of(plugin: &'a SourcePlugin) -> Self {
+        Self {
+            env: &plugin.env,
+            parameters: &plugin.parameters,
+            settings: &plugin.settings,
+        }
+    }
 }
 
 /// Settings as a renderer takes them.
@@ -172,7 +201,7 @@ fn folder(tree: &Tree, source: &Source, tools: &mut dyn Tools) -> Result<Rendere
         settings: &source.directory.jsonnet,
         files: programs,
     };
-    let rendering = tools::rendering("jsonnet", tree, json(&settings)?, tools)?;
+    let rendering = tools::rendering(Renderer::Standard("jsonnet"), tree, json(&settings)?, tools)?;
     rendered(SourceKind::Directory, manifests, tree, rendering, tools)
 }
 

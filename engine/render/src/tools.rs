@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use sluice_model::manifest::Manifest;
-use sluice_model::rendering::{Complaint, Context, Document, File, Input, Need, Outcome, Rendering, Supply};
+use sluice_model::rendering::{
+    Complaint, Context, Document, File, Input, Need, Outcome, Renderer, Rendering, Supply,
+};
 use sluice_model::tree::Tree;
 use sluice_model::trust::Verified;
 
@@ -43,8 +45,9 @@ pub trait Tools {
     fn remote(&mut self, address: &str) -> Result<String, Problem> {
         Err(Problem::Unmet {
             what: format!("`{address}`"),
-            reason: "bases and files of other repositories are not fetched here: copy it into this repository"
-                .to_owned(),
+            reason:
+                "bases and files of other repositories are not fetched here: copy it into this repository"
+                    .to_owned(),
         })
     }
 
@@ -63,8 +66,8 @@ pub trait Tools {
     /// Asks a renderer once.
     ///
     /// # Errors
-    /// [`Problem::Renderer`], if there is no such renderer, or it did not answer.
-    fn run(&mut self, renderer: &'static str, input: &Input) -> Result<Outcome, Problem>;
+    /// [`Problem::Renderer`] or [`Problem::Plugin`], if there is no such renderer, or it did not answer.
+    fn run(&mut self, renderer: Renderer<'_>, input: &Input) -> Result<Outcome, Problem>;
 
     /// Returns what a rendering depends on besides files and settings. `input` tells one rendering from another, for its randomness.
     fn context(&mut self, input: &Input) -> Context;
@@ -75,7 +78,7 @@ pub trait Tools {
     }
 
     /// Returns what a renderer answered to the same input before, if that is known.
-    fn recall(&mut self, _renderer: &'static str, _input: &Input, _context: &Context) -> Option<Rendering> {
+    fn recall(&mut self, _renderer: Renderer<'_>, _input: &Input, _context: &Context) -> Option<Rendering> {
         None
     }
 
@@ -90,7 +93,7 @@ pub trait Tools {
     /// Is told what a renderer answered at last.
     fn remember(
         &mut self,
-        _renderer: &'static str,
+        _renderer: Renderer<'_>,
         _input: &Input,
         _context: &Context,
         _rendering: &Rendering,
@@ -142,9 +145,9 @@ impl Tools for NoTools {
         Ok(None)
     }
 
-    fn run(&mut self, renderer: &'static str, _: &Input) -> Result<Outcome, Problem> {
+    fn run(&mut self, renderer: Renderer<'_>, _: &Input) -> Result<Outcome, Problem> {
         Err(Problem::Renderer {
-            renderer,
+            renderer: renderer.name().to_owned(),
             reason: "there is none here".to_owned(),
         })
     }
@@ -156,7 +159,7 @@ impl Tools for NoTools {
 
 /// Renders a folder of the repository.
 pub(crate) fn rendering(
-    renderer: &'static str,
+    renderer: Renderer<'_>,
     tree: &Tree,
     settings: String,
     tools: &mut dyn Tools,
@@ -172,7 +175,7 @@ pub(crate) fn rendering(
 
 /// Asks a renderer until there is an answer.
 pub(crate) fn answered(
-    renderer: &'static str,
+    renderer: Renderer<'_>,
     input: Input,
     tools: &mut dyn Tools,
 ) -> Result<Rendering, RenderErrors> {
@@ -192,7 +195,7 @@ struct Rounds<'t> {
 }
 
 impl Rounds<'_> {
-    fn answer(&mut self, renderer: &'static str, mut input: Input) -> Result<Rendering, RenderErrors> {
+    fn answer(&mut self, renderer: Renderer<'_>, mut input: Input) -> Result<Rendering, RenderErrors> {
         let context = self.tools.context(&input);
         if let Some(rendering) = self.tools.recall(renderer, &input, &context) {
             return Ok(rendering);
@@ -208,6 +211,9 @@ impl Rounds<'_> {
             match outcome.map_err(|problem| here(problem, &input))? {
                 Outcome::Rendered(mut rendering) => {
                     rendering.read = united(rendering.read, &self.inner.read);
+                    if let Renderer::Added(_) = renderer {
+                        rendering.read = united(rendering.read, &handed_over(&input));
+                    }
                     rendering.random = united(rendering.random, &self.inner.random);
                     rendering.warnings.append(&mut self.inner.warnings);
                     self.tools.remember(renderer, &input, &context, &rendering);
@@ -234,6 +240,7 @@ impl Rounds<'_> {
             }
         }
         let reason = format!("it has no answer after {ROUNDS} rounds or {NEEDS} questions for more files");
+        let renderer = renderer.name().to_owned();
         Err(here(Problem::Renderer { renderer, reason }, &input))
     }
 
@@ -357,6 +364,18 @@ fn united(some: Vec<String>, more: &[String]) -> Vec<String> {
     all.into_iter().collect()
 }
 
+/// All that a renderer was handed, as paths that it read. What one of others says of that is not relied on: a file that it forgets to name
+/// would leave an old rendering in place.
+fn handed_over(input: &Input) -> Vec<String> {
+    let folder = |path: &str| match path {
+        "" => String::new(),
+        path => format!("{path}/"),
+    };
+    let paths = input.supplied.iter().map(|supply| &supply.path);
+    let supplied = paths.flat_map(|path| [path.clone(), folder(path)]);
+    std::iter::once(folder(&input.path)).chain(supplied).collect()
+}
+
 /// Why a need is not met.
 enum Met {
     Problem(Problem),
@@ -397,7 +416,7 @@ fn check(path: &str) -> Result<(), Problem> {
     })
 }
 
-fn refused(renderer: &'static str, input: &Input, complaints: Vec<Complaint>) -> RenderErrors {
+fn refused(renderer: Renderer<'_>, input: &Input, complaints: Vec<Complaint>) -> RenderErrors {
     let complaints = match complaints.is_empty() {
         true => vec![Complaint {
             message: "it cannot be rendered, and the renderer does not say why".to_owned(),
@@ -416,6 +435,7 @@ fn refused(renderer: &'static str, input: &Input, complaints: Vec<Complaint>) ->
         };
         let line = complaint.line.unwrap_or_default();
         let complaint = Box::new(complaint);
+        let renderer = renderer.name().to_owned();
         let problem = Problem::Refused { renderer, complaint };
         RenderErrors::from(RenderError::at(&file, line, 0, problem))
     });

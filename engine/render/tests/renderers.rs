@@ -4,9 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use sluice_model::application::{Directory, Helm, Kustomize, Source};
+use sluice_model::application::{Directory, Helm, Kustomize, Source, SourcePlugin};
 use sluice_model::error::Coded as _;
-use sluice_model::rendering::{Complaint, Context, Document, Input, Need, Outcome, Part, Rendering};
+use sluice_model::rendering::{
+    Complaint, Context, Document, Input, Need, Outcome, Part, Renderer, Rendering,
+};
 use sluice_model::tree::{Link, Revision, Tree};
 use sluice_model::trust::{Evidence, Verified};
 use sluice_render::{Problem, RenderErrors, Rendered, SourceKind, Tools, codes, render};
@@ -52,7 +54,7 @@ impl Repository {
 struct Script {
     repository: Repository,
     answers: Vec<Outcome>,
-    asked: Vec<(&'static str, Input)>,
+    asked: Vec<(String, Input)>,
 }
 
 impl Tools for Script {
@@ -65,8 +67,12 @@ impl Tools for Script {
         Ok(self.repository.tree(path).map(vouch))
     }
 
-    fn run(&mut self, renderer: &'static str, input: &Input) -> Result<Outcome, Problem> {
-        self.asked.push((renderer, input.clone()));
+    fn run(&mut self, renderer: Renderer<'_>, input: &Input) -> Result<Outcome, Problem> {
+        let asked = match renderer {
+            Renderer::Standard(name) => name.to_owned(),
+            Renderer::Added(name) => format!("added {name}"),
+        };
+        self.asked.push((asked, input.clone()));
         Ok(match self.answers.is_empty() {
             true => Outcome::Needs(vec![Need::Path(format!("more/{}", self.asked.len()))]),
             false => self.answers.remove(0),
@@ -91,6 +97,18 @@ fn script(files: &[(&'static str, &'static str)], answers: Vec<Outcome>) -> Scri
 
 fn source() -> Source {
     serde_json::from_value(serde_json::json!({"repoURL": "file:///r", "path": "app"})).expect("a source")
+}
+
+/// The source, rendered by a renderer of the plugin directory.
+fn by(name: &str, source: Source) -> Source {
+    let plugin = SourcePlugin {
+        name: name.to_owned(),
+        ..SourcePlugin::default()
+    };
+    Source {
+        plugin: Some(plugin),
+        ..source
+    }
 }
 
 fn run(script: &mut Script, source: &Source) -> Result<Rendered, RenderErrors> {
@@ -170,10 +188,27 @@ fn the_kind_is_what_the_folder_or_the_source_says() {
             said(helm.clone(), None),
             Ok(SourceKind::Helm),
         ),
-        (vec![CHART], with(None, None, recurse), Ok(SourceKind::Directory)),
+        (
+            vec![CHART],
+            with(None, None, recurse.clone()),
+            Ok(SourceKind::Directory),
+        ),
         (vec![plain], said(helm.clone(), None), Err("R23")),
         (vec![plain], said(None, kustomize.clone()), Err("R23")),
-        (vec![CHART, KUSTOMIZATION], said(helm, kustomize), Err("R23")),
+        (
+            vec![CHART, KUSTOMIZATION],
+            said(helm.clone(), kustomize.clone()),
+            Err("R23"),
+        ),
+        (vec![plain], by("mine", source()), Ok(SourceKind::Plugin)),
+        (
+            vec![CHART, KUSTOMIZATION],
+            by("mine", source()),
+            Ok(SourceKind::Plugin),
+        ),
+        (vec![CHART], by("mine", said(helm, None)), Err("R23")),
+        (vec![KUSTOMIZATION], by("mine", said(None, kustomize)), Err("R23")),
+        (vec![plain], by("mine", with(None, None, recurse)), Err("R23")),
     ] {
         let about = format!("{files:?} {source:?}");
         assert_eq!(kind(&files, source), expected, "{about}");
@@ -299,7 +334,7 @@ fn a_chart_of_the_repository_is_inflated_for_a_kustomization() {
     let asked: Vec<_> = said
         .asked
         .iter()
-        .map(|(renderer, input)| (*renderer, input.path.as_str()))
+        .map(|(renderer, input)| (renderer.as_str(), input.path.as_str()))
         .collect();
     assert_eq!(
         asked,
@@ -553,4 +588,56 @@ fn programs_among_manifests_are_evaluated() {
     let mut plain = plain;
     run(&mut plain, &self::source()).unwrap();
     assert!(plain.asked.is_empty());
+}
+
+#[test]
+fn a_renderer_of_others_is_handed_the_folder_and_what_the_source_says() {
+    let files = [
+        ("app/a.txt", "a"),
+        ("app/b/c.txt", "c"),
+        ("lib/x.txt", "x"),
+        ("other.txt", ""),
+    ];
+    let answers = vec![
+        Outcome::Needs(vec![Need::Path("lib".to_owned()), Need::Path("gone".to_owned())]),
+        read(rendered(&[("app/a.txt", OBJECT)]), &["app/a.txt"]),
+    ];
+    let mut said = script(&files, answers);
+    let mut source = by("mine@sha256:00", source());
+    let plugin = serde_json::json!({
+        "name": "mine@sha256:00", "env": [{"name": "A", "value": "1"}],
+        "parameters": [{"name": "p", "string": "s"}, {"name": "q", "array": ["t"]}, {"name": "r", "map": {"k": "v"}}],
+        "settings": {"deep": [1]},
+    });
+    source.plugin = serde_json::from_value(plugin.clone()).unwrap();
+    let done = run(&mut said, &source).unwrap();
+    assert_eq!((done.kind, done.manifests.len()), (SourceKind::Plugin, 1));
+    assert_eq!(done.manifests[0].origin.to_string(), "app/a.txt:1");
+    let (renderer, input) = &said.asked[0];
+    assert_eq!(renderer, "added mine@sha256:00");
+    assert_eq!(paths(&input.files), ["app/a.txt", "app/b/c.txt"]);
+    let mut expected = plugin;
+    expected.as_object_mut().unwrap().remove("name");
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&input.settings).unwrap(),
+        expected
+    );
+    // Whatever it says that it read: all that it was handed counts.
+    assert_eq!(done.read, ["app/", "app/a.txt", "gone", "gone/", "lib", "lib/"]);
+}
+
+#[test]
+fn what_a_renderer_of_others_refuses_is_told_with_its_name_and_place() {
+    let complaint = Complaint {
+        message: "no".to_owned(),
+        file: Some("app/a.txt".to_owned()),
+        line: Some(7),
+        ..Complaint::default()
+    };
+    let mut said = script(&[("app/a.txt", "")], vec![Outcome::Refused(vec![complaint])]);
+    let errors = run(&mut said, &by("mine@sha256:00", source())).unwrap_err();
+    assert_eq!(ids(&errors), ["R20"]);
+    let error = errors.iter().next().unwrap();
+    assert_eq!(error.to_string(), "app/a.txt:7: no");
+    assert!(matches!(&error.problem, Problem::Refused { renderer, .. } if renderer == "mine"));
 }

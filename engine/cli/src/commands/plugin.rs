@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use sluice_model::Coded as _;
-use sluice_plugin_host::{Claim, PluginInfo, PluginOrigin, PluginProblem};
+use sluice_plugin_host::{
+    Claim, Inspected, PluginInfo, PluginOrigin, PluginProblem, RejectedFile, RendererInfo,
+};
 
 use crate::failure::{CliError, Failure};
 use crate::global::Global;
@@ -60,17 +62,20 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
         Command::List { output } => list(global, output.format, out),
         Command::Inspect { plugin, output } => {
             let info = find(global, &plugin)?;
-            match output.format {
-                Format::Text => describe(out, &info),
-                format @ (Format::Json | Format::Yaml) => output::one(out, format, &info),
+            match (output.format, &info) {
+                (Format::Text, Inspected::Policy(info)) => describe(out, info),
+                (Format::Text, Inspected::Renderer(info)) => describe_renderer(out, info),
+                (format @ (Format::Json | Format::Yaml), info) => output::one(out, format, info),
             }
         }
     }
 }
 
 fn list(global: &Global, format: Format, out: &mut impl Write) -> Result<(), Failure> {
-    let answer = global.plugins().list();
-    let renderers = global.renderers().list();
+    let plugins = global.plugins();
+    let answer = plugins.list();
+    let mut renderers = global.renderers().list();
+    renderers.extend(plugins.renderers());
     match format {
         Format::Text => {
             let mut table = Table::new();
@@ -86,13 +91,21 @@ fn list(global: &Global, format: Format, out: &mut impl Write) -> Result<(), Fai
                 ]);
             }
             for renderer in &renderers {
+                let from = match renderer.is_there {
+                    true => origin(&renderer.origin),
+                    false => "missing".to_owned(),
+                };
+                let asked = match renderer.origin {
+                    PluginOrigin::Standard => "where needed",
+                    PluginOrigin::File(_) => "by name",
+                };
                 table.row(vec![
-                    renderer.name.into(),
+                    (&renderer.name).into(),
                     renderer.world.into(),
-                    (if renderer.is_there { "standard" } else { "missing" }).into(),
-                    "where needed".into(),
-                    short_digest(renderer.digest).into(),
-                    renderer.summary.into(),
+                    from.into(),
+                    asked.into(),
+                    short_digest(&renderer.digest).into(),
+                    (&renderer.summary).into(),
                 ]);
             }
             table.write(out, "")?;
@@ -109,7 +122,7 @@ fn list(global: &Global, format: Format, out: &mut impl Write) -> Result<(), Fai
 }
 
 /// A file where there is one of that name, else a plugin that serves.
-fn find(global: &Global, plugin: &Path) -> Result<PluginInfo, Failure> {
+fn find(global: &Global, plugin: &Path) -> Result<Inspected, Failure> {
     let host = global.plugins();
     let is_file = plugin.exists() || plugin.components().count() > 1 || plugin.extension().is_some();
     if is_file {
@@ -130,10 +143,40 @@ fn find(global: &Global, plugin: &Path) -> Result<PluginInfo, Failure> {
         });
     }
     let name = plugin.to_string_lossy();
-    let serving = host.list().value.into_iter().find(|info| info.name == name);
+    let policies = host.list().value.into_iter();
+    let policies = policies.map(|info| Inspected::Policy(Box::new(info)));
+    let renderers = global.renderers().list().into_iter().chain(host.renderers());
+    let renderers = renderers.map(|info| Inspected::Renderer(Box::new(info)));
+    let is_meant = |info: &Inspected| match info {
+        Inspected::Policy(info) => info.name == name,
+        Inspected::Renderer(info) => info.name == name,
+    };
+    let serving = policies.chain(renderers).find(is_meant);
     Ok(serving.ok_or_else(|| CliError::NoPlugin {
         name: name.into_owned(),
     })?)
+}
+
+fn describe_renderer(out: &mut impl Write, info: &RendererInfo) -> Result<(), Failure> {
+    writeln!(
+        out,
+        "{}  {}",
+        styled(STRONG, plain(&info.name)),
+        plain(&info.summary)
+    )?;
+    let mut table = Table::new();
+    let mut say = |name: &str, value: String| table.row(vec![name.into(), value.into()]);
+    say("world", format!("sluice:render/{}", info.world));
+    say("from", origin(&info.origin));
+    say("digest", info.digest.clone());
+    say("imports", "nothing".to_owned());
+    if let Some(description) = &info.description {
+        say("says", description.to_string());
+    }
+    if !info.is_there {
+        say("missing", "its file is not there".to_owned());
+    }
+    refused(out, table, info.rejected.as_ref())
 }
 
 fn describe(out: &mut impl Write, info: &PluginInfo) -> Result<(), Failure> {
@@ -169,7 +212,12 @@ fn describe(out: &mut impl Write, info: &PluginInfo) -> Result<(), Failure> {
     if let Some(schema) = &info.settings_schema {
         say("settings", schema.to_string());
     }
-    if let Some(rejected) = &info.rejected {
+    refused(out, table, info.rejected.as_ref())
+}
+
+/// Prints what is known, and which newer file was refused.
+fn refused(out: &mut impl Write, mut table: Table, rejected: Option<&RejectedFile>) -> Result<(), Failure> {
+    if let Some(rejected) = rejected {
         let problem = rejected.problem.one_line();
         table.row(vec![
             "rejected".into(),
@@ -177,7 +225,7 @@ fn describe(out: &mut impl Write, info: &PluginInfo) -> Result<(), Failure> {
         ]);
     }
     table.write(out, "  ")?;
-    if info.rejected.is_some() {
+    if rejected.is_some() {
         writeln!(out, "  {}", styled(FAINT, "the version above goes on serving"))?;
     }
     Ok(())

@@ -29,13 +29,15 @@ Examples:
   sluice render -f application.yaml --offline --show-source
   sluice render guestbook --revision 3f2a91c -o json | jq .kind
   sluice render -f application.yaml --offline --decryption-key team.agekey
+  sluice render -f application.yaml --offline --plugin-dir ./renderers
 
 Nothing is rendered that verification refuses. Values of Secrets, and what was put elsewhere
 of them, are masked unless --show-secrets is given. With --offline a chart or a
-kustomization comes out as `helm template` and `kustomize build` print it.
+kustomization comes out as `helm template` and `kustomize build` print it, and what another
+renderer makes as it gives it. A renderer of --plugin-dir is compiled first, each time.
 
 Exit codes: 0; 3 if a manifest is wrong (all that is wrong is told); 4 if the revision is not
-trusted; 6 if the repository fails; 7 if the cluster fails.";
+trusted; 6 if the repository fails; 7 if the cluster fails; 8 if a renderer of --plugin-dir fails.";
 
 /// The options of `sluice render`.
 #[derive(Debug, Args)]
@@ -54,7 +56,7 @@ pub(crate) struct Arguments {
     /// The Kubernetes version that charts are told; Helm's own default otherwise
     #[arg(long, value_name = "VERSION", requires = "offline")]
     kube_version: Option<String>,
-    /// Say above each object of a kustomization which file it comes from, as Helm does
+    /// Say above each object of a kustomization or another renderer which file it comes from, as Helm does
     #[arg(long, requires = "offline")]
     show_source: bool,
     /// Print the values of Secrets, and what was decrypted
@@ -97,8 +99,8 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
             written(&arguments, &rendered.manifests, value, out)?;
             continue;
         }
-        // Kustomize prints nothing before its first document.
-        if index > 0 && rendered.kind == SourceKind::Kustomize {
+        // Nothing is printed before the first document.
+        if index > 0 && rendered.kind != SourceKind::Helm {
             writeln!(out, "---")?;
         }
         documents(&arguments, rendered, value, out)?;
@@ -141,8 +143,10 @@ fn documents(
         let source = plain(&document.source).replace('\n', " ");
         texts.push(match rendered.kind {
             SourceKind::Helm => format!("---\n# Source: {source}\n{text}\n"),
-            SourceKind::Kustomize if arguments.show_source => format!("# Source: {source}\n{text}"),
-            SourceKind::Kustomize | SourceKind::Directory => text,
+            SourceKind::Kustomize | SourceKind::Plugin if arguments.show_source => {
+                format!("# Source: {source}\n{text}")
+            }
+            SourceKind::Kustomize | SourceKind::Plugin | SourceKind::Directory => text,
         });
     }
     if rendered.kind != SourceKind::Helm {

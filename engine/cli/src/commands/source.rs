@@ -6,7 +6,6 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use sluice_model::rendering::{Complaint, Part};
 use sluice_pipeline::RenderedSource;
-use sluice_plugin_host::Renderers;
 use sluice_render::SourceKind;
 
 use crate::connection::block_on;
@@ -59,7 +58,7 @@ struct Told<'a> {
     kind: SourceKind,
     /// The renderer and its digest.
     #[serde(skip_serializing_if = "Option::is_none")]
-    renderer: Option<String>,
+    renderer: Option<&'a str>,
     objects: usize,
     hooks: usize,
     tests: usize,
@@ -109,14 +108,10 @@ impl<'a> Told<'a> {
             let documents = rendered.documents.iter();
             documents.filter(|document| document.part == part).count()
         };
-        let renderer = rendered.kind.renderer().map(|name| {
-            let digest = Renderers::digest(name).unwrap_or_default();
-            format!("{name}@{digest}")
-        });
         Self {
             source: &source.name,
             kind: rendered.kind,
-            renderer,
+            renderer: source.renderer.as_deref(),
             objects: rendered.manifests.len(),
             hooks: count(Part::Hook),
             tests: count(Part::Test),
@@ -136,8 +131,8 @@ fn text(out: &mut impl Write, told: &Told<'_>) -> Result<(), Failure> {
         say("source", told.source.to_owned());
     }
     say("kind", told.kind.to_string());
-    if let Some(renderer) = &told.renderer {
-        say("renderer", renderer.clone());
+    if let Some(renderer) = told.renderer {
+        say("renderer", renderer.to_owned());
     }
     say("objects", told.objects.to_string());
     if told.kind == SourceKind::Helm {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{LocalName, StartOfTrust, ValuesReference};
+use super::{LocalName, StartOfTrust, ValuesReference, any_object};
 
 /// A folder of a Git repository, a chart of a chart repository or a registry, or a folder of an artifact of a registry.
 ///
@@ -26,7 +26,7 @@ pub struct Source {
     #[serde(default = "head")]
     pub target_revision: String,
     /// Folder within the repository; its root by default. What it holds says how it is rendered: a `Chart.yaml` by Helm, a
-    /// `kustomization.yaml` by Kustomize, anything else as a folder of plain manifests.
+    /// `kustomization.yaml` by Kustomize, anything else as a folder of plain manifests; `plugin` names another renderer.
     #[serde(default)]
     pub path: String,
     /// What tells it from the other `sources`: in statuses, in messages, and for `sluice rollback`. By default its `ref`, or the last
@@ -49,6 +49,9 @@ pub struct Source {
     /// How a kustomization is built. If it is given, the folder is rendered by Kustomize.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kustomize: Option<Kustomize>,
+    /// By which renderer of the plugin directory the folder is rendered, whatever is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<SourcePlugin>,
     /// Secret in the Application's namespace: `username` and `password`, `bearerToken`, `sshPrivateKey`, or `tls.crt` and
     /// `tls.key`; also `known_hosts`, `ca.crt` and `proxy`. Without it, the shared ones where some are for this URL and this
     /// namespace.
@@ -274,6 +277,52 @@ pub struct HelmFileParameter {
     pub name: String,
     /// The file, relative to the chart.
     pub path: String,
+}
+
+/// A renderer of the plugin directory, and what it is told: Argo CD's `source.plugin`, and `settings` for what does not fit there.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SourcePlugin {
+    /// The name of its file without `.wasm`, or `NAME@sha256:…` for one version of it alone.
+    pub name: String,
+    /// Variables, of which Argo CD makes the environment of a process.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<PluginVariable>,
+    /// Parameters, each a text, a list or a map.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<PluginParameter>,
+    /// Whatever else the renderer takes.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[schemars(schema_with = "any_object")]
+    pub settings: Map<String, Value>,
+}
+
+/// A variable for a renderer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PluginVariable {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    #[serde(default)]
+    pub value: String,
+}
+
+/// A parameter for a renderer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PluginParameter {
+    /// Its name.
+    pub name: String,
+    /// Its value if that is a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub string: Option<String>,
+    /// Its value if that is a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub array: Option<Vec<String>>,
+    /// Its value if that is a map.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<BTreeMap<String, String>>,
 }
 
 /// How a kustomization is built: Argo CD's `source.kustomize`. Everything is done as `kustomize edit` would.

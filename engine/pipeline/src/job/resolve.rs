@@ -13,6 +13,7 @@ use sluice_model::{Application, Coded, ErrorCode};
 
 use super::{Defaults, Job, KeyringPlace, TrustStart, accepted, owned_before, recorded, sources};
 use crate::codes;
+use crate::variables::has_expression;
 
 /// A mistake in the spec of an Application.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -304,26 +305,31 @@ impl Wrong {
         creates
     }
 
-    /// `name` or `name@sha256:…`.
     fn policies(&mut self, world: &str, policies: &[PolicyRef]) {
         for (index, policy) in policies.iter().enumerate() {
-            let (name, pinned) = match policy.plugin.split_once('@') {
-                Some((name, pinned)) => (name, Some(pinned)),
-                None => (policy.plugin.as_str(), None),
-            };
-            let is_digest = |text: &str| {
-                text.strip_prefix("sha256:")
-                    .is_some_and(|digits| digits.len() == 64 && is_hexadecimal(digits))
-            };
-            let is_name =
-                !name.is_empty() && !name.contains(['/', '\\']) && !name.chars().any(char::is_control);
-            if !is_name || !pinned.is_none_or(is_digest) {
-                let detail = format!(
-                    "`{}` is neither the name of a plugin nor `name@sha256:` and 64 hexadecimal digits",
-                    policy.plugin
-                );
-                self.add(format!("spec.policies.{world}[{index}].plugin"), detail);
-            }
+            self.plugin(&format!("spec.policies.{world}[{index}].plugin"), &policy.plugin);
+        }
+    }
+
+    /// `name` or `name@sha256:…`.
+    pub(super) fn plugin(&mut self, place: &str, written: &str) {
+        let (name, pinned) = match written.split_once('@') {
+            Some((name, pinned)) => (name, Some(pinned)),
+            None => (written, None),
+        };
+        let is_digest = |text: &str| {
+            text.strip_prefix("sha256:")
+                .is_some_and(|digits| digits.len() == 64 && is_hexadecimal(digits))
+        };
+        let is_name = !name.is_empty()
+            && !name.contains(['/', '\\'])
+            && !name.chars().any(char::is_control)
+            && !has_expression(name);
+        if !is_name || !pinned.is_none_or(is_digest) {
+            let detail = format!(
+                "`{written}` is neither the name of a plugin nor `name@sha256:` and 64 hexadecimal digits"
+            );
+            self.add(place, detail);
         }
     }
 

@@ -102,7 +102,7 @@ fn one(source: &Source, place: &str, wrong: &mut Wrong) {
         if has_expression(text) {
             wrong.add(
                 format!("{place}.{field}"),
-                "expressions are replaced in `path`, `helm`, `kustomize` and `directory` only",
+                "expressions are replaced in `path`, `helm`, `kustomize`, `directory` and `plugin` only",
             );
             return;
         }
@@ -112,6 +112,9 @@ fn one(source: &Source, place: &str, wrong: &mut Wrong) {
         &format!("{place}.targetRevision"),
         &source.target_revision,
     );
+    if let Some(plugin) = &source.plugin {
+        wrong.plugin(&format!("{place}.plugin.name"), &plugin.name);
+    }
     for (field, name) in [
         ("credentials", &source.credentials),
         ("knownHosts", &source.known_hosts),

@@ -76,9 +76,9 @@ pub(super) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(is_plain)
 }
 
-/// Reads a plugin, and not more of it than is taken. It must be a file: a pipe could be fed for ever, or never.
+/// Reads a plugin of any kind, and not more of it than is taken. It must be a file: a pipe could be fed for ever, or never.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, PluginError> {
-    read_some(path, RuntimeClass::Policy.limits().file_bytes)
+    read_some(path, RuntimeClass::Renderer.limits().file_bytes)
 }
 
 /// Reads a file; one byte more than `most_bytes` if it has more.

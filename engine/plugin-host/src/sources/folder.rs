@@ -10,8 +10,9 @@ use crate::answer::PluginProblem;
 use crate::change::{Change, RejectedFile};
 use crate::codes::PluginError;
 use crate::digest::digest;
-use crate::info::PluginOrigin;
+use crate::info::{PluginOrigin, RendererInfo};
 use crate::load::Plugin;
+use crate::renderers::{AddedRenderer, News, Renderers, Version, WORLD, Workshop, is_renderer};
 use crate::run::LazyRuntime;
 use crate::state::one_line;
 use crate::worlds::PluginKind;
@@ -20,6 +21,7 @@ use crate::worlds::PluginKind;
 pub(super) struct Folder {
     path: PathBuf,
     runtime: Arc<LazyRuntime>,
+    workshop: Arc<Workshop>,
     shelf: RwLock<Arc<Shelf>>,
     /// Held by the one rescan that runs.
     rescanning: Mutex<()>,
@@ -29,29 +31,62 @@ pub(super) struct Folder {
 #[derive(Clone, Default)]
 struct Shelf {
     /// Those that passed all checks, in the version that passed last.
-    serving: BTreeMap<String, Arc<Plugin>>,
+    serving: BTreeMap<String, Served>,
+    /// Newer versions of renderers that are being compiled, while the ones that serve go on.
+    coming: BTreeMap<String, Arc<Version>>,
     /// Files that are refused as they are now.
     rejected: BTreeMap<String, RejectedFile>,
     seen: BTreeMap<String, Seen>,
     unreadable: Option<RejectedFile>,
 }
 
+/// What serves under a name.
+#[derive(Clone)]
+enum Served {
+    Policy(Arc<Plugin>),
+    Renderer(Arc<Version>),
+}
+
+impl Served {
+    fn digest(&self) -> &str {
+        match self {
+            Self::Policy(plugin) => &plugin.digest,
+            Self::Renderer(version) => &version.digest,
+        }
+    }
+}
+
 impl Content for Shelf {
     fn names(&self, kind: PluginKind) -> Vec<String> {
-        let of_kind = self.serving.iter().filter(|(_, plugin)| plugin.kind == kind);
-        of_kind.map(|(name, _)| name.clone()).collect()
+        let of_kind = self.policies().filter(|plugin| plugin.kind == kind);
+        of_kind.map(|plugin| plugin.name.clone()).collect()
     }
 
     fn kind_of(&self, name: &str) -> Option<PluginKind> {
-        self.serving.get(name).map(|plugin| plugin.kind)
+        self.policy(name).map(|plugin| plugin.kind)
     }
 
     fn plugin(&self, name: &str) -> Option<Result<Arc<Plugin>, PluginError>> {
-        self.serving.get(name).map(|plugin| Ok(Arc::clone(plugin)))
+        self.policy(name).map(|plugin| Ok(Arc::clone(plugin)))
+    }
+
+    fn renderer(&self, name: &str) -> Option<AddedRenderer> {
+        match self.serving.get(name)? {
+            Served::Renderer(version) => Some(AddedRenderer(Arc::clone(version))),
+            Served::Policy(_) => None,
+        }
+    }
+
+    fn renderers(&self) -> Vec<RendererInfo> {
+        let renderers = self.serving.iter().filter_map(|(name, served)| match served {
+            Served::Renderer(version) => Some(version.info(self.rejected.get(name).cloned())),
+            Served::Policy(_) => None,
+        });
+        renderers.collect()
     }
 
     fn digest(&self, name: &str) -> Option<String> {
-        self.serving.get(name).map(|plugin| plugin.digest.clone())
+        self.serving.get(name).map(|served| served.digest().to_owned())
     }
 
     fn origin(&self, name: &str) -> PluginOrigin {
@@ -73,13 +108,14 @@ impl Content for Shelf {
 }
 
 /// What is made of one file.
-type Loaded = Result<Arc<Plugin>, PluginProblem>;
+type Loaded = Result<Served, PluginProblem>;
 
 impl Folder {
-    pub(super) fn new(path: PathBuf, runtime: Arc<LazyRuntime>) -> Self {
+    pub(super) fn new(path: PathBuf, runtime: Arc<LazyRuntime>, workshop: Arc<Workshop>) -> Self {
         Self {
             path,
             runtime,
+            workshop,
             shelf: RwLock::default(),
             rescanning: Mutex::default(),
         }
@@ -90,12 +126,12 @@ impl Folder {
         Arc::clone(&self.shelf.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Every check on a file. An unchanged digest gives the plugin that serves already.
+    /// Every check on a file; of a renderer those that need no compiler. An unchanged digest gives what serves already.
     fn load(
         &self,
         name: &str,
         seen: &Seen,
-        serving: Option<&Arc<Plugin>>,
+        serving: Option<&Served>,
         replaced: Option<PluginKind>,
     ) -> Loaded {
         let refused = |digest: &str, error: &PluginError| PluginProblem::new(&one_line(name), digest, error);
@@ -104,22 +140,32 @@ impl Folder {
         }
         let wasm = files::read(&seen.path).map_err(|error| refused("", &error))?;
         let digest = digest(&wasm);
-        if let Some(serving) = serving.filter(|serving| serving.digest == digest) {
-            return Ok(Arc::clone(serving));
+        if let Some(serving) = serving.filter(|serving| serving.digest() == digest) {
+            return Ok(serving.clone());
         }
-        let plugin = self
-            .runtime
-            .get()
-            .and_then(|runtime| Plugin::from_wasm(runtime, name, &wasm));
-        let checked = plugin.and_then(|plugin| match replaced {
-            Some(replaced) if replaced != plugin.kind => Err(PluginError::WorldMismatch {
-                reason: format!(
-                    "it is of the world `{}`, and the standard plugin of its name of `{}`",
-                    plugin.kind.world(),
-                    replaced.world()
-                ),
-            }),
-            Some(_) | None => Ok(Arc::new(plugin)),
+        let is_renderer = is_renderer(&wasm);
+        let loaded = match is_renderer {
+            true if Renderers::digest(name).is_some() => Err(PluginError::StandardRenderer),
+            true => Version::of(&self.workshop, name, seen.path.clone(), &wasm).map(Served::Renderer),
+            false => {
+                let plugin = self.runtime.get();
+                let plugin = plugin.and_then(|runtime| Plugin::from_wasm(runtime, name, &wasm));
+                plugin.map(|plugin| Served::Policy(Arc::new(plugin)))
+            }
+        };
+        let checked = loaded.and_then(|served| {
+            let world = match &served {
+                Served::Policy(plugin) => plugin.kind.world(),
+                Served::Renderer(_) => WORLD,
+            };
+            match replaced.map(PluginKind::world) {
+                Some(replaced) if replaced != world => Err(PluginError::WorldMismatch {
+                    reason: format!(
+                        "it is of the world `{world}`, and the standard plugin of its name of `{replaced}`"
+                    ),
+                }),
+                Some(_) | None => Ok(served),
+            }
         });
         checked.map_err(|error| refused(&digest, &error))
     }
@@ -136,7 +182,9 @@ impl Source for Folder {
         let _one_at_a_time = self.rescanning.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.shelf();
         let (after, changes) = match files::list(&self.path) {
-            Ok(listed) if listed == before.seen && before.unreadable.is_none() => return Vec::new(),
+            Ok(listed) if listed == before.seen && before.unreadable.is_none() && !before.has_news() => {
+                return Vec::new();
+            }
             Ok(listed) => before.updated(listed, replaced, |name, seen, serving| {
                 self.load(name, seen, serving, replaced(name))
             }),
@@ -161,51 +209,156 @@ impl Source for Folder {
     }
 }
 
+/// What becomes of one name.
+#[derive(Default)]
+struct Entry {
+    serving: Option<Served>,
+    coming: Option<Arc<Version>>,
+    rejected: Option<RejectedFile>,
+    change: Option<Change>,
+}
+
 impl Shelf {
+    fn policies(&self) -> impl Iterator<Item = &Arc<Plugin>> {
+        self.serving.values().filter_map(|served| match served {
+            Served::Policy(plugin) => Some(plugin),
+            Served::Renderer(_) => None,
+        })
+    }
+
+    fn policy(&self, name: &str) -> Option<&Arc<Plugin>> {
+        match self.serving.get(name)? {
+            Served::Policy(plugin) => Some(plugin),
+            Served::Renderer(_) => None,
+        }
+    }
+
+    /// True if a renderer is compiled now, or turned out to be of no use, and that is not known yet.
+    fn has_news(&self) -> bool {
+        let serving = self.serving.values().filter_map(|served| match served {
+            Served::Renderer(version) => Some(version),
+            Served::Policy(_) => None,
+        });
+        serving
+            .chain(self.coming.values())
+            .any(|version| version.has_news())
+    }
+
     /// The state after this one, where the folder has these files now.
     fn updated(
         &self,
         listed: BTreeMap<String, Seen>,
         replaced: &dyn Fn(&str) -> Option<PluginKind>,
-        load: impl Fn(&str, &Seen, Option<&Arc<Plugin>>) -> Loaded,
+        load: impl Fn(&str, &Seen, Option<&Served>) -> Loaded,
     ) -> (Self, Vec<Change>) {
         let mut after = Self::default();
         let mut changes = Vec::new();
         for (name, seen) in &listed {
-            let (serving, rejected) = (self.serving.get(name), self.rejected.get(name));
-            let (serving, rejected) = if self.seen.get(name) == Some(seen) {
-                (serving.cloned(), rejected.cloned())
+            let entry = if self.seen.get(name) == Some(seen) {
+                self.settled(name, seen)
             } else {
-                match load(name, seen, serving) {
-                    Ok(plugin) => {
-                        if serving.is_none_or(|before| before.digest != plugin.digest) {
-                            changes.push(Change::Serving {
-                                plugin: name.clone(),
-                                digest: plugin.digest.clone(),
-                            });
-                        }
-                        (Some(plugin), None)
-                    }
-                    Err(problem) => {
-                        let rejected = RejectedFile {
-                            path: seen.path.clone(),
-                            problem,
-                            still_serving: serving.is_some() || replaced(name).is_some(),
-                        };
-                        changes.push(Change::Rejected(rejected.clone()));
-                        (serving.cloned(), Some(rejected))
-                    }
-                }
+                let loaded = load(name, seen, self.serving.get(name));
+                self.replaced(name, seen, loaded, replaced(name).is_some())
             };
-            after.serving.extend(serving.map(|plugin| (name.clone(), plugin)));
+            let keep = |name: &String| name.clone();
+            after
+                .serving
+                .extend(entry.serving.map(|served| (keep(name), served)));
+            after
+                .coming
+                .extend(entry.coming.map(|version| (keep(name), version)));
             after
                 .rejected
-                .extend(rejected.map(|rejected| (name.clone(), rejected)));
+                .extend(entry.rejected.map(|rejected| (keep(name), rejected)));
+            changes.extend(entry.change);
         }
         let gone = self.serving.keys().filter(|name| !listed.contains_key(*name));
         changes.extend(gone.map(|name| Change::Removed { plugin: name.clone() }));
         after.seen = listed;
         (after, changes)
+    }
+
+    /// What becomes of a name whose file has changed.
+    fn replaced(&self, name: &str, seen: &Seen, loaded: Loaded, has_standard: bool) -> Entry {
+        let serving = self.serving.get(name);
+        match (loaded, serving) {
+            // A renderer that is in use goes on until the new one is compiled.
+            (Ok(Served::Renderer(new)), Some(Served::Renderer(old)))
+                if old.is_ready() && old.digest != new.digest =>
+            {
+                new.start_awaited();
+                Entry {
+                    serving: serving.cloned(),
+                    coming: Some(new),
+                    ..Entry::default()
+                }
+            }
+            (Ok(served), serving) => {
+                let is_new = serving.is_none_or(|before| before.digest() != served.digest());
+                Entry {
+                    change: is_new.then(|| serves(name, served.digest())),
+                    serving: Some(served),
+                    ..Entry::default()
+                }
+            }
+            (Err(problem), serving) => {
+                let rejected = RejectedFile {
+                    path: seen.path.clone(),
+                    problem,
+                    still_serving: serving.is_some() || has_standard,
+                };
+                Entry {
+                    serving: serving.cloned(),
+                    change: Some(Change::Rejected(rejected.clone())),
+                    rejected: Some(rejected),
+                    ..Entry::default()
+                }
+            }
+        }
+    }
+
+    /// What becomes of a name whose file is as it was: a renderer may have been compiled meanwhile.
+    fn settled(&self, name: &str, seen: &Seen) -> Entry {
+        let unchanged = Entry {
+            serving: self.serving.get(name).cloned(),
+            coming: self.coming.get(name).cloned(),
+            rejected: self.rejected.get(name).cloned(),
+            change: None,
+        };
+        let (version, is_coming) = match (&unchanged.coming, &unchanged.serving) {
+            (Some(version), _) => (Arc::clone(version), true),
+            (None, Some(Served::Renderer(version))) => (Arc::clone(version), false),
+            (None, _) => return unchanged,
+        };
+        match version.take_news() {
+            None => unchanged,
+            Some(News::Ready) => Entry {
+                change: Some(serves(name, &version.digest)),
+                serving: Some(Served::Renderer(version)),
+                coming: None,
+                rejected: unchanged.rejected,
+            },
+            Some(News::Failed(error)) => {
+                let rejected = RejectedFile {
+                    path: seen.path.clone(),
+                    problem: PluginProblem::new(name, &version.digest, &error),
+                    still_serving: is_coming,
+                };
+                Entry {
+                    serving: unchanged.serving.filter(|_| is_coming),
+                    coming: None,
+                    change: Some(Change::Rejected(rejected.clone())),
+                    rejected: Some(rejected),
+                }
+            }
+        }
+    }
+}
+
+fn serves(name: &str, digest: &str) -> Change {
+    Change::Serving {
+        plugin: name.to_owned(),
+        digest: digest.to_owned(),
     }
 }
 

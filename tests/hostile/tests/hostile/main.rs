@@ -4,6 +4,7 @@
 mod deciding;
 mod directory;
 mod loading;
+mod rendering;
 mod running;
 mod secrets;
 

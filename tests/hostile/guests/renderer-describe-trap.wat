@@ -1,0 +1,6 @@
+;; Gives up when it is asked who it is.
+(module
+  ;; renderer prelude
+  (func (export "sluice:render/renderer@0.1.0#describe") (result i32) unreachable)
+  (func (export "sluice:render/renderer@0.1.0#render") (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+    (i32.const 256)))
