@@ -8,6 +8,7 @@ mod bad_input;
 mod contracts;
 mod errors;
 mod help;
+mod plugins;
 mod printed;
 mod program;
 mod renderers;

@@ -53,22 +53,37 @@ pub enum BuildError {
 /// files with the world of renderers.
 pub fn component(engine: &Engine, module: &[u8], interface: &Path) -> Result<Vec<u8>, BuildError> {
     let frozen = snapshot::take(engine, module)?;
-    let mut merged = segments::merge(&frozen)?;
+    let merged = segments::merge(&frozen)?;
+    ComponentEncoder::default()
+        .validate(true)
+        .module(&of_world(&merged, interface)?)
+        .and_then(|encoder| encoder.adapter(WASI, &shim::module()))
+        .and_then(|encoder| encoder.encode())
+        .map_err(|error| BuildError::Wrap(format!("{error:#}")))
+}
 
+/// Makes a component of a core module that needs no operating system, and that has the functions of the interface by their names: what any
+/// compiler for WebAssembly can make.
+pub fn plain_component(module: &[u8], interface: &Path) -> Result<Vec<u8>, BuildError> {
+    ComponentEncoder::default()
+        .validate(true)
+        .module(&of_world(module, interface)?)
+        .and_then(|encoder| encoder.encode())
+        .map_err(|error| BuildError::Wrap(format!("{error:#}")))
+}
+
+/// The module with a section that says which world it is of.
+fn of_world(module: &[u8], interface: &Path) -> Result<Vec<u8>, BuildError> {
     let mut resolve = wit_parser::Resolve::default();
     let unreadable = |error: &dyn std::fmt::Display| BuildError::Interface(format!("{error:#}"));
     let (package, _) = resolve.push_path(interface).map_err(|error| unreadable(&error))?;
     let world = resolve
         .select_world(&[package], Some(WORLD))
         .map_err(|error| unreadable(&error))?;
-    embed_component_metadata(&mut merged, &resolve, world, StringEncoding::UTF8, false)
+    let mut module = module.to_vec();
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)
         .map_err(|error| BuildError::Wrap(format!("{error:#}")))?;
-    ComponentEncoder::default()
-        .validate(true)
-        .module(&merged)
-        .and_then(|encoder| encoder.adapter(WASI, &shim::module()))
-        .and_then(|encoder| encoder.encode())
-        .map_err(|error| BuildError::Wrap(format!("{error:#}")))
+    Ok(module)
 }
 
 /// Refuses a component that imports anything.

@@ -1,13 +1,14 @@
 //! `render-aot MODULE INTERFACE OUT`: makes the component `OUT.wasm` of a core module and compiles it to `OUT.cwasm`.
 //!
-//! Run by `cargo xtask plugins`. A MODULE that is a component already is taken as it is.
+//! Run by `cargo xtask plugins`. A MODULE that is a component already is taken as it is; one that wants no operating system is wrapped
+//! without a snapshot.
 
 use std::{error::Error, path::Path, process::ExitCode};
 
 use sluice_plugin_aot::{
     Allocation, Form, RuntimeClass, componentise, engine, form, load_file, precompile_file,
 };
-use sluice_render_aot::{check_imports, component};
+use sluice_render_aot::{WASI, check_imports, component, plain_component};
 
 #[expect(clippy::print_stderr, reason = "a build tool: this is how it talks")]
 fn main() -> ExitCode {
@@ -31,8 +32,10 @@ fn build(module: &Path, interface: &Path, out: &Path) -> Result<(), Box<dyn Erro
     let module = fs_err::read(module)?;
     let component = if is_bindgen(&module) {
         componentise(&module)?.into_owned()
-    } else {
+    } else if imports_wasi(&module) {
         component(&engine, &module, interface)?
+    } else {
+        plain_component(&module, interface)?
     };
     let image = precompile_file(&engine, &component).map_err(|error| format!("{error:?}"))?;
     let compiled = out.with_extension("cwasm");
@@ -41,6 +44,20 @@ fn build(module: &Path, interface: &Path, out: &Path) -> Result<(), Box<dyn Erro
     check_imports(&engine, &load_file(&engine, &compiled, digest)?)?;
     fs_err::write(out.with_extension("wasm"), component)?;
     Ok(())
+}
+
+/// Whether a module wants an operating system, as Go's do.
+fn imports_wasi(module: &[u8]) -> bool {
+    let mut payloads = wasmparser::Parser::new(0)
+        .parse_all(module)
+        .filter_map(Result::ok);
+    payloads.any(|payload| match payload {
+        wasmparser::Payload::ImportSection(section) => section
+            .into_imports()
+            .filter_map(Result::ok)
+            .any(|import| import.module == WASI),
+        _ => false,
+    })
 }
 
 /// Whether a module says its world itself, as wit-bindgen's do, or is a component.

@@ -14,6 +14,7 @@ use crate::{
 /// host and that of the whole engine fail where a figure is above its promise. On a busy machine they will.
 pub(crate) fn run_all() -> Result<()> {
     prerequisites::wasm_target()?;
+    prerequisites::c_compiler()?;
     step("plugins", "build the standard plugins", plugins::build)?;
     step(
         "build",

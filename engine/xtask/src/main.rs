@@ -66,6 +66,7 @@ fn run(words: &[&str]) -> Result<()> {
         ["test", steps @ ..] => test::run_steps(steps),
         ["plugins"] => {
             prerequisites::wasm_target()?;
+            prerequisites::c_compiler()?;
             plugins::build()
         }
         ["sandbox"] => sandbox::run_alone(),

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use sluice_sandbox::{cache_folder, download_bundles};
 
 use crate::command::{answer, exists, run, run_within};
+use crate::renderers;
 
 /// A toolchain server that cannot be reached does not always say so.
 const RUSTUP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -33,10 +34,14 @@ const PROGRAMS: &[(&str, &str)] = &[
 /// Debian's own compiler for WebAssembly, for where rustup's target cannot be had.
 const WASM_PACKAGES: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", "lld-19"];
 
+/// A compiler of C for WebAssembly, which the renderer of the examples is made with.
+const C_PACKAGES: &[&str] = &["clang-19", "lld-19"];
+
 /// Makes sure that all is there that building and testing needs.
 pub(crate) fn all() -> Result<()> {
     programs()?;
     wasm_target()?;
+    c_compiler()?;
     bundles()
 }
 
@@ -73,6 +78,14 @@ pub(crate) fn wasm_target() -> Result<()> {
         println!("rustup cannot get {TARGET} here; taking Debian's compiler for it");
     }
     install(WASM_PACKAGES)
+}
+
+/// Makes sure that C can be compiled to WebAssembly.
+pub(crate) fn c_compiler() -> Result<()> {
+    match renderers::c_compiler() {
+        Some(_) => Ok(()),
+        None => install(C_PACKAGES),
+    }
 }
 
 /// Makes sure that the manifests of others are there which the cluster tests sync.

@@ -1,7 +1,8 @@
-//! Builds the standard renderers: components without imports, made of Go modules and of Rust crates.
+//! Builds the standard renderers: components without imports, made of Go modules and of Rust crates; and those of the examples, in C.
 //!
 //! What comes out is `target/plugins/renderers/NAME.wasm`, with `NAME.cwasm` beside it, compiled ahead of time. Each takes a minute or two
-//! to make, so they are kept in the user's cache folder under the digest of all that goes into them.
+//! to make, so they are kept in the user's cache folder under the digest of all that goes into them. Those of the examples are made in a
+//! moment, and are `target/plugins/examples/renderers/NAME.wasm` alone, as a user would have them.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 use sluice_sandbox::cache_folder;
 
-use crate::command::{answer, cargo, root, run};
+use crate::command::{answer, cargo, exists, root, run};
 use crate::plugins::{Toolchain, cargo_target, guests};
 
 /// Go modules of `renderers/` that are renderers.
@@ -25,6 +26,24 @@ const RUST_FLAGS: &str = "-Clink-arg=-zstack-size=524288 --cfg getrandom_backend
 const SHARED: &str = "guest";
 /// The interface.
 const INTERFACE: &str = "wit/render/0.1.0";
+/// Folders of `examples/` that are a renderer in C.
+const EXAMPLES: &[&str] = &["renderer-dotenv"];
+/// Nothing but the program itself: no library, no entry, no operating system. A stack that runs over ends the instance.
+const C_FLAGS: &[&str] = &[
+    "--target=wasm32",
+    "-std=c17",
+    "-Os",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-mbulk-memory",
+    "-ffreestanding",
+    "-nostdlib",
+    "-Wl,--no-entry",
+    "-Wl,--stack-first",
+];
+/// Compilers of C for WebAssembly with their linkers, the first that is there counts.
+const C_COMPILERS: &[(&str, &str)] = &[("clang-19", "wasm-ld-19"), ("clang", "wasm-ld")];
 /// How the builds of one renderer are called in its cache folder, and how many are kept: this one and those of other branches.
 const KEPT: usize = 4;
 
@@ -35,7 +54,7 @@ pub(crate) fn build(toolchain: &Toolchain) -> Result<()> {
     let tool = tool()?;
     for name in GO {
         let built = cached(name, &fingerprint(name, &tool)?, |out| build_go(name, &tool, out))?;
-        place(&built, &folder, name)?;
+        place(&built, &folder)?;
     }
     let modules = cargo_target().join("renderers");
     fs_err::create_dir_all(&modules)?;
@@ -49,9 +68,37 @@ pub(crate) fn build(toolchain: &Toolchain) -> Result<()> {
         let module = modules.join(name).with_extension("wasm");
         let parts = [module.clone(), tool.clone()];
         let built = cached(name, &digest(&parts)?, |out| wrap(&tool, &module, out))?;
-        place(&built, &folder, name)?;
+        place(&built, &folder)?;
+    }
+    let folder = root().join("target/plugins/examples/renderers");
+    fs_err::create_dir_all(&folder)?;
+    for example in EXAMPLES {
+        build_c(example, &tool, &modules)?;
+        place_file(&modules.join(example).with_extension("wasm"), &folder)?;
     }
     Ok(())
+}
+
+/// The compiler of C that is here, if it finds a linker for WebAssembly.
+pub(crate) fn c_compiler() -> Option<&'static str> {
+    let mut compilers = C_COMPILERS.iter();
+    let found = compilers.find(|(clang, linker)| exists(clang) && exists(linker));
+    found.map(|(clang, _)| *clang)
+}
+
+/// Compiles a renderer that is one file in C.
+fn build_c(example: &str, tool: &Path, modules: &Path) -> Result<()> {
+    let clang = c_compiler().context(
+        "nothing here compiles C to WebAssembly: install clang with wasm-ld, such as Debian's clang-19 and lld-19",
+    )?;
+    let module = modules.join(example).with_extension("module");
+    run(Command::new(clang)
+        .args(C_FLAGS)
+        .arg("-o")
+        .arg(&module)
+        .arg(root().join("examples").join(example).join("renderer.c")))
+    .with_context(|| format!("the renderer of examples/{example} does not compile"))?;
+    wrap(tool, &module, &modules.join(example))
 }
 
 /// The program that makes components, built first.
@@ -193,20 +240,24 @@ fn remove_unused(builds: &Path) {
 }
 
 /// Puts a build where the engine looks for it. Written only where it differs, so that what depends on it is not built again for nothing.
-fn place(built: &Path, folder: &Path, name: &str) -> Result<()> {
+fn place(built: &Path, folder: &Path) -> Result<()> {
     for extension in ["wasm", "cwasm"] {
-        let source = built.with_extension(extension);
-        let target = folder.join(name).with_extension(extension);
-        if !source.exists() {
-            bail!("no {} was built", source.display());
-        }
-        let content = fs_err::read(&source)?;
-        if fs_err::read(&target).ok().as_deref() != Some(content.as_slice()) {
-            // Renamed, because the old one may be mapped.
-            let fresh = target.with_extension("new");
-            fs_err::write(&fresh, content)?;
-            fs_err::rename(&fresh, &target)?;
-        }
+        place_file(&built.with_extension(extension), folder)?;
+    }
+    Ok(())
+}
+
+fn place_file(source: &Path, folder: &Path) -> Result<()> {
+    let target = folder.join(source.file_name().unwrap_or_default());
+    if !source.exists() {
+        bail!("no {} was built", source.display());
+    }
+    let content = fs_err::read(source)?;
+    if fs_err::read(&target).ok().as_deref() != Some(content.as_slice()) {
+        // Renamed, because the old one may be mapped.
+        let fresh = target.with_extension("new");
+        fs_err::write(&fresh, content)?;
+        fs_err::rename(&fresh, &target)?;
     }
     Ok(())
 }
