@@ -17,7 +17,7 @@ impl Default for Limits {
     /// So many steps take some hundredths of a second.
     fn default() -> Self {
         Self {
-            steps: 500_000,
+            steps: 250_000,
             bytes: 16 << 20,
         }
     }

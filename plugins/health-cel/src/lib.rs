@@ -17,7 +17,7 @@
 //! `Degraded`, `Suspended`, `Missing`, `Unknown`); if none is, `otherwise` is the status, `Progressing` by default. The first entry that is
 //! for an object's kind judges it, those of `healthCheckExprs` before those of `rules`; about objects without one there is no opinion.
 //!
-//! An expression that fails, or is not true or false, makes the object unknown, and so does one that takes more than it may: 500,000
+//! An expression that fails, or is not true or false, makes the object unknown, and so does one that takes more than it may: 250,000
 //! steps and 16 MiB for all expressions of one check. An object that is being deleted is progressing, whatever the expressions say.
 //! An expression that does not parse is a mistake of the settings, with its place.
 //!
