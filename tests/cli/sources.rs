@@ -68,7 +68,7 @@ fn a_chart_takes_its_values_from_another_source() {
             pair.own.commit(&format!("{folder}{file}"), &format!("{content}\n"), false);
         }
         pair.other.commit("envs/prod.yaml", &format!("said: other {path}\n"), false);
-        pair.other.commit("envs/app/more.yaml", "more: by name\n", false);
+        pair.other.commit("envs/app/more.yaml", &format!("more: by name {path}\n"), false);
         pair.other.commit("text", "a file", false);
         let helm = json!({"valueFiles": ["$values/envs/prod.yaml", "$values/envs/$ARGOCD_APP_NAME/*.yaml"]});
         let printed = pair.rendered(json!({"path": path, "helm": helm}));
@@ -226,7 +226,7 @@ fn expressions_are_replaced_by_variables() {
     for (settings, scopes, code, words) in [
         (settings.clone(), json!({}), "K40", "`spec.sources[0].path` is wrong: `<+env.name>` stands for nothing"),
         (json!({"path": "apps/<+env.nam>"}), scopes.clone(), "K40", "there are `<+env.name>`"),
-        (json!({"path": "apps/<+service.name>"}), scopes.clone(), "S06", "apps/shop"),
+        (json!({"path": "apps/<+service.name>"}), scopes.clone(), "S14", "apps/shop"),
         (json!({"targetRevision": "<+env.name>"}), scopes.clone(), "K04", "spec.sources[0].targetRevision"),
         (
             json!({"path": "apps/prod"}),
@@ -245,5 +245,32 @@ fn expressions_are_replaced_by_variables() {
         let said = text(&output.stderr);
         assert!(said.contains(&format!("error[{code}]")) && said.contains(words), "{settings}: {said}");
         assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn the_example_of_environments_does_what_it_says() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/environments");
+    let world = World::new();
+    for name in ["chart/Chart.yaml", "chart/values.yaml", "chart/templates/web.yaml"]
+        .into_iter()
+        .chain(["environments/prod.yaml", "environments/prod-values.yaml", "environments/test.yaml"])
+    {
+        let content = fs_err::read_to_string(format!("{example}/{name}")).unwrap();
+        world.commit(name, &content, false);
+    }
+    let url = format!("file://{}", world.name("repo"));
+    for (file, words) in [
+        ("application.yaml", ["replicas: 3", "value: \"web.example.org\"", "{\"memory\":\"256Mi\"}"]),
+        ("application-test.yaml", ["replicas: 1", "value: \"web.test.example.org\"", "{\"memory\":\"64Mi\"}"]),
+    ] {
+        let application = fs_err::read_to_string(format!("{example}/{file}")).unwrap();
+        fs_err::write(world.path(file), application.replace("https://git.example.org/team/web.git", &url)).unwrap();
+        let output = world.render(&world.name(file), &[]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let printed = text(&output.stdout);
+        for word in words {
+            assert!(printed.contains(word), "{word}: {printed}");
+        }
     }
 }

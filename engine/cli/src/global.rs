@@ -27,12 +27,12 @@ pub(crate) struct Global {
         hide_env_values = true
     )]
     pub(crate) plugin_dir: Option<PathBuf>,
-    /// Folder of Lua scripts that judge health, as Argo CD has them: GROUP/KIND/health.lua
+    /// Folder of Lua scripts that judge health, as Argo CD has them: GROUP/KIND/health.lua, or its ConfigMap, mounted or as a manifest
     #[arg(
         long,
         global = true,
         env = "SLUICE_LUA_SCRIPTS",
-        value_name = "DIR",
+        value_name = "DIR|FILE",
         hide_env_values = true
     )]
     pub(crate) lua_scripts: Option<PathBuf>,

@@ -38,6 +38,7 @@ use cache::{Answer, Lookup, Question};
 use decryption::Vault;
 use disk::Disk;
 use places::Places;
+use remote::Address;
 use revealing::Revealing;
 
 /// What charts may ask of the cluster and of the clock. What is not known is the library's own default.
@@ -297,10 +298,15 @@ impl Tools for Equipment {
     }
 
     fn remote(&mut self, address: &str) -> Result<String, Problem> {
-        self.places.path_of(address).map_err(|reason| Problem::Unmet {
-            what: format!("`{address}`"),
-            reason,
-        })
+        let unmet = |what: String, reason: String| Problem::Unmet { what, reason };
+        let Some(address) = Address::read(address) else {
+            return Err(unmet(
+                "a base".to_owned(),
+                "its address is empty".to_owned(),
+            ));
+        };
+        let path = self.places.path_of(&address);
+        path.map_err(|reason| unmet(format!("`{address}`"), reason))
     }
 
     fn chart(&mut self, wanted: &WantedChart) -> Result<FetchedChart, Problem> {

@@ -1,9 +1,11 @@
 //! The folder of Lua scripts: Argo CD's own layout, `GROUP/KIND/health.lua`, or `KIND/health.lua` for the core group; `_` stands for any
-//! part of a name.
+//! part of a name. A ConfigMap of Argo CD is taken too, mounted there or as a manifest ([`config_map`]).
 //!
 //! The scripts are settings of the plugin `health-lua`, which is handed those of the kinds that a batch is about. What cannot be
 //! read or does not parse changes nothing as long as there is an earlier version. Where there is none, fail closed: without the
 //! folder every object is `Unknown`, with a broken script those that it is for.
+
+mod config_map;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -27,6 +29,7 @@ const FILE: &str = "health.lua";
 const SCRIPTS: usize = 2_000;
 const FOLDERS: usize = 10_000;
 const SCRIPT_BYTES: usize = 256 << 10;
+const CONFIG_MAP_BYTES: usize = 2 << 20;
 const ALL_BYTES: usize = 8 << 20;
 /// Bytes that are parsed in one call of the plugin, which has a fifth of a second.
 const BATCH_BYTES: usize = 512 << 10;
@@ -159,6 +162,12 @@ fn told(change: Change) -> Change {
 /// The scripts of a folder. Those that were not touched are not read again.
 fn read(folder: &Path, known: &[Script]) -> Result<Vec<Script>, String> {
     let unreadable = |error: std::io::Error| one_line(&error.to_string());
+    if folder.is_file() {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let mut scripts = of_config_map(folder.to_owned(), &name, known)?;
+        scripts.sort_by(|left, right| left.rank().cmp(&right.rank()));
+        return Ok(scripts);
+    }
     let mut scripts = Vec::new();
     let (mut folders, mut bytes) = (0, 0);
     let mut waiting = vec![(folder.to_owned(), Vec::<String>::new())];
@@ -171,8 +180,18 @@ fn read(folder: &Path, known: &[Script]) -> Result<Vec<Script>, String> {
             let entry = entry.map_err(unreadable)?;
             let name = entry.file_name().to_string_lossy().into_owned();
             let path = entry.path();
-            if name == FILE && !names.is_empty() {
-                let script = script(path, &names, known)?;
+            let found = if name == FILE && !names.is_empty() {
+                vec![script(path, &names, known)?]
+            } else if names.is_empty() && config_map::may_have_scripts(&name) && path.is_file() {
+                of_config_map(path, &name, known)?
+            } else {
+                if names.len() < 2 && !name.starts_with('.') && path.is_dir() {
+                    let names = names.iter().cloned().chain([name]).collect();
+                    waiting.push((path, names));
+                }
+                continue;
+            };
+            for script in found {
                 bytes += script.source.len();
                 scripts.push(script);
                 if scripts.len() > SCRIPTS || bytes > ALL_BYTES {
@@ -182,9 +201,6 @@ fn read(folder: &Path, known: &[Script]) -> Result<Vec<Script>, String> {
                         folder.display()
                     ));
                 }
-            } else if names.len() < 2 && !name.starts_with('.') && path.is_dir() {
-                let names = names.iter().cloned().chain([name]).collect();
-                waiting.push((path, names));
             }
         }
     }
@@ -197,16 +213,11 @@ fn script(path: PathBuf, names: &[String], known: &[Script]) -> Result<Script, S
     if let Some(script) = known.iter().find(|script| script.seen == seen) {
         return Ok(script.clone());
     }
-    let path = seen.path.display();
-    let bytes = files::read_some(&seen.path, SCRIPT_BYTES).map_err(|error| one_line(&error.message()))?;
-    if bytes.len() > SCRIPT_BYTES {
-        return Err(format!("{path} has more than {SCRIPT_BYTES} bytes"));
-    }
-    let source = String::from_utf8(bytes).map_err(|_| format!("{path} is no UTF-8"))?;
+    let source = text(&seen.path, SCRIPT_BYTES)?;
     let (group, kind) = match names {
         [group, kind] => (group.as_str(), kind.as_str()),
         [kind] => ("", kind.as_str()),
-        _ => return Err(format!("{path} is not at GROUP/KIND/{FILE}")),
+        _ => return Err(format!("{} is not at GROUP/KIND/{FILE}", seen.path.display())),
     };
     Ok(Script {
         name: format!("{}/{FILE}", names.join("/")),
@@ -216,6 +227,49 @@ fn script(path: PathBuf, names: &[String], known: &[Script]) -> Result<Script, S
         source: source.into(),
         seen,
     })
+}
+
+/// The scripts of an entry of a ConfigMap, or of a manifest of one. Kubernetes has none larger than a mebibyte.
+fn of_config_map(path: PathBuf, name: &str, known: &[Script]) -> Result<Vec<Script>, String> {
+    let seen = Seen::of(path);
+    let before = known.iter().filter(|script| script.seen == seen);
+    let before: Vec<Script> = before.cloned().collect();
+    if !before.is_empty() {
+        return Ok(before);
+    }
+    let text = text(&seen.path, CONFIG_MAP_BYTES)?;
+    let found = config_map::scripts(name, &text).map_err(|reason| format!("{}: {reason}", seen.path.display()))?;
+    let script = |found: config_map::Found| {
+        if found.source.len() > SCRIPT_BYTES {
+            return Err(format!(
+                "{}: the script for {}/{} has more than {SCRIPT_BYTES} bytes",
+                seen.path.display(),
+                found.group,
+                found.kind
+            ));
+        }
+        Ok(Script {
+            name: match found.group.as_str() {
+                "" => format!("{name}: {}", found.kind),
+                group => format!("{name}: {group}/{}", found.kind),
+            },
+            group: found.group,
+            kind: found.kind,
+            looks_at_clock: looks_at_clock(&found.source),
+            source: found.source.into(),
+            seen: seen.clone(),
+        })
+    };
+    found.into_iter().map(script).collect()
+}
+
+fn text(path: &Path, most: usize) -> Result<String, String> {
+    let bytes = files::read_some(path, most).map_err(|error| one_line(&error.message()))?;
+    let path = path.display();
+    if bytes.len() > most {
+        return Err(format!("{path} has more than {most} bytes"));
+    }
+    String::from_utf8(bytes).map_err(|_| format!("{path} is no UTF-8"))
 }
 
 impl Script {
@@ -419,6 +473,47 @@ mod tests {
         let path = folder.join(name);
         fs_err::create_dir_all(path.parent().expect("a folder")).expect("a folder");
         fs_err::write(path, script).expect("a file");
+    }
+
+    #[test]
+    fn a_config_map_is_taken_up_as_it_changes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let key = "resource.customizations.health.example.com_Thing";
+        write(folder.path(), key, "return 1");
+        write(
+            folder.path(),
+            "resource.customizations",
+            "'*.example.com/*': {health.lua: return 2}\nPod: {health.lua: return 3}\n",
+        );
+        write(folder.path(), "url", "https://example.org");
+        let scripts = ScriptFolder::new(folder.path().to_owned());
+        assert_eq!(scripts.refresh(&parse).len(), 1);
+        assert_eq!(scripts.refresh(&parse), []);
+        let told = || {
+            let list = &scripts.scripts().expect("scripts").list;
+            let line = |script: &Script| format!("{}|{}|{}|{}", script.name, script.group, script.kind, script.source);
+            list.iter().map(line).collect::<Vec<_>>()
+        };
+        let single = format!("{key}: example.com/Thing|example.com|Thing|return 1");
+        let others = [
+            "resource.customizations: Pod||Pod|return 3",
+            "resource.customizations: *.example.com/*|*.example.com|*|return 2",
+        ];
+        assert_eq!(told(), [others[0], &single, others[1]]);
+        // An entry that cannot be read changes nothing, nor does a script that does not parse.
+        write(folder.path(), "resource.customizations", "a: [");
+        assert_eq!(scripts.refresh(&parse).len(), 1);
+        assert!(scripts.rejected()[0].still_serving);
+        write(folder.path(), "resource.customizations", "Pod: {health.lua: broken}\n");
+        assert_eq!(scripts.refresh(&parse).len(), 2);
+        assert_eq!(told(), [others[0], &single]);
+
+        // The whole of it as a manifest.
+        let manifest = folder.path().join("argocd-cm.yaml");
+        fs_err::write(&manifest, format!("kind: ConfigMap\ndata: {{{key}: return 4}}\n")).expect("a file");
+        let scripts = ScriptFolder::new(manifest);
+        assert_eq!(scripts.refresh(&parse).len(), 1);
+        assert_eq!(&*scripts.scripts().expect("scripts").list[0].source, "return 4");
     }
 
     #[test]

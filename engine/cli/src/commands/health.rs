@@ -31,8 +31,9 @@ is one of Healthy, Progressing, Degraded, Suspended, Missing, Unknown; `plugin` 
 plugin had an opinion.
 
 --lua-scripts takes health.lua files as they are written for Argo CD, in its layout:
-GROUP/KIND/health.lua (KIND/health.lua for the core group), `_` for any part of a name. A script
-comes before every other rule for its kind. An error of a script is Unknown, with script and line.
+GROUP/KIND/health.lua (KIND/health.lua for the core group), `_` for any part of a name; or a
+ConfigMap with its keys (resource.customizations.health.GROUP_KIND), mounted as files or as a
+manifest. A script comes before every other rule for its kind. An error of a script is Unknown, with script and line.
 
 --plugin asks the plugins that it names and no others, as `spec.policies.health` of an Application
 does: the most specific rule first, of equal ones that of the plugin named later. FILE has what

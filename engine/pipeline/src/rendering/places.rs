@@ -59,12 +59,12 @@ impl Places {
     ///
     /// # Errors
     /// Why there is no such path: the address is of no source, or asks for another revision of it.
-    pub(super) fn path_of(&self, address: &str) -> Result<String, String> {
-        let Some(address) = Address::read(address) else {
-            return Err("it is no address of a repository".to_owned());
-        };
+    pub(super) fn path_of(&self, address: &Address) -> Result<String, String> {
         let mut elsewhere = Vec::new();
-        for source in std::iter::once(&self.own).chain(&self.others) {
+        let mut sources: Vec<_> = std::iter::once(&self.own).chain(&self.others).collect();
+        // Of two repositories, one of which lies below the other, the address is of the longer one.
+        sources.sort_by_key(|source| std::cmp::Reverse(source.source.spec.repo_url.len()));
+        for source in sources {
             let Origin::Git(git) = &source.origin else {
                 continue;
             };
@@ -102,7 +102,7 @@ impl Places {
     fn elsewhere<'p>(&self, path: &'p str) -> Option<(&TrustedSource, &'p str, &'p str)> {
         let (place, is_meant): (&str, Box<dyn Fn(&TrustedSource) -> bool>) =
             if let Some(named) = path.strip_prefix('$') {
-                let name = named.split('/').next().unwrap_or_default();
+                let name = named.split('/').next().filter(|name| !name.is_empty())?;
                 let is_meant = move |source: &TrustedSource| source.source.spec.reference == name;
                 (path.get(..=name.len())?, Box::new(is_meant))
             } else {

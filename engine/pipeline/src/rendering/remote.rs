@@ -3,6 +3,8 @@
 //! Kustomize has no rule that tells where in `https://example.org/a/b/c/d` the repository ends: it guesses by the host. Here nothing is
 //! fetched that an Application does not declare, so the address is compared with the declared repositories instead.
 
+use std::fmt;
+
 /// An address, taken apart as far as that can be done without knowing the repository.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Address {
@@ -43,6 +45,12 @@ impl Address {
             let owned = repository.strip_prefix("github.com/")?;
             return Some(raw(rest.strip_prefix(owned)?.strip_prefix('/')?, is_at));
         }
+        // Where Kustomize is told where the repository ends, it ends there.
+        if let Some((place, _)) = self.place.split_once("//")
+            && without_ending(place) != repository
+        {
+            return None;
+        }
         let rest = self.place.strip_prefix(repository)?;
         let rest = match rest.strip_prefix(".git") {
             Some(after) if after.is_empty() || after.starts_with('/') => after,
@@ -58,6 +66,17 @@ impl Address {
         match &self.revision {
             Some(revision) if !is_at(revision) => Some(Err(revision.clone())),
             _ => clean(path),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    /// Without the user, whose name may be a password.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.place)?;
+        match &self.revision {
+            Some(revision) => write!(formatter, "?ref={revision}"),
+            None => Ok(()),
         }
     }
 }
@@ -144,6 +163,7 @@ mod tests {
             ("https://github.com/org/repo//a/./b//c/../d", there("a/b/d")),
             ("https://github.com/org/repo//deploy?ref=main", other("main")),
             ("https://github.com/org/repo//../other", None),
+            ("https://github.com/org/repo/deploy//base", None),
             ("https://github.com/org/repository//deploy", None),
             ("https://github.com/org/repo.github/deploy", None),
             ("https://github.com/ORG/repo", None),
@@ -162,6 +182,8 @@ mod tests {
             assert_eq!(address.within(REPOSITORY, &is_at), expected, "{text}");
         }
         assert_eq!(Address::read("?ref=v1"), None);
+        let shown = Address::read("https://ada:hunter2@GitHub.com/org/repo//a?ref=v1").map(|address| address.to_string());
+        assert_eq!(shown.as_deref(), Some("github.com/org/repo//a?ref=v1"));
     }
 
     #[test]
@@ -169,5 +191,25 @@ mod tests {
         let address = Address::read("file:///srv/git/base.git//app").expect("an address");
         let found = address.within("file:///srv/git/base.git", &|_| true);
         assert_eq!(found, Some(Ok("app".to_owned())));
+    }
+
+    #[test]
+    fn whatever_is_written_is_an_address_or_none() {
+        let text = "git::https://ü@gh:raw.githubusercontent.com/a/b//../raw/ü?ref=&version=v1?x@://:.git//";
+        let ends: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+        for from in &ends {
+            for part in ends.iter().filter_map(|to| text.get(*from..*to)) {
+                let Some(address) = Address::read(part) else {
+                    continue;
+                };
+                for repository in ["", "/", "https://github.com/a/b", "ü@gh:a/b", ".git", part] {
+                    let found = address.within(repository, &|revision| revision == "v1");
+                    if let Some(Ok(path)) = found {
+                        let is_clean = |part: &str| !["", ".", ".."].contains(&part);
+                        assert!(path.is_empty() || path.split('/').all(is_clean), "{part} {repository}");
+                    }
+                }
+            }
+        }
     }
 }

@@ -233,4 +233,18 @@ mod tests {
             assert_eq!(has_expression(text), has, "{text}");
         }
     }
+
+    #[test]
+    fn whatever_is_written_is_passed_on_or_replaced() {
+        let text = "<+<+env.name>ü<+env.variables.replicas><+ <+>><+cluster.name<+ü>";
+        let ends: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+        for from in &ends {
+            for part in ends.iter().filter_map(|to| text.get(*from..*to)) {
+                let mut value = json!(part);
+                let mut outcome = Outcome::default();
+                replace(&mut value, "", &known(), &mut outcome);
+                assert_eq!(has_expression(part), value != json!(part) || !outcome.wrong.is_empty(), "{part}");
+            }
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 use serde_json::{Value, json};
-use sluice_cluster_tests::{Engine, World, condition, config_map, text};
+use sluice_cluster_tests::{Engine, SHARED_NAMESPACE, World, condition, config_map, text};
 use sluice_sandbox::{Repository, Signature};
 
 use crate::signed::{Signed, said};
@@ -252,4 +252,84 @@ fn an_unsigned_commit_of_one_source_holds_all_also_after_a_restart() {
         .unwrap();
     assert_eq!(text(&status, "/sources/1/verification/startOfTrust"), a1);
     engine.stop_controller().unwrap();
+}
+
+#[test]
+fn a_base_of_another_source_and_variables_are_of_what_was_verified() {
+    // About the cluster, which all Applications share: so it has an installation of its own.
+    let engine = Engine::without_controller().unwrap();
+    engine
+        .start_controller(&["--shared-namespace", SHARED_NAMESPACE])
+        .unwrap();
+    let signed = Signed::new(&engine, "several-base");
+    let world = &signed.world;
+    signed.trust(&[&signed.ada]);
+    let other = Other::new(world);
+    let cluster = |zone: &str| {
+        let about = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "sluice-cluster", "namespace": SHARED_NAMESPACE},
+            "data": {"name": "eu-1", "zone": zone}});
+        world.apply(&about).unwrap();
+    };
+    cluster("a");
+    let address = world.server.url("other");
+    other.0.write("deploy/kustomization.yaml", "resources: [beside.yaml]\n").unwrap();
+    other.0.write("envs/prod.yaml", "team: blue\n").unwrap();
+    let b1 = other.commit(world, "b1", signed.by(&signed.ada));
+    world
+        .repository
+        .write("overlays/prod/kustomization.yaml", format!("resources: ['{address}//deploy']\n"))
+        .unwrap();
+    let a1 = signed.commit("a1", signed.by(&signed.ada));
+    let mut application = application(world);
+    application["spec"]["verification"] =
+        json!({"mode": "chain", "keyrings": [{"configMap": {"name": "keys"}}]});
+    application["spec"]["environment"] =
+        json!({"name": "prod", "variablesFrom": [{"source": "other", "path": "envs/<+env.name>.yaml"}]});
+    let url = application["spec"]["sources"][0]["repoURL"].clone();
+    application["spec"]["sources"] = json!([
+        {"name": "first", "repoURL": url, "targetRevision": "main", "path": "overlays/<+env.name>", "kustomize": {
+            "commonAnnotations": {"by": "<+env.variables.team> on <+cluster.name> in <+cluster.variables.zone>"}}},
+        {"ref": "other", "repoURL": address, "targetRevision": "main"},
+    ]);
+    world.apply(&application).unwrap();
+    let both = |first: &str, second: &str| format!("first={first},other={second}");
+    world.wait_synced(&both(&a1, &b1)).unwrap();
+    let said_by = || {
+        let map = world.object("configmap/beside").unwrap();
+        text(&map, "/metadata/annotations/by").to_owned()
+    };
+    assert_eq!((value(world, "beside"), said_by()), ("b1".into(), "blue on eu-1 in a".into()));
+
+    // What the cluster says is watched.
+    cluster("b");
+    sluice_sandbox::wait_for("the other zone", std::time::Duration::from_secs(60), || {
+        ensure!(said_by() == "blue on eu-1 in b", "{}", said_by());
+        Ok(())
+    })
+    .unwrap();
+    // A base that nobody signed is not taken, and a file of variables neither.
+    other.0.write("envs/prod.yaml", "team: red\n").unwrap();
+    other.commit(world, "b2", Signature::None);
+    signed.refresh();
+    signed.refused("V03");
+    assert_eq!((value(world, "beside"), said_by()), ("b1".into(), "blue on eu-1 in b".into()));
+    other.0.git(&["reset", "--hard", "-q", "HEAD~1"]).unwrap();
+    other.0.write("envs/prod.yaml", "team: green\n").unwrap();
+    let b3 = other.commit(world, "b3", signed.by(&signed.ada));
+    signed.refresh();
+    world.wait_synced(&both(&a1, &b3)).unwrap();
+    assert_eq!((value(world, "beside"), said_by()), ("b3".into(), "green on eu-1 in b".into()));
+
+    // An expression that stands for nothing holds, with its place.
+    application["spec"]["sources"][0]["kustomize"]["commonAnnotations"]["by"] = json!("<+env.variables.color>");
+    world.apply(&application).unwrap();
+    let status = world
+        .wait_status(|status| {
+            let rendered = condition(status, "Rendered")?;
+            ensure!(rendered["status"] == "False", "it renders");
+            Ok(())
+        })
+        .unwrap();
+    let message = said(&status, "Rendered");
+    assert!(message.contains("commonAnnotations.by") && message.contains("<+env.variables.color>"), "{message}");
 }
