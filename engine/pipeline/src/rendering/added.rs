@@ -49,7 +49,8 @@ impl Pipeline {
         let until = Instant::now() + self.patience;
         loop {
             let places = Places::of(source, trusted);
-            let rendered = self.render_source(job, places, capabilities).await;
+            // It is long, and waits for several things.
+            let rendered = Box::pin(self.render_source(job, places, capabilities)).await;
             if !is_too_early(&rendered) || !self.is_compiled(source, until).await {
                 return rendered;
             }
