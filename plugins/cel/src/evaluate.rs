@@ -365,11 +365,7 @@ fn member(meter: &Meter, value: &Value, field: &Rc<str>) -> Answer {
 
 /// Whether a value has no parts. Such a value has no fields either, which is no error where it is asked whether there is one.
 fn is_simple(value: &Value) -> bool {
-    use Value::{Bool, Bytes, Double, Int, Null, Text, Uint};
-    matches!(
-        value,
-        Null | Bool(_) | Int(_) | Uint(_) | Double(_) | Text(_) | Bytes(_)
-    )
+    !matches!(value, Value::List(_) | Value::Map(_) | Value::Optional(_))
 }
 
 /// `has(value.field)`.
