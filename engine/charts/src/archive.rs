@@ -12,6 +12,7 @@ use sluice_model::tree::{Link, Revision, Tree, below};
 use tar::EntryType;
 
 use crate::error::ChartError;
+use crate::version::Version;
 
 /// Larger archives are not fetched.
 pub const ARCHIVE_BYTES: u64 = 50 << 20;
@@ -343,6 +344,9 @@ impl Unpacked {
         }
         let metadata: Metadata = serde_yaml::from_slice(text)
             .map_err(|_| broken(format!("its {CHART_FILE} has no `name` and `version`")))?;
+        if Version::read(&metadata.version).is_none() {
+            return Err(broken(format!("the `version` of its {CHART_FILE} is none")));
+        }
         Ok((folder.to_owned(), metadata))
     }
 

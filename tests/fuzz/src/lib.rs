@@ -4,6 +4,9 @@
 #![forbid(unsafe_code)]
 
 pub mod allowed_signers;
+pub mod chart_archive;
+pub mod chart_index;
+pub mod chart_provenance;
 pub mod keyring;
 pub mod known;
 pub mod manifests;
@@ -21,6 +24,9 @@ pub type Target = fn(&[u8]);
 /// All of them, by the name of their folder in `seeds/`.
 pub const TARGETS: &[(&str, Target)] = &[
     ("allowed_signers", allowed_signers::run),
+    ("chart_archive", chart_archive::run),
+    ("chart_index", chart_index::run),
+    ("chart_provenance", chart_provenance::run),
     ("keyring", keyring::run),
     ("manifests", manifests::run),
     ("object", object::run),

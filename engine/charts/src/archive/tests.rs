@@ -136,6 +136,22 @@ fn what_no_honest_archive_has_is_refused() {
     assert!(matches!(unpack("x.tgz", cut), Err(ChartError::Archive { .. })));
 }
 
+/// Helm takes no such chart either; and what is shown as a version would be as long as a file may be.
+#[test]
+fn a_version_is_one() {
+    for (version, expected) in [
+        ("1.2.3", true),
+        ("v1.2", true),
+        ("latest", false),
+        ("1.0.0,x=y", false),
+    ] {
+        let chart = format!("name: shop\nversion: '{version}'\n");
+        let entries = [("shop/Chart.yaml", EntryType::Regular, "", chart.as_bytes())];
+        let unpacked = unpack("x", &tar(&entries)).unwrap();
+        assert_eq!(unpacked.chart("x").is_ok(), expected, "{version}");
+    }
+}
+
 #[test]
 fn bombs_go_off_nowhere() {
     let bomb = packed(&vec![0; 300 << 20]);
