@@ -10,6 +10,7 @@
 //! | [`Registry`] | the CNCF's registry, `tests/registry` |
 //! | [`Authority`], [`ProxyServer`] | certificates made for the occasion, and a proxy |
 //! | [`GitDaemon`], [`SshServer`] | `git daemon` and `sshd`, for the sources that go through them |
+//! | [`helm()`], [`package_chart`], [`index_charts`] | Helm's command line, built from its module |
 //! | [`GnuPg`] | a gpg home with keys made for the occasion |
 //! | [`Repository`] | a working copy: write, commit (signed by whom you like), push |
 //! | [`any_secret`] | random Secrets, and the values that no face may show |
@@ -32,6 +33,7 @@ mod folder;
 mod git_daemon;
 mod git_server;
 mod gnupg;
+mod helm;
 mod http;
 pub mod janitor;
 mod process;
@@ -56,6 +58,7 @@ pub use folder::Folder;
 pub use git_daemon::GitDaemon;
 pub use git_server::{Door, GitServer, Service, Tls};
 pub use gnupg::{GnuPg, Key};
+pub use helm::{helm, index_charts, package_chart};
 pub use process::{Process, cargo, output};
 pub use proxy_server::ProxyServer;
 pub use registry::Registry;

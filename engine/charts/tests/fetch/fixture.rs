@@ -1,33 +1,17 @@
 //! Charts that Helm makes, and where they are asked for.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use sluice_charts::{ChartError, Charts, Fetched, Place};
 use sluice_model::{Coded, ErrorCode};
-use sluice_sandbox::{Folder, GnuPg, Key, output, renderer_program};
+use sluice_sandbox::{Folder, GnuPg, Key, index_charts, package_chart};
 use sluice_source::Access;
 
-/// The command line of Helm, with nothing of the user's.
-pub(crate) fn helm(folder: &Path) -> Command {
-    let program = renderer_program("helm", |build| output(build).map(drop)).unwrap();
-    let mut command = Command::new(program);
-    command
-        .current_dir(folder)
-        .env("HELM_CONFIG_HOME", folder.join(".helm"))
-        .env("HELM_CACHE_HOME", folder.join(".helm"))
-        .env("HELM_DATA_HOME", folder.join(".helm"));
-    command
-}
-
 /// Who signs a chart.
-pub(crate) struct Signing<'a> {
-    pub(crate) gpg: &'a GnuPg,
-    pub(crate) key: &'a Key,
-}
+pub(crate) type Signing<'a> = (&'a GnuPg, &'a Key);
 
 /// Packages a chart of one ConfigMap into a folder, and returns its archive.
-pub(crate) fn package(into: &Path, name: &str, version: &str, signing: Option<&Signing<'_>>) -> PathBuf {
+pub(crate) fn package(into: &Path, name: &str, version: &str, signing: Option<Signing<'_>>) -> PathBuf {
     let work = Folder::new("chart").unwrap();
     let chart = format!("apiVersion: v2\nname: {name}\nversion: {version}\n");
     let template = format!(
@@ -36,28 +20,13 @@ pub(crate) fn package(into: &Path, name: &str, version: &str, signing: Option<&S
     work.write(&format!("{name}/Chart.yaml"), chart).unwrap();
     work.write(&format!("{name}/templates/map.yaml"), template)
         .unwrap();
-    let mut command = helm(work.path());
-    command.args(["package", name, "-d"]).arg(into);
-    if let Some(Signing { gpg, key }) = signing {
-        let keys = work.path().join("secret.gpg");
-        output(
-            gpg.gpg()
-                .args(["--yes", "--output"])
-                .arg(&keys)
-                .args(["--export-secret-keys", &key.fingerprint]),
-        )
-        .unwrap();
-        command
-            .args(["--sign", "--key", &key.user_id, "--keyring"])
-            .arg(&keys);
-    }
-    output(&mut command).unwrap();
+    package_chart(&work.path().join(name), into, signing).unwrap();
     into.join(format!("{name}-{version}.tgz"))
 }
 
 /// Makes the index of a folder anew.
 pub(crate) fn index(folder: &Path) {
-    output(helm(folder).args(["repo", "index", "."])).unwrap();
+    index_charts(folder).unwrap();
 }
 
 /// A cache, and who asks.

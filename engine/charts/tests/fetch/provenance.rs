@@ -7,7 +7,7 @@ use sluice_model::trust::{Evidence, Verdict};
 use sluice_sandbox::{FileServer, Folder, GnuPg, Key};
 use sluice_verify::{ChartArchive, Keyring, Policy, Rules, Verifier, VerifyError, codes};
 
-use crate::fixture::{Asking, Signing, index, package};
+use crate::fixture::{Asking, index, package};
 
 /// A signed chart, fetched.
 struct Signed {
@@ -33,7 +33,7 @@ impl Signed {
 
 fn fetched(gpg: &GnuPg, key: &Key, version: &str) -> Fetched {
     let server = FileServer::start().unwrap();
-    package(server.path(), "shop", version, Some(&Signing { gpg, key }));
+    package(server.path(), "shop", version, Some((gpg, key)));
     index(server.path());
     Asking::new().fetch(&server.url(), Some("shop"), "*")
 }

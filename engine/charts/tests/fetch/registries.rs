@@ -3,10 +3,10 @@
 use std::process::Command;
 
 use sluice_charts::{Kind, codes};
-use sluice_sandbox::{Folder, GnuPg, Registry, output};
+use sluice_sandbox::{Folder, GnuPg, Registry, helm, output};
 use sluice_source::{Access, Credentials, Secret};
 
-use crate::fixture::{Asking, Signing, helm, package};
+use crate::fixture::{Asking, package};
 
 /// Pushes an artifact of one layer, as the distribution specification has it.
 fn push(registry: &Registry, name: &str, tag: &str, config: &str, layers: &[(&str, &[u8])]) {
@@ -72,7 +72,8 @@ fn packed(files: &[(&str, &str)]) -> Vec<u8> {
 fn push_chart(registry: &Registry, archive: &std::path::Path) {
     let folder = archive.parent().unwrap();
     let to = format!("oci://{}/charts", registry.host());
-    output(helm(folder).arg("push").arg(archive).args([&to, "--plain-http"])).unwrap();
+    let mut helm = helm(folder).unwrap();
+    output(helm.arg("push").arg(archive).args([&to, "--plain-http"])).unwrap();
 }
 
 #[test]
@@ -81,10 +82,9 @@ fn a_chart_that_helm_pushed() {
     let folder = Folder::new("archives").unwrap();
     let gpg = GnuPg::new().unwrap();
     let key = gpg.generate("Ada <ada@example.org>").unwrap();
-    let signing = Signing { gpg: &gpg, key: &key };
     for (version, signing) in [
         ("1.0.0", None),
-        ("1.1.0+build.1", Some(&signing)),
+        ("1.1.0+build.1", Some((&gpg, &key))),
         ("2.0.0-rc.1", None),
     ] {
         let archive = package(folder.path(), "shop", version, signing);
@@ -218,7 +218,8 @@ fn a_registry_that_knows_its_users() {
     let folder = Folder::new("archives").unwrap();
     let archive = package(folder.path(), "shop", "1.0.0", None);
     let to = format!("oci://{}/charts", registry.host());
-    output(helm(folder.path()).arg("push").arg(&archive).args([
+    let mut helm = helm(folder.path()).unwrap();
+    output(helm.arg("push").arg(&archive).args([
         &to,
         "--plain-http",
         "--username",
