@@ -63,6 +63,7 @@ pub const FIELD_MANAGER: &str = "sluice";
     printcolumn = r#"{"name":"HEALTH","type":"string","jsonPath":".status.health.status"}"#,
     printcolumn = r#"{"name":"REVISION","type":"string","jsonPath":".status.sync.revision"}"#,
     printcolumn = r#"{"name":"AGE","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name":"VERSION","type":"string","jsonPath":".status.sync.version","priority":1}"#,
     printcolumn = r#"{"name":"PINNED","type":"string","jsonPath":".spec.pin.revision","priority":1}"#,
     printcolumn = r#"{"name":"PAUSED","type":"string","jsonPath":".spec.pause.reason","priority":1}"#
 )]
@@ -495,8 +496,11 @@ pub struct SourceState {
 pub struct SourceRevision {
     /// What tells the source from the others.
     pub name: String,
-    /// The commit, full object id.
+    /// The commit, full object id; of a chart or an artifact, the SHA-256 of its archive.
     pub revision: String,
+    /// The chart's version, or the artifact's tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
 }
 
 impl ApplicationStatus {
@@ -515,16 +519,20 @@ impl ApplicationStatus {
 }
 
 impl SyncState {
-    /// The cluster was moved to this revision.
-    pub fn move_to(&mut self, revision: &str) {
+    /// The cluster was moved to this revision; `version` is as [`SyncState::version`] has it.
+    pub fn move_to(&mut self, revision: &str, version: Option<&str>) {
         revision.clone_into(&mut self.revision);
+        self.version = version.map(str::to_owned);
         let named = crate::revisions::named(revision).unwrap_or_default();
         let revisions = named.into_iter().map(|(name, revision)| SourceRevision {
             name: name.to_owned(),
             revision: revision.to_owned(),
+            version: version
+                .and_then(|version| crate::revisions::of(version, name))
+                .map(str::to_owned),
         });
         self.revisions = revisions.collect();
-        self.target = None;
+        (self.target, self.target_version) = (None, None);
     }
 }
 
@@ -535,16 +543,23 @@ pub struct SyncState {
     /// The answer.
     #[serde(default)]
     pub status: SyncStatus,
-    /// The commit that the cluster was last moved to, full object id; empty before the first sync. Of an Application of several `sources` it
-    /// is the commits of all, `NAME=COMMIT,NAME=COMMIT`.
+    /// The commit that the cluster was last moved to, full object id; of a chart or an artifact, the SHA-256 of its archive; empty before
+    /// the first sync. Of an Application of several `sources` it is the commits of all, `NAME=COMMIT,NAME=COMMIT`.
     #[serde(default)]
     pub revision: String,
+    /// The chart's version, or the artifact's tag, that this is. Of several sources, those of the charts and artifacts:
+    /// `NAME=VERSION,NAME=VERSION`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// The same of several sources, one by one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revisions: Vec<SourceRevision>,
     /// The trusted commit that the cluster is compared with, where it is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// Its version, written as `version` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_version: Option<String>,
 }
 
 /// Is the cluster as Git wants it?

@@ -56,6 +56,25 @@ pub fn short(revision: &str) -> String {
     }
 }
 
+/// Returns a revision as people are shown it: [`short`], and where the source is a chart or an artifact its version before it, such as
+/// `1.2.0 (3f2a91c05b77)`. `version` is written as the revision is, with those sources alone that have one.
+pub fn shown(revision: &str, version: Option<&str>) -> String {
+    let both = |id: &str, version: Option<&str>| match version {
+        Some(version) if version != id => format!("{version} ({})", short(id)),
+        Some(_) | None => short(id),
+    };
+    match named(revision) {
+        None => both(revision, version),
+        Some(sources) => {
+            let texts: Vec<(&str, String)> = sources
+                .into_iter()
+                .map(|(name, id)| (name, both(id, version.and_then(|version| of(version, name)))))
+                .collect();
+            joined(texts.iter().map(|(name, text)| (*name, text.as_str())))
+        }
+    }
+}
+
 /// Returns seven letters that tell a revision from most others and can be part of an object's name: a commit's first ones.
 pub fn for_name(revision: &str) -> String {
     let digest = || hex::encode(Sha256::digest(revision));
@@ -95,6 +114,29 @@ mod tests {
         );
         assert!(for_name(&text).bytes().all(|byte| byte.is_ascii_hexdigit()));
         assert_ne!(for_name(&text), for_name("shop=3f2b,values=9bc1"));
+    }
+
+    #[test]
+    fn versions_stand_before_what_they_are_of() {
+        let id = "3f2a91c05b77d4f0c7de";
+        let two = "chart=3f2a91c05b77d4f0c7de,values=9bc1";
+        for (revision, version, text) in [
+            (id, None, "3f2a91c05b77"),
+            (id, Some("1.2.0"), "1.2.0 (3f2a91c05b77)"),
+            // An artifact that was asked for by its digest has no other name.
+            (id, Some(id), "3f2a91c05b77"),
+            (two, None, "chart=3f2a91c05b77,values=9bc1"),
+            (
+                two,
+                Some("chart=1.2.0+b"),
+                "chart=1.2.0+b (3f2a91c05b77),values=9bc1",
+            ),
+            // What is of other sources says nothing.
+            (two, Some("1.2.0"), "chart=3f2a91c05b77,values=9bc1"),
+            ("", None, ""),
+        ] {
+            assert_eq!(shown(revision, version), text);
+        }
     }
 
     #[test]

@@ -175,6 +175,15 @@ impl Trusted {
         )
     }
 
+    /// Returns the versions of those that are charts or artifacts, written the same way; none if there is none.
+    pub fn version(&self) -> Option<String> {
+        let versions = self
+            .sources
+            .iter()
+            .filter_map(|one| Some((&*one.source.name, one.origin.version()?)));
+        Some(revisions::joined(versions)).filter(|versions| !versions.is_empty())
+    }
+
     /// Returns what was asked for, written the same way.
     pub fn requested(&self) -> String {
         let requested = |one: &TrustedSource| one.origin.requested().to_owned();

@@ -100,7 +100,10 @@ fn done(step: &mut Step<'_>, context: &Context, order: &Order, held_done: bool, 
     let (state, now) = (&mut *step.state, step.now);
     state.healing.overtaken = 0;
     if order.whole {
-        state.status.sync.move_to(&order.plan.revision);
+        state
+            .status
+            .sync
+            .move_to(&order.plan.revision, order.plan.version.as_deref());
         state.synced_generation = order.generation;
     }
     let waiting = state.gate.close(context.terms.patience, now.wall);

@@ -116,6 +116,8 @@ pub struct Found {
 pub struct PlanFacts {
     /// Its commit.
     pub revision: String,
+    /// Its version, where it is of a chart or an artifact, as [`SyncState::version`](sluice_model::application::SyncState::version) has it.
+    pub version: Option<String>,
     /// The name that led to the commit.
     pub requested: String,
     /// What tells it from other plans.

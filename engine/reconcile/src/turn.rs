@@ -296,7 +296,10 @@ fn answered(step: &mut Step<'_>, answer: Answer) {
 /// interrupted after its last write only lacks the application's health.
 fn arrived(step: &mut Step<'_>, context: Context, found: &Found) -> Next {
     let state = &mut *step.state;
-    state.status.sync.move_to(&found.revision);
+    state
+        .status
+        .sync
+        .move_to(&found.revision, found.plan.version.as_deref());
     state.synced_generation = state.generation;
     state.healing.overtaken = 0;
     let interrupted = state.interrupted.take();

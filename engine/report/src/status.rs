@@ -55,7 +55,7 @@ mod tests {
                 status: SyncStatus::Synced,
                 revision: "a".to_owned(),
                 target: Some("b".to_owned()),
-                revisions: Vec::new(),
+                ..SyncState::default()
             },
             ..ApplicationStatus::default()
         };

@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 use sluice_model::application::{Application, SyncStatus};
 use sluice_model::health::HealthStatus;
+use sluice_model::revisions::shown;
 
 use crate::connection::{Connection, block_on};
 use crate::failure::Failure;
 use crate::global::Global;
-use crate::output::{self, BAD, Cell, FAINT, Format, GOOD, Output, Table, WAITING, short};
+use crate::output::{self, BAD, Cell, FAINT, Format, GOOD, Output, Table, WAITING};
 
 pub(crate) const HELP: &str = "\
 Examples:
@@ -79,7 +80,8 @@ fn table(applications: &[Application], with_namespace: bool, now: Timestamp) -> 
             true => " (pinned)",
             false => "",
         };
-        row.push(format!("{}{pinned}", short(&status.sync.revision)).into());
+        let revision = shown(&status.sync.revision, status.sync.version.as_deref());
+        row.push(format!("{revision}{pinned}").into());
         row.push(Cell::new(
             created.map(|created| age(created, now)).unwrap_or_default(),
             FAINT,
@@ -160,6 +162,18 @@ mod tests {
             text.contains("OutOfSync (paused)") && text.contains("3f2a91c05b77 (pinned)"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_chart_has_its_version() {
+        let mut application = guestbook();
+        let status = application.status.as_mut().unwrap();
+        status.sync.version = Some("1.1.0".to_owned());
+        let mut out = anstream::StripStream::new(Vec::new());
+        let now: Timestamp = "2026-11-21T05:00:00Z".parse().unwrap();
+        table(&[application], false, now).write(&mut out, "").unwrap();
+        let text = String::from_utf8(out.into_inner()).unwrap();
+        assert!(text.contains("  1.1.0 (3f2a91c05b77)  "), "{text}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::Args;
 use kube::ResourceExt as _;
 use sluice_model::application::{Application, ApplicationStatus, ObjectState, rfc3339};
+use sluice_model::revisions::shown;
 
 use crate::commands::get::{health_cell, sync_cell};
 use crate::connection;
@@ -69,10 +70,11 @@ pub(crate) fn text(out: &mut impl Write, application: &Application) -> Result<()
             output::without_password(&source.repo_url),
             &source.target_revision,
         );
-        facts.row(vec![
-            "source".into(),
-            format!("{name}{url} {revision}, {folder}").into(),
-        ]);
+        let what = match &source.chart {
+            Some(chart) => format!("{name}chart {chart} {revision} of {url}"),
+            None => format!("{name}{url} {revision}, {folder}"),
+        };
+        facts.row(vec!["source".into(), what.into()]);
     }
     if let Some(pin) = &application.spec.pin {
         let by = match pin.by.is_empty() {
@@ -115,12 +117,17 @@ fn summarise(facts: &mut Table, status: &ApplicationStatus) {
     let target = sync
         .target
         .as_deref()
-        .map(|target| format!(", compared with {}", short(target)))
+        .map(|target| {
+            format!(
+                ", compared with {}",
+                shown(target, sync.target_version.as_deref())
+            )
+        })
         .unwrap_or_default();
     let at = if sync.revision.is_empty() {
         "never synced".to_owned()
     } else {
-        format!("at {}", short(&sync.revision))
+        format!("at {}", shown(&sync.revision, sync.version.as_deref()))
     };
     facts.row(vec![
         "sync".into(),
@@ -140,7 +147,9 @@ fn summarise(facts: &mut Table, status: &ApplicationStatus) {
         let trusted = trust
             .trusted_revision
             .as_deref()
-            .map_or("nothing yet".to_owned(), short);
+            .map_or("nothing yet".to_owned(), |revision| {
+                shown(revision, trust.trusted_version.as_deref())
+            });
         let trusted = format!("{of}{trusted}");
         let signer = trust
             .signer
@@ -300,7 +309,7 @@ pub(crate) mod tests {
         serde_yaml::from_str(&text).unwrap()
     }
 
-    fn shown(application: &Application) -> String {
+    fn told(application: &Application) -> String {
         let mut out = anstream::StripStream::new(Vec::new());
         text(&mut out, application).unwrap();
         String::from_utf8(out.into_inner()).unwrap()
@@ -308,7 +317,28 @@ pub(crate) mod tests {
 
     #[test]
     fn a_status_reads_from_the_top() {
-        insta::assert_snapshot!(shown(&guestbook()));
+        insta::assert_snapshot!(told(&guestbook()));
+    }
+
+    #[test]
+    fn charts_have_their_versions() {
+        let mut application = guestbook();
+        if let Some(source) = &mut application.spec.source {
+            source.chart = Some("shop".to_owned());
+            source.target_revision = "^1".to_owned();
+        }
+        let status = application.status.as_mut().unwrap();
+        status.sync.version = Some("1.0.0".to_owned());
+        status.sync.target_version = Some("1.1.0".to_owned());
+        status.verification.as_mut().unwrap().trusted_version = Some("1.1.0".to_owned());
+        let text = told(&application);
+        for line in [
+            "chart shop ^1 of https://git.example.com/shop.git",
+            "at 1.0.0 (3f2a91c05b77), compared with 1.1.0 (88aa91c05b77)",
+            "1.1.0 (88aa91c05b77)  signed by",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
     }
 
     #[test]
@@ -317,7 +347,7 @@ pub(crate) mod tests {
             status: None,
             ..guestbook()
         };
-        insta::assert_snapshot!(shown(&application), @r"
+        insta::assert_snapshot!(told(&application), @r"
         Application shop/guestbook
           source  https://git.example.com/shop.git main, folder guestbook
           status  no controller has looked at it yet

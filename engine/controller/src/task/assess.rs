@@ -61,6 +61,7 @@ impl Subject {
     pub(crate) fn facts(&self, plan: &Plan) -> PlanFacts {
         PlanFacts {
             revision: self.trusted.id(),
+            version: self.trusted.version(),
             requested: self.trusted.requested(),
             digest: plan.digest(),
             steps: plan.steps.len(),
@@ -364,7 +365,9 @@ impl Assessor {
         status.sync.status = summary::sync_status(&prepared.plan);
         status.completed = marks(&prepared.objects);
         status.deletion_hooks = prepared.objects.iter().any(super::delete::is_deletion_hook);
-        status.sync.target = (status.sync.revision != *commit).then(|| commit.clone());
+        let is_another = status.sync.revision != *commit;
+        status.sync.target = is_another.then(|| commit.clone());
+        status.sync.target_version = trusted.version().filter(|_| is_another);
         let synced = match prepared.is_empty_by_mistake() {
             true => summary::empty(commit),
             false => summary::synced(&prepared.plan, commit),

@@ -170,6 +170,7 @@ pub(crate) fn found(revision: &str, outlook: Outlook) -> Found {
 pub(crate) fn plan(revision: &str, steps: usize, held: usize) -> PlanFacts {
     PlanFacts {
         revision: revision.to_owned(),
+        version: None,
         requested: "main".to_owned(),
         digest: format!("plan-{revision}-{steps}-{held}"),
         steps,
