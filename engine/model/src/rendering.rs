@@ -169,6 +169,24 @@ pub struct Rendering {
     pub random: Vec<String>,
     /// What went well, and yet should be known.
     pub warnings: Vec<Complaint>,
+    /// The charts that were fetched for it.
+    #[serde(default)]
+    pub charts: Vec<SuppliedChart>,
+}
+
+/// A chart that was fetched for a rendering.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SuppliedChart {
+    /// Its name.
+    pub name: String,
+    /// The URL of the chart repository or registry.
+    pub repository: String,
+    /// The version or range that was asked for.
+    pub wanted: String,
+    /// The version that came.
+    pub version: String,
+    /// SHA-256 of its archive, 64 hexadecimal digits.
+    pub digest: String,
 }
 
 /// A renderer's answer.

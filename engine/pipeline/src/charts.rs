@@ -211,7 +211,7 @@ impl Pipeline {
             Ok::<_, PipelineError>(Ok(FetchedChart {
                 tree,
                 archive: bytes,
-                file: format!("{}-{}.tgz", metadata.name, metadata.version),
+                version: metadata.version.clone(),
             }))
         })
         .await??;

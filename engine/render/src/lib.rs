@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod bases;
+mod chart;
 mod decode;
 mod document;
 mod error;
@@ -42,6 +43,7 @@ use sluice_model::rendering::{Complaint, Document, Renderer, Rendering};
 use sluice_model::tree::Tree;
 use sluice_model::trust::Verified;
 
+pub use chart::{Chart, Dependency};
 pub use decode::{Limits, decode, decode_within, read_values};
 pub use error::{Place, Problem, RenderError, RenderErrors, codes};
 pub use kind::SourceKind;
@@ -72,6 +74,10 @@ pub struct Rendered {
     pub random: Vec<String>,
     /// What went well, and yet should be known.
     pub warnings: Vec<Complaint>,
+    /// What the chart says of itself; none for what is no chart.
+    pub chart: Option<Chart>,
+    /// The charts that a chart depends on, or that a kustomization had fetched.
+    pub dependencies: Vec<Dependency>,
 }
 
 /// Renders the folder of a verified tree as `source` says, or as the folder's own files do ([`SourceKind::of`]).
@@ -172,6 +178,12 @@ fn rendered(
         manifests.extend(found);
         warnings.extend(more);
     }
+    let (chart, dependencies) = match kind {
+        SourceKind::Helm => (Chart::of(tree), Dependency::of_chart(tree, &rendering.charts)),
+        SourceKind::Kustomize | SourceKind::Directory | SourceKind::Plugin => {
+            (None, rendering.charts.iter().map(Dependency::from).collect())
+        }
+    };
     Ok(Rendered {
         kind,
         manifests,
@@ -180,6 +192,8 @@ fn rendered(
         read: rendering.read,
         random: rendering.random,
         warnings,
+        chart,
+        dependencies,
     })
 }
 
@@ -195,6 +209,8 @@ fn folder(tree: &Tree, source: &Source, tools: &mut dyn Tools) -> Result<Rendere
             read: Vec::new(),
             random: Vec::new(),
             warnings: Vec::new(),
+            chart: None,
+            dependencies: Vec::new(),
         });
     }
     let settings = Programs {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use sluice_model::manifest::Manifest;
 use sluice_model::rendering::{
-    Complaint, Context, Document, File, Input, Need, Outcome, Renderer, Rendering, Supply,
+    Complaint, Context, Document, File, Input, Need, Outcome, Renderer, Rendering, SuppliedChart, Supply,
 };
 use sluice_model::tree::Tree;
 use sluice_model::trust::Verified;
@@ -133,8 +133,8 @@ pub struct FetchedChart {
     pub tree: Verified<Tree>,
     /// The archive that they are from, byte for byte.
     pub archive: Arc<[u8]>,
-    /// What the archive is called.
-    pub file: String,
+    /// Its version.
+    pub version: String,
 }
 
 /// No tools: for plain manifests, which need none.
@@ -190,7 +190,7 @@ pub(crate) fn answered(
 struct Rounds<'t> {
     tools: &'t mut dyn Tools,
     depth: usize,
-    /// What charts within read and made up: the whole follows from that too.
+    /// What charts within read and made up, and what was fetched: the whole follows from that too.
     inner: Rendering,
 }
 
@@ -216,6 +216,7 @@ impl Rounds<'_> {
                     }
                     rendering.random = united(rendering.random, &self.inner.random);
                     rendering.warnings.append(&mut self.inner.warnings);
+                    rendering.charts.append(&mut self.inner.charts);
                     self.tools.remember(renderer, &input, &context, &rendering);
                     return Ok(rendering);
                 }
@@ -253,8 +254,8 @@ impl Rounds<'_> {
                 (path, files)
             }
             Need::Chart(chart) => {
-                let fetched = self.fetch(chart)?;
-                let path = format!(".supplied/+{number}/{}", fetched.file);
+                let (wanted, fetched) = self.fetch(chart)?;
+                let path = format!(".supplied/+{number}/{}-{}.tgz", wanted.name, fetched.version);
                 let file = File {
                     path: path.clone(),
                     content: fetched.archive,
@@ -287,7 +288,7 @@ impl Rounds<'_> {
         followed(tree.get(), path, self.tools).map_err(Met::Errors)
     }
 
-    fn fetch(&mut self, asked: &str) -> Result<FetchedChart, Problem> {
+    fn fetch(&mut self, asked: &str) -> Result<(WantedChart, FetchedChart), Problem> {
         let wanted: WantedChart = serde_json::from_str(asked).map_err(|error| Problem::Unmet {
             what: "a chart".to_owned(),
             reason: error.to_string(),
@@ -299,7 +300,15 @@ impl Rounds<'_> {
                     .to_owned(),
             });
         }
-        self.tools.chart(&wanted)
+        let fetched = self.tools.chart(&wanted)?;
+        self.inner.charts.push(SuppliedChart {
+            name: wanted.name.clone(),
+            repository: wanted.repository.clone(),
+            wanted: wanted.version.clone(),
+            version: fetched.version.clone(),
+            digest: fetched.tree.get().revision.commit.clone(),
+        });
+        Ok((wanted, fetched))
     }
 
     /// Renders a chart for a kustomization: one of the same repository, or else one that is fetched.
@@ -330,7 +339,7 @@ impl Rounds<'_> {
         let (path, files) = match beside {
             Some(beside) => beside,
             None => {
-                let fetched = self.fetch(inflation)?;
+                let (_, fetched) = self.fetch(inflation)?;
                 let tree = fetched.tree.get();
                 let files = tree.files.iter().map(|(path, content)| File {
                     path: path.clone(),
@@ -354,6 +363,7 @@ impl Rounds<'_> {
         self.inner.read.append(&mut rendering.read);
         self.inner.random.append(&mut rendering.random);
         self.inner.warnings.append(&mut rendering.warnings);
+        self.inner.charts.append(&mut rendering.charts);
         Ok(joined(&rendering.documents))
     }
 }

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use sluice_model::rendering::{Complaint, Part};
 use sluice_pipeline::RenderedSource;
-use sluice_render::SourceKind;
+use sluice_render::{Chart, Dependency, SourceKind};
 
 use crate::connection::block_on;
 use crate::engine::{Engine, Git, Which};
@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Tell by what a source is rendered, which files that read, and what is made up in it
+    /// Tell by what a source is rendered, on which charts it depends, which files that read, and what is made up in it
     #[command(
         after_help = "Examples:\n  sluice source inspect guestbook\n  sluice source inspect -f application.yaml -o json | jq -r '.read[]'\n\nExit codes: 0; 3 if it cannot be rendered; 4 if the revision is not trusted; 6 if the repository fails."
     )]
@@ -56,6 +56,10 @@ struct Told<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     source: &'a str,
     kind: SourceKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chart: Option<&'a Chart>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dependencies: Vec<Dependency>,
     /// The renderer and its digest.
     #[serde(skip_serializing_if = "Option::is_none")]
     renderer: Option<&'a str>,
@@ -111,6 +115,8 @@ impl<'a> Told<'a> {
         Self {
             source: &source.name,
             kind: rendered.kind,
+            chart: rendered.chart.as_ref(),
+            dependencies: rendered.dependencies.iter().map(without_password).collect(),
             renderer: source.renderer.as_deref(),
             objects: rendered.manifests.len(),
             hooks: count(Part::Hook),
@@ -124,6 +130,38 @@ impl<'a> Told<'a> {
     }
 }
 
+/// The same, without the password that some write into a URL.
+fn without_password(dependency: &Dependency) -> Dependency {
+    Dependency {
+        from: output::without_password(&dependency.from),
+        ..dependency.clone()
+    }
+}
+
+/// A dependency: `store ^2: 2.1.0 of https://charts.example.org (3f2a91c05b77)`.
+fn depended_on(dependency: &Dependency) -> String {
+    let Dependency {
+        name,
+        wanted,
+        version,
+        from,
+        digest,
+    } = dependency;
+    let wanted = match wanted.is_empty() {
+        true => String::new(),
+        false => format!(" {wanted}"),
+    };
+    let version = version
+        .as_deref()
+        .map(|version| format!("{version} "))
+        .unwrap_or_default();
+    let digest = digest
+        .as_deref()
+        .map(|digest| format!(" ({})", output::short(digest)))
+        .unwrap_or_default();
+    format!("{name}{wanted}: {version}of {from}{digest}")
+}
+
 fn text(out: &mut impl Write, told: &Told<'_>) -> Result<(), Failure> {
     let mut table = Table::new();
     let mut say = |name: &str, value: String| table.row(vec![name.into(), value.into()]);
@@ -131,6 +169,15 @@ fn text(out: &mut impl Write, told: &Told<'_>) -> Result<(), Failure> {
         say("source", told.source.to_owned());
     }
     say("kind", told.kind.to_string());
+    if let Some(chart) = told.chart {
+        say("chart", format!("{} {}", chart.name, chart.version));
+    }
+    for (number, dependency) in told.dependencies.iter().enumerate() {
+        say(
+            if number == 0 { "depends on" } else { "" },
+            depended_on(dependency),
+        );
+    }
     if let Some(renderer) = told.renderer {
         say("renderer", renderer.to_owned());
     }

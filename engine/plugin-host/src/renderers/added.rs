@@ -355,6 +355,7 @@ fn bounded(outcome: Outcome) -> Outcome {
                     .map(|name| one_line(name))
                     .collect(),
                 warnings: complaints(rendering.warnings),
+                charts: Vec::new(),
             })
         }
         Outcome::Refused(problems) => Outcome::Refused(complaints(problems)),

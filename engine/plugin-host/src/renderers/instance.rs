@@ -141,6 +141,7 @@ fn taken(outcome: guest::Outcome) -> Outcome {
                 read: rendering.read,
                 random: rendering.random,
                 warnings: rendering.warnings.into_iter().map(complaint).collect(),
+                charts: Vec::new(),
             })
         }
         guest::Outcome::Needs(needs) => {
