@@ -46,6 +46,38 @@ fn health_for_people() {
     );
 }
 
+/// Of the catalogue a claim is a rule: it is named by kind, or by a pattern. What nobody judged has none.
+#[test]
+fn health_tells_by_which_rule_it_judged() {
+    let object = |api_version: &str, kind: &str| {
+        let conditions = json!([{"type": "Ready", "status": "True", "message": "set up"}]);
+        json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "x"}, "status": {"conditions": conditions}})
+    };
+    let objects = [
+        object("cert-manager.io/v1", "Issuer"),
+        object("s3.services.k8s.aws/v1alpha1", "Bucket"),
+        object("example.com/v1", "Thing"),
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}),
+    ];
+    let input: String = objects.iter().map(|object| format!("---\n{object}\n")).collect();
+    let rows = lines(&run_with(&["health", "-f", "-", "-o", "json", "--why"], &input));
+    let by: Vec<_> = rows.iter().map(|row| (&row["plugin"], &row["claim"])).collect();
+    let want = [
+        (json!("health-catalogue"), json!("Issuer.cert-manager.io")),
+        (json!("health-catalogue"), json!("*.*.services.k8s.aws")),
+        (json!("health-kubernetes"), json!("*.*")),
+        (Value::Null, Value::Null),
+    ];
+    let want: Vec<_> = want.iter().map(|(plugin, claim)| (plugin, claim)).collect();
+    assert_eq!(by, want);
+    let shown = run_with(&["health", "-f", "-", "--why"], &input);
+    assert!(
+        text(&shown.stdout).contains("health-catalogue (Issuer.cert-manager.io)"),
+        "{}",
+        text(&shown.stdout)
+    );
+}
+
 #[test]
 fn health_by_the_plugins_that_are_named() {
     let objects = [
@@ -168,7 +200,12 @@ fn a_secret_is_never_shown() {
 fn plugins_are_listed_in_the_order_they_are_asked() {
     let rows = lines(&run(&["plugin", "list", "-o", "json"]));
     let names: Vec<&str> = rows.iter().map(|row| row["name"].as_str().unwrap()).collect();
-    for name in ["health-kubernetes", "prune-standard", "sync-standard"] {
+    for name in [
+        "health-catalogue",
+        "health-kubernetes",
+        "prune-standard",
+        "sync-standard",
+    ] {
         assert!(names.contains(&name), "{names:?}");
     }
     for row in &rows {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use sluice_model::application::PolicyRef;
 use sluice_model::health::{HealthStatus, HealthVerdict};
 use sluice_model::{ExitKind, Object};
+use sluice_plugin_host::HealthClaim;
 
 use crate::commands::get::health_cell;
 use crate::documents;
@@ -24,11 +25,15 @@ Examples:
   sluice health -f rollout.yaml --lua-scripts ./resource_customizations
   sluice health -f live.yaml --plugin health-kstatus
   sluice health -f live.yaml --plugin health-kubernetes --plugin health-cel=rules.yaml
+  sluice health -f certificate.yaml --why
 
 Objects are judged as they are written, status included. With -o json, every object is one line,
 in the order of the input: apiVersion, kind, namespace, name, status, message, plugin. `status`
 is one of Healthy, Progressing, Degraded, Suspended, Missing, Unknown; `plugin` is null if no
 plugin had an opinion.
+
+--why adds by which of its claims the plugin was asked (`claim` with -o json): a kind, as
+Certificate.cert-manager.io, or a pattern. Of health-catalogue that is the name of the rule.
 
 --lua-scripts takes health.lua files as they are written for Argo CD, in its layout:
 GROUP/KIND/health.lua (KIND/health.lua for the core group), `_` for any part of a name; or a
@@ -54,6 +59,9 @@ pub(crate) struct Arguments {
     /// Judge by this plugin, with the settings in FILE; may be given several times
     #[arg(long = "plugin", value_name = "NAME[=FILE]", conflicts_with = "application")]
     plugins: Vec<String>,
+    /// Tell by which claim of its plugin an object was judged; of health-catalogue that is the rule
+    #[arg(long)]
+    why: bool,
     #[command(flatten)]
     output: Output,
 }
@@ -78,6 +86,13 @@ impl Arguments {
     }
 }
 
+/// An object, what was said of it, and by which claim, if that is asked for.
+struct Judged<'a> {
+    object: &'a Object,
+    verdict: &'a HealthVerdict,
+    claim: Option<String>,
+}
+
 /// The contract of `-o json`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -88,6 +103,8 @@ struct Row<'a> {
     name: &'a str,
     #[serde(flatten)]
     verdict: &'a HealthVerdict,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claim: Option<&'a str>,
 }
 
 /// Judges every object.
@@ -104,15 +121,28 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
             answer.problems.push(rejected.problem);
         }
     }
-    let judged = objects.iter().zip(&answer.value);
+    let claims = match arguments.why {
+        true => plugins.health_claims(&policies, &objects),
+        false => Vec::new(),
+    };
+    let judged: Vec<Judged<'_>> = objects
+        .iter()
+        .zip(&answer.value)
+        .enumerate()
+        .map(|(index, (object, verdict))| Judged {
+            object,
+            verdict,
+            claim: claims.get(index).and_then(|claims| claim_of(verdict, claims)),
+        })
+        .collect();
     let is_healthy = answer
         .value
         .iter()
         .all(|verdict| verdict.status == HealthStatus::Healthy);
     match arguments.output.format {
-        Format::Text => table(judged).write(out, "")?,
+        Format::Text => table(&judged).write(out, "")?,
         format @ (Format::Json | Format::Yaml) => {
-            output::each(out, format, &judged.map(row).collect::<Vec<_>>())?
+            output::each(out, format, &judged.iter().map(row).collect::<Vec<_>>())?
         }
     }
     match (answer.problems.is_empty(), is_healthy) {
@@ -122,23 +152,47 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
     }
 }
 
-fn row<'a>((object, verdict): (&'a Object, &'a HealthVerdict)) -> Row<'a> {
+/// The claim of the plugin that decided.
+fn claim_of(verdict: &HealthVerdict, claims: &[HealthClaim]) -> Option<String> {
+    let decided = claims
+        .iter()
+        .find(|claim| Some(&claim.plugin) == verdict.plugin.as_ref())?;
+    Some(decided.claim.as_ref()?.to_string())
+}
+
+fn row<'a>(judged: &'a Judged<'_>) -> Row<'a> {
+    let Judged {
+        object,
+        verdict,
+        claim,
+    } = judged;
     Row {
         api_version: object.api_version(),
         kind: object.kind(),
         namespace: object.namespace(),
         name: object.name(),
         verdict,
+        claim: claim.as_deref(),
     }
 }
 
-fn table<'a>(judged: impl Iterator<Item = (&'a Object, &'a HealthVerdict)>) -> Table {
+fn table(judged: &[Judged<'_>]) -> Table {
     let mut table = Table::new();
-    for (object, verdict) in judged {
+    for Judged {
+        object,
+        verdict,
+        claim,
+    } in judged
+    {
+        let plugin = verdict.plugin.as_deref().unwrap_or("no opinion");
+        let by = match claim {
+            Some(claim) => format!("{plugin} ({claim})"),
+            None => plugin.to_owned(),
+        };
         table.row(vec![
             health_cell(verdict.status),
             object.reference().to_string().into(),
-            Cell::new(verdict.plugin.as_deref().unwrap_or("no opinion"), FAINT),
+            Cell::new(&by, FAINT),
             (&verdict.message).into(),
         ]);
     }

@@ -195,7 +195,11 @@ fn describe(out: &mut impl Write, info: &PluginInfo) -> Result<(), Failure> {
     say("size", format!("{} bytes", info.bytes));
     say(
         "speaks about",
-        info.claims.iter().map(claim).collect::<Vec<_>>().join(", "),
+        info.claims
+            .iter()
+            .map(Claim::to_string)
+            .collect::<Vec<_>>()
+            .join(", "),
     );
     say(
         "imports",
@@ -243,14 +247,6 @@ fn asked(info: &PluginInfo) -> &'static str {
     match info.asked_by_default {
         true => "by default",
         false => "if named",
-    }
-}
-
-fn claim(claim: &Claim) -> String {
-    if claim.group.is_empty() {
-        claim.kind.clone()
-    } else {
-        format!("{}.{}", claim.kind, claim.group)
     }
 }
 
