@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::ensure;
 use serde_json::json;
 use sluice_cluster_tests::{Engine, World, condition, text};
-use sluice_sandbox::{Authority, Door, GitServer, GnuPg, Repository, Signature, Tls};
+use sluice_sandbox::{
+    Authority, Door, FileServer, GitServer, GnuPg, Repository, Signature, Tls, index_charts, package_chart,
+};
 
 fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -265,6 +267,77 @@ fn guestbook() {
     assert_eq!(status["objects"], json!(8), "{status:#}");
     let frontend = world.object("deployment/frontend").unwrap();
     assert_eq!(frontend["status"]["readyReplicas"], 3);
+}
+
+/// A chart of a chart repository with its values from Git, and a version that comes later.
+#[test]
+fn charts() {
+    let engine = Engine::shared();
+    let (charts, values) = (FileServer::start().unwrap(), GitServer::start().unwrap());
+    let repository = Repository::new().unwrap();
+    repository.copy_from(&example("charts/values"), "values").unwrap();
+    repository.commit("values", Signature::None).unwrap();
+    let url = values.push(&repository, "values").unwrap();
+    let source = Repository::new().unwrap();
+    source
+        .copy_from(&example("charts/charts/greeter"), "greeter")
+        .unwrap();
+    let publish = || {
+        package_chart(&source.path().join("greeter"), charts.path(), None).unwrap();
+        index_charts(charts.path()).unwrap();
+    };
+    publish();
+    let application = fs_err::read_to_string(example("charts").join("application.yaml"))
+        .unwrap()
+        .replace("https://charts.example.org", &charts.url())
+        .replace("https://git.example.org/team/values.git", &url);
+    let file = engine
+        .write("welcome.yaml", &application)
+        .unwrap()
+        .display()
+        .to_string();
+    let printed = engine.sluice(&["render", "-f", &file, "--offline"]).unwrap();
+    assert!(
+        printed.contains("greeting: \"Hello from a repository of values\""),
+        "{printed}"
+    );
+    let told = engine.sluice(&["source", "inspect", "-f", &file]).unwrap();
+    assert!(told.contains("greeter 1.0.0"), "{told}");
+
+    engine.plane.apply(&application).unwrap();
+    let at = |version: &str| {
+        engine
+            .plane
+            .wait_for(
+                "-n default applications.sluice.dev/welcome",
+                std::time::Duration::from_secs(90),
+                |application| {
+                    let chart = &application["status"]["sync"]["revisions"][0];
+                    ensure!(chart["version"] == version, "{application:#}");
+                    Ok(())
+                },
+            )
+            .unwrap();
+        let deployment = engine.plane.get("-n welcome deployment/welcome").unwrap();
+        assert_eq!(deployment.pointer("/spec/replicas"), Some(&json!(2)));
+        let image = format!("registry.example.org/greeter:{version}");
+        let live = text(&deployment, "/spec/template/spec/containers/0/image");
+        assert_eq!(live, image);
+    };
+    at("1.0.0");
+    let newer = fs_err::read_to_string(source.path().join("greeter/Chart.yaml")).unwrap();
+    source
+        .write("greeter/Chart.yaml", newer.replace("1.0.0", "1.1.0"))
+        .unwrap();
+    publish();
+    engine
+        .sluice(&["refresh", "welcome", "--wait", "--namespace", "default"])
+        .unwrap();
+    at("1.1.0");
+    let told = engine
+        .sluice(&["get", "welcome", "--namespace", "default"])
+        .unwrap();
+    assert!(told.contains("greeter=1.1.0 ("), "{told}");
 }
 
 /// The chart and the overlay: what their READMEs say, and each with a namespace of its own that the Application makes.

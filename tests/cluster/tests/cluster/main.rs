@@ -7,6 +7,7 @@ mod adoption;
 mod bad_git;
 mod bad_manifests;
 mod bundles;
+mod charts;
 mod commands;
 mod definitions;
 mod deletion;
