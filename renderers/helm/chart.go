@@ -25,15 +25,20 @@ func loadChart(tree *guest.Tree, folder string) (*chart.Chart, error) {
 	if err != nil {
 		return nil, err
 	}
+	// One chart may be there in two versions, under two aliases; if `charts/` has any of that name, Helm looks no further.
+	beside := map[string]bool{}
+	for _, dependency := range loaded.Dependencies() {
+		beside[dependency.Name()] = true
+	}
 	for _, dependency := range loaded.Metadata.Dependencies {
-		if dependency == nil || hasDependency(loaded, dependency.Name) {
+		if dependency == nil || beside[dependency.Name] {
 			continue
 		}
 		found, err := fetchDependency(tree, folder, loaded, dependency)
 		if err != nil {
 			return nil, err
 		}
-		if found != nil {
+		if found != nil && !hasDependency(loaded, found) {
 			loaded.AddDependency(found)
 		}
 	}
@@ -136,9 +141,9 @@ func (e entry) Mode() fs.FileMode {
 	return 0
 }
 
-func hasDependency(loaded *chart.Chart, name string) bool {
+func hasDependency(loaded, found *chart.Chart) bool {
 	for _, dependency := range loaded.Dependencies() {
-		if dependency.Name() == name {
+		if dependency.Name() == found.Name() && dependency.Metadata.Version == found.Metadata.Version {
 			return true
 		}
 	}
@@ -170,8 +175,12 @@ func fetchDependency(tree *guest.Tree, folder string, parent *chart.Chart, depen
 		}
 		return found, satisfies(found, dependency, place)
 	default:
+		version, err := locked(parent, dependency, place)
+		if err != nil {
+			return nil, err
+		}
 		wanted, err := json.Marshal(map[string]string{
-			"name": dependency.Name, "repository": dependency.Repository, "version": locked(parent, dependency),
+			"name": dependency.Name, "repository": dependency.Repository, "version": version,
 		})
 		if err != nil {
 			return nil, err
@@ -208,15 +217,11 @@ func loadSupply(tree *guest.Tree, supply guest.Supply, dependency *chart.Depende
 
 // satisfies compares what lies beside a chart with the version that the chart asks for.
 func satisfies(found *chart.Chart, dependency *chart.Dependency, place string) error {
-	constraint, err := semver.NewConstraint(dependency.Version)
+	inRange, err := allows(dependency, found.Metadata.Version, place)
 	if err != nil {
-		return &guest.Problem{
-			Code: "dependency", File: place,
-			Message: fmt.Sprintf("dependency `%s`: %q is no range of versions", dependency.Name, dependency.Version),
-		}
+		return err
 	}
-	version, err := semver.NewVersion(found.Metadata.Version)
-	if err != nil || !constraint.Check(version) {
+	if !inRange {
 		return &guest.Problem{
 			Code: "dependency", File: place,
 			Message: fmt.Sprintf("dependency `%s` at version %s does not satisfy the constraint %s",
@@ -226,16 +231,39 @@ func satisfies(found *chart.Chart, dependency *chart.Dependency, place string) e
 	return nil
 }
 
-// locked is the version that `Chart.lock` has for a dependency, or else the range that `Chart.yaml` has.
-func locked(parent *chart.Chart, dependency *chart.Dependency) string {
-	if parent.Lock != nil {
-		for _, lock := range parent.Lock.Dependencies {
-			if lock != nil && lock.Name == dependency.Name && lock.Repository == dependency.Repository {
-				return lock.Version
-			}
+// allows tells whether a version is one that a dependency asks for.
+func allows(dependency *chart.Dependency, version, place string) (bool, error) {
+	constraint, err := semver.NewConstraint(dependency.Version)
+	if err != nil {
+		return false, &guest.Problem{
+			Code: "dependency", File: place,
+			Message: fmt.Sprintf("dependency `%s`: %q is no range of versions", dependency.Name, dependency.Version),
 		}
 	}
-	return dependency.Version
+	parsed, err := semver.NewVersion(version)
+	return err == nil && constraint.Check(parsed), nil
+}
+
+// locked is the version that `Chart.lock` has for a dependency, or else the range that `Chart.yaml` has. A lock that has none which the
+// range allows is out of date, and Helm refuses it too.
+func locked(parent *chart.Chart, dependency *chart.Dependency, place string) (string, error) {
+	if parent.Lock == nil {
+		return dependency.Version, nil
+	}
+	for _, lock := range parent.Lock.Dependencies {
+		if lock == nil || lock.Name != dependency.Name || lock.Repository != dependency.Repository {
+			continue
+		}
+		inRange, err := allows(dependency, lock.Version, place)
+		if err != nil || inRange {
+			return lock.Version, err
+		}
+	}
+	return "", &guest.Problem{
+		Code: "dependency", File: place,
+		Message: "dependency `" + dependency.Name + "`: Chart.lock is out of sync with Chart.yaml",
+		Hint:    "run `helm dependency update`, and commit the lock",
+	}
 }
 
 func chartProblem(folder string, err error) error {
