@@ -123,7 +123,7 @@ fn dependencies_are_those_that_helm_would_get() {
          - {{name: store, version: '>=2.0.0-0', repository: '{url}', alias: second}}\n\
          - {{name: off, version: 1.x, repository: '{url}', condition: off.enabled}}\n\
          - {{name: extra, version: '*', repository: '{url}', tags: [more]}}\n\
-         - {{name: all, version: 3.1.0, repository: '{url}/'}}\n\
+         - {{name: all, version: 3.1.0, repository: '{url}'}}\n\
          - {{name: outer, version: ~1.0, repository: '{url}'}}\n"
     );
     let values = "global: {shared: everywhere}\nstore: {size: one}\nsecond: {size: two}\noff: {enabled: false}\ntags: {more: true}\n\
