@@ -65,10 +65,13 @@ fn a_chart_takes_its_values_from_another_source() {
             ("values.yaml", "{said: own, more: own}\n"),
             ("templates/config.yaml", CONFIG),
         ] {
-            pair.own.commit(&format!("{folder}{file}"), &format!("{content}\n"), false);
+            pair.own
+                .commit(&format!("{folder}{file}"), &format!("{content}\n"), false);
         }
-        pair.other.commit("envs/prod.yaml", &format!("said: other {path}\n"), false);
-        pair.other.commit("envs/app/more.yaml", &format!("more: by name {path}\n"), false);
+        pair.other
+            .commit("envs/prod.yaml", &format!("said: other {path}\n"), false);
+        pair.other
+            .commit("envs/app/more.yaml", &format!("more: by name {path}\n"), false);
         pair.other.commit("text", "a file", false);
         let helm = json!({"valueFiles": ["$values/envs/prod.yaml", "$values/envs/$ARGOCD_APP_NAME/*.yaml"]});
         let printed = pair.rendered(json!({"path": path, "helm": helm}));
@@ -80,12 +83,19 @@ fn a_chart_takes_its_values_from_another_source() {
         // What changes there is seen, and what is not there is missed.
         pair.other.commit("text", "another file", false);
         let helm = json!({"fileParameters": [{"name": "said", "path": "$values/text"}]});
-        assert!(pair.rendered(json!({"path": path, "helm": helm})).contains("another file"));
+        assert!(
+            pair.rendered(json!({"path": path, "helm": helm}))
+                .contains("another file")
+        );
         let gone = json!({"path": path, "helm": {"valueFiles": ["$values/gone.yaml"]}});
         assert!(pair.refused(gone).contains("$values/gone.yaml"));
     }
-    let unknown = pair.refused(json!({"helm": {"valueFiles": ["$valeus/a.yaml"], "ignoreMissingValueFiles": true}}));
-    assert!(unknown.contains("error[K04]") && unknown.contains("`ref: valeus`"), "{unknown}");
+    let unknown =
+        pair.refused(json!({"helm": {"valueFiles": ["$valeus/a.yaml"], "ignoreMissingValueFiles": true}}));
+    assert!(
+        unknown.contains("error[K04]") && unknown.contains("`ref: valeus`"),
+        "{unknown}"
+    );
     for path in ["$values/../../etc/passwd", "$values/../app/values.yaml"] {
         let said = pair.refused(json!({"helm": {"valueFiles": [path]}}));
         assert!(said.contains("error[R20]"), "{said}");
@@ -124,10 +134,16 @@ fn links_never_lead_from_one_source_into_another() {
 #[test]
 fn a_kustomization_takes_bases_of_declared_sources() {
     let pair = Pair::new();
-    pair.other.commit("base/kustomization.yaml", "resources: [../parts, plain.yaml]\n", false);
+    pair.other.commit(
+        "base/kustomization.yaml",
+        "resources: [../parts, plain.yaml]\n",
+        false,
+    );
     pair.other.commit("base/plain.yaml", PLAIN, false);
-    pair.other.commit("parts/kustomization.yaml", "resources: [part.yaml]\n", false);
-    pair.other.commit("parts/part.yaml", &PLAIN.replace("plain", "part"), false);
+    pair.other
+        .commit("parts/kustomization.yaml", "resources: [part.yaml]\n", false);
+    pair.other
+        .commit("parts/part.yaml", &PLAIN.replace("plain", "part"), false);
     pair.other.git(&["tag", "v1"]);
     let commit = pair.other.git(&["rev-parse", "HEAD"]);
     let address = pair.address();
@@ -157,21 +173,48 @@ fn a_kustomization_takes_bases_of_declared_sources() {
         let file = pair.rendered(overlay(&format!("{address}//base/plain.yaml?ref=v1")));
         assert_eq!(names(&file), ["prod-plain"]);
         for (resource, code, words) in [
-            (format!("{address}//base?ref=v2"), "R22", "is at `main`, and not at `v2`"),
-            (format!("{address}//gone"), "R20", "the repository has nothing there"),
+            (
+                format!("{address}//base?ref=v2"),
+                "R22",
+                "is at `main`, and not at `v2`",
+            ),
+            (
+                format!("{address}//gone"),
+                "R20",
+                "the repository has nothing there",
+            ),
             (format!("{address}//../x"), "R22", "add it to `spec.sources`"),
-            ("https://127.0.0.1:1/base".to_owned(), "R22", "add it to `spec.sources`"),
-            ("https://github.com/a/b//c?ref=v1".to_owned(), "R22", "add it to `spec.sources`"),
+            (
+                "https://127.0.0.1:1/base".to_owned(),
+                "R22",
+                "add it to `spec.sources`",
+            ),
+            (
+                "https://github.com/a/b//c?ref=v1".to_owned(),
+                "R22",
+                "add it to `spec.sources`",
+            ),
         ] {
             let said = pair.refused(overlay(&resource));
-            assert!(said.contains(&format!("error[{code}]")) && said.contains(words), "{resource}: {said}");
+            assert!(
+                said.contains(&format!("error[{code}]")) && said.contains(words),
+                "{resource}: {said}"
+            );
         }
     }
     // A base stays in the repository that it was taken from.
-    pair.other.commit("base/kustomization.yaml", "resources: [../../app]\n", false);
-    pair.own.commit("app/kustomization.yaml", &format!("resources: ['{address}//base']\n"), false);
+    pair.other
+        .commit("base/kustomization.yaml", "resources: [../../app]\n", false);
+    pair.own.commit(
+        "app/kustomization.yaml",
+        &format!("resources: ['{address}//base']\n"),
+        false,
+    );
     let said = pair.refused(json!({}));
-    assert!(said.contains("error[R20]") && said.contains("leaves the repository"), "{said}");
+    assert!(
+        said.contains("error[R20]") && said.contains("leaves the repository"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -184,7 +227,8 @@ fn expressions_are_replaced_by_variables() {
     ] {
         pair.own.commit(file, content, false);
     }
-    pair.other.commit("envs/prod.yaml", "{region: eu, limits: {pods: 3}}\n", false);
+    pair.other
+        .commit("envs/prod.yaml", "{region: eu, limits: {pods: 3}}\n", false);
     let application = |settings: Value, scopes: Value| {
         let file = pair.application(settings);
         let mut application: Value = serde_json::from_str(&fs_err::read_to_string(&file).unwrap()).unwrap();
@@ -207,13 +251,32 @@ fn expressions_are_replaced_by_variables() {
     let output = pair.own.render(&file, &[]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let printed = text(&output.stdout);
-    assert!(printed.contains("said: \"shop of blue in eu\", more: \"3\""), "{printed}");
+    assert!(
+        printed.contains("said: \"shop of blue in eu\", more: \"3\""),
+        "{printed}"
+    );
 
     let cache = pair.own.name("cache");
-    let explained = run(&["explain", "--application", &file, "--offline", "--cache-dir", &cache]);
+    let explained = run(&[
+        "explain",
+        "--application",
+        &file,
+        "--offline",
+        "--cache-dir",
+        &cache,
+    ]);
     assert_eq!(explained.status.code(), Some(0), "{}", text(&explained.stderr));
     insta::assert_snapshot!("variables", text(&explained.stdout));
-    let explained = run(&["explain", "--application", &file, "--offline", "--cache-dir", &cache, "-o", "json"]);
+    let explained = run(&[
+        "explain",
+        "--application",
+        &file,
+        "--offline",
+        "--cache-dir",
+        &cache,
+        "-o",
+        "json",
+    ]);
     let lines: Vec<Value> = text(&explained.stdout)
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -224,10 +287,30 @@ fn expressions_are_replaced_by_variables() {
     );
 
     for (settings, scopes, code, words) in [
-        (settings.clone(), json!({}), "K40", "`spec.sources[0].path` is wrong: `<+env.name>` stands for nothing"),
-        (json!({"path": "apps/<+env.nam>"}), scopes.clone(), "K40", "there are `<+env.name>`"),
-        (json!({"path": "apps/<+service.name>"}), scopes.clone(), "S14", "apps/shop"),
-        (json!({"targetRevision": "<+env.name>"}), scopes.clone(), "K04", "spec.sources[0].targetRevision"),
+        (
+            settings.clone(),
+            json!({}),
+            "K40",
+            "`spec.sources[0].path` is wrong: `<+env.name>` stands for nothing",
+        ),
+        (
+            json!({"path": "apps/<+env.nam>"}),
+            scopes.clone(),
+            "K40",
+            "there are `<+env.name>`",
+        ),
+        (
+            json!({"path": "apps/<+service.name>"}),
+            scopes.clone(),
+            "S14",
+            "apps/shop",
+        ),
+        (
+            json!({"targetRevision": "<+env.name>"}),
+            scopes.clone(),
+            "K04",
+            "spec.sources[0].targetRevision",
+        ),
         (
             json!({"path": "apps/prod"}),
             json!({"environment": {"name": "test", "variablesFrom": [{"source": "values", "path": "envs/<+env.name>.yaml"}]}}),
@@ -243,7 +326,10 @@ fn expressions_are_replaced_by_variables() {
     ] {
         let output = pair.own.render(&application(settings.clone(), scopes), &[]);
         let said = text(&output.stderr);
-        assert!(said.contains(&format!("error[{code}]")) && said.contains(words), "{settings}: {said}");
+        assert!(
+            said.contains(&format!("error[{code}]")) && said.contains(words),
+            "{settings}: {said}"
+        );
         assert!(output.stdout.is_empty());
     }
 }
@@ -252,20 +338,45 @@ fn expressions_are_replaced_by_variables() {
 fn the_example_of_environments_does_what_it_says() {
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/environments");
     let world = World::new();
-    for name in ["chart/Chart.yaml", "chart/values.yaml", "chart/templates/web.yaml"]
-        .into_iter()
-        .chain(["environments/prod.yaml", "environments/prod-values.yaml", "environments/test.yaml"])
-    {
+    for name in [
+        "chart/Chart.yaml",
+        "chart/values.yaml",
+        "chart/templates/web.yaml",
+    ]
+    .into_iter()
+    .chain([
+        "environments/prod.yaml",
+        "environments/prod-values.yaml",
+        "environments/test.yaml",
+    ]) {
         let content = fs_err::read_to_string(format!("{example}/{name}")).unwrap();
         world.commit(name, &content, false);
     }
     let url = format!("file://{}", world.name("repo"));
     for (file, words) in [
-        ("application.yaml", ["replicas: 3", "value: \"web.example.org\"", "{\"memory\":\"256Mi\"}"]),
-        ("application-test.yaml", ["replicas: 1", "value: \"web.test.example.org\"", "{\"memory\":\"64Mi\"}"]),
+        (
+            "application.yaml",
+            [
+                "replicas: 3",
+                "value: \"web.example.org\"",
+                "{\"memory\":\"256Mi\"}",
+            ],
+        ),
+        (
+            "application-test.yaml",
+            [
+                "replicas: 1",
+                "value: \"web.test.example.org\"",
+                "{\"memory\":\"64Mi\"}",
+            ],
+        ),
     ] {
         let application = fs_err::read_to_string(format!("{example}/{file}")).unwrap();
-        fs_err::write(world.path(file), application.replace("https://git.example.org/team/web.git", &url)).unwrap();
+        fs_err::write(
+            world.path(file),
+            application.replace("https://git.example.org/team/web.git", &url),
+        )
+        .unwrap();
         let output = world.render(&world.name(file), &[]);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         let printed = text(&output.stdout);

@@ -7,7 +7,8 @@ use sluice_model::Application;
 use sluice_model::manifest::Manifest;
 use sluice_model::plan::ApplicationKey;
 use sluice_pipeline::{
-    Capabilities, Claimed, Defaults, Intent, Job, Live, Pipeline, Prepared, Randomness, RenderedSource, Variable,
+    Capabilities, Claimed, Defaults, Intent, Job, Live, Pipeline, Prepared, Randomness, RenderedSource,
+    Variable,
 };
 
 use crate::applications::Operations;
@@ -96,7 +97,9 @@ impl Preview {
             ..Capabilities::unknown()
         };
         let expanded = pipeline.expanded(&self.job, &trusted).await?;
-        Ok(pipeline.render(&expanded.job, &expanded.trusted, &capabilities).await?)
+        Ok(pipeline
+            .render(&expanded.job, &expanded.trusted, &capabilities)
+            .await?)
     }
 
     /// Returns what expressions in the settings stand for at a revision, the wanted one if none is named: every variable, where it is from,

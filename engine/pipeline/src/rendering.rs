@@ -300,10 +300,7 @@ impl Tools for Equipment {
     fn remote(&mut self, address: &str) -> Result<String, Problem> {
         let unmet = |what: String, reason: String| Problem::Unmet { what, reason };
         let Some(address) = Address::read(address) else {
-            return Err(unmet(
-                "a base".to_owned(),
-                "its address is empty".to_owned(),
-            ));
+            return Err(unmet("a base".to_owned(), "its address is empty".to_owned()));
         };
         let path = self.places.path_of(&address);
         path.map_err(|reason| unmet(format!("`{address}`"), reason))

@@ -66,8 +66,13 @@ pub(crate) fn has_variables(job: &Job) -> bool {
     }
     let text = |value: serde_json::Result<String>| value.is_ok_and(|text| has_expression(&text));
     let sources = job.sources.iter();
-    sources.into_iter().any(|source| text(serde_json::to_string(&source.spec)))
-        || spec.post_build.as_ref().is_some_and(|build| text(serde_json::to_string(build)))
+    sources
+        .into_iter()
+        .any(|source| text(serde_json::to_string(&source.spec)))
+        || spec
+            .post_build
+            .as_ref()
+            .is_some_and(|build| text(serde_json::to_string(build)))
 }
 
 impl Pipeline {
@@ -126,7 +131,9 @@ fn expand(expanded: Expanded, cluster: Values) -> Result<Expanded, PipelineError
     }
     if !outcome.wrong.is_empty() {
         let problem = |(place, detail)| Problem::of(&codes::EXPRESSION, place, detail);
-        return Err(PipelineError::Spec(outcome.wrong.into_iter().map(problem).collect()));
+        return Err(PipelineError::Spec(
+            outcome.wrong.into_iter().map(problem).collect(),
+        ));
     }
     for index in open {
         if let Some(source) = sources.get_mut(index) {
@@ -191,11 +198,7 @@ fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, PipelineError
 }
 
 /// Everything that expressions may stand for.
-fn known(
-    job: &Job,
-    trusted: &Trusted,
-    cluster: Values,
-) -> Result<Known, PipelineError> {
+fn known(job: &Job, trusted: &Trusted, cluster: Values) -> Result<Known, PipelineError> {
     let mut known = Known::default();
     known.set(
         "cluster.name".to_owned(),
@@ -245,7 +248,11 @@ fn variables(
         let mut outcome = Outcome::default();
         replace(&mut path, &format!("{place}.path"), known, &mut outcome);
         if let Some((place, detail)) = outcome.wrong.into_iter().next() {
-            return Err(PipelineError::Spec(vec![Problem::of(&codes::EXPRESSION, place, detail)]));
+            return Err(PipelineError::Spec(vec![Problem::of(
+                &codes::EXPRESSION,
+                place,
+                detail,
+            )]));
         }
         let source = source_of(file, trusted).map_err(|detail| {
             PipelineError::Spec(vec![Problem::of(&codes::SPEC, format!("{place}.source"), detail)])

@@ -238,7 +238,8 @@ fn of_config_map(path: PathBuf, name: &str, known: &[Script]) -> Result<Vec<Scri
         return Ok(before);
     }
     let text = text(&seen.path, CONFIG_MAP_BYTES)?;
-    let found = config_map::scripts(name, &text).map_err(|reason| format!("{}: {reason}", seen.path.display()))?;
+    let found =
+        config_map::scripts(name, &text).map_err(|reason| format!("{}: {reason}", seen.path.display()))?;
     let script = |found: config_map::Found| {
         if found.source.len() > SCRIPT_BYTES {
             return Err(format!(
@@ -491,7 +492,12 @@ mod tests {
         assert_eq!(scripts.refresh(&parse), []);
         let told = || {
             let list = &scripts.scripts().expect("scripts").list;
-            let line = |script: &Script| format!("{}|{}|{}|{}", script.name, script.group, script.kind, script.source);
+            let line = |script: &Script| {
+                format!(
+                    "{}|{}|{}|{}",
+                    script.name, script.group, script.kind, script.source
+                )
+            };
             list.iter().map(line).collect::<Vec<_>>()
         };
         let single = format!("{key}: example.com/Thing|example.com|Thing|return 1");
@@ -504,7 +510,11 @@ mod tests {
         write(folder.path(), "resource.customizations", "a: [");
         assert_eq!(scripts.refresh(&parse).len(), 1);
         assert!(scripts.rejected()[0].still_serving);
-        write(folder.path(), "resource.customizations", "Pod: {health.lua: broken}\n");
+        write(
+            folder.path(),
+            "resource.customizations",
+            "Pod: {health.lua: broken}\n",
+        );
         assert_eq!(scripts.refresh(&parse).len(), 2);
         assert_eq!(told(), [others[0], &single]);
 

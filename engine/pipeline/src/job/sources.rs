@@ -137,7 +137,10 @@ fn referring(sources: &[JobSource], wrong: &mut Wrong) {
             };
             let name = named.split('/').next().unwrap_or_default();
             // Left alone, `ignoreMissingValueFiles` would pass over values that the author counts on.
-            if !name.is_empty() && references.contains(name) || name.starts_with("ARGOCD_") || name.starts_with('{') {
+            if !name.is_empty() && references.contains(name)
+                || name.starts_with("ARGOCD_")
+                || name.starts_with('{')
+            {
                 continue;
             }
             let place = match source.name.is_empty() {

@@ -590,7 +590,11 @@ fn values_files_are_of_sources_that_there_are() {
         ("$value/a.yaml", false),
         ("$/a.yaml", false),
     ] {
-        assert_eq!(Job::resolve(&several(sources(file)), &defaults()).is_ok(), is_right, "{file}");
+        assert_eq!(
+            Job::resolve(&several(sources(file)), &defaults()).is_ok(),
+            is_right,
+            "{file}"
+        );
     }
     for (field, value) in [
         ("repoURL", "https://git.example.org/<+env.name>"),

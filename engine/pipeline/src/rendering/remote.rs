@@ -152,9 +152,18 @@ mod tests {
         let other = |revision: &str| Some(Err(revision.to_owned()));
         let cases = [
             ("https://github.com/org/repo", there("")),
-            ("https://github.com/org/repo//deploy/base?ref=v1", there("deploy/base")),
-            ("https://github.com/org/repo/deploy/base/?ref=v1&timeout=90s", there("deploy/base")),
-            ("https://user@GitHub.com/org/repo.git/deploy?version=v1", there("deploy")),
+            (
+                "https://github.com/org/repo//deploy/base?ref=v1",
+                there("deploy/base"),
+            ),
+            (
+                "https://github.com/org/repo/deploy/base/?ref=v1&timeout=90s",
+                there("deploy/base"),
+            ),
+            (
+                "https://user@GitHub.com/org/repo.git/deploy?version=v1",
+                there("deploy"),
+            ),
             ("git::ssh://git@github.com/org/repo.git//deploy", there("deploy")),
             ("git@github.com:org/repo.git//deploy?ref=v1", there("deploy")),
             ("github.com/org/repo/deploy?ref=v1", there("deploy")),
@@ -169,11 +178,26 @@ mod tests {
             ("https://github.com/ORG/repo", None),
             ("https://github.com:8443/org/repo", None),
             ("https://example.org/org/repo", None),
-            ("https://raw.githubusercontent.com/org/repo/v1/a/b.yaml", there("a/b.yaml")),
-            ("https://raw.githubusercontent.com/org/repo/refs/tags/v1/b.yaml", there("b.yaml")),
-            ("https://raw.githubusercontent.com/org/repo/feature/x/b.yaml", there("b.yaml")),
-            ("https://raw.githubusercontent.com/org/repo/main/b.yaml", other("main")),
-            ("https://raw.githubusercontent.com/org/repo/v1/../../b.yaml", other("v1")),
+            (
+                "https://raw.githubusercontent.com/org/repo/v1/a/b.yaml",
+                there("a/b.yaml"),
+            ),
+            (
+                "https://raw.githubusercontent.com/org/repo/refs/tags/v1/b.yaml",
+                there("b.yaml"),
+            ),
+            (
+                "https://raw.githubusercontent.com/org/repo/feature/x/b.yaml",
+                there("b.yaml"),
+            ),
+            (
+                "https://raw.githubusercontent.com/org/repo/main/b.yaml",
+                other("main"),
+            ),
+            (
+                "https://raw.githubusercontent.com/org/repo/v1/../../b.yaml",
+                other("v1"),
+            ),
             ("https://github.com/org/repo/raw/v1/b.yaml", there("b.yaml")),
         ];
         for (text, expected) in cases {
@@ -182,7 +206,8 @@ mod tests {
             assert_eq!(address.within(REPOSITORY, &is_at), expected, "{text}");
         }
         assert_eq!(Address::read("?ref=v1"), None);
-        let shown = Address::read("https://ada:hunter2@GitHub.com/org/repo//a?ref=v1").map(|address| address.to_string());
+        let shown = Address::read("https://ada:hunter2@GitHub.com/org/repo//a?ref=v1")
+            .map(|address| address.to_string());
         assert_eq!(shown.as_deref(), Some("github.com/org/repo//a?ref=v1"));
     }
 
@@ -196,7 +221,11 @@ mod tests {
     #[test]
     fn whatever_is_written_is_an_address_or_none() {
         let text = "git::https://ü@gh:raw.githubusercontent.com/a/b//../raw/ü?ref=&version=v1?x@://:.git//";
-        let ends: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+        let ends: Vec<usize> = text
+            .char_indices()
+            .map(|(at, _)| at)
+            .chain([text.len()])
+            .collect();
         for from in &ends {
             for part in ends.iter().filter_map(|to| text.get(*from..*to)) {
                 let Some(address) = Address::read(part) else {
@@ -206,7 +235,10 @@ mod tests {
                     let found = address.within(repository, &|revision| revision == "v1");
                     if let Some(Ok(path)) = found {
                         let is_clean = |part: &str| !["", ".", ".."].contains(&part);
-                        assert!(path.is_empty() || path.split('/').all(is_clean), "{part} {repository}");
+                        assert!(
+                            path.is_empty() || path.split('/').all(is_clean),
+                            "{part} {repository}"
+                        );
                     }
                 }
             }

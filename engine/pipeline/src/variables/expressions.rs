@@ -21,7 +21,9 @@ impl Known {
 
     /// Every one, by name: what it stands for, and where that is from.
     pub(super) fn all(&self) -> impl Iterator<Item = (&str, &Value, &str)> {
-        self.0.iter().map(|(name, (value, from))| (&**name, value, &**from))
+        self.0
+            .iter()
+            .map(|(name, (value, from))| (&**name, value, &**from))
     }
 
     fn get(&self, name: &str) -> Result<&Value, String> {
@@ -93,13 +95,7 @@ fn walk(value: &mut Value, place: &str, is_typed: bool, known: &Known, outcome: 
 }
 
 /// A text with its expressions replaced; none if it has none.
-fn replaced(
-    text: &str,
-    place: &str,
-    is_typed: bool,
-    known: &Known,
-    outcome: &mut Outcome,
-) -> Option<Value> {
+fn replaced(text: &str, place: &str, is_typed: bool, known: &Known, outcome: &mut Outcome) -> Option<Value> {
     if !text.contains(BEGIN) {
         return None;
     }
@@ -184,12 +180,24 @@ mod tests {
             (json!("apps/<+env.name>/<+cluster.name>"), json!("apps/prod/eu-1")),
             (json!("replicas: <+env.variables.replicas>"), json!("replicas: 3")),
             (json!("<+env.variables.replicas>"), json!("3")),
-            (json!({"valuesObject": {"replicas": "<+env.variables.replicas>"}}), json!({"valuesObject": {"replicas": 3}})),
-            (json!({"valuesObject": {"zones": "<+env.variables.zones>"}}), json!({"valuesObject": {"zones": ["a", "b"]}})),
-            (json!({"valuesObject": {"n": "n<+env.variables.replicas>"}}), json!({"valuesObject": {"n": "n3"}})),
+            (
+                json!({"valuesObject": {"replicas": "<+env.variables.replicas>"}}),
+                json!({"valuesObject": {"replicas": 3}}),
+            ),
+            (
+                json!({"valuesObject": {"zones": "<+env.variables.zones>"}}),
+                json!({"valuesObject": {"zones": ["a", "b"]}}),
+            ),
+            (
+                json!({"valuesObject": {"n": "n<+env.variables.replicas>"}}),
+                json!({"valuesObject": {"n": "n3"}}),
+            ),
             // Only what stands in the settings is an expression.
             (json!("<+env.variables.tricky>"), json!("<+env.name>")),
-            (json!("a <+ b, <+>, <+x y>, <+env.name"), json!("a <+ b, <+>, <+x y>, <+env.name")),
+            (
+                json!("a <+ b, <+>, <+x y>, <+env.name"),
+                json!("a <+ b, <+>, <+x y>, <+env.name"),
+            ),
             (json!("<+<+env.name>"), json!("<+prod")),
             (json!("ü<+env.name>ü"), json!("üprodü")),
             (json!(5), json!(5)),
@@ -229,7 +237,13 @@ mod tests {
 
     #[test]
     fn only_whole_expressions_are_seen() {
-        for (text, has) in [("<+a.b>", true), ("x<+ <+a>", true), ("<+>", false), ("<+a b>", false), ("<+a", false)] {
+        for (text, has) in [
+            ("<+a.b>", true),
+            ("x<+ <+a>", true),
+            ("<+>", false),
+            ("<+a b>", false),
+            ("<+a", false),
+        ] {
             assert_eq!(has_expression(text), has, "{text}");
         }
     }
@@ -237,13 +251,21 @@ mod tests {
     #[test]
     fn whatever_is_written_is_passed_on_or_replaced() {
         let text = "<+<+env.name>ü<+env.variables.replicas><+ <+>><+cluster.name<+ü>";
-        let ends: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+        let ends: Vec<usize> = text
+            .char_indices()
+            .map(|(at, _)| at)
+            .chain([text.len()])
+            .collect();
         for from in &ends {
             for part in ends.iter().filter_map(|to| text.get(*from..*to)) {
                 let mut value = json!(part);
                 let mut outcome = Outcome::default();
                 replace(&mut value, "", &known(), &mut outcome);
-                assert_eq!(has_expression(part), value != json!(part) || !outcome.wrong.is_empty(), "{part}");
+                assert_eq!(
+                    has_expression(part),
+                    value != json!(part) || !outcome.wrong.is_empty(),
+                    "{part}"
+                );
             }
         }
     }

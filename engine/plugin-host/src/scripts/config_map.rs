@@ -40,7 +40,9 @@ struct Manifest {
 pub(super) fn may_have_scripts(file: &str) -> bool {
     file == ALL
         || file.starts_with(HEALTH)
-        || [".yaml", ".yml", ".json"].iter().any(|ending| file.ends_with(ending))
+        || [".yaml", ".yml", ".json"]
+            .iter()
+            .any(|ending| file.ends_with(ending))
 }
 
 /// The scripts of a file; none of a file that has nothing to do with them.
@@ -105,8 +107,16 @@ mod tests {
     #[test]
     fn keys_are_read_as_argo_cd_reads_them() {
         for (file, text, expected) in [
-            ("resource.customizations.health.cert-manager.io_Certificate", "return 1", vec!["cert-manager.io|Certificate|return 1"]),
-            ("resource.customizations.health.PersistentVolumeClaim", "return 2", vec!["|PersistentVolumeClaim|return 2"]),
+            (
+                "resource.customizations.health.cert-manager.io_Certificate",
+                "return 1",
+                vec!["cert-manager.io|Certificate|return 1"],
+            ),
+            (
+                "resource.customizations.health.PersistentVolumeClaim",
+                "return 2",
+                vec!["|PersistentVolumeClaim|return 2"],
+            ),
             (
                 "resource.customizations",
                 "'*.aws.crossplane.io/*':\n  health.lua: return 3\napps/Deployment:\n  ignoreDifferences: ''\nPod:\n  health.lua: return 4\n",
@@ -118,7 +128,11 @@ mod tests {
                  resource.customizations.health.a.b_C: return 5\n",
                 vec!["a.b|C|return 5"],
             ),
-            ("other.yaml", "kind: Secret\ndata: {resource.customizations.health.a_B: x}\n", vec![]),
+            (
+                "other.yaml",
+                "kind: Secret\ndata: {resource.customizations.health.a_B: x}\n",
+                vec![],
+            ),
             ("list.yaml", "- 1\n", vec![]),
         ] {
             assert_eq!(told(file, text), expected, "{file}");

@@ -272,12 +272,18 @@ fn a_base_of_another_source_and_variables_are_of_what_was_verified() {
     };
     cluster("a");
     let address = world.server.url("other");
-    other.0.write("deploy/kustomization.yaml", "resources: [beside.yaml]\n").unwrap();
+    other
+        .0
+        .write("deploy/kustomization.yaml", "resources: [beside.yaml]\n")
+        .unwrap();
     other.0.write("envs/prod.yaml", "team: blue\n").unwrap();
     let b1 = other.commit(world, "b1", signed.by(&signed.ada));
     world
         .repository
-        .write("overlays/prod/kustomization.yaml", format!("resources: ['{address}//deploy']\n"))
+        .write(
+            "overlays/prod/kustomization.yaml",
+            format!("resources: ['{address}//deploy']\n"),
+        )
         .unwrap();
     let a1 = signed.commit("a1", signed.by(&signed.ada));
     let mut application = application(world);
@@ -298,7 +304,10 @@ fn a_base_of_another_source_and_variables_are_of_what_was_verified() {
         let map = world.object("configmap/beside").unwrap();
         text(&map, "/metadata/annotations/by").to_owned()
     };
-    assert_eq!((value(world, "beside"), said_by()), ("b1".into(), "blue on eu-1 in a".into()));
+    assert_eq!(
+        (value(world, "beside"), said_by()),
+        ("b1".into(), "blue on eu-1 in a".into())
+    );
 
     // What the cluster says is watched.
     cluster("b");
@@ -312,16 +321,23 @@ fn a_base_of_another_source_and_variables_are_of_what_was_verified() {
     other.commit(world, "b2", Signature::None);
     signed.refresh();
     signed.refused("V03");
-    assert_eq!((value(world, "beside"), said_by()), ("b1".into(), "blue on eu-1 in b".into()));
+    assert_eq!(
+        (value(world, "beside"), said_by()),
+        ("b1".into(), "blue on eu-1 in b".into())
+    );
     other.0.git(&["reset", "--hard", "-q", "HEAD~1"]).unwrap();
     other.0.write("envs/prod.yaml", "team: green\n").unwrap();
     let b3 = other.commit(world, "b3", signed.by(&signed.ada));
     signed.refresh();
     world.wait_synced(&both(&a1, &b3)).unwrap();
-    assert_eq!((value(world, "beside"), said_by()), ("b3".into(), "green on eu-1 in b".into()));
+    assert_eq!(
+        (value(world, "beside"), said_by()),
+        ("b3".into(), "green on eu-1 in b".into())
+    );
 
     // An expression that stands for nothing holds, with its place.
-    application["spec"]["sources"][0]["kustomize"]["commonAnnotations"]["by"] = json!("<+env.variables.color>");
+    application["spec"]["sources"][0]["kustomize"]["commonAnnotations"]["by"] =
+        json!("<+env.variables.color>");
     world.apply(&application).unwrap();
     let status = world
         .wait_status(|status| {
@@ -331,5 +347,8 @@ fn a_base_of_another_source_and_variables_are_of_what_was_verified() {
         })
         .unwrap();
     let message = said(&status, "Rendered");
-    assert!(message.contains("commonAnnotations.by") && message.contains("<+env.variables.color>"), "{message}");
+    assert!(
+        message.contains("commonAnnotations.by") && message.contains("<+env.variables.color>"),
+        "{message}"
+    );
 }
