@@ -59,6 +59,7 @@ fn source(directory: Directory) -> Source {
         directory,
         helm: None,
         kustomize: None,
+        plugin: None,
         credentials: None,
         known_hosts: None,
         tls_certificates: None,

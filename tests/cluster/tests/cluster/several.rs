@@ -270,6 +270,8 @@ fn a_base_of_another_source_and_variables_are_of_what_was_verified() {
             "data": {"name": "eu-1", "zone": zone}});
         world.apply(&about).unwrap();
     };
+    let namespace = format!("create namespace {SHARED_NAMESPACE}");
+    engine.plane.kubectl(&namespace).unwrap();
     cluster("a");
     let address = world.server.url("other");
     other

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use sluice_model::rendering::{Document, File, Outcome, Part};
+use sluice_model::rendering::{Document, File, Outcome, Part, Renderer};
 use sluice_model::tree::{Link, Revision, Tree};
 use sluice_model::trust::{Evidence, Verified};
 use sluice_render::Problem;
@@ -42,9 +42,11 @@ impl Tools for Commit {
         Ok(is_there.then(|| Verified::attest(tree, Evidence::NotRequired)))
     }
 
-    fn run(&mut self, renderer: &'static str, _: &Input) -> Result<Outcome, Problem> {
-        let reason = "not here".to_owned();
-        Err(Problem::Renderer { renderer, reason })
+    fn run(&mut self, renderer: Renderer<'_>, _: &Input) -> Result<Outcome, Problem> {
+        Err(Problem::Renderer {
+            renderer: renderer.name().to_owned(),
+            reason: "not here".to_owned(),
+        })
     }
 
     fn context(&mut self, _: &Input) -> Context {
