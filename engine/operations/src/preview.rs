@@ -75,7 +75,9 @@ impl Preview {
         let trusted = self.pipeline.trusted(&self.job, revision).await?;
         let commit = trusted.id();
         tell(Progress::Rendering(commit.clone()));
-        Ok((commit, self.pipeline.manifests(&self.job, &trusted).await?))
+        // It is long, and commands wait for several things.
+        let manifests = Box::pin(self.pipeline.manifests(&self.job, &trusted)).await?;
+        Ok((commit, manifests))
     }
 
     /// Verifies and renders a revision, the wanted one if none is named, as it is without a cluster: to be looked at, never to be applied.
@@ -122,7 +124,7 @@ impl Preview {
         revision: Option<&str>,
         tell: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Arc<Prepared>, OperationError> {
-        let (commit, manifests) = self.manifests(revision, tell).await?;
+        let (commit, manifests) = Box::pin(self.manifests(revision, tell)).await?;
         tell(Progress::Comparing);
         let mut live = self.pipeline.ask_live(&self.job, &manifests).await?;
         live.claims = self.claims(&live).await;

@@ -139,7 +139,7 @@ fn dependencies_are_those_that_helm_would_get() {
     assert_eq!(printed.trim_end(), native(&files, "update").trim_end());
     for part in [
         "store 1.4.2",
-        "store 2.0.0-rc.1",
+        "second 2.0.0-rc.1",
         "extra 0.3.0",
         "size: 'deep'",
         "imported: child",

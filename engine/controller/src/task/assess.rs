@@ -15,7 +15,7 @@ use sluice_model::object::{Object, ObjectKey, ObjectRef};
 use sluice_model::plan::{ApplicationKey, Plan, Step};
 use sluice_model::{Application, Coded as _};
 use sluice_pipeline::{
-    Capabilities, Given, HealthMemory, Intent, Job, Live, PipelineError, Prepared, Trusted,
+    Capabilities, Given, HealthMemory, Intent, Job, Live, PipelineError, Prepared, Trusted, codes,
 };
 use sluice_plan::Hooks;
 use sluice_reconcile::{Assessment, Found, Outlook, PlanFacts, Terms};
@@ -589,6 +589,7 @@ fn awaited(prepared: &Prepared, health: &[ObjectHealth]) -> Vec<Awaited> {
 /// A failure after trust: which condition tells of it, and what is no longer known.
 fn failed(draft: &mut Draft, error: &PipelineError) {
     let place = match error {
+        PipelineError::Spec(_) if error.code() == &codes::EXPRESSION => conditions::RENDERED,
         PipelineError::Render(_)
         | PipelineError::EmptySource { .. }
         | PipelineError::Given { .. }

@@ -93,7 +93,6 @@ pub(super) fn orphans(status: &ApplicationStatus, sources: &[JobSource]) -> Vec<
 }
 
 fn one(source: &Source, place: &str, wrong: &mut Wrong) {
-    origin(source, place, wrong);
     for (field, text) in [
         ("repoURL", &source.repo_url),
         ("targetRevision", &source.target_revision),
@@ -107,6 +106,7 @@ fn one(source: &Source, place: &str, wrong: &mut Wrong) {
             return;
         }
     }
+    origin(source, place, wrong);
     wrong.revision_of(
         source,
         &format!("{place}.targetRevision"),

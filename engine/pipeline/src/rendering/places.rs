@@ -100,20 +100,26 @@ impl Places {
 
     /// The source that a path is of if that is another one: with its place, and the path in its repository.
     fn elsewhere<'p>(&self, path: &'p str) -> Option<(&TrustedSource, &'p str, &'p str)> {
-        let (place, is_meant): (&str, Box<dyn Fn(&TrustedSource) -> bool>) =
-            if let Some(named) = path.strip_prefix('$') {
-                let name = named.split('/').next().filter(|name| !name.is_empty())?;
-                let is_meant = move |source: &TrustedSource| source.source.spec.reference == name;
-                (path.get(..=name.len())?, Box::new(is_meant))
-            } else {
-                let named = below(path, SUPPLIED)?;
-                let name = named.split('/').next().filter(|name| !name.is_empty())?;
-                let is_meant = move |source: &TrustedSource| source.source.name == name;
-                (path.get(..=SUPPLIED.len() + name.len())?, Box::new(is_meant))
-            };
-        let mut all = self.others.iter().chain(std::iter::once(&self.own));
-        let source = all.find(|source| is_meant(source))?;
+        let first = |path: &'p str| path.split('/').next().filter(|name| !name.is_empty());
+        let (end, source) = match path.strip_prefix('$') {
+            Some(named) => {
+                let name = first(named)?;
+                let source = self.find(|source| source.source.spec.reference == name)?;
+                (1 + name.len(), source)
+            }
+            None => {
+                let name = first(below(path, SUPPLIED)?)?;
+                let source = self.find(|source| source.source.name == name)?;
+                (SUPPLIED.len() + 1 + name.len(), source)
+            }
+        };
+        let place = path.get(..end)?;
         Some((source, place, below(path, place)?))
+    }
+
+    fn find(&self, is_meant: impl Fn(&TrustedSource) -> bool) -> Option<&TrustedSource> {
+        let mut all = self.others.iter().chain(std::iter::once(&self.own));
+        all.find(|source| is_meant(source))
     }
 
     /// Files of the source that is rendered, without the links that would lead into another one.
