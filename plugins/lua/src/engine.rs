@@ -23,7 +23,7 @@ impl Default for Limits {
     /// A tenth of a second on a slow machine, 16 MiB, and some 200 plain calls.
     fn default() -> Self {
         Self {
-            steps: 1_000_000,
+            steps: 2_000_000,
             bytes: 16 << 20,
             depth: 1_600,
         }

@@ -50,7 +50,7 @@ fn limits_name_script_and_line() {
         let mut engine = Engine::new(Limits::default());
         let got = answer_of(&mut engine, b"local x = 1\nwhile true do\n  x = x + 1\nend");
         assert!(
-            got.starts_with("ERROR <string>:2: the script takes more than 1000000 steps"),
+            got.starts_with("ERROR <string>:2: the script takes more than 2000000 steps"),
             "{got}"
         );
     });
