@@ -38,12 +38,14 @@ fn publish(server: &FileServer, name: &str, version: &str, more: &[(&str, &str)]
 }
 
 /// What Helm prints after it has filled `charts/` by `how`.
-fn native(files: &[(&str, String)], how: &str) -> String {
+fn native(files: &[(&str, String)], how: &str, repository: &str) -> String {
     let folder = Folder::new("native").unwrap();
     for (file, text) in files {
         folder.write(file, text).unwrap();
     }
     let run = |arguments: &[&str]| output(helm(folder.path()).unwrap().args(arguments)).unwrap();
+    // By a lock it takes only repositories that it knows.
+    run(&["repo", "add", "all", repository]);
     run(&["dependency", how, "web"]);
     run(&["template", "web", "web", "--namespace", "shop"])
 }
@@ -136,7 +138,7 @@ fn dependencies_are_those_that_helm_would_get() {
     ];
     let renderer = Renderer::load("helm").unwrap();
     let (printed, fetched) = ours(&renderer, &files);
-    assert_eq!(printed.trim_end(), native(&files, "update").trim_end());
+    assert_eq!(printed.trim_end(), native(&files, "update", &url).trim_end());
     for part in [
         "store 1.4.2",
         "second 2.0.0-rc.1",
@@ -155,11 +157,11 @@ fn dependencies_are_those_that_helm_would_get() {
     publish(&server, "store", "1.5.0", &[]);
     let (printed, fetched) = ours(&renderer, &files);
     assert!(fetched.contains(&"store 1.4.2".to_owned()), "{fetched:?}");
-    assert_eq!(printed.trim_end(), native(&files, "build").trim_end());
+    assert_eq!(printed.trim_end(), native(&files, "build", &url).trim_end());
     files.pop();
     let (printed, fetched) = ours(&renderer, &files);
     assert!(fetched.contains(&"store 1.5.0".to_owned()), "{fetched:?}");
-    assert_eq!(printed.trim_end(), native(&files, "update").trim_end());
+    assert_eq!(printed.trim_end(), native(&files, "update", &url).trim_end());
 }
 
 /// The `Chart.lock` that Helm writes.
