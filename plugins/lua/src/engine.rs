@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use crate::number;
 use crate::parser::Script;
 use crate::table::{Table, place};
 use crate::tree::Prototype;
@@ -306,36 +305,5 @@ impl Engine {
         let passed = at - start;
         self.step(passed as u64)?;
         Ok(entry)
-    }
-
-    /// `tostring`.
-    pub(crate) fn shown(&mut self, value: &Value) -> Outcome<String> {
-        Ok(match value {
-            Value::Nil => "nil".to_owned(),
-            Value::Bool(flag) => flag.to_string(),
-            Value::Number(number) => number::print(*number),
-            Value::Text(text) => String::from_utf8_lossy(text).into_owned(),
-            Value::Table(table) => {
-                let convert = self.metamethod(value, "__tostring");
-                if convert.is_true() {
-                    let converted = self.call(convert, vec![value.clone()])?.first();
-                    return match converted {
-                        Value::Table(_) => self.error("'__tostring' must return a string"),
-                        converted => self.shown(&converted),
-                    };
-                }
-                format!("table: 0x{table:08x}")
-            }
-            Value::Function(number) | Value::Cell(number) => format!("function: 0x{number:08x}"),
-            Value::Native(number) => format!("function: 0x{number:08x}"),
-        })
-    }
-
-    /// The bytes of `tostring`.
-    pub(crate) fn shown_bytes(&mut self, value: &Value) -> Outcome<Text> {
-        match value {
-            Value::Text(text) => Ok(Rc::clone(text)),
-            value => Ok(self.shown(value)?.into_bytes().into()),
-        }
     }
 }

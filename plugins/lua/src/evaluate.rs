@@ -112,7 +112,7 @@ impl Frame<'_> {
                     Comparison::GreaterOrEqual => engine.less(&right, &left, true)?,
                 })
             }
-            Expression::Table(list, entries) => self.table(engine, list, entries)?,
+            Expression::Table(list, entries, line) => self.table(engine, list, entries, *line)?,
         })
     }
 
@@ -150,7 +150,7 @@ impl Frame<'_> {
             Value::Text(text) if crate::number::read(text).is_some() => {
                 Ok(Value::Number(-crate::number::read(text).unwrap_or(0.0)))
             }
-            value => engine.error(&format!("__unm undefined for a {}", value.type_name())),
+            _ => engine.error("__unm undefined"),
         }
     }
 
@@ -159,6 +159,7 @@ impl Frame<'_> {
         engine: &mut Engine,
         list: &[Expression],
         entries: &[(Expression, Expression)],
+        line: u32,
     ) -> Outcome {
         let list = self.list(engine, list)?;
         let table = engine.table(Table::default())?;
@@ -166,6 +167,7 @@ impl Frame<'_> {
             for (key, value) in entries {
                 let key = self.value(engine, key)?;
                 let value = self.value(engine, value)?;
+                engine.line = line;
                 engine.put(number, key, value)?;
             }
             // What is listed takes the place of what has a number for a key.

@@ -39,15 +39,19 @@ impl Parser<'_> {
     /// As much as binds closer than this.
     fn operation(&mut self, limit: u8) -> Parsed<Expression> {
         self.deeper()?;
-        let line = self.line();
+        // The line of an operation is that of its first operand.
+        let mut line = self.line();
         let mut left = if self.eat("not")? {
+            line = self.line();
             Expression::Not(Box::new(self.operation(UNARY)?))
         } else if self.eat("-")? {
+            line = self.line();
             match self.operation(UNARY)? {
                 Expression::Number(number) => Expression::Number(-number),
                 operand => Expression::Negate(Box::new(operand), line),
             }
         } else if self.eat("#")? {
+            line = self.line();
             Expression::Length(Box::new(self.operation(UNARY)?), line)
         } else {
             self.simple()?
@@ -58,7 +62,6 @@ impl Parser<'_> {
             && let Some((binds_left, binds_right)) = binding(sign)
             && binds_left > limit
         {
-            let line = self.line();
             self.bump()?;
             self.deeper()?;
             links += 1;
@@ -80,7 +83,7 @@ impl Parser<'_> {
             Token::Sign("false") => Expression::False,
             Token::Sign("...") => match self.function().is_vararg {
                 true => Expression::Vararg,
-                false => return self.fail("cannot use '...' outside a vararg function"),
+                false => return self.refuse(self.line(), "cannot use '...' outside a vararg function"),
             },
             Token::Sign("{") => return self.table(),
             Token::Sign("function") => {
@@ -95,10 +98,10 @@ impl Parser<'_> {
 
     /// A name or parentheses, and all that is appended to it.
     pub(crate) fn suffixed(&mut self) -> Parsed<Expression> {
+        let line = self.line();
         let mut expression = self.primary()?;
         let mut links = 0;
         loop {
-            let line = self.line();
             if self.eat(".")? {
                 let key = Expression::Text(self.identifier()?);
                 expression = Expression::Index(Box::new((expression, key)), line);
@@ -166,6 +169,7 @@ impl Parser<'_> {
 
     fn table(&mut self) -> Parsed<Expression> {
         self.deeper()?;
+        let line = self.line();
         self.want("{")?;
         let (mut list, mut entries) = (Vec::new(), Vec::new());
         while !self.is("}") {
@@ -181,13 +185,17 @@ impl Parser<'_> {
             } else {
                 list.push(self.expression()?);
             }
-            if !self.eat(",")? && !self.eat(";")? {
+            let mut goes_on = false;
+            while self.eat(",")? || self.eat(";")? {
+                goes_on = true;
+            }
+            if !goes_on {
                 break;
             }
         }
         self.want("}")?;
         self.higher();
-        Ok(Expression::Table(list, entries))
+        Ok(Expression::Table(list, entries, line))
     }
 
     /// From the parameters to `end`.
@@ -200,7 +208,8 @@ impl Parser<'_> {
             parameters += 1;
         }
         self.want("(")?;
-        while !self.is(")") {
+        let mut goes_on = !self.is(")");
+        while goes_on {
             if self.eat("...")? {
                 self.function().is_vararg = true;
                 break;
@@ -208,9 +217,7 @@ impl Parser<'_> {
             let name = self.identifier()?;
             self.declare(name)?;
             parameters += 1;
-            if !self.eat(",")? {
-                break;
-            }
+            goes_on = self.eat(",")?;
         }
         self.want(")")?;
         let body = self.block_to_end()?;

@@ -1,5 +1,8 @@
 //! From bytes to tokens.
 
+use std::borrow::Cow;
+
+use crate::number;
 use crate::value::Text;
 
 /// A token.
@@ -16,9 +19,13 @@ pub(crate) enum Token {
 /// Where a token is, for messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Place {
+    /// Where it starts.
     pub(crate) line: u32,
-    /// Of its last letter for a name, as gopher-lua counts; of its first one else.
-    pub(crate) column: u32,
+    /// Of its last byte, which is what gopher-lua names.
+    last: (u32, u32),
+    /// Its bytes.
+    start: usize,
+    end: usize,
 }
 
 const WORDS: [&str; 22] = [
@@ -31,9 +38,31 @@ const SIGNS: [&str; 27] = [
     ")", "{", "}", "[", "]", ";", ":", ",",
 ];
 
+/// An error at a place.
+fn error((line, column): (u32, u32), near: &str, message: &str) -> String {
+    format!("line:{line}(column:{column}) near '{near}':   {message}\n")
+}
+
+/// Carriage returns end lines too, alone or beside a line feed.
+fn with_one_kind_of_line_end(source: &[u8]) -> Cow<'_, [u8]> {
+    if !source.contains(&b'\r') {
+        return Cow::Borrowed(source);
+    }
+    let mut text = Vec::with_capacity(source.len());
+    let mut rest = source;
+    while let [first, after @ ..] = rest {
+        rest = match (first, after.first()) {
+            (b'\r', Some(b'\n')) | (b'\n', Some(b'\r')) => after.get(1..).unwrap_or_default(),
+            _ => after,
+        };
+        text.push(if *first == b'\r' { b'\n' } else { *first });
+    }
+    Cow::Owned(text)
+}
+
 /// Reads tokens one by one.
 pub(crate) struct Lexer<'a> {
-    source: &'a [u8],
+    source: Cow<'a, [u8]>,
     at: usize,
     line: u32,
     line_start: usize,
@@ -44,11 +73,11 @@ pub(crate) struct Lexer<'a> {
 impl<'a> Lexer<'a> {
     pub(crate) fn new(source: &'a [u8]) -> Self {
         let mut lexer = Self {
-            source,
+            source: with_one_kind_of_line_end(source),
             at: 0,
             line: 1,
             line_start: 0,
-            place: Place { line: 1, column: 1 },
+            place: Place::default(),
         };
         if source.first() == Some(&b'#') {
             lexer.skip_line();
@@ -56,48 +85,56 @@ impl<'a> Lexer<'a> {
         lexer
     }
 
+    /// The bytes of a token.
+    pub(crate) fn bytes(&self, place: Place) -> &[u8] {
+        self.source.get(place.start..place.end).unwrap_or_default()
+    }
+
     /// The next token; an error says where and what.
     pub(crate) fn next(&mut self) -> Result<Token, String> {
         self.skip_blank()?;
-        let Some(&first) = self.source.get(self.at) else {
-            self.place = self.here();
+        (self.place.line, self.place.start) = (self.line, self.at);
+        let token = self.token()?;
+        (self.place.last, self.place.end) = (self.here(), self.at);
+        Ok(token)
+    }
+
+    fn token(&mut self) -> Result<Token, String> {
+        let Some(first) = self.peek(0) else {
             return Ok(Token::End);
         };
-        self.place = self.here();
         match first {
             b'a'..=b'z' | b'A'..=b'Z' | b'_' => Ok(self.name()),
             b'0'..=b'9' => self.number(),
             b'.' if self.peek(1).is_some_and(|next| next.is_ascii_digit()) => self.number(),
             b'"' | b'\'' => self.quoted(first),
-            b'[' if self.level().is_some() => {
-                let level = self.level().unwrap_or(0);
-                Ok(Token::Text(self.long(level)?.into()))
-            }
+            b'[' if matches!(self.peek(1), Some(b'[' | b'=')) => Ok(Token::Text(self.long()?.into())),
             _ => {
                 let rest = self.source.get(self.at..).unwrap_or_default();
                 let sign = SIGNS.iter().find(|sign| rest.starts_with(sign.as_bytes()));
-                match sign {
-                    Some(sign) => {
-                        self.at += sign.len();
-                        Ok(Token::Sign(sign))
-                    }
-                    None => Err(self.error(&char::from(first).to_string(), "Invalid token")),
+                self.at += sign.map_or(1, |sign| sign.len());
+                match (sign, first) {
+                    (Some(sign), _) => Ok(Token::Sign(sign)),
+                    (None, b'~') => Err(self.error("~", "Invalid '~' token")),
+                    (None, _) => Err(self.error(&char::from(first).to_string(), "Invalid token")),
                 }
             }
         }
     }
 
-    fn here(&self) -> Place {
-        let column = self.at.saturating_sub(self.line_start).saturating_add(1);
-        Place {
-            line: self.line,
-            column: u32::try_from(column).unwrap_or(u32::MAX),
-        }
+    /// The line and the column of the byte that was read last.
+    fn here(&self) -> (u32, u32) {
+        let column = self.at.saturating_sub(self.line_start);
+        (self.line, u32::try_from(column).unwrap_or(u32::MAX))
     }
 
     fn error(&self, near: &str, message: &str) -> String {
-        let Place { line, column } = self.place;
-        format!("line:{line}(column:{column}) near '{near}':   {message}\n")
+        error(self.here(), near, message)
+    }
+
+    /// An error at a token.
+    pub(crate) fn error_at(&self, place: Place, near: &str, message: &str) -> String {
+        error(place.last, near, message)
     }
 
     fn peek(&self, ahead: usize) -> Option<u8> {
@@ -123,11 +160,18 @@ impl<'a> Lexer<'a> {
                     self.at += 1;
                     self.new_line();
                 }
-                Some(b' ' | b'\t' | b'\r') => self.at += 1,
+                Some(b' ' | b'\t') => self.at += 1,
                 Some(b'-') if self.peek(1) == Some(b'-') => {
                     self.at += 2;
-                    match (self.peek(0), self.level()) {
-                        (Some(b'['), Some(level)) => drop(self.long(level)?),
+                    match (self.peek(0), self.peek(1)) {
+                        (Some(b'['), Some(b'[' | b'=')) => {
+                            if self.long().is_err() {
+                                return Err(match self.at < self.source.len() {
+                                    true => self.error("", "invalid multiline comment"),
+                                    false => "at EOF:   invalid multiline comment\n".to_owned(),
+                                });
+                            }
+                        }
                         _ => self.skip_line(),
                     }
                 }
@@ -145,45 +189,50 @@ impl<'a> Lexer<'a> {
             self.at += 1;
         }
         let word = self.source.get(start..self.at).unwrap_or_default();
-        self.place.column = self.here().column.saturating_sub(1);
         let known = WORDS.iter().find(|known| known.as_bytes() == word);
         known.map_or_else(|| Token::Name(word.into()), |known| Token::Sign(known))
     }
 
     fn number(&mut self) -> Result<Token, String> {
-        let start = self.at;
-        let is_hexadecimal = self.peek(0) == Some(b'0') && matches!(self.peek(1), Some(b'x' | b'X'));
-        if is_hexadecimal {
+        if self.peek(0) == Some(b'0') && matches!(self.peek(1), Some(b'x' | b'X')) {
+            let start = self.at;
             self.at += 2;
             while self.peek(0).is_some_and(|byte| byte.is_ascii_hexdigit()) {
                 self.at += 1;
             }
-        } else {
-            self.digits();
-            if self.peek(0) == Some(b'.') && self.peek(1) != Some(b'.') {
-                self.at += 1;
-                self.digits();
-            }
-            if matches!(self.peek(0), Some(b'e' | b'E')) {
-                self.at += 1;
-                if matches!(self.peek(0), Some(b'+' | b'-')) {
-                    self.at += 1;
-                }
-                self.digits();
-            }
+            return match self.at - start {
+                2 => Err(self.error(&self.since(start), "illegal hexadecimal number")),
+                _ => Ok(self.number_since(start)),
+            };
         }
-        let word = self.source.get(start..self.at).unwrap_or_default();
-        let word = std::str::from_utf8(word).unwrap_or_default();
-        let number = match is_hexadecimal {
-            true => word
-                .get(2..)
-                .and_then(|digits| u64::from_str_radix(digits, 16).ok())
-                .map(|number| number as f64),
-            false => word.parse().ok(),
-        };
-        number
-            .map(Token::Number)
-            .ok_or_else(|| self.error(word, "malformed number"))
+        // One zero before other digits is passed over; with a second one it is octal.
+        let has_zero = self.peek(0) == Some(b'0') && self.peek(1).is_some_and(|byte| byte.is_ascii_digit());
+        let start = self.at + usize::from(has_zero);
+        self.digits();
+        if self.peek(0) == Some(b'.') {
+            self.at += 1;
+            self.digits();
+        }
+        if matches!(self.peek(0), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(0), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            // Whatever comes next is taken for a digit.
+            self.at += usize::from(self.at < self.source.len());
+            self.digits();
+        }
+        Ok(self.number_since(start))
+    }
+
+    fn since(&self, start: usize) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.source.get(start..self.at).unwrap_or_default())
+    }
+
+    /// What looks like a number and is none is `NaN`.
+    fn number_since(&self, start: usize) -> Token {
+        let number = number::read(self.source.get(start..self.at).unwrap_or_default());
+        Token::Number(number.unwrap_or(f64::NAN))
     }
 
     fn digits(&mut self) {
@@ -192,20 +241,20 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// How many `=` a long bracket has; none where this is no such bracket.
-    fn level(&self) -> Option<usize> {
-        let mut end = self.at + 1;
-        while self.source.get(end) == Some(&b'=') {
-            end += 1;
-        }
-        (self.source.get(end) == Some(&b'[')).then(|| end - self.at - 1)
-    }
-
     /// A text in long brackets.
-    fn long(&mut self, level: usize) -> Result<Vec<u8>, String> {
-        self.at += level + 2;
-        if self.peek(0) == Some(b'\r') {
+    fn long(&mut self) -> Result<Vec<u8>, String> {
+        self.at += 1;
+        let signs = self.at;
+        while self.peek(0) == Some(b'=') {
             self.at += 1;
+        }
+        let level = self.at - signs;
+        let opening = self.peek(0);
+        self.at += 1;
+        match opening {
+            Some(b'[') => {}
+            Some(other) => return Err(self.error(&char::from(other).to_string(), "invalid multiline string")),
+            None => return Err("at EOF:   invalid multiline string\n".to_owned()),
         }
         if self.peek(0) == Some(b'\n') {
             self.at += 1;
@@ -219,8 +268,9 @@ impl<'a> Lexer<'a> {
                 self.at += end.len();
                 return Ok(text);
             }
+            let is_end = rest.first() == Some(&b'\n');
             self.at += 1;
-            if rest.first() == Some(&b'\n') {
+            if is_end {
                 self.new_line();
             }
         }
@@ -237,7 +287,10 @@ impl<'a> Lexer<'a> {
             self.at += 1;
             match byte {
                 byte if byte == quote => return Ok(Token::Text(text.into())),
-                b'\n' => return Err(self.error(&String::from_utf8_lossy(&text), "unterminated string")),
+                b'\n' => {
+                    self.new_line();
+                    return Err(self.error(&String::from_utf8_lossy(&text), "unterminated string"));
+                }
                 b'\\' => self.escape(&mut text),
                 byte => text.push(byte),
             }

@@ -83,11 +83,13 @@ const NATIVES: &[(&str, &str, Native)] = &[
     ("math", "exp", maths::exp),
     ("math", "floor", maths::floor),
     ("math", "fmod", maths::fmod),
+    ("math", "frexp", maths::frexp),
+    ("math", "ldexp", maths::ldexp),
     ("math", "log", maths::log),
     ("math", "log10", maths::log10),
     ("math", "max", maths::max),
     ("math", "min", maths::min),
-    ("math", "mod", maths::fmod),
+    ("math", "mod", maths::modulo),
     ("math", "modf", maths::modf),
     ("math", "pow", maths::pow),
     ("math", "rad", maths::rad),
@@ -136,7 +138,13 @@ fn library(engine: &mut Engine, library: &str) -> Outcome {
         table.append(Value::text("huge"), Value::Number(f64::MAX));
         table.append(Value::text("pi"), Value::Number(std::f64::consts::PI));
     }
-    engine.table(table)
+    let made = engine.table(table)?;
+    // Texts have it for a metatable.
+    if let (Value::Table(number), "string") = (&made, library) {
+        let table = engine.table_mut(*number);
+        table.append(Value::text("__index"), made.clone());
+    }
+    Ok(made)
 }
 
 /// The arguments of a function of the library, and its name for messages.
@@ -159,12 +167,10 @@ impl<'a> Arguments<'a> {
         self.values.get(at).is_some_and(|value| !value.is_nil())
     }
 
-    /// An error of one of them.
+    /// An error of one that is of another type.
     pub(crate) fn bad<T>(&self, engine: &Engine, at: usize, wanted: &str) -> Outcome<T> {
-        let (number, function, got) = (at + 1, self.function, self.get(at).type_name());
-        engine.error(&format!(
-            "bad argument #{number} to {function} ({wanted} expected, got {got})"
-        ))
+        let got = self.get(at).type_name();
+        self.refuse(engine, at, &format!("{wanted} expected, got {got}"))
     }
 
     pub(crate) fn text(&self, engine: &Engine, at: usize) -> Outcome<Text> {
@@ -186,11 +192,49 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    pub(crate) fn number_or(&self, engine: &Engine, at: usize, default: f64) -> Outcome<f64> {
+    /// A number without its fraction; no text is one.
+    pub(crate) fn integer(&self, engine: &Engine, at: usize) -> Outcome<i64> {
+        match self.get(at) {
+            Value::Number(number) => Ok(number::integer(number)),
+            _ => self.bad(engine, at, "number"),
+        }
+    }
+
+    pub(crate) fn integer_or(&self, engine: &Engine, at: usize, default: i64) -> Outcome<i64> {
         match self.is_set(at) {
-            true => self.number(engine, at),
+            true => self.integer(engine, at),
             false => Ok(default),
         }
+    }
+
+    /// A text that may be left out; no number is one.
+    pub(crate) fn text_or(&self, engine: &Engine, at: usize, default: &str) -> Outcome<Text> {
+        match self.get(at) {
+            Value::Nil => Ok(default.as_bytes().into()),
+            Value::Text(text) => Ok(text),
+            _ => self.bad(engine, at, "string"),
+        }
+    }
+
+    /// One that has to be given, even if it is nil.
+    pub(crate) fn any(&self, engine: &Engine, at: usize) -> Outcome {
+        match self.values.get(at) {
+            Some(value) => Ok(value.clone()),
+            None => self.refuse(engine, at, "value expected"),
+        }
+    }
+
+    pub(crate) fn function(&self, engine: &Engine, at: usize) -> Outcome {
+        match self.get(at) {
+            function @ (Value::Function(_) | Value::Native(_)) => Ok(function),
+            _ => self.bad(engine, at, "function"),
+        }
+    }
+
+    /// An error of one of them.
+    pub(crate) fn refuse<T>(&self, engine: &Engine, at: usize, message: &str) -> Outcome<T> {
+        let (number, function) = (at + 1, self.function);
+        engine.error(&format!("bad argument #{number} to {function} ({message})"))
     }
 
     pub(crate) fn table(&self, engine: &Engine, at: usize) -> Outcome<u32> {

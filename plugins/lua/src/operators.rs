@@ -24,13 +24,14 @@ impl Engine {
         if !value.is_nil() {
             return Ok(value);
         }
-        // What a script took out stays out.
         let key = Value::Text(name.clone());
-        if self.at(GLOBALS).find(&key).is_some() {
-            return Ok(Value::Nil);
-        }
-        let Some(value) = library::global(self, name)? else {
-            return Ok(Value::Nil);
+        // What a script took out stays out.
+        let from_library = match self.at(GLOBALS).find(&key) {
+            Some(_) => None,
+            None => library::global(self, name)?,
+        };
+        let Some(value) = from_library else {
+            return self.missing(GLOBALS, &key);
         };
         self.table_mut(GLOBALS).put(key, value.clone());
         Ok(value)
@@ -48,24 +49,9 @@ impl Engine {
                 if !value.is_nil() {
                     return Ok(value);
                 }
-                if found.meta.is_none() {
-                    return match key {
-                        Value::Text(name) if *table == GLOBALS => self.global(name),
-                        _ => Ok(Value::Nil),
-                    };
-                }
-                match self.metamethod(object, "__index") {
-                    Value::Nil => Ok(Value::Nil),
-                    function @ (Value::Function(_) | Value::Native(_)) => {
-                        Ok(self.call(function, vec![object.clone(), key.clone()])?.first())
-                    }
-                    other => {
-                        self.step(1)?;
-                        self.enter(4)?;
-                        let value = self.index(&other, key);
-                        self.depth -= 4;
-                        value
-                    }
+                match key {
+                    Value::Text(name) if *table == GLOBALS => self.global(name),
+                    key => self.missing(*table, key),
                 }
             }
             Value::Text(_) => {
@@ -79,10 +65,28 @@ impl Engine {
         }
     }
 
+    /// What a metatable says of a key that a table does not have.
+    fn missing(&mut self, table: u32, key: &Value) -> Outcome {
+        let object = Value::Table(table);
+        match self.metamethod(&object, "__index") {
+            Value::Nil => Ok(Value::Nil),
+            function @ (Value::Function(_) | Value::Native(_)) => {
+                Ok(self.call(function, vec![object, key.clone()])?.first())
+            }
+            other => {
+                self.step(1)?;
+                self.enter(4)?;
+                let value = self.index(&other, key);
+                self.depth -= 4;
+                value
+            }
+        }
+    }
+
     fn not_a_table<T>(&mut self, object: &Value, key: &Value) -> Outcome<T> {
         let key = match key {
             Value::Text(text) => String::from_utf8_lossy(text).into_owned(),
-            key => self.shown(key)?,
+            key => key.shown(),
         };
         let kind = object.type_name();
         self.error(&format!(
@@ -127,10 +131,7 @@ impl Engine {
                 Arithmetic::Multiply => left * right,
                 Arithmetic::Divide => left / right,
                 Arithmetic::Power => left.powf(right),
-                Arithmetic::Modulo => match left % right {
-                    rest if rest * right < 0.0 => rest + right,
-                    rest => rest,
-                },
+                Arithmetic::Modulo => number::modulo(left, right),
             }));
         }
         let (event, word) = match what {
@@ -141,27 +142,35 @@ impl Engine {
             Arithmetic::Power => ("__pow", "pow"),
             Arithmetic::Modulo => ("__mod", "mod"),
         };
-        self.by_metatable(event, word, left, right)
+        // A text that is a number is called one.
+        let kind = |value: &Value| number(value).map_or(value.type_name(), |_| "number");
+        self.by_metatable((event, word), left, right, kind)
     }
 
     pub(crate) fn concat(&mut self, left: &Value, right: &Value) -> Outcome {
         let plain = |value: &Value| matches!(value, Value::Text(_) | Value::Number(_));
         if plain(left) && plain(right) {
-            let (left, right) = (self.shown_bytes(left)?, self.shown_bytes(right)?);
+            let (left, right) = (left.shown_bytes(), right.shown_bytes());
             self.charge(16 + left.len() + right.len())?;
             return Ok(Value::text([&*left, &*right].concat()));
         }
-        self.by_metatable("__concat", "concat", left, right)
+        self.by_metatable(("__concat", "concat"), left, right, Value::type_name)
     }
 
-    fn by_metatable(&mut self, event: &str, word: &str, left: &Value, right: &Value) -> Outcome {
+    fn by_metatable(
+        &mut self,
+        (event, word): (&str, &str),
+        left: &Value,
+        right: &Value,
+        kind: impl Fn(&Value) -> &'static str,
+    ) -> Outcome {
         for value in [left, right] {
             let function = self.metamethod(value, event);
-            if function.is_true() {
+            if function.is_function() {
                 return Ok(self.call(function, vec![left.clone(), right.clone()])?.first());
             }
         }
-        let (left, right) = (left.type_name(), right.type_name());
+        let (left, right) = (kind(left), kind(right));
         self.error(&format!(
             "cannot perform {word} operation between {left} and {right}"
         ))
@@ -178,10 +187,13 @@ impl Engine {
                 return Ok(if or_equal { left <= right } else { left < right });
             }
             (Value::Table(_), Value::Table(_)) => {
-                let function = self.metamethod(left, if or_equal { "__le" } else { "__lt" });
-                if function.is_true() {
-                    let answer = self.call(function, vec![left.clone(), right.clone()])?;
-                    return Ok(answer.first().is_true());
+                let event = if or_equal { "__le" } else { "__lt" };
+                if let Some(answer) = self.by_both(event, left, right)? {
+                    return Ok(answer);
+                }
+                // Without an order for it, what is not greater is less or equal.
+                if or_equal && let Some(answer) = self.by_both("__lt", right, left)? {
+                    return Ok(!answer);
                 }
             }
             _ => {}
@@ -197,17 +209,20 @@ impl Engine {
         if left.same(right) {
             return Ok(true);
         }
-        if let (Value::Table(first), Value::Table(second)) = (left, right)
-            && self.at(*first).meta.is_some()
-            && self.at(*second).meta.is_some()
-        {
-            let function = self.metamethod(left, "__eq");
-            if function.is_true() {
-                let answer = self.call(function, vec![left.clone(), right.clone()])?;
-                return Ok(answer.first().is_true());
-            }
+        match (left, right) {
+            (Value::Table(_), Value::Table(_)) => Ok(self.by_both("__eq", left, right)? == Some(true)),
+            _ => Ok(false),
         }
-        Ok(false)
+    }
+
+    /// What the metatables of both say, if they say it by the same function.
+    fn by_both(&mut self, event: &str, left: &Value, right: &Value) -> Outcome<Option<bool>> {
+        let function = self.metamethod(left, event);
+        if !function.is_function() || !function.same(&self.metamethod(right, event)) {
+            return Ok(None);
+        }
+        let answer = self.call(function, vec![left.clone(), right.clone()])?;
+        Ok(Some(answer.first().is_true()))
     }
 
     pub(crate) fn length(&mut self, value: &Value) -> Outcome {

@@ -1,5 +1,6 @@
 //! From a script to its tree. Statements are here, expressions in `expressions`.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use crate::lexer::{Lexer, Place, Token};
@@ -88,19 +89,18 @@ impl Parser<'_> {
     pub(crate) fn fail<T>(&self, message: &str) -> Parsed<T> {
         let near = match &self.token {
             Token::End => return Err(format!("{} at EOF:   {message}\n", self.name)),
-            Token::Name(text) | Token::Text(text) => String::from_utf8_lossy(text).into_owned(),
-            Token::Number(number) => number.to_string(),
-            Token::Sign(sign) => (*sign).to_owned(),
+            Token::Name(text) | Token::Text(text) => String::from_utf8_lossy(text),
+            Token::Number(_) => String::from_utf8_lossy(self.lexer.bytes(self.place)),
+            // The one sign that it does not name.
+            Token::Sign(".") => Cow::Borrowed(""),
+            Token::Sign(sign) => Cow::Borrowed(*sign),
         };
-        let Place { line, column } = self.place;
-        Err(format!(
-            "{} line:{line}(column:{column}) near '{near}':   {message}\n",
-            self.name
-        ))
+        let error = self.lexer.error_at(self.place, &near, message);
+        Err(format!("{} {error}", self.name))
     }
 
     /// An error of what the grammar allows.
-    fn refuse<T>(&self, line: u32, message: &str) -> Parsed<T> {
+    pub(crate) fn refuse<T>(&self, line: u32, message: &str) -> Parsed<T> {
         Err(format!(
             "compile error near line({line}) {}: {message}",
             self.name
@@ -409,8 +409,8 @@ impl Parser<'_> {
         let mut is_method = false;
         while !is_method && (self.is(".") || self.is(":")) {
             is_method = self.is(":");
-            let line = self.line();
             self.bump()?;
+            let line = self.line();
             let key = Expression::Text(self.identifier()?);
             target = Expression::Index(Box::new((target, key)), line);
         }
@@ -429,9 +429,17 @@ impl Parser<'_> {
         while self.eat(",")? {
             names.push(self.identifier()?);
         }
-        let values = match self.eat("=")? {
-            true => self.expressions()?,
-            false => Vec::new(),
+        let has_values = self.eat("=")?;
+        // A function sees the local that it is given to, as if `local function` were written.
+        if let ([name], true) = (names.as_slice(), has_values && self.is("function")) {
+            let slot = self.declare(name.clone())?;
+            self.bump()?;
+            return Ok(Statement::LocalFunction(slot, self.function_body(false)?));
+        }
+        let values = if has_values {
+            self.expressions()?
+        } else {
+            Vec::new()
         };
         let (first, count) = self.declare_all(names)?;
         Ok(Statement::Local(first, count, values))
@@ -442,24 +450,26 @@ impl Parser<'_> {
         if !self.is("=") && !self.is(",") {
             return match first {
                 Expression::Call(_) | Expression::Method(_) => Ok(Statement::Call(first)),
-                _ => self.fail("syntax error"),
+                _ => self.fail("parse error"),
             };
         }
-        let mut targets = vec![first];
-        while self.eat(",")? {
-            targets.push(self.suffixed()?);
-        }
-        let is_target = |target: &Expression| {
-            matches!(
+        let mut targets = Vec::new();
+        let mut target = first;
+        loop {
+            if !matches!(
                 target,
                 Expression::Local(_)
                     | Expression::Upvalue(_)
                     | Expression::Global(..)
                     | Expression::Index(..)
-            )
-        };
-        if !targets.iter().all(is_target) {
-            return self.fail("syntax error");
+            ) {
+                return self.fail("syntax error");
+            }
+            targets.push(target);
+            if !self.eat(",")? {
+                break;
+            }
+            target = self.suffixed()?;
         }
         self.want("=")?;
         Ok(Statement::Assign(targets, self.expressions()?, line))

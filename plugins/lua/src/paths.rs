@@ -150,7 +150,7 @@ impl Search<'_> {
             | Expression::Negate(inner, _)
             | Expression::Length(inner, _)
             | Expression::Paren(inner) => self.expression(inner),
-            Expression::Table(list, entries) => {
+            Expression::Table(list, entries, _) => {
                 self.all(list);
                 entries.iter().for_each(|entry| self.pair(entry));
             }

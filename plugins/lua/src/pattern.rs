@@ -1,4 +1,4 @@
-//! Patterns. Every comparison is a step, and what backtracks goes only so deep.
+//! Patterns: parsed once, then matched. Every comparison is a step, and what backtracks goes only so deep.
 
 /// How deep a match may go: captures, `?`, and what follows a repetition.
 const DEPTH: u32 = 180;
@@ -25,7 +25,7 @@ pub(crate) enum Capture {
 /// Why there is no answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// The pattern is none.
+    /// The pattern does not go with the text.
     Pattern(&'static str),
     /// It took more steps than were left.
     Steps,
@@ -33,27 +33,192 @@ pub(crate) enum Failure {
 
 type Found<T> = Result<T, Failure>;
 
-/// The first match at or after a place, and how many steps it took.
-pub(crate) fn find(text: &[u8], pattern: &[u8], from: usize, most_steps: u64) -> (Found<Option<Match>>, u64) {
-    let (is_anchored, pattern) = match pattern.strip_prefix(b"^") {
-        Some(rest) => (true, rest),
-        None => (false, pattern),
-    };
-    let mut matcher = Matcher {
-        text,
-        pattern,
-        captures: Vec::new(),
-        steps: 0,
-        most_steps,
-        depth: 0,
-    };
-    let found = matcher.first(from, is_anchored);
-    (found, matcher.steps)
+/// A pattern that was parsed.
+#[derive(Debug, Default)]
+pub(crate) struct Pattern {
+    /// It starts with `^`: it matches where the search begins, or nowhere.
+    pub(crate) is_anchored: bool,
+    rules: Vec<Rule>,
+}
+
+/// One thing after the other that has to be there.
+#[derive(Debug)]
+enum Rule {
+    One(Class),
+    /// `*`, `+`, `-` or `?` of a class.
+    Repeat(Class, u8),
+    Open,
+    Close,
+    Position,
+    /// `%bxy`; what is missing of it is nowhere.
+    Balanced(Option<u8>, Option<u8>),
+    /// `%1`: what a capture took, once more.
+    Again(usize),
+    /// `$`.
+    End,
+}
+
+/// Which bytes fit.
+#[derive(Debug)]
+enum Class {
+    Any,
+    Byte(u8),
+    /// `%a`; nothing fits a `%` that nothing follows.
+    Letter(Option<u8>),
+    /// `[a-z]`, and whether it is all others.
+    Set(Vec<Class>, bool),
+    Range(u8, u8),
+    None,
+}
+
+impl Class {
+    fn fits(&self, byte: u8) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Byte(wanted) => byte == *wanted,
+            Self::Letter(letter) => letter.is_some_and(|letter| is_of(byte, letter)),
+            Self::Set(classes, is_other) => classes.iter().any(|class| class.fits(byte)) != *is_other,
+            Self::Range(first, last) => (*first..=*last).contains(&byte),
+            Self::None => false,
+        }
+    }
+}
+
+impl Pattern {
+    /// An error is worded as gopher-lua words it, with the place of the byte that was read last.
+    pub(crate) fn parse(source: &[u8]) -> Result<Self, String> {
+        let (is_anchored, at) = match source.first() {
+            Some(b'^') => (true, 1),
+            _ => (false, 0),
+        };
+        let mut parser = Parser { source, at };
+        let mut rules = Vec::new();
+        let mut open = 0;
+        while let Some(byte) = parser.next() {
+            let rule = match byte {
+                b'(' if parser.peek() == Some(b')') => {
+                    parser.at += 1;
+                    Rule::Position
+                }
+                b'(' => {
+                    open += 1;
+                    Rule::Open
+                }
+                b')' if open == 0 => {
+                    return Err(format!("invalid ')' at {}", parser.at.saturating_sub(2)));
+                }
+                b')' => {
+                    open -= 1;
+                    Rule::Close
+                }
+                b'%' => match parser.peek() {
+                    Some(b'0') => return Err(format!("invalid capture index at {}", parser.at - 1)),
+                    Some(digit @ b'1'..=b'9') => {
+                        parser.at += 1;
+                        Rule::Again(usize::from(digit - b'1'))
+                    }
+                    Some(b'b') => {
+                        parser.at += 1;
+                        Rule::Balanced(parser.next(), parser.next())
+                    }
+                    _ => Rule::One(Class::Letter(parser.next())),
+                },
+                b'.' => Rule::One(Class::Any),
+                b'[' => Rule::One(parser.set()?),
+                b'$' if open == 0 && parser.peek().is_none() => Rule::End,
+                b'*' | b'+' | b'-' | b'?' => match rules.pop() {
+                    Some(Rule::One(class)) => Rule::Repeat(class, byte),
+                    before => {
+                        rules.extend(before);
+                        Rule::One(Class::Byte(byte))
+                    }
+                },
+                byte => Rule::One(Class::Byte(byte)),
+            };
+            rules.push(rule);
+        }
+        match open {
+            0 => Ok(Self { is_anchored, rules }),
+            _ => Err("unfinished capture at EOS".to_owned()),
+        }
+    }
+
+    /// The first match at or after a place, and how many steps it took.
+    pub(crate) fn find(&self, text: &[u8], from: usize, most_steps: u64) -> (Found<Option<Match>>, u64) {
+        let mut matcher = Matcher {
+            text,
+            rules: &self.rules,
+            captures: Vec::new(),
+            steps: 0,
+            most_steps,
+            depth: 0,
+        };
+        let found = matcher.first(from, self.is_anchored);
+        (found, matcher.steps)
+    }
+}
+
+struct Parser<'a> {
+    source: &'a [u8],
+    at: usize,
+}
+
+impl Parser<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.source.get(self.at).copied()
+    }
+
+    fn next(&mut self) -> Option<u8> {
+        let byte = self.peek();
+        self.at += 1;
+        byte
+    }
+
+    /// What is between brackets. What is first is no end and no range.
+    fn set(&mut self) -> Result<Class, String> {
+        let is_other = self.peek() == Some(b'^');
+        self.at += usize::from(is_other);
+        let mut classes = Vec::new();
+        let mut is_range = false;
+        loop {
+            let Some(byte) = self.peek() else {
+                return Err(match self.at > self.source.len() {
+                    true => "unexpected EOS at EOS".to_owned(),
+                    false => format!("unexpected EOS at {}", self.at - 1),
+                });
+            };
+            self.at += 1;
+            let class = match byte {
+                b']' if !classes.is_empty() => break,
+                b'-' if !classes.is_empty() => {
+                    is_range = true;
+                    continue;
+                }
+                b'%' => Class::Letter(self.next()),
+                byte => Class::Byte(byte),
+            };
+            let class = match (is_range, classes.pop(), class) {
+                (true, Some(Class::Byte(first)), Class::Byte(last)) => Class::Range(first, last),
+                // From or to what is no letter there is no range.
+                (true, _, _) => Class::None,
+                (false, before, class) => {
+                    classes.extend(before);
+                    class
+                }
+            };
+            classes.push(class);
+            is_range = false;
+        }
+        if is_range {
+            classes.push(Class::Byte(b'-'));
+        }
+        Ok(Class::Set(classes, is_other))
+    }
 }
 
 struct Matcher<'a> {
     text: &'a [u8],
-    pattern: &'a [u8],
+    rules: &'a [Rule],
     captures: Vec<Capture>,
     steps: u64,
     most_steps: u64,
@@ -66,13 +231,6 @@ impl Matcher<'_> {
             self.captures.clear();
             self.depth = 0;
             if let Some(end) = self.go(start, 0)? {
-                if self
-                    .captures
-                    .iter()
-                    .any(|capture| matches!(capture, Capture::Open(_)))
-                {
-                    return Err(Failure::Pattern("unfinished capture"));
-                }
                 let captures = std::mem::take(&mut self.captures);
                 return Ok(Some(Match { start, end, captures }));
             }
@@ -91,50 +249,62 @@ impl Matcher<'_> {
         }
     }
 
-    /// Where the text ends that the rest of the pattern matches from a place on.
+    fn fits(&self, at: usize, class: &Class) -> bool {
+        self.text.get(at).is_some_and(|byte| class.fits(*byte))
+    }
+
+    /// Where the text ends that the rules from one on match from a place on.
     fn go(&mut self, mut at: usize, mut rule: usize) -> Found<Option<usize>> {
         self.depth += 1;
         if self.depth > DEPTH {
             return Err(Failure::Pattern("pattern too complex"));
         }
+        let rules = self.rules;
         let end = loop {
             self.step()?;
-            let Some(&first) = self.pattern.get(rule) else {
+            let Some(this) = rules.get(rule) else {
                 break Some(at);
             };
-            let second = self.pattern.get(rule + 1).copied();
-            match (first, second) {
-                (b'(', second) => break self.open(at, rule, second == Some(b')'))?,
-                (b')', _) => break self.close(at, rule)?,
-                (b'$', None) => break (at == self.text.len()).then_some(at),
-                (b'%', Some(b'b')) => match self.balanced(at, rule)? {
-                    Some(end) => (at, rule) = (end, rule + 4),
+            rule += 1;
+            match this {
+                Rule::One(class) if self.fits(at, class) => at += 1,
+                Rule::One(_) => break None,
+                Rule::End if at == self.text.len() => {}
+                Rule::End => break None,
+                Rule::Position => break self.capture(Capture::Position(at + 1), at, rule)?,
+                Rule::Open => break self.capture(Capture::Open(at), at, rule)?,
+                Rule::Close => break self.close(at, rule)?,
+                Rule::Balanced(open, close) => match self.balanced(at, *open, *close)? {
+                    Some(end) => at = end,
                     None => break None,
                 },
-                (b'%', Some(digit @ b'0'..=b'9')) => match self.again(at, digit)? {
-                    Some(end) => (at, rule) = (end, rule + 2),
+                Rule::Again(index) => match self.again(at, *index)? {
+                    Some(end) => at = end,
                     None => break None,
                 },
-                _ => match self.item(at, rule)? {
-                    Item::Next(next, after) => (at, rule) = (next, after),
-                    Item::Done(end) => break end,
-                },
+                Rule::Repeat(class, b'?') => {
+                    if self.fits(at, class)
+                        && let end @ Some(_) = self.go(at + 1, rule)?
+                    {
+                        break end;
+                    }
+                }
+                Rule::Repeat(class, b'-') => break self.fewest(at, class, rule)?,
+                Rule::Repeat(class, repeat) => {
+                    break self.most(at, class, usize::from(*repeat == b'+'), rule)?;
+                }
             }
         };
         self.depth -= 1;
         Ok(end)
     }
 
-    fn open(&mut self, at: usize, rule: usize, is_position: bool) -> Found<Option<usize>> {
-        let (capture, length) = match is_position {
-            true => (Capture::Position(at + 1), 2),
-            false => (Capture::Open(at), 1),
-        };
+    fn capture(&mut self, capture: Capture, at: usize, rule: usize) -> Found<Option<usize>> {
+        let before = self.captures.len();
         self.captures.push(capture);
-        let count = self.captures.len();
-        let end = self.go(at, rule + length)?;
+        let end = self.go(at, rule)?;
         if end.is_none() {
-            self.captures.truncate(count - 1);
+            self.captures.truncate(before);
         }
         Ok(end)
     }
@@ -151,25 +321,21 @@ impl Matcher<'_> {
         if let Capture::Open(start) = before {
             self.captures[index] = Capture::Text(start, at);
         }
-        let end = self.go(at, rule + 1)?;
+        let end = self.go(at, rule)?;
         if end.is_none() {
             self.captures[index] = before;
         }
         Ok(end)
     }
 
-    /// `%bxy`.
-    fn balanced(&mut self, at: usize, rule: usize) -> Found<Option<usize>> {
-        let (Some(&open), Some(&close)) = (self.pattern.get(rule + 2), self.pattern.get(rule + 3)) else {
-            return Err(Failure::Pattern("missing arguments to '%b'"));
-        };
-        if self.text.get(at) != Some(&open) {
+    fn balanced(&mut self, at: usize, open: Option<u8>, close: Option<u8>) -> Found<Option<usize>> {
+        if open.is_none() || self.text.get(at).copied() != open {
             return Ok(None);
         }
         let mut depth = 1;
         for end in at + 1..self.text.len() {
             self.step()?;
-            match self.text[end] {
+            match Some(self.text[end]) {
                 byte if byte == close => depth -= 1,
                 byte if byte == open => depth += 1,
                 _ => {}
@@ -181,104 +347,44 @@ impl Matcher<'_> {
         Ok(None)
     }
 
-    /// `%1`: what a capture took, once more.
-    fn again(&mut self, at: usize, digit: u8) -> Found<Option<usize>> {
-        let index = usize::from(digit - b'0').wrapping_sub(1);
-        let Some(Capture::Text(start, end)) = self.captures.get(index).copied() else {
-            return Err(Failure::Pattern("invalid capture index"));
+    fn again(&mut self, at: usize, index: usize) -> Found<Option<usize>> {
+        let (start, end) = match self.captures.get(index) {
+            Some(Capture::Text(start, end)) => (*start, *end),
+            Some(Capture::Position(_)) => return Ok(Some(at)),
+            _ => return Err(Failure::Pattern("invalid capture index")),
         };
         self.steps += (end - start) as u64 / 16;
         let is_there = self.text[at..].starts_with(&self.text[start..end]);
         Ok(is_there.then(|| at + end - start))
     }
 
-    /// A letter, a class or a set, and how often it may be there.
-    fn item(&mut self, mut at: usize, rule: usize) -> Found<Item> {
-        let Some(after) = self.item_end(rule) else {
-            return Err(Failure::Pattern("malformed pattern"));
-        };
-        match self.pattern.get(after) {
-            Some(b'?') => {
-                if self.fits(at, rule, after)
-                    && let end @ Some(_) = self.go(at + 1, after + 1)?
-                {
-                    return Ok(Item::Done(end));
-                }
-                Ok(Item::Next(at, after + 1))
-            }
-            Some(repeat @ (b'*' | b'+')) => {
-                let least = at + usize::from(*repeat == b'+');
-                let mut most = at;
-                while self.fits(most, rule, after) {
-                    self.step()?;
-                    most += 1;
-                }
-                while most >= least {
-                    if let end @ Some(_) = self.go(most, after + 1)? {
-                        return Ok(Item::Done(end));
-                    }
-                    let Some(fewer) = most.checked_sub(1) else { break };
-                    most = fewer;
-                }
-                Ok(Item::Done(None))
-            }
-            Some(b'-') => loop {
-                if let end @ Some(_) = self.go(at, after + 1)? {
-                    return Ok(Item::Done(end));
-                }
-                if !self.fits(at, rule, after) {
-                    return Ok(Item::Done(None));
-                }
-                at += 1;
-            },
-            _ => Ok(match self.fits(at, rule, after) {
-                true => Item::Next(at + 1, after),
-                false => Item::Done(None),
-            }),
+    /// As many as there are, then fewer.
+    fn most(&mut self, at: usize, class: &Class, least: usize, rule: usize) -> Found<Option<usize>> {
+        let mut most = at;
+        while self.fits(most, class) {
+            self.step()?;
+            most += 1;
         }
+        for end in (at + least..=most).rev() {
+            if let end @ Some(_) = self.go(end, rule)? {
+                return Ok(end);
+            }
+        }
+        Ok(None)
     }
 
-    /// Where an item of the pattern ends; none if it does not.
-    fn item_end(&self, rule: usize) -> Option<usize> {
-        match *self.pattern.get(rule)? {
-            b'%' => self.pattern.get(rule + 1).map(|_| rule + 2),
-            b'[' => {
-                let mut at = rule + 1;
-                if self.pattern.get(at) == Some(&b'^') {
-                    at += 1;
-                }
-                loop {
-                    // The first one may be `]` itself.
-                    at += if *self.pattern.get(at)? == b'%' { 2 } else { 1 };
-                    if self.pattern.get(at) == Some(&b']') {
-                        return Some(at + 1);
-                    }
-                }
+    /// As few as will do.
+    fn fewest(&mut self, mut at: usize, class: &Class, rule: usize) -> Found<Option<usize>> {
+        loop {
+            if let end @ Some(_) = self.go(at, rule)? {
+                return Ok(end);
             }
-            _ => Some(rule + 1),
+            if !self.fits(at, class) {
+                return Ok(None);
+            }
+            at += 1;
         }
     }
-
-    /// Whether the byte at a place fits an item.
-    fn fits(&self, at: usize, rule: usize, after: usize) -> bool {
-        let Some(&byte) = self.text.get(at) else {
-            return false;
-        };
-        match &self.pattern[rule..after] {
-            [b'.'] => true,
-            [b'%', class] => is_of(byte, *class),
-            [b'[', b'^', set @ .., b']'] => !in_set(byte, set),
-            [b'[', set @ .., b']'] => in_set(byte, set),
-            item => item == [byte],
-        }
-    }
-}
-
-enum Item {
-    /// Goes on here, with this rule.
-    Next(usize, usize),
-    /// The whole rest is decided.
-    Done(Option<usize>),
 }
 
 /// Whether a byte is of a class such as `%a`; of the others if the letter is a capital.
@@ -297,30 +403,4 @@ fn is_of(byte: u8, class: u8) -> bool {
         _ => return class == byte,
     };
     is_of != class.is_ascii_uppercase()
-}
-
-fn in_set(byte: u8, mut set: &[u8]) -> bool {
-    loop {
-        set = match set {
-            [] => return false,
-            [b'%', class, rest @ ..] => {
-                if is_of(byte, *class) {
-                    return true;
-                }
-                rest
-            }
-            [first, b'-', last, rest @ ..] => {
-                if (*first..=*last).contains(&byte) {
-                    return true;
-                }
-                rest
-            }
-            [one, rest @ ..] => {
-                if *one == byte {
-                    return true;
-                }
-                rest
-            }
-        };
-    }
 }

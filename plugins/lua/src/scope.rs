@@ -165,7 +165,7 @@ impl Cells<'_> {
             | Expression::Negate(inner, _)
             | Expression::Length(inner, _)
             | Expression::Paren(inner) => self.expression(inner),
-            Expression::Table(list, entries) => {
+            Expression::Table(list, entries, _) => {
                 self.all(list);
                 entries.iter_mut().for_each(|entry| self.pair(entry));
             }

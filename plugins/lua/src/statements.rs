@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, GLOBALS};
 use crate::library;
 use crate::tree::{Block, Expression, Prototype, Statement};
 use crate::value::{Outcome, Returned, Text, Value};
@@ -27,6 +27,13 @@ pub(crate) struct Frame<'a> {
     pub(crate) base: usize,
     /// What `...` is.
     pub(crate) extra: Vec<Value>,
+}
+
+/// What is assigned to.
+enum Place<'t> {
+    Variable(&'t Expression),
+    /// A table, its key and the line.
+    Entry(Value, Value, u32),
 }
 
 /// Leaves a loop unless its body goes on as usual.
@@ -133,39 +140,63 @@ impl Frame<'_> {
         line: u32,
     ) -> Outcome<()> {
         if let ([target], [value]) = (targets, values) {
+            let place = self.place(engine, target)?;
             let value = self.value(engine, value)?;
-            return self.assign_one(engine, target, value, line);
+            return self.assign_one(engine, place, value, line);
         }
-        let mut values = self.list(engine, values)?.into_iter();
+        let mut places = Vec::with_capacity(targets.len());
         for target in targets {
-            self.assign_one(engine, target, values.next().unwrap_or(Value::Nil), line)?;
+            places.push(self.place(engine, target)?);
+        }
+        let mut values = self.list(engine, values)?;
+        values.resize(targets.len(), Value::Nil);
+        // The last one first.
+        for (place, value) in places.into_iter().zip(values).rev() {
+            self.assign_one(engine, place, value, line)?;
         }
         Ok(())
     }
 
-    fn assign_one(&self, engine: &mut Engine, target: &Expression, value: Value, line: u32) -> Outcome<()> {
-        match target {
-            Expression::Local(slot) | Expression::Cell(slot) => self.set_slot(engine, *slot, value),
-            Expression::Upvalue(at) => engine.cells[self.upvalues[*at as usize] as usize] = value,
-            Expression::Global(name, _) => {
+    /// Where a value goes, as it is before the value is known.
+    fn place<'t>(&self, engine: &mut Engine, target: &'t Expression) -> Outcome<Place<'t>> {
+        Ok(match target {
+            Expression::Index(pair, line) => {
+                let object = self.value(engine, &pair.0)?;
+                let key = self.value(engine, &pair.1)?;
+                Place::Entry(object, key, *line)
+            }
+            variable => Place::Variable(variable),
+        })
+    }
+
+    fn assign_one(&self, engine: &mut Engine, place: Place<'_>, value: Value, line: u32) -> Outcome<()> {
+        match place {
+            Place::Entry(object, key, line) => {
+                engine.line = line;
+                engine.set_index(&object, key, value)?;
+            }
+            Place::Variable(Expression::Local(slot) | Expression::Cell(slot)) => {
+                self.set_slot(engine, *slot, value);
+            }
+            Place::Variable(Expression::Upvalue(at)) => {
+                engine.cells[self.upvalues[*at as usize] as usize] = value;
+            }
+            Place::Variable(Expression::Global(name, _)) => {
                 engine.line = line;
                 engine.charge(80)?;
-                let globals = engine.table_mut(crate::engine::GLOBALS);
                 let key = Value::Text(name.clone());
+                if engine.at(GLOBALS).meta.is_some() {
+                    return engine.set_index(&Value::Table(GLOBALS), key, value);
+                }
+                let globals = engine.table_mut(GLOBALS);
                 match globals.find(&key) {
                     // What the library has is taken out by a nil that stays.
                     None if value.is_nil() => globals.append(key, value),
                     _ => globals.put(key, value),
                 }
             }
-            Expression::Index(pair, line) => {
-                let object = self.value(engine, &pair.0)?;
-                let key = self.value(engine, &pair.1)?;
-                engine.line = *line;
-                engine.set_index(&object, key, value)?;
-            }
             // The parser takes no other targets.
-            _ => {}
+            Place::Variable(_) => {}
         }
         Ok(())
     }

@@ -33,7 +33,7 @@ pub(crate) enum Expression {
     /// Cuts several values down to one.
     Paren(Box<Expression>),
     /// The list, and the entries with keys.
-    Table(Vec<Expression>, Vec<(Expression, Expression)>),
+    Table(Vec<Expression>, Vec<(Expression, Expression)>, u32),
 }
 
 impl Expression {

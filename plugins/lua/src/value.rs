@@ -43,6 +43,10 @@ impl Value {
         matches!(self, Self::Nil)
     }
 
+    pub(crate) fn is_function(&self) -> bool {
+        matches!(self, Self::Function(_) | Self::Native(_))
+    }
+
     /// What `type` says.
     pub fn type_name(&self) -> &'static str {
         match self {
@@ -52,6 +56,27 @@ impl Value {
             Self::Text(_) => "string",
             Self::Table(_) => "table",
             Self::Function(_) | Self::Native(_) | Self::Cell(_) => "function",
+        }
+    }
+
+    /// `tostring`, without what a metatable says.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Nil => "nil".to_owned(),
+            Self::Bool(flag) => flag.to_string(),
+            Self::Number(number) => crate::number::print(*number),
+            Self::Text(text) => String::from_utf8_lossy(text).into_owned(),
+            Self::Table(table) => format!("table: 0x{table:08x}"),
+            Self::Function(number) | Self::Cell(number) => format!("function: 0x{number:08x}"),
+            Self::Native(number) => format!("function: 0x{number:08x}"),
+        }
+    }
+
+    /// The bytes of [`Value::shown`].
+    pub(crate) fn shown_bytes(&self) -> Text {
+        match self {
+            Self::Text(text) => Rc::clone(text),
+            value => value.shown().into_bytes().into(),
         }
     }
 

@@ -9,8 +9,12 @@ use crate::value::{Outcome, Returned, Value};
 const WIDTH: usize = 999;
 
 /// What stands between `%` and the letter.
-struct Spec<'a> {
-    flags: &'a str,
+struct Spec {
+    is_left: bool,
+    has_plus: bool,
+    has_blank: bool,
+    has_zeros: bool,
+    is_other: bool,
     width: usize,
     precision: Option<usize>,
 }
@@ -29,37 +33,47 @@ pub(super) fn format(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returne
             .take_while(|byte| matches!(byte, b'-' | b'+' | b' ' | b'#' | b'.' | b'0'..=b'9'))
             .count();
         let (spec, after) = rest.split_at(length);
-        let Some((&verb, after)) = after.split_first() else {
+        let Some((verb, length)) = letter(after) else {
             text.extend_from_slice(b"%!(NOVERB)");
             rest = &[];
             break;
         };
-        rest = after;
-        if verb == b'%' {
+        rest = &after[length..];
+        if verb == '%' {
             text.push(b'%');
             continue;
         }
         argument += 1;
         engine.step(20)?;
-        if argument >= values.len() {
-            text.extend_from_slice(format!("%!{}(MISSING)", char::from(verb)).as_bytes());
+        let Some(value) = values.get(argument) else {
+            text.extend_from_slice(format!("%!{verb}(MISSING)").as_bytes());
             continue;
-        }
+        };
         let Some(spec) = Spec::of(spec) else {
             return engine.error("invalid format (width or precision too long)");
         };
-        let shown = spec.shown(engine, &arguments, argument, verb)?;
-        engine.step(10 + shown.len() as u64 + spec.width as u64)?;
-        engine.charge(shown.len() + spec.width)?;
-        spec.pad(&shown, verb, &mut text);
+        let shown = spec.shown(value, verb);
+        engine.step(10 + shown.len() as u64)?;
+        engine.charge(shown.len())?;
+        text.extend_from_slice(&shown);
     }
     text.extend_from_slice(rest);
     Ok(engine.text(&text)?.into())
 }
 
-impl<'a> Spec<'a> {
+/// The first letter of a text, and how many bytes it has; a byte that begins none is taken for one.
+fn letter(text: &[u8]) -> Option<(char, usize)> {
+    let first = *text.first()?;
+    let letter = text
+        .utf8_chunks()
+        .next()
+        .and_then(|chunk| chunk.valid().chars().next());
+    Some(letter.map_or((char::from(first), 1), |letter| (letter, letter.len_utf8())))
+}
+
+impl Spec {
     /// None if it is too wide.
-    fn of(text: &'a [u8]) -> Option<Self> {
+    fn of(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).unwrap_or_default();
         let flags = text.len() - text.trim_start_matches(['-', '+', ' ', '#', '0']).len();
         let (flags, rest) = text.split_at(flags);
@@ -72,7 +86,11 @@ impl<'a> Spec<'a> {
             false => digits.parse::<usize>().ok().filter(|number| *number <= WIDTH),
         };
         Some(Self {
-            flags,
+            is_left: flags.contains('-'),
+            has_plus: flags.contains('+'),
+            has_blank: flags.contains(' '),
+            has_zeros: flags.contains('0') && !flags.contains('-'),
+            is_other: flags.contains('#'),
             width: number(width)?,
             precision: precision
                 .map(number)
@@ -80,90 +98,218 @@ impl<'a> Spec<'a> {
         })
     }
 
-    fn shown(&self, engine: &mut Engine, arguments: &Arguments<'_>, at: usize, verb: u8) -> Outcome<Vec<u8>> {
-        let value = arguments.get(at);
-        let text = match verb {
-            b'd' | b'i' => {
-                let number = match &value {
-                    Value::Text(text) => number::read(text).unwrap_or(0.0),
-                    _ => arguments.number(engine, at)?,
-                };
-                self.signed(number, format!("{}", integer(number)))
-            }
-            b'x' => based(integer(arguments.number(engine, at)?), |number| {
-                format!("{number:x}")
-            }),
-            b'X' => based(integer(arguments.number(engine, at)?), |number| {
-                format!("{number:X}")
-            }),
-            b'o' => based(integer(arguments.number(engine, at)?), |number| {
-                format!("{number:o}")
-            }),
-            b'u' => format!("%!u(int64={})", integer(arguments.number(engine, at)?)),
-            b'c' => return Ok(vec![arguments.number(engine, at)? as u8]),
-            b'f' | b'F' => {
-                let number = arguments.number(engine, at)?;
-                let shown = match number.is_finite() {
-                    true => format!("{:.*}", self.precision.unwrap_or(6), number),
-                    false => number::print(number),
-                };
-                self.signed(number, shown)
-            }
-            b'e' | b'E' | b'g' | b'G' => {
-                let number = arguments.number(engine, at)?;
-                self.signed(number, number::scientific(number, verb, self.precision))
-            }
-            b'q' => {
-                let text = engine.shown(&value)?;
-                format!("{text:?}")
-            }
-            _ => {
-                let text = engine.shown_bytes(&value)?;
-                return Ok(match (self.precision, std::str::from_utf8(&text)) {
-                    (Some(letters), Ok(text)) => text.chars().take(letters).collect::<String>().into_bytes(),
-                    _ => text.to_vec(),
-                });
-            }
+    fn shown(&self, value: &Value, verb: char) -> Vec<u8> {
+        let shown = match value {
+            Value::Text(text) => match verb {
+                // The two ways are the wrong way round in gopher-lua.
+                'd' | 'i' => Some(match number::read(text) {
+                    Some(_) => self.text(text),
+                    None => self.integer(0, 'd'),
+                }),
+                verb => self.text_as(text, verb),
+            },
+            Value::Number(number) => match verb {
+                's' | 'q' => self.text_as(number::print(*number).as_bytes(), verb),
+                'i' => Some(self.integer(number::integer(*number), 'd')),
+                'b' | 'c' | 'd' | 'o' | 'x' | 'X' | 'U' => Some(self.integer(number::integer(*number), verb)),
+                'e' | 'E' | 'f' | 'F' | 'g' | 'G' => Some(self.float(*number, verb)),
+                'v' => Some(self.plain(value)),
+                _ => None,
+            },
+            Value::Bool(_) if verb == 't' => Some(self.plain(value)),
+            value => self.text_as(value.shown().as_bytes(), verb),
         };
-        Ok(text.into_bytes())
+        shown.unwrap_or_else(|| self.unfit(value, verb))
     }
 
-    fn signed(&self, number: f64, text: String) -> String {
-        match number >= 0.0 && self.flags.contains('+') && !text.starts_with('+') {
-            true => format!("+{text}"),
-            false => text,
+    /// What Go writes where a verb does not fit a value.
+    fn unfit(&self, value: &Value, verb: char) -> Vec<u8> {
+        let kind = match value {
+            Value::Text(_) => "string",
+            Value::Number(number) if number::whole(*number).is_some() => "int64",
+            Value::Number(_) => "float64",
+            Value::Bool(_) => "lua.LBool",
+            _ => return b"&{}".to_vec(),
+        };
+        [format!("%!{verb}({kind}=").as_bytes(), &self.plain(value), b")"].concat()
+    }
+
+    /// As `%v` does.
+    fn plain(&self, value: &Value) -> Vec<u8> {
+        match value {
+            Value::Number(number) => match number::whole(*number) {
+                Some(whole) => self.integer(whole, 'd'),
+                None => self.float(*number, 'g'),
+            },
+            Value::Text(text) => self.text(text),
+            value => self.padded(value.shown().as_bytes()),
         }
     }
 
-    /// Fills up to the width.
-    fn pad(&self, shown: &[u8], verb: u8, text: &mut Vec<u8>) {
-        let length = std::str::from_utf8(shown).map_or(shown.len(), |shown| shown.chars().count());
-        let missing = self.width.saturating_sub(length);
-        if self.flags.contains('-') {
-            text.extend_from_slice(shown);
-            text.resize(text.len() + missing, b' ');
-        } else if self.flags.contains('0') && verb != b's' {
-            let sign = usize::from(shown.starts_with(b"-") || shown.starts_with(b"+"));
-            text.extend_from_slice(&shown[..sign]);
-            text.resize(text.len() + missing, b'0');
-            text.extend_from_slice(&shown[sign..]);
-        } else {
-            text.resize(text.len() + missing, b' ');
-            text.extend_from_slice(shown);
+    fn text_as(&self, text: &[u8], verb: char) -> Option<Vec<u8>> {
+        match verb {
+            's' | 'v' => Some(self.text(text)),
+            'q' => Some(self.padded(quoted(self.cut(text), self.is_other, self.has_plus).as_bytes())),
+            'x' | 'X' => Some(self.bytes(text, verb)),
+            _ => None,
+        }
+    }
+
+    fn text(&self, text: &[u8]) -> Vec<u8> {
+        self.padded(self.cut(text))
+    }
+
+    /// As many letters as the precision says.
+    fn cut<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+        let mut rest = text;
+        for _ in 0..self.precision.unwrap_or(usize::MAX) {
+            match letter(rest) {
+                Some((_, length)) => rest = &rest[length..],
+                None => return text,
+            }
+        }
+        &text[..text.len() - rest.len()]
+    }
+
+    /// The bytes of a text as hexadecimal digits.
+    fn bytes(&self, text: &[u8], verb: char) -> Vec<u8> {
+        let text = &text[..text.len().min(self.precision.unwrap_or(usize::MAX))];
+        let prefix = if self.is_other { "0x" } else { "" };
+        let (prefix, between) = match self.has_blank {
+            true => (prefix, format!(" {prefix}")),
+            false => (prefix, String::new()),
+        };
+        let digits: Vec<String> = text.iter().map(|byte| format!("{byte:02x}")).collect();
+        let prefix = if text.is_empty() { "" } else { prefix };
+        let shown = format!("{prefix}{}", digits.join(&between));
+        self.padded(cased(shown, verb).as_bytes())
+    }
+
+    fn integer(&self, number: i64, verb: char) -> Vec<u8> {
+        let digits = number.unsigned_abs();
+        let (digits, prefix) = match verb {
+            'c' => {
+                let letter = u32::try_from(number).ok().and_then(char::from_u32);
+                let letter = letter.unwrap_or(char::REPLACEMENT_CHARACTER);
+                return self.padded(letter.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            'U' => return self.padded(format!("U+{number:04X}").as_bytes()),
+            'b' => (format!("{digits:b}"), "0b"),
+            'o' => (format!("{digits:o}"), "0"),
+            'x' => (format!("{digits:x}"), "0x"),
+            'X' => (format!("{digits:X}"), "0X"),
+            _ => (digits.to_string(), ""),
+        };
+        if number == 0 && self.precision == Some(0) {
+            return vec![b' '; self.width];
+        }
+        let sign = self.sign(number < 0);
+        let least = match self.precision {
+            Some(precision) => precision,
+            None if self.has_zeros => self.width.saturating_sub(sign.len()),
+            None => 0,
+        };
+        let digits = format!("{digits:0>least$}");
+        let prefix = match verb {
+            'o' if digits.starts_with('0') => "",
+            _ if self.is_other => prefix,
+            _ => "",
+        };
+        self.with_blanks(format!("{sign}{prefix}{digits}").as_bytes())
+    }
+
+    fn float(&self, number: f64, verb: char) -> Vec<u8> {
+        if number.is_nan() {
+            return self.with_blanks(format!("{}NaN", self.sign(false)).as_bytes());
+        }
+        let sign = self.sign(number.is_sign_negative());
+        if number.is_infinite() {
+            let sign = if sign.is_empty() { "+" } else { sign };
+            return self.with_blanks(format!("{sign}Inf").as_bytes());
+        }
+        let digits = match verb {
+            'f' | 'F' => format!("{:.*}", self.precision.unwrap_or(6), number.abs()),
+            _ => cased(number::scientific(number.abs(), verb, self.precision), verb),
+        };
+        match self.has_zeros {
+            true => {
+                let least = self.width.saturating_sub(sign.len());
+                format!("{sign}{digits:0>least$}").into_bytes()
+            }
+            false => self.with_blanks(format!("{sign}{digits}").as_bytes()),
+        }
+    }
+
+    fn sign(&self, is_negative: bool) -> &'static str {
+        match (is_negative, self.has_plus, self.has_blank) {
+            (true, _, _) => "-",
+            (false, true, _) => "+",
+            (false, false, true) => " ",
+            (false, false, false) => "",
+        }
+    }
+
+    fn padded(&self, text: &[u8]) -> Vec<u8> {
+        self.filled(text, if self.has_zeros { b'0' } else { b' ' })
+    }
+
+    fn with_blanks(&self, text: &[u8]) -> Vec<u8> {
+        self.filled(text, b' ')
+    }
+
+    /// Fills up to the width, which counts letters.
+    fn filled(&self, text: &[u8], by: u8) -> Vec<u8> {
+        let length: usize = text
+            .utf8_chunks()
+            .map(|chunk| chunk.valid().chars().count() + chunk.invalid().len())
+            .sum();
+        let filling = vec![by; self.width.saturating_sub(length)];
+        match self.is_left {
+            true => [text, &filling].concat(),
+            false => [&filling, text].concat(),
         }
     }
 }
 
-/// A number without its fraction. What does not fit 64 bits is the least of them, as on the machines that Go is run on most.
-fn integer(number: f64) -> i64 {
-    match number.is_nan() || number >= 9_223_372_036_854_775_808.0 {
-        true => i64::MIN,
-        false => number as i64,
+fn cased(text: String, verb: char) -> String {
+    match verb.is_ascii_uppercase() {
+        true => text.to_uppercase(),
+        false => text,
     }
 }
 
-/// In another base, with the sign before it.
-fn based(number: i64, shown: impl Fn(u64) -> String) -> String {
-    let sign = if number < 0 { "-" } else { "" };
-    format!("{sign}{}", shown(number.unsigned_abs()))
+/// A text as a literal of Go; between back quotes if that was asked for and can be.
+fn quoted(text: &[u8], is_raw: bool, is_ascii: bool) -> String {
+    if let Ok(text) = std::str::from_utf8(text)
+        && is_raw
+        && !text
+            .contains(|letter: char| letter == '`' || letter == '\u{7f}' || letter < ' ' && letter != '\t')
+    {
+        return format!("`{text}`");
+    }
+    let mut shown = String::from("\"");
+    for chunk in text.utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            let is_hidden = letter.escape_debug().len() > 2 || is_ascii && !letter.is_ascii();
+            match letter {
+                '"' | '\\' => shown.extend(['\\', letter]),
+                '\'' => shown.push(letter),
+                '\x07' => shown.push_str("\\a"),
+                '\x08' => shown.push_str("\\b"),
+                '\x0b' => shown.push_str("\\v"),
+                '\x0c' => shown.push_str("\\f"),
+                '\0' | '\x01'..' ' | '\x7f' if is_hidden || letter == '\0' => {
+                    shown.push_str(&format!("\\x{:02x}", letter as u32))
+                }
+                '\0'..' ' => shown.extend(letter.escape_debug()),
+                '\u{10000}'.. if is_hidden => shown.push_str(&format!("\\U{:08x}", letter as u32)),
+                _ if is_hidden => shown.push_str(&format!("\\u{:04x}", letter as u32)),
+                letter => shown.push(letter),
+            }
+        }
+        for byte in chunk.invalid() {
+            shown.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    shown + "\""
 }

@@ -2,7 +2,7 @@
 
 use crate::engine::{Engine, Limit};
 use crate::library::{Arguments, GNEXT};
-use crate::pattern::{self, Capture, Failure, Match};
+use crate::pattern::{Capture, Failure, Match, Pattern};
 use crate::table::Table;
 use crate::value::{Outcome, Returned, Text, Value};
 
@@ -15,18 +15,27 @@ pub(super) fn len(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned> 
 }
 
 pub(super) fn lower(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned> {
-    cased(engine, &Arguments::of("lower", &values), str::to_lowercase)
+    // One letter for one: of those that become several, the first.
+    cased(engine, &Arguments::of("lower", &values), |letter| {
+        letter.to_lowercase().next().unwrap_or(letter)
+    })
 }
 
 pub(super) fn upper(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned> {
-    cased(engine, &Arguments::of("upper", &values), str::to_uppercase)
+    cased(engine, &Arguments::of("upper", &values), |letter| {
+        let mut letters = letter.to_uppercase();
+        match (letters.next(), letters.next()) {
+            (Some(one), None) => one,
+            _ => letter,
+        }
+    })
 }
 
-fn cased(engine: &mut Engine, arguments: &Arguments<'_>, change: fn(&str) -> String) -> Outcome<Returned> {
+fn cased(engine: &mut Engine, arguments: &Arguments<'_>, change: fn(char) -> char) -> Outcome<Returned> {
     let text = arguments.text(engine, 0)?;
     engine.step(text.len() as u64 / 8)?;
     engine.charge(3 * text.len())?;
-    let text = change(&String::from_utf8_lossy(&text));
+    let text: String = String::from_utf8_lossy(&text).chars().map(change).collect();
     Ok(engine.text(text.as_bytes())?.into())
 }
 
@@ -41,62 +50,78 @@ pub(super) fn reverse(engine: &mut Engine, values: Vec<Value>) -> Outcome<Return
 pub(super) fn rep(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned> {
     let arguments = Arguments::of("rep", &values);
     let text = arguments.text(engine, 0)?;
-    let count = arguments.number(engine, 1)?.max(0.0) as usize;
+    let count = arguments.integer(engine, 1)?.max(0) as usize;
     engine.charge(text.len().saturating_mul(count).saturating_mul(2))?;
     let count = if text.is_empty() { 0 } else { count };
     engine.step(text.len().saturating_mul(count) as u64 / 64)?;
     Ok(Value::text(text.repeat(count)).into())
 }
 
-/// From a start and an end as Lua counts them to places in a text of this length.
-fn range(length: usize, first: f64, last: f64) -> (usize, usize) {
-    let end = length as f64;
-    let first = if first < 0.0 { end + first + 1.0 } else { first }.max(1.0);
-    let last = if last < 0.0 {
-        end + last + 1.0
-    } else {
-        last.min(end)
+/// From the start of a part as Lua counts to a place in a text, which may lie beyond it.
+fn start_of(length: usize, place: i64) -> usize {
+    let from_zero = match place {
+        0 => 0,
+        place if place < 0 => (length as i64).saturating_add(place),
+        place => place - 1,
     };
-    match first <= last {
-        true => (first as usize - 1, last as usize),
-        false => (0, 0),
-    }
+    from_zero.max(0) as usize
 }
 
 pub(super) fn sub(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned> {
     let arguments = Arguments::of("sub", &values);
     let text = arguments.text(engine, 0)?;
-    let (first, last) = (
-        arguments.number(engine, 1)?,
-        arguments.number_or(engine, 2, -1.0)?,
-    );
-    let (start, end) = range(text.len(), first, last);
-    Ok(engine.text(&text[start..end])?.into())
+    let start = start_of(text.len(), arguments.integer(engine, 1)?);
+    let end = end_of(text.len(), arguments.integer_or(engine, 2, -1)?);
+    Ok(engine.text(text.get(start..end).unwrap_or_default())?.into())
+}
+
+/// Where a part ends.
+fn end_of(length: usize, place: i64) -> usize {
+    let length = length as i64;
+    let place = match place < 0 {
+        true => length.saturating_add(place).saturating_add(1),
+        false => place,
+    };
+    place.clamp(0, length) as usize
 }
 
 pub(super) fn byte(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned> {
     let arguments = Arguments::of("byte", &values);
     let text = arguments.text(engine, 0)?;
-    let first = arguments.number_or(engine, 1, 1.0)?;
-    let (start, end) = range(text.len(), first, arguments.number_or(engine, 2, first)?);
-    engine.charge(24 * (end - start))?;
-    let bytes = text[start..end].iter();
+    let first = arguments.integer_or(engine, 1, 1)?;
+    let end = end_of(text.len(), arguments.integer_or(engine, 2, -1)?);
+    // Zero is no place, where it is the first one for `sub`.
+    let start = match (first, values.len()) {
+        (0, _) => return Ok(Returned::None),
+        (first, 2) if first.saturating_neg() > text.len() as i64 => return Ok(Returned::None),
+        (first, _) => start_of(text.len(), first),
+    };
+    let end = if values.len() == 2 { start + 1 } else { end };
+    let bytes = text.get(start..end).unwrap_or_default();
+    engine.charge(24 * bytes.len())?;
     Ok(Returned::Many(
-        bytes.map(|byte| Value::Number(f64::from(*byte))).collect(),
+        bytes.iter().map(|byte| Value::Number(f64::from(*byte))).collect(),
     ))
 }
 
 pub(super) fn char(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned> {
     let arguments = Arguments::of("char", &values);
     let bytes: Outcome<Vec<u8>> = (0..values.len())
-        .map(|at| arguments.number(engine, at).map(|code| code as u8))
+        .map(|at| arguments.integer(engine, at).map(|code| code as u8))
         .collect();
     Ok(engine.text(&bytes?)?.into())
 }
 
+/// A pattern; its bytes are steps.
+fn pattern(engine: &mut Engine, source: &[u8]) -> Outcome<Pattern> {
+    engine.step(source.len() as u64 / 4)?;
+    engine.charge(source.len().saturating_mul(48))?;
+    Pattern::parse(source).or_else(|message| engine.error(&message))
+}
+
 /// The first match at or after a place; its steps are the script's.
-fn search(engine: &mut Engine, text: &[u8], pattern: &[u8], from: usize) -> Outcome<Option<Match>> {
-    let (found, steps) = pattern::find(text, pattern, from, engine.steps_left());
+fn search(engine: &mut Engine, text: &[u8], pattern: &Pattern, from: usize) -> Outcome<Option<Match>> {
+    let (found, steps) = pattern.find(text, from, engine.steps_left());
     engine.step(steps)?;
     match found {
         Ok(found) => {
@@ -125,33 +150,23 @@ fn captured(engine: &mut Engine, text: &[u8], found: &Match) -> Outcome<Vec<Valu
     Ok(values)
 }
 
-/// Where a search starts, from 0.
-fn start(engine: &Engine, arguments: &Arguments<'_>, length: usize) -> Outcome<usize> {
-    let place = arguments.number_or(engine, 2, 1.0)?;
-    let start = match place < 0.0 {
-        true => length as f64 + place,
-        false => place - 1.0,
-    };
-    Ok((start.max(0.0) as usize).min(length))
-}
-
 pub(super) fn find(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned> {
     let arguments = Arguments::of("find", &values);
-    let (text, pattern) = (arguments.text(engine, 0)?, arguments.text(engine, 1)?);
-    let from = start(engine, &arguments, text.len())?;
-    let is_plain = arguments.get(3).is_true() || !pattern.iter().any(|byte| b"^$*+?.([%-".contains(byte));
+    let (text, source) = (arguments.text(engine, 0)?, arguments.text(engine, 1)?);
     let place = |at: usize| Value::Number(at as f64);
-    if is_plain {
-        engine.step((text.len() - from) as u64 / 8)?;
-        let found = match pattern.is_empty() {
-            true => Some(from),
-            false => plain(engine, &text, &pattern, from)?,
-        };
-        return Ok(match found {
-            Some(at) => Returned::Many(vec![place(at + 1), place(at + pattern.len())]),
+    if source.is_empty() {
+        return Ok(Returned::Many(vec![place(1), place(0)]));
+    }
+    let from = start_of(text.len(), arguments.integer_or(engine, 2, 1)?);
+    let is_asked = values.len() == 4 && arguments.get(3).is_true();
+    if is_asked || !source.iter().any(|byte| b"^$*+?.()[]%-".contains(byte)) {
+        engine.step(text.len().saturating_sub(from) as u64 / 8)?;
+        return Ok(match plain(engine, &text, &source, from)? {
+            Some(at) => Returned::Many(vec![place(at + 1), place(at + source.len())]),
             None => Value::Nil.into(),
         });
     }
+    let pattern = pattern(engine, &source)?;
     let Some(found) = search(engine, &text, &pattern, from)? else {
         return Ok(Value::Nil.into());
     };
@@ -177,8 +192,9 @@ fn plain(engine: &mut Engine, text: &[u8], wanted: &[u8], from: usize) -> Outcom
 
 pub(super) fn match_(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned> {
     let arguments = Arguments::of("match", &values);
-    let (text, pattern) = (arguments.text(engine, 0)?, arguments.text(engine, 1)?);
-    let from = start(engine, &arguments, text.len())?;
+    let (text, source) = (arguments.text(engine, 0)?, arguments.text(engine, 1)?);
+    let from = start_of(text.len(), arguments.integer_or(engine, 2, 1)?);
+    let pattern = pattern(engine, &source)?;
     match search(engine, &text, &pattern, from)? {
         Some(found) => Ok(Returned::Many(captured(engine, &text, &found)?)),
         // Not even nil, as in gopher-lua.
@@ -186,39 +202,30 @@ pub(super) fn match_(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returne
     }
 }
 
-/// The iterator is a table that can be called: its text, its pattern, and where it goes on.
+/// The iterator's state is a table: its text, its pattern, and where it goes on.
 pub(super) fn gmatch(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned> {
     let arguments = Arguments::of("gmatch", &values);
-    let state = vec![
-        Value::Text(arguments.text(engine, 0)?),
-        Value::Text(arguments.text(engine, 1)?),
-        Value::Number(0.0),
-    ];
-    let mut meta = Table::default();
-    meta.append(Value::text("__call"), Value::Native(GNEXT));
-    let meta = engine.table(meta)?;
+    let (text, source) = (arguments.text(engine, 0)?, arguments.text(engine, 1)?);
+    pattern(engine, &source)?;
+    let state = vec![Value::Text(text), Value::Text(source), Value::Number(0.0)];
     let state = engine.table(Table::of(state))?;
-    if let (Value::Table(state), Value::Table(meta)) = (&state, meta) {
-        engine.table_mut(*state).meta = Some(meta);
-    }
-    Ok(state.into())
+    Ok(Returned::Many(vec![Value::Native(GNEXT), state]))
 }
 
 pub(super) fn gnext(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned> {
     let table = Arguments::of("gmatch", &values).table(engine, 0)?;
     let list = engine.at(table).list.clone();
-    let [Value::Text(text), Value::Text(pattern), Value::Number(from)] = list.as_slice() else {
+    let [Value::Text(text), Value::Text(source), Value::Number(from)] = list.as_slice() else {
         return Ok(Value::Nil.into());
     };
-    let from = *from as usize;
-    let found = match from <= text.len() {
-        true => search(engine, text, pattern, from)?,
-        false => None,
-    };
-    let Some(found) = found else {
+    let pattern = pattern(engine, source)?;
+    let Some(found) = search(engine, text, &pattern, *from as usize)? else {
         return Ok(Value::Nil.into());
     };
-    let next = found.end + usize::from(found.end == found.start);
+    let next = match pattern.is_anchored {
+        true => text.len() + 1,
+        false => found.end + usize::from(found.end == found.start),
+    };
     if let Some(place) = engine.table_mut(table).list.get_mut(2) {
         *place = Value::Number(next as f64);
     }
@@ -227,19 +234,20 @@ pub(super) fn gnext(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned
 
 pub(super) fn gsub(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned> {
     let arguments = Arguments::of("gsub", &values);
-    let (text, pattern) = (arguments.text(engine, 0)?, arguments.text(engine, 1)?);
+    let (text, source) = (arguments.text(engine, 0)?, arguments.text(engine, 1)?);
     let by = match arguments.get(2) {
-        Value::Number(_) => Value::Text(arguments.text(engine, 2)?),
         by @ (Value::Text(_) | Value::Table(_) | Value::Function(_) | Value::Native(_)) => by,
-        _ => return arguments.bad(engine, 2, "string"),
+        _ => return arguments.bad(engine, 2, "string or table or function"),
     };
-    let most = arguments.number_or(engine, 3, f64::INFINITY)?;
-    let (mut result, mut at, mut count) = (Vec::new(), 0, 0.0);
+    // Less than none is all.
+    let most = u64::try_from(arguments.integer_or(engine, 3, -1)?).unwrap_or(u64::MAX);
+    let pattern = pattern(engine, &source)?;
+    let (mut result, mut at, mut count) = (Vec::new(), 0, 0);
     while count < most && at <= text.len() {
         let Some(found) = search(engine, &text, &pattern, at)? else {
             break;
         };
-        count += 1.0;
+        count += 1;
         result.extend_from_slice(&text[at..found.start]);
         let whole = &text[found.start..found.end];
         let captures = captured(engine, &text, &found)?;
@@ -256,12 +264,13 @@ pub(super) fn gsub(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned>
         if result.len() > TEXT_BYTES {
             return Engine::limit(Limit::Bytes);
         }
-        if pattern.first() == Some(&b'^') {
+        if pattern.is_anchored {
             break;
         }
     }
     result.extend_from_slice(text.get(at..).unwrap_or_default());
-    Ok(Returned::Many(vec![engine.text(&result)?, Value::Number(count)]))
+    let count = Value::Number(count as f64);
+    Ok(Returned::Many(vec![engine.text(&result)?, count]))
 }
 
 /// What stands in for a match; none for the match itself.
@@ -283,7 +292,9 @@ fn replacement(
         function => engine.call(function.clone(), captures)?.first(),
     };
     match value.is_true() {
-        true => engine.shown_bytes(&value).map(Some),
+        // What is neither a text nor a number is put in as nothing.
+        true if matches!(value, Value::Text(_) | Value::Number(_)) => Ok(Some(value.shown_bytes())),
+        true => Ok(Some(b"".as_slice().into())),
         false => Ok(None),
     }
 }
@@ -307,9 +318,10 @@ fn filled(
                 let Some(capture) = capture else {
                     return engine.error("invalid capture index");
                 };
-                text.extend_from_slice(&engine.shown_bytes(capture)?);
+                text.extend_from_slice(&capture.shown_bytes());
             }
-            (b'%', other) => text.push(other.unwrap_or(b'%')),
+            (b'%', Some(b'%') | None) => text.push(b'%'),
+            (b'%', Some(other)) => text.extend([b'%', other]),
             (byte, _) => text.push(byte),
         }
         if text.len() > TEXT_BYTES {

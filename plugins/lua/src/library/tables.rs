@@ -14,58 +14,63 @@ pub(super) fn insert(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returne
     if values.len() < 2 {
         return engine.error("wrong number of arguments");
     }
-    let length = engine.length_of(table)?;
     if values.len() == 2 {
+        let length = engine.length_of(table)?;
         engine.put(table, Value::Number(length as f64 + 1.0), arguments.get(1))?;
         return Ok(Returned::None);
     }
-    let place = arguments.number(engine, 1)?;
-    if place < 1.0 || place > length as f64 {
-        engine.put(table, Value::Number(place), arguments.get(2))?;
+    let (place, value) = (arguments.integer(engine, 1)?, arguments.any(engine, 2)?);
+    let length = engine.at(table).list.len();
+    if place < 1 || place > length as i64 {
+        engine.put(table, Value::Number(place as f64), value)?;
         return Ok(Returned::None);
     }
     engine.step(length as u64 / 8)?;
     engine.charge(48)?;
-    engine
-        .table_mut(table)
-        .list
-        .insert(place as usize - 1, arguments.get(2));
+    engine.table_mut(table).list.insert(place as usize - 1, value);
     Ok(Returned::None)
 }
 
 pub(super) fn remove(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned> {
     let arguments = Arguments::of("remove", &values);
     let table = arguments.table(engine, 0)?;
-    let length = engine.length_of(table)?;
-    let place = arguments.number_or(engine, 1, length as f64)?;
-    engine.step(length as u64 / 8)?;
+    let place = match values.len() {
+        1 => 0,
+        _ => arguments.integer(engine, 1)?,
+    };
     let list = &mut engine.table_mut(table).list;
-    list.truncate(length);
-    Ok(match place >= 1.0 && place <= length as f64 {
-        true => list.remove(place as usize - 1),
-        false => Value::Nil,
-    }
-    .into())
+    let length = list.len();
+    // What is no place is the last one; beyond it there is nothing.
+    let removed = match usize::try_from(place) {
+        Ok(place @ 1..) if place > length => Value::Nil,
+        Ok(place @ 1..) => list.remove(place - 1),
+        _ => list.pop().unwrap_or(Value::Nil),
+    };
+    engine.step(length as u64 / 8)?;
+    Ok(removed.into())
 }
 
 pub(super) fn concat(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned> {
     let arguments = Arguments::of("concat", &values);
     let table = arguments.table(engine, 0)?;
-    let between = match arguments.is_set(1) {
-        true => arguments.text(engine, 1)?,
-        false => b"".as_slice().into(),
-    };
-    let mut place = arguments.number_or(engine, 2, 1.0)?;
-    let length = engine.length_of(table)? as f64;
-    let last = arguments.number_or(engine, 3, length)?;
+    let between = arguments.text_or(engine, 1, "")?;
+    let first = arguments.integer_or(engine, 2, 1)?;
+    let length = engine.length_of(table)? as i64;
+    let last = arguments.integer_or(engine, 3, length)?.min(length);
+    if values.len() == 3 && !(1..=length).contains(&first) {
+        return Ok(Value::text("").into());
+    }
+    let first = first.min(length).max(1);
     let mut text = Vec::new();
-    while place <= last {
+    for place in first..=last {
         engine.step(1 + between.len() as u64 / 64)?;
-        match engine.at(table).get(&Value::Number(place)) {
+        match engine.at(table).get(&Value::Number(place as f64)) {
+            // One alone is not made a text.
+            part @ Value::Number(_) if first == last => return Ok(part.into()),
             Value::Text(part) => text.extend_from_slice(&part),
             Value::Number(part) => text.extend_from_slice(number::print(part).as_bytes()),
             other => {
-                let (kind, place) = (other.type_name(), number::print(place));
+                let kind = other.type_name();
                 return engine.error(&format!(
                     "invalid value ({kind}) at index {place} in table for concat"
                 ));
@@ -77,7 +82,6 @@ pub(super) fn concat(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returne
         if text.len() > TEXT_BYTES {
             return Engine::limit(Limit::Bytes);
         }
-        place += 1.0;
     }
     Ok(engine.text(&text)?.into())
 }
@@ -86,10 +90,13 @@ pub(super) fn concat(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returne
 pub(super) fn sort(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned> {
     let arguments = Arguments::of("sort", &values);
     let table = arguments.table(engine, 0)?;
-    let order = arguments.get(1);
-    let length = engine.length_of(table)?;
+    let order = match values.len() {
+        1 => Value::Nil,
+        _ => arguments.function(engine, 1)?,
+    };
+    let length = engine.at(table).list.len();
     engine.charge(48 * length)?;
-    let mut sorted: Vec<Value> = engine.at(table).list.iter().take(length).cloned().collect();
+    let mut sorted = engine.at(table).list.clone();
     let mut width = 1;
     while width < length {
         let mut merged = Vec::with_capacity(length);
@@ -135,15 +142,5 @@ pub(super) fn getn(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned>
 
 pub(super) fn maxn(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned> {
     let table = Arguments::of("maxn", &values).table(engine, 0)?;
-    let length = engine.length_of(table)? as f64;
-    engine.step(engine.at(table).entries.len() as u64 / 8)?;
-    let numbers = engine
-        .at(table)
-        .entries
-        .iter()
-        .filter_map(|(key, value)| match key {
-            Value::Number(number) if !value.is_nil() => Some(*number),
-            _ => None,
-        });
-    Ok(Value::Number(numbers.fold(length, f64::max)).into())
+    Ok(Value::Number(engine.length_of(table)? as f64).into())
 }

@@ -2,6 +2,7 @@
 
 use crate::engine::Engine;
 use crate::library::Arguments;
+use crate::number;
 use crate::table::Table;
 use crate::value::{Outcome, Returned, Value};
 
@@ -36,9 +37,11 @@ pub(super) fn time(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned>
         return Ok(Value::Number(engine.now() as f64).into());
     }
     let table = Arguments::of("time", &values).table(engine, 0)?;
+    // Beyond that no time is meant, and sums stay within their bounds.
+    let within = |number: f64| number.clamp(-1e9, 1e9) as i64;
     let field = |name: &str, default: i64| match engine.at(table).named(name) {
-        // Beyond that no time is meant, and sums stay within their bounds.
-        Value::Number(number) => number.clamp(-1e9, 1e9) as i64,
+        Value::Number(number) => within(number),
+        Value::Text(text) => number::read(&text).map_or(default, within),
         _ => default,
     };
     let days = days(field("year", -1), field("month", -1), field("day", -1));
@@ -52,13 +55,15 @@ pub(super) fn clock(_: &mut Engine, _: Vec<Value>) -> Outcome<Returned> {
 }
 
 /// There is no environment.
-pub(super) fn getenv(_: &mut Engine, _: Vec<Value>) -> Outcome<Returned> {
+pub(super) fn getenv(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned> {
+    Arguments::of("getenv", &values).text(engine, 0)?;
     Ok(Value::Nil.into())
 }
 
 pub(super) fn difftime(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned> {
     let arguments = Arguments::of("difftime", &values);
-    Ok(Value::Number(arguments.number(engine, 0)? - arguments.number_or(engine, 1, 0.0)?).into())
+    let (later, sooner) = (arguments.integer(engine, 0)?, arguments.integer(engine, 1)?);
+    Ok(Value::Number(later.saturating_sub(sooner) as f64).into())
 }
 
 pub(super) fn date(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned> {
@@ -67,8 +72,11 @@ pub(super) fn date(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned>
         true => arguments.text(engine, 0)?,
         false => b"%c".as_slice().into(),
     };
-    let seconds = arguments.number_or(engine, 1, engine.now() as f64)?;
-    let moment = Moment::of(seconds.clamp(-1e14, 1e14) as i64);
+    let seconds = match values.len() {
+        ..2 => engine.now(),
+        _ => arguments.integer(engine, 1)?,
+    };
+    let moment = Moment::of(seconds.clamp(-100_000_000_000_000, 100_000_000_000_000));
     let format = format.strip_prefix(b"!").unwrap_or(&format);
     if format.starts_with(b"*t") {
         let number = |name, number: i64| (Value::text(name), Value::Number(number as f64));
@@ -80,8 +88,8 @@ pub(super) fn date(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returned>
             number("hour", moment.seconds / 3600),
             number("min", moment.seconds / 60 % 60),
             number("sec", moment.seconds % 60),
-            number("wday", (moment.days + 4).rem_euclid(7) + 1),
-            number("yday", moment.days - days(moment.year, 1, 1) + 1),
+            number("wday", moment.weekday() + 1),
+            number("yday", 0),
             (Value::text("isdst"), Value::Bool(false)),
         ] {
             table.append(key, value);
@@ -145,6 +153,11 @@ impl Moment {
         }
     }
 
+    /// From Sunday on.
+    fn weekday(&self) -> i64 {
+        (self.days + 4).rem_euclid(7)
+    }
+
     /// A part of it, as gopher-lua writes it; what is no part stays as it is.
     fn part(&self, flag: u8, text: &mut Vec<u8>) {
         let (hour, minute, second) = (self.seconds / 3600, self.seconds / 60 % 60, self.seconds % 60);
@@ -153,6 +166,8 @@ impl Moment {
         let short = |name: &str| name.get(..3).unwrap_or_default().to_owned();
         let (year, hour12) = (self.year, (hour + 11) % 12 + 1);
         let part = match flag {
+            // Its own slip.
+            b'a' => "mon".to_owned(),
             b'A' => weekday.to_owned(),
             b'b' => short(month),
             b'B' => month.to_owned(),
@@ -171,11 +186,14 @@ impl Moment {
             b'p' => if hour < 12 { "AM" } else { "PM" }.to_owned(),
             b'P' => if hour < 12 { "am" } else { "pm" }.to_owned(),
             b'S' => format!("{second:02}"),
+            b'w' => self.weekday().to_string(),
+            b'x' => format!("{hour:02}/{minute:02}/{second:02}"),
             b'X' => format!("{hour:02}:{minute:02}:{second:02}"),
             b'y' => format!("{:02}", year.rem_euclid(100)),
             b'Y' => format!("{year:04}"),
             b'z' => "+0000".to_owned(),
             b'Z' => "UTC".to_owned(),
+            b'%' => "%".to_owned(),
             flag => format!("%{}", char::from(flag)),
         };
         text.extend_from_slice(part.as_bytes());

@@ -46,7 +46,7 @@ fn scripts_answer() {
         ("local ok, e = pcall(error, 'x', 0) return e", "x"),
         (
             "local function f()\nerror('deep', 2)\nend\nlocal ok, e = pcall(function()\nf()\nend) return e",
-            "<string>:5: deep",
+            "<string>:2: deep",
         ),
         ("return ('x'):rep(3) .. #'abc' .. tostring(-0)", "xxx30"),
         ("return require('os').time() == os.time()", "true"),

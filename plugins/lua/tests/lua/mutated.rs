@@ -6,7 +6,7 @@ use crate::script::{answer_of, with_stack};
 
 const SEEDS: [&str; 4] = [
     include_str!("hostile.txt"),
-    include_str!("probes.jsonl"),
+    include_str!("../probes.txt"),
     "hs = {} if obj.status ~= nil then for i, c in ipairs(obj.status.conditions) do if c.type == 'Ready' then hs.status = 'Healthy' end end end return hs",
     "local s = '' for k, v in pairs({a = 1, [2] = {}}) do goto next s = s .. k ::next:: end return ('%5.2f %s'):format(#s, s:gsub('(%w+)', '<%1>'))",
 ];

@@ -1,6 +1,6 @@
 //! Runs scripts.
 
-use sluice_lua::{Engine, Limits, Script, Value};
+use sluice_lua::{Engine, Limits, Script, Value, print_number};
 
 /// Without optimisation a call takes many times the stack that it takes in a plugin.
 pub(crate) fn with_stack(test: impl FnOnce() + Send + 'static) {
@@ -10,9 +10,19 @@ pub(crate) fn with_stack(test: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// What a chunk returns, as `tostring` gives it; nothing for nil. `SYNTAX` or `ERROR` before what is wrong with it.
+/// What probes of the form `= EXPRESSIONS` are shown by.
+const SHOW: &str = include_str!("../show.lua");
+
+/// What a chunk returns first; nothing for nil, and only the type of what has no text. `SYNTAX` or `ERROR` before what is wrong with it.
 pub(crate) fn answer(source: &str) -> String {
-    answer_of(&mut Engine::new(Limits::default()), source.as_bytes())
+    let mut engine = Engine::new(Limits::default());
+    match source.strip_prefix("= ") {
+        Some(expressions) => {
+            let source = format!("{} return show({expressions})", SHOW.trim());
+            answer_of(&mut engine, source.as_bytes())
+        }
+        None => answer_of(&mut engine, source.as_bytes()),
+    }
 }
 
 /// [`answer`], by an engine that may have run others.
@@ -21,17 +31,12 @@ pub(crate) fn answer_of(engine: &mut Engine, source: &[u8]) -> String {
         Ok(script) => script,
         Err(error) => return format!("SYNTAX {error}"),
     };
-    // Shown by the interpreter itself, so that numbers and metatables are seen to.
-    let shown = [
-        b"local r = (function(...) ".as_slice(),
-        source,
-        b"\nend)(...) if r == nil then return nil end return tostring(r)",
-    ]
-    .concat();
-    let script = Script::parse("<string>", &shown).unwrap_or(script);
     match engine.check(&script, 1_700_000_000, |_| Ok(Vec::new())) {
+        Ok(Value::Nil) => String::new(),
+        Ok(Value::Bool(flag)) => flag.to_string(),
+        Ok(Value::Number(number)) => print_number(number),
         Ok(Value::Text(text)) => String::from_utf8_lossy(&text).into_owned(),
-        Ok(_) => String::new(),
+        Ok(other) => other.type_name().to_owned(),
         Err(error) => format!("ERROR {error}"),
     }
 }
