@@ -2,8 +2,8 @@
 
 use serde_yaml::{Mapping, Value as Yaml};
 
-use crate::pointers::{Fields, entry, pointer};
-use crate::tests;
+use super::pointers::{Fields, entry, pointer};
+use super::tests;
 
 /// A rule, checked.
 pub(crate) struct Compiled {

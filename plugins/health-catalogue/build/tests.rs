@@ -2,8 +2,8 @@
 
 use serde_yaml::{Mapping, Value as Yaml};
 
-use crate::pointers::{Fields, place};
-use crate::rules::{escape, keys, pieces, texts};
+use super::pointers::{Fields, place};
+use super::rules::{escape, keys, pieces, texts};
 
 /// A test as Rust. Within a list `./pointer` is allowed.
 pub(crate) fn test(value: &Yaml, fields: &mut Fields, is_in_list: bool) -> Result<String, String> {
@@ -282,7 +282,7 @@ fn number(value: &Yaml, fields: &mut Fields, is_in_list: bool) -> Result<String,
         }
         Yaml::Mapping(map) if map.contains_key("sum") => {
             let list = place(text(map, "sum")?, fields, is_in_list)?;
-            let steps = crate::pointers::entry(text(map, "of")?)?;
+            let steps = super::pointers::entry(text(map, "of")?)?;
             Ok(format!("Number::Sum({list}, {steps})"))
         }
         Yaml::Mapping(map) => {
