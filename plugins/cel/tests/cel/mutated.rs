@@ -40,10 +40,7 @@ fn nothing_panics() {
             answer(&source, &object);
         }
     };
-    let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(run);
-    if let Err(panic) = thread.expect("a thread").join() {
-        std::panic::resume_unwind(panic);
-    }
+    crate::with_the_stack_of_an_instance(run);
 }
 
 /// Takes a part away, doubles one, exchanges a letter, or puts a part of another expression in.
