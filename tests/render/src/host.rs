@@ -140,7 +140,7 @@ impl Renderer {
                 Ok(Outcome::Needs(needs)) => {
                     input.supplied.extend(needs.into_iter().map(&mut supply));
                 }
-                Err(error) => return Answer::Stopped(format!("{error:?}")),
+                Err(error) => return Answer::Stopped(format!("{}: {error:?}", error.root_cause())),
             }
         }
         Answer::Stopped("there are always more needs".to_owned())
