@@ -218,7 +218,7 @@ impl Engine {
 
     /// Verifies and renders a revision; the wanted one if none is named.
     pub(crate) async fn manifests(&self, revision: Option<&str>) -> Result<Vec<Manifest>, Failure> {
-        let found = Box::pin(self.preview.manifests(revision, &mut self.telling())).await?;
+        let found = self.preview.manifests(revision, &mut self.telling()).await?;
         Ok(found.1)
     }
 

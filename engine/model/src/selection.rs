@@ -92,8 +92,8 @@ impl JsonSchema for Selector {
     }
 }
 
-/// True where `text` is `pattern`, in which every `*` stands for any text.
-fn fits(pattern: &str, text: &str) -> bool {
+/// Returns true if `text` is `pattern`, in which every `*` stands for any text, or none.
+pub fn fits(pattern: &str, text: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else {
         return pattern == text;
     };

@@ -58,3 +58,29 @@ pub fn below<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
         rest.strip_prefix('/')
     }
 }
+
+/// Returns the path that is `rest` below a folder, both as [`below`] has them: `joined(folder, below(path, folder))` is the path again.
+pub fn joined(folder: &str, rest: &str) -> String {
+    match (folder, rest) {
+        ("", path) | (path, "") => path.to_owned(),
+        (folder, rest) => format!("{folder}/{rest}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_below_a_folder_is_joined_to_its_path_again() {
+        for (folder, rest, path) in [
+            ("", "", ""),
+            ("", "a/b", "a/b"),
+            ("a", "", "a"),
+            ("a/b", "c/d", "a/b/c/d"),
+        ] {
+            assert_eq!(joined(folder, rest), path);
+            assert_eq!(below(path, folder), Some(rest));
+        }
+    }
+}

@@ -72,10 +72,10 @@ impl Preview {
         for source in &self.job.sources {
             tell(Progress::Fetching(source.spec.repo_url.clone()));
         }
-        let trusted = self.pipeline.trusted(&self.job, revision).await?;
+        // Both are long, and commands wait for several things.
+        let trusted = Box::pin(self.pipeline.trusted(&self.job, revision)).await?;
         let commit = trusted.id();
         tell(Progress::Rendering(commit.clone()));
-        // It is long, and commands wait for several things.
         let manifests = Box::pin(self.pipeline.manifests(&self.job, &trusted)).await?;
         Ok((commit, manifests))
     }
@@ -124,7 +124,7 @@ impl Preview {
         revision: Option<&str>,
         tell: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Arc<Prepared>, OperationError> {
-        let (commit, manifests) = Box::pin(self.manifests(revision, tell)).await?;
+        let (commit, manifests) = self.manifests(revision, tell).await?;
         tell(Progress::Comparing);
         let mut live = self.pipeline.ask_live(&self.job, &manifests).await?;
         live.claims = self.claims(&live).await;

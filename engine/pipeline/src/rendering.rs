@@ -24,7 +24,7 @@ use sluice_model::secret::Redactor;
 use sluice_model::tree::Tree;
 use sluice_model::trust::Verified;
 use sluice_plugin_host::{AddedRenderer, PluginError, Renderers};
-use sluice_render::{FetchedChart, Problem, Rendered, SourceKind, Tools, WantedChart};
+use sluice_render::{FetchedChart, Problem, SourceKind, Tools, WantedChart};
 
 use crate::blocking::blocking;
 use crate::error::PipelineError;
@@ -132,25 +132,16 @@ impl Pipeline {
             let rendered = self
                 .render_once_compiled(job, source, trusted, capabilities)
                 .await;
-            let mut rendered = rendered.map_err(|error| match error {
+            let mut finished = rendered.map_err(|error| match error {
                 PipelineError::Render(errors) => {
                     PipelineError::Render(errors.at_files(|file| Some(place_in(name, file))))
                 }
                 other => other,
             })?;
-            for manifest in &mut rendered.manifests {
+            for manifest in &mut finished.rendered.manifests {
                 manifest.origin.file = place_in(name, &manifest.origin.file);
             }
-            let renderer = rendered.kind.renderer(&source.source.spec);
-            let digest = renderer.and_then(|renderer| self.renderer_digest(renderer));
-            sources.push(RenderedSource {
-                name: name.clone(),
-                renderer: renderer.map(|renderer| {
-                    let digest = digest.unwrap_or_default();
-                    format!("{}@{digest}", renderer.name())
-                }),
-                rendered,
-            });
+            sources.push(finished);
         }
         Ok(sources)
     }
@@ -160,7 +151,7 @@ impl Pipeline {
         job: &Job,
         places: Places,
         capabilities: &Capabilities,
-    ) -> Result<Rendered, PipelineError> {
+    ) -> Result<RenderedSource, PipelineError> {
         let trusted = places.own();
         let key = match is_rendered(trusted) {
             true => self.rendering_key().await,
@@ -219,9 +210,18 @@ impl Pipeline {
                 handed: &handed,
             };
             let finished = rendered.and_then(|rendered| revealing.finish(rendered));
-            finished.map_err(|mut errors| {
+            let rendered = finished.map_err(|mut errors| {
                 errors.redact(&handed);
-                errors.into()
+                PipelineError::from(errors)
+            })?;
+            let renderer = rendered.kind.renderer(&source).map(|renderer| {
+                let digest = tools.digest(renderer).unwrap_or_default();
+                format!("{}@{digest}", renderer.name())
+            });
+            Ok(RenderedSource {
+                name: tools.places.own().source.name.clone(),
+                renderer,
+                rendered,
             })
         })
         .await?
@@ -268,13 +268,17 @@ struct Equipment {
 }
 
 impl Equipment {
+    /// `sha256:…` of the version of a renderer that is asked; none if there is none.
+    fn digest(&self, renderer: Renderer<'_>) -> Option<&str> {
+        match renderer {
+            Renderer::Standard(name) => Renderers::digest(name),
+            Renderer::Added(_) => Some(self.added.as_ref()?.as_ref().ok()?.digest()),
+        }
+    }
+
     /// What is asked, of which version of the renderer; none if there is none.
     fn question(&self, renderer: Renderer<'_>, input: &Input, context: &Context) -> Option<Question> {
-        let digest = match renderer {
-            Renderer::Standard(name) => Renderers::digest(name)?,
-            Renderer::Added(_) => self.added.as_ref()?.as_ref().ok()?.digest(),
-        };
-        Question::of(digest, input, context)
+        Question::of(self.digest(renderer)?, input, context)
     }
 
     /// The same files, those that are encrypted opened. What has their values in clear is not kept on disk.

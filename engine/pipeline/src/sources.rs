@@ -38,6 +38,11 @@ impl JobSource {
         self.pinned.as_deref().unwrap_or(&self.spec.target_revision)
     }
 
+    /// Returns the field of the spec that it is written in; `index` is its place among the Application's sources.
+    pub(crate) fn field(&self, index: usize) -> String {
+        field_of(&self.name, index)
+    }
+
     /// Returns true for one of several that is only there for the values files of others.
     pub(crate) fn gives_values_alone(&self) -> bool {
         !self.name.is_empty() && !self.spec.is_rendered()
@@ -215,6 +220,14 @@ pub struct RenderedSource {
     pub renderer: Option<String>,
     /// What it was rendered to.
     pub rendered: Rendered,
+}
+
+/// The field of the spec that a source is written in: one that is alone has no name.
+pub(crate) fn field_of(name: &str, index: usize) -> String {
+    match name {
+        "" => "spec.source".to_owned(),
+        _ => format!("spec.sources[{index}]"),
+    }
 }
 
 /// Writes before a file's path which of several sources it is of.

@@ -24,7 +24,7 @@ pub(crate) use expressions::has_expression;
 use expressions::{Known, Outcome, Replaced, replace};
 
 /// The settings of a source in which expressions are replaced.
-const SETTINGS: [&str; 5] = ["path", "helm", "kustomize", "directory", "plugin"];
+pub(crate) const SETTINGS: [&str; 5] = ["path", "helm", "kustomize", "directory", "plugin"];
 /// A file of variables is no larger.
 const FILE_BYTES: usize = 1 << 20;
 
@@ -111,10 +111,7 @@ fn expand(expanded: Expanded, cluster: Values) -> Result<Expanded, PipelineError
     let mut sources = trusted.sources;
     let mut open = Vec::new();
     for (index, source) in sources.iter_mut().enumerate() {
-        let place = match source.source.name.is_empty() {
-            true => "spec.source".to_owned(),
-            false => format!("spec.sources[{index}]"),
-        };
+        let place = source.source.field(index);
         let spec = &mut source.source.spec;
         if is_path_open(spec) {
             open.push(index);
@@ -122,10 +119,7 @@ fn expand(expanded: Expanded, cluster: Values) -> Result<Expanded, PipelineError
         *spec = settings(spec, &place, &known, &mut outcome)?;
     }
     if let Some(build) = &mut job.spec.post_build {
-        let mut value = Value::Object(Default::default());
-        for (name, text) in std::mem::take(&mut build.substitute) {
-            value[name] = Value::String(text);
-        }
+        let mut value = serde_json::to_value(&build.substitute).map_err(PipelineError::internal)?;
         replace(&mut value, "spec.postBuild.substitute", &known, &mut outcome);
         build.substitute = read(value)?;
     }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::{Map, Value, json};
+use sluice_model::selection::fits;
 use sluice_model::{GroupKind, Object};
 
 use crate::answer::PluginProblem;
@@ -293,27 +294,6 @@ fn looks_at_clock(source: &str) -> bool {
     source
         .split(|letter| !is_part(letter))
         .any(|word| CLOCKS.contains(&word))
-}
-
-/// Whether a name fits a pattern, in which `*` stands for any letters, or none.
-fn fits(pattern: &str, name: &str) -> bool {
-    let Some((first, patterns)) = pattern.split_once('*') else {
-        return pattern == name;
-    };
-    let Some(mut rest) = name.strip_prefix(first) else {
-        return false;
-    };
-    let mut parts = patterns.split('*').peekable();
-    while let Some(part) = parts.next() {
-        if parts.peek().is_none() {
-            return rest.ends_with(part);
-        }
-        match rest.find(part).and_then(|at| rest.get(at + part.len()..)) {
-            Some(after) => rest = after,
-            None => return false,
-        }
-    }
-    true
 }
 
 impl Scripts {

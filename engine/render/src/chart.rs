@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use sluice_model::rendering::SuppliedChart;
-use sluice_model::tree::{Tree, below};
+use sluice_model::tree::{Tree, below, joined};
 
 /// A chart, as its `Chart.yaml` has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,11 +146,7 @@ fn of_archive(file: &str) -> Option<(&str, Option<&str>)> {
 }
 
 fn read<T: for<'de> Deserialize<'de>>(tree: &Tree, file: &str) -> Option<T> {
-    let path = match tree.path.as_str() {
-        "" => file.to_owned(),
-        folder => format!("{folder}/{file}"),
-    };
-    serde_yaml::from_slice(tree.files.get(&path)?).ok()
+    serde_yaml::from_slice(tree.files.get(&joined(&tree.path, file))?).ok()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use sluice_model::application::{Directory, Source};
 use sluice_model::rendering::Renderer;
-use sluice_model::tree::Tree;
+use sluice_model::tree::{Tree, joined};
 
 use crate::error::{Problem, RenderError, RenderErrors};
 use crate::select;
@@ -110,10 +110,7 @@ struct Found {
 
 fn found(tree: &Tree) -> Found {
     let has = |name: &&str| {
-        let path = match tree.path.as_str() {
-            "" => (*name).to_owned(),
-            folder => format!("{folder}/{name}"),
-        };
+        let path = joined(&tree.path, name);
         tree.files.contains_key(&path) || tree.skipped.contains(&path)
     };
     Found {

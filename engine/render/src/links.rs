@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sluice_model::rendering::File;
-use sluice_model::tree::{Tree, below};
+use sluice_model::tree::{Tree, below, joined};
 use sluice_model::trust::Verified;
 
 use crate::error::{Problem, RenderError, RenderErrors};
@@ -46,14 +46,7 @@ impl Walk<'_> {
         into: &str,
         through: &mut Vec<(String, String)>,
     ) -> Result<(), RenderErrors> {
-        let renamed = |path: &str| {
-            let rest = below(path, from)?;
-            Some(match (into, rest) {
-                (into, "") => into.to_owned(),
-                ("", rest) => rest.to_owned(),
-                (into, rest) => format!("{into}/{rest}"),
-            })
-        };
+        let renamed = |path: &str| Some(joined(into, below(path, from)?));
         for (path, content) in &tree.files {
             let Some(path) = renamed(path) else { continue };
             self.bytes += content.len();

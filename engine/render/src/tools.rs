@@ -9,7 +9,7 @@ use sluice_model::manifest::Manifest;
 use sluice_model::rendering::{
     Complaint, Context, Document, File, Input, Need, Outcome, Renderer, Rendering, SuppliedChart, Supply,
 };
-use sluice_model::tree::Tree;
+use sluice_model::tree::{self, Tree};
 use sluice_model::trust::Verified;
 
 use crate::bases::guessed;
@@ -459,10 +459,9 @@ fn in_repository(input: &Input, named: &str) -> String {
     if is_there(named) {
         return named.to_owned();
     }
-    let below = named.split_once('/').map(|(_, below)| match input.path.as_str() {
-        "" => below.to_owned(),
-        folder => format!("{folder}/{below}"),
-    });
+    let below = named
+        .split_once('/')
+        .map(|(_, below)| tree::joined(&input.path, below));
     below
         .filter(|path| is_there(path))
         .unwrap_or_else(|| named.to_owned())

@@ -48,7 +48,7 @@ pub enum Status {
 /// A question with the answer yes or no. A test on a field that is not there does not hold, except for `Not`.
 #[derive(Debug)]
 pub enum Test {
-    /// Yes.
+    /// It holds of every object.
     Always,
     /// All of these.
     All(&'static [Test]),

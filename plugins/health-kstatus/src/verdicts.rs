@@ -2,7 +2,7 @@
 
 use sluice_plugin::Verdict;
 
-/// Current.
+/// Current: the object is as its spec wants it.
 pub(crate) fn current(message: impl Into<String>) -> Verdict {
     Verdict::Healthy(message.into())
 }

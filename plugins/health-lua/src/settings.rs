@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 
 use serde_json::Value;
 use sluice_lua::Script;
+use sluice_plugin::patterns::fits;
 use sluice_plugin::{ObjectRef, Problem, Settings};
 
 use crate::object::Reads;
@@ -145,49 +146,4 @@ impl Entry {
 /// gopher-lua's messages about scripts are spaced out over lines.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Whether a name fits a pattern, in which `*` stands for any letters, or none.
-fn fits(pattern: &str, name: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
-        return false;
-    };
-    let mut is_exact = true;
-    let mut parts = parts.peekable();
-    while let Some(part) = parts.next() {
-        is_exact = false;
-        if parts.peek().is_none() {
-            return rest.ends_with(part);
-        }
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    !is_exact || rest.is_empty()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_fit() {
-        for (pattern, name, wanted) in [
-            ("apps", "apps", true),
-            ("apps", "apps.example.com", false),
-            ("*.crossplane.io", "pkg.crossplane.io", true),
-            ("*.crossplane.io", "crossplane.io", false),
-            ("*", "", true),
-            ("*", "Thing", true),
-            ("a*b*c", "a-b-c", true),
-            ("a*b*c", "a-c", false),
-            ("a*a", "a", false),
-            ("", "apps", false),
-            ("", "", true),
-        ] {
-            assert_eq!(fits(pattern, name), wanted, "{pattern} {name}");
-        }
-    }
 }

@@ -53,6 +53,8 @@ pub mod golden;
 mod json;
 pub mod log;
 mod object;
+pub mod patterns;
+mod related;
 mod settings;
 mod sides;
 mod traits;

@@ -157,13 +157,13 @@ fn find(global: &Global, plugin: &Path) -> Result<Inspected, Failure> {
     })?)
 }
 
+fn heading(out: &mut impl Write, name: &str, summary: &str) -> Result<(), Failure> {
+    writeln!(out, "{}  {}", styled(STRONG, plain(name)), plain(summary))?;
+    Ok(())
+}
+
 fn describe_renderer(out: &mut impl Write, info: &RendererInfo) -> Result<(), Failure> {
-    writeln!(
-        out,
-        "{}  {}",
-        styled(STRONG, plain(&info.name)),
-        plain(&info.summary)
-    )?;
+    heading(out, &info.name, &info.summary)?;
     let mut table = Table::new();
     let mut say = |name: &str, value: String| table.row(vec![name.into(), value.into()]);
     say("world", format!("sluice:render/{}", info.world));
@@ -180,12 +180,7 @@ fn describe_renderer(out: &mut impl Write, info: &RendererInfo) -> Result<(), Fa
 }
 
 fn describe(out: &mut impl Write, info: &PluginInfo) -> Result<(), Failure> {
-    writeln!(
-        out,
-        "{}  {}",
-        styled(STRONG, plain(&info.name)),
-        plain(&info.summary)
-    )?;
+    heading(out, &info.name, &info.summary)?;
     let mut table = Table::new();
     let mut say = |name: &str, value: String| table.row(vec![name.into(), value.into()]);
     say("world", format!("sluice:policy/{}", info.world.world()));

@@ -9,7 +9,8 @@ use sluice_model::revisions;
 
 use super::resolve::Wrong;
 use crate::JobSource;
-use crate::variables::has_expression;
+use crate::sources::field_of;
+use crate::variables::{SETTINGS, has_expression};
 
 /// So many sources an Application has at most.
 const SOURCES: usize = 20;
@@ -63,11 +64,9 @@ pub(super) fn read(application: &Application, wrong: &mut Wrong) -> Vec<JobSourc
     let pins = pins(application, wrong);
     let mut sources = Vec::new();
     for (index, (name, source)) in spec.named_sources().enumerate() {
-        let place = match name.is_empty() {
-            true => "spec.source".to_owned(),
-            // `source` comes first, where both are given.
-            false => format!("spec.sources[{}]", index - usize::from(spec.source.is_some())),
-        };
+        // `source` comes first, where both are given.
+        let before = usize::from(spec.source.is_some() && !name.is_empty());
+        let place = field_of(&name, index - before);
         one(source, &place, wrong);
         let own = wrong.start(&format!("{place}.startOfTrust"), source.start_of_trust.as_ref());
         sources.push(JobSource {
@@ -101,7 +100,7 @@ fn one(source: &Source, place: &str, wrong: &mut Wrong) {
         if has_expression(text) {
             wrong.add(
                 format!("{place}.{field}"),
-                "expressions are replaced in `path`, `helm`, `kustomize`, `directory` and `plugin` only",
+                format!("expressions are replaced in `{}` only", SETTINGS.join("`, `")),
             );
             return;
         }
@@ -143,10 +142,7 @@ fn referring(sources: &[JobSource], wrong: &mut Wrong) {
             {
                 continue;
             }
-            let place = match source.name.is_empty() {
-                true => "spec.source".to_owned(),
-                false => format!("spec.sources[{index}]"),
-            };
+            let place = source.field(index);
             let detail = format!(
                 "`{written}` is a file of the source with `ref: {name}`, and none of `spec.sources` has that"
             );

@@ -4,37 +4,28 @@ use std::time::Duration;
 
 use sluice_model::error::Coded as _;
 use sluice_model::rendering::{Input, Outcome, Renderer};
-use sluice_plugin_host::{AddedRenderer, PluginError, Renderers, codes};
-use sluice_render::{Problem, Rendered};
+use sluice_plugin_host::{AddedRenderer, PluginError, codes};
+use sluice_render::Problem;
 use tokio::time::Instant;
 
 use super::{Capabilities, Places};
 use crate::error::PipelineError;
-use crate::{Job, Pipeline, Trusted, TrustedSource};
+use crate::{Job, Pipeline, RenderedSource, Trusted, TrustedSource};
 
 /// How often a look is taken whether a renderer is compiled.
 const LOOK: Duration = Duration::from_millis(20);
 
 impl Pipeline {
-    /// Returns `sha256:…` of a renderer; none if there is no such one, or none with the pinned digest.
-    pub(crate) fn renderer_digest(&self, renderer: Renderer<'_>) -> Option<String> {
-        match renderer {
-            Renderer::Standard(name) => Renderers::digest(name).map(str::to_owned),
-            Renderer::Added(name) => {
-                let added = self.plugins.renderer(name).ok();
-                added.map(|added| added.digest().to_owned())
-            }
-        }
-    }
-
     /// Returns the digests of the renderers of the plugin directory that the sources of a job name; empty for one that is not there.
     pub(crate) fn renderer_digests(&self, job: &Job) -> Vec<String> {
         let plugins = job
             .sources
             .iter()
             .filter_map(|source| source.spec.plugin.as_ref());
-        let digests = plugins.map(|plugin| self.renderer_digest(Renderer::Added(&plugin.name)));
-        digests.map(Option::unwrap_or_default).collect()
+        let found = plugins.map(|plugin| self.plugins.renderer(&plugin.name));
+        found
+            .map(|found| found.map_or_else(|_| String::new(), |added| added.digest().to_owned()))
+            .collect()
     }
 
     /// Renders one source. If its renderer has to be compiled first, that is waited for as long as [`Pipeline::patience`] says, and without
@@ -45,7 +36,7 @@ impl Pipeline {
         source: &TrustedSource,
         trusted: &Trusted,
         capabilities: &Capabilities,
-    ) -> Result<Rendered, PipelineError> {
+    ) -> Result<RenderedSource, PipelineError> {
         let until = Instant::now() + self.patience;
         loop {
             let places = Places::of(source, trusted);
@@ -76,7 +67,7 @@ impl Pipeline {
 }
 
 /// True if a rendering failed only because its renderer is not compiled yet.
-fn is_too_early(rendered: &Result<Rendered, PipelineError>) -> bool {
+fn is_too_early(rendered: &Result<RenderedSource, PipelineError>) -> bool {
     let Err(PipelineError::Render(errors)) = rendered else {
         return false;
     };

@@ -4,7 +4,7 @@
 //! `.supplied/NAME/` the source called `NAME`, for bases of kustomizations. Either way it is the revision of that source that was let
 //! through, from the root of its repository. Links of a repository never lead into another one.
 
-use sluice_model::tree::{Link, Tree, below};
+use sluice_model::tree::{Link, Tree, below, joined};
 use sluice_model::trust::Verified;
 
 use super::remote::Address;
@@ -155,12 +155,5 @@ fn moved(tree: Tree, place: &str) -> Tree {
             })
             .collect(),
         revision: tree.revision,
-    }
-}
-
-fn joined(place: &str, path: &str) -> String {
-    match path {
-        "" => place.to_owned(),
-        path => format!("{place}/{path}"),
     }
 }
