@@ -22,9 +22,9 @@ use kube::runtime::watcher;
 use sluice_cluster::{Home, Kind, Target};
 use sluice_model::plan::ApplicationKey;
 use sluice_model::{Application, applyset};
-use sluice_observe::Observer;
+use sluice_observe::{Observer, Relatives};
 use sluice_pipeline::mirrors::Mirrors;
-use sluice_pipeline::{Bounds, Pipeline, PipelineError, Reaching};
+use sluice_pipeline::{Bounds, HealthMemory, Pipeline, PipelineError, Reaching};
 use sluice_plugin_host::{Compiler, PluginHost, Renderers};
 use sluice_report::events::Events;
 use sluice_source::Repositories;
@@ -118,6 +118,15 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner);
         for handle in applications.iter().filter_map(|key| actors.get(key)) {
             handle.wake.ring(|reasons| reasons.surroundings = true);
+        }
+    }
+
+    /// Says what an application's health rests on beside its own objects, and has it look again if that has changed meanwhile.
+    pub(crate) fn rests_on(&self, applyset: &str, health: &HealthMemory) {
+        let relatives = &self.pipeline.relatives;
+        relatives.rest_on(applyset, health.needs());
+        if health.is_old(&**relatives) {
+            self.registry.objects_changed(applyset);
         }
     }
 
@@ -245,8 +254,15 @@ async fn work(
         options.bounds.namespaces().cloned(),
         Arc::new(move |id| observed.objects_changed(id)),
     );
+    let resting = Arc::clone(&registry);
+    let relatives = Relatives::new(
+        target.clone(),
+        options.bounds.namespaces().cloned(),
+        Arc::new(move |id| resting.objects_changed(id)),
+    );
     let pipeline = Pipeline::new(mirrors, plugins.clone(), home.clone(), target);
     let mut pipeline = pipeline.watching_references(references_changed);
+    pipeline.relatives = Arc::new(relatives);
     pipeline.bounds = options.bounds.clone();
     pipeline.reaching = options.reaching.clone();
     pipeline.renderers = Renderers::new(options.renderer_dir.clone(), Compiler::Child);
@@ -425,6 +441,7 @@ fn apply(shared: &Arc<Shared>, object: DynamicObject) -> bool {
 }
 
 fn remove(shared: &Arc<Shared>, key: &ApplicationKey) {
+    let id = applyset::id(&key.namespace, &key.name);
     let handle = shared
         .registry
         .actors
@@ -436,8 +453,9 @@ fn remove(shared: &Arc<Shared>, key: &ApplicationKey) {
         .by_applyset
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .remove(&applyset::id(&key.namespace, &key.name));
+        .remove(&id);
     shared.needs(key, Vec::new());
+    shared.pipeline.relatives.rest_on(&id, BTreeSet::new());
     shared.pipeline.forget(key);
     shared.ring(&shared.claims.remove(key));
     if let Some(handle) = handle {

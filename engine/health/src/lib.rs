@@ -20,8 +20,12 @@
 //! before. Why an Unknown verdict waits although it may never change: a plugin that failed may recover, and only a verdict is
 //! a reason to go on or to give up.
 //!
-//! Where to start reading: [`Wait::judge`].
+//! Where to start reading: [`Wait::judge`]; [`Course`] for what is shown of an application's health.
 #![forbid(unsafe_code)]
+
+mod course;
+
+pub use course::{Course, FLAPS, STEADY, WINDOW};
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::census::Tally;
 use crate::claims::Claims;
+pub use crate::health::HealthState;
 use crate::health::HealthStatus;
 use crate::object::Object;
 
@@ -61,6 +62,7 @@ pub const FIELD_MANAGER: &str = "sluice";
     derive = "PartialEq",
     printcolumn = r#"{"name":"SYNC","type":"string","jsonPath":".status.sync.status"}"#,
     printcolumn = r#"{"name":"HEALTH","type":"string","jsonPath":".status.health.status"}"#,
+    printcolumn = r#"{"name":"SINCE","type":"date","jsonPath":".status.health.since"}"#,
     printcolumn = r#"{"name":"REVISION","type":"string","jsonPath":".status.sync.revision"}"#,
     printcolumn = r#"{"name":"AGE","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
     printcolumn = r#"{"name":"VERSION","type":"string","jsonPath":".status.sync.version","priority":1}"#,
@@ -572,18 +574,6 @@ pub enum SyncStatus {
     /// It is not known.
     #[default]
     Unknown,
-}
-
-/// Does it work?
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct HealthState {
-    /// The worst of its objects.
-    #[serde(default)]
-    pub status: HealthStatus,
-    /// Which object, why, and which plugin says so.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub message: String,
 }
 
 /// Kubernetes' usual condition (KEP-1623).

@@ -127,6 +127,9 @@ pub struct ApplyOptions {
     /// Nothing waits until it is healthy.
     #[serde(skip_serializing_if = "is_false")]
     pub no_wait: bool,
+    /// Its health does not count for the application's.
+    #[serde(skip_serializing_if = "is_false")]
+    pub ignore_health: bool,
     /// How many seconds it may take to become healthy; none: as long as the operation's limit is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u32>,

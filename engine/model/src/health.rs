@@ -23,6 +23,34 @@ pub enum HealthStatus {
     Unknown,
 }
 
+/// Whether an application works.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HealthState {
+    /// The worst of its objects. While it goes back and forth, a better one is shown once it lasts.
+    #[serde(default)]
+    pub status: HealthStatus,
+    /// Which object, why, and which plugin says so.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// Since when it is shown, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// How it changed, newest first, at most ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transitions: Vec<HealthTransition>,
+}
+
+/// A change of an application's health.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HealthTransition {
+    /// What it became.
+    pub status: HealthStatus,
+    /// When, RFC 3339.
+    pub since: String,
+}
+
 /// What was decided about one object, and by whom.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthVerdict {

@@ -23,6 +23,7 @@ pub mod operation;
 pub mod outcome;
 pub mod plan;
 pub mod quantity;
+pub mod related;
 pub mod rendering;
 pub mod retry;
 pub mod revisions;

@@ -288,6 +288,7 @@ mod tests {
                     skip_dry_run_on_missing_kind: true,
                     propagation: Some(Propagation::Orphan),
                     no_wait: true,
+                    ignore_health: true,
                     timeout: Some(1),
                 },
             },

@@ -15,6 +15,7 @@
 
 mod error;
 mod lean;
+mod related;
 mod store;
 mod watching;
 
@@ -28,8 +29,10 @@ use sluice_model::object::ObjectKey;
 
 pub use error::{ObserveError, codes};
 pub use lean::lean;
+pub use related::Relatives;
+use sluice_model::applyset::PART_OF_LABEL;
 use store::Store;
-use watching::Watching;
+use watching::{Place, Watching};
 
 /// Group, version, kind, and the namespace where there is one: what one watch is about.
 type WatchKey = (String, String, String, Option<String>);
@@ -52,7 +55,7 @@ pub struct Observer {
     cluster: Target,
     namespaces: Option<BTreeSet<String>>,
     on_change: OnChange,
-    watches: Mutex<BTreeMap<WatchKey, Watching>>,
+    watches: Mutex<BTreeMap<WatchKey, Watching<Store>>>,
 }
 
 impl Observer {
@@ -81,8 +84,13 @@ impl Observer {
                     watches.remove(&key);
                 }
                 let watching = watches.entry(key).or_insert_with(|| {
+                    let place = Place {
+                        kind: kind.clone(),
+                        namespace: namespace.map(str::to_owned),
+                        selector: PART_OF_LABEL,
+                    };
                     let (cluster, on_change) = (self.cluster.clone(), Arc::clone(&self.on_change));
-                    Watching::start(cluster, kind.clone(), namespace.map(str::to_owned), on_change)
+                    Watching::start(cluster, place, Store::default(), on_change)
                 });
                 waits.push((kind.clone(), watching.state()));
             }
@@ -134,10 +142,12 @@ impl Observer {
         stores.flat_map(|store| store.take_finished(applyset)).collect()
     }
 
-    /// Takes in an object as the server answered a write, so that the next snapshot is not older than our own writes.
+    /// Takes in an object as the server answered a write, so that the next snapshot is not older than our own writes. Whoever had
+    /// it before is told.
     pub fn learn(&self, object: &Object) {
-        if let Some(store) = self.store_of(object) {
-            store.learn(lean(object.clone()));
+        let store = self.store_of(object);
+        if let Some(loser) = store.and_then(|store| store.learn(lean(object.clone()))) {
+            (self.on_change)(&loser);
         }
     }
 
@@ -147,7 +157,7 @@ impl Observer {
         for ((group, _, kind, namespace), watching) in watches.iter() {
             let here = namespace.is_none() || *namespace == object.namespace;
             if here && *group == object.group_kind.group && *kind == object.group_kind.kind {
-                watching.store().forget(object.namespace.as_deref(), &object.name);
+                watching.held().forget(object.namespace.as_deref(), &object.name);
             }
         }
     }
@@ -165,7 +175,7 @@ impl Observer {
         let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
         (
             watches.len(),
-            watches.values().map(|watching| watching.store().len()).sum(),
+            watches.values().map(|watching| watching.held().len()).sum(),
         )
     }
 
@@ -174,7 +184,7 @@ impl Observer {
         kinds
             .iter()
             .flat_map(|kind| self.places(kind))
-            .filter_map(|(kind, namespace)| Some(watches.get(&watch_key(kind, namespace))?.store()))
+            .filter_map(|(kind, namespace)| Some(watches.get(&watch_key(kind, namespace))?.held()))
             .collect()
     }
 
@@ -189,6 +199,6 @@ impl Observer {
                 .map(str::to_owned),
         );
         let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(watches.get(&key)?.store())
+        Some(watches.get(&key)?.held())
     }
 }

@@ -7,6 +7,9 @@ use serde_json::Value;
 use sluice_model::Object;
 use sluice_model::applyset;
 
+use crate::lean::lean;
+use crate::watching::Held;
+
 /// Namespace (empty for none) and name.
 type Place = (Box<str>, Box<str>);
 
@@ -51,31 +54,16 @@ impl Store {
         self.lock().owner.len()
     }
 
-    /// Takes in a state; returns the ApplySets that it changed. An older state than the one that is held changes nothing.
-    pub(crate) fn apply(&self, object: Object) -> Vec<Arc<str>> {
-        self.lock().apply(object)
-    }
-
-    /// As [`Store::apply`], for what is not from the watch: an object that was never ours stays out.
-    pub(crate) fn learn(&self, object: Object) {
+    /// As [`Held::apply`], for what is not from the watch: an object that was never ours stays out. Returns the ApplySet that lost
+    /// it. The one that wrote it knows, and for the watch the event that follows is no news.
+    pub(crate) fn learn(&self, object: Object) -> Option<Arc<str>> {
         let mut inner = self.lock();
-        if applyset::owner(&object).is_some() || inner.owner.contains_key(&place_of(&object)) {
-            inner.apply(object);
-        }
-    }
-
-    /// Takes in that an object is gone; returns the ApplySet that lost it.
-    pub(crate) fn delete(&self, object: &Object) -> Option<Arc<str>> {
-        let mut inner = self.lock();
-        let place = place_of(object);
-        if inner.held(&place).is_some_and(|held| is_newer(held, object)) {
+        let owner = applyset::owner(&object).map(str::to_owned);
+        if owner.is_none() && !inner.owner.contains_key(&place_of(&object)) {
             return None;
         }
-        let owner = inner.remove(&place)?;
-        if is_finished(object) && inner.finished.len() < FINISHED {
-            inner.finished.insert(place, object.clone());
-        }
-        Some(owner)
+        let mut changed = inner.apply(object).into_iter();
+        changed.find(|changed| Some(&**changed) != owner.as_deref())
     }
 
     /// The last states of those objects of an ApplySet that were removed after they had completed.
@@ -103,8 +91,35 @@ impl Store {
         self.lock().remove(&place(namespace, name));
     }
 
-    /// Takes in a whole list; returns the ApplySets for which it differs from what was held.
-    pub(crate) fn replace(&self, objects: Vec<Object>) -> Vec<Arc<str>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The ApplySets that a change concerns. A state that is older than the one that is held changes nothing.
+impl Held for Store {
+    fn slim(object: Object) -> Object {
+        lean(object)
+    }
+
+    fn apply(&self, object: Object) -> Vec<Arc<str>> {
+        self.lock().apply(object)
+    }
+
+    fn delete(&self, object: &Object) -> Vec<Arc<str>> {
+        let mut inner = self.lock();
+        let place = place_of(object);
+        if inner.held(&place).is_some_and(|held| is_newer(held, object)) {
+            return Vec::new();
+        }
+        let owner = inner.remove(&place);
+        if owner.is_some() && is_finished(object) && inner.finished.len() < FINISHED {
+            inner.finished.insert(place, object.clone());
+        }
+        owner.into_iter().collect()
+    }
+
+    fn replace(&self, objects: Vec<Object>) -> Vec<Arc<str>> {
         let mut inner = self.lock();
         let mut changed = BTreeSet::new();
         let listed: BTreeSet<Place> = objects.iter().map(place_of).collect();
@@ -121,10 +136,6 @@ impl Store {
             changed.extend(inner.apply(object));
         }
         changed.into_iter().collect()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -238,11 +249,24 @@ mod tests {
     #[test]
     fn what_is_older_than_our_own_write_changes_nothing() {
         let store = Store::default();
-        store.learn(object("a", Some("x"), 5));
+        assert_eq!(store.learn(object("a", Some("x"), 5)), None);
         assert!(store.apply(object("a", Some("x"), 4)).is_empty());
         assert!(store.apply(object("a", Some("x"), 5)).is_empty());
-        assert_eq!(store.delete(&object("a", Some("x"), 4)), None);
-        assert_eq!(store.delete(&object("a", Some("x"), 6)).as_deref(), Some("x"));
+        assert!(store.delete(&object("a", Some("x"), 4)).is_empty());
+        assert_eq!(ids(store.delete(&object("a", Some("x"), 6))), ["x"]);
+    }
+
+    /// Seen: an Application went on saying that it keeps what another one had taken over. It was never told that it had lost it.
+    #[test]
+    fn who_loses_an_object_to_our_own_write_is_told() {
+        let store = Store::default();
+        store.apply(object("a", Some("x"), 1));
+        assert_eq!(store.learn(object("a", Some("y"), 2)).as_deref(), Some("x"));
+        assert!(
+            store.apply(object("a", Some("y"), 2)).is_empty(),
+            "the watch's event is no news"
+        );
+        assert_eq!(store.learn(object("a", None, 3)).as_deref(), Some("y"));
     }
 
     #[test]
@@ -261,7 +285,7 @@ mod tests {
     #[test]
     fn what_was_never_ours_is_not_learnt() {
         let store = Store::default();
-        store.learn(object("a", None, 1));
+        assert_eq!(store.learn(object("a", None, 1)), None);
         assert_eq!(store.len(), 0);
         // What a controller copied of ours.
         let copy = object("b", Some("x"), 2).edit(|map| {

@@ -5,14 +5,11 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use sluice_cluster::{Change, ClusterError, Kind, Target};
-use sluice_model::Coded as _;
-use sluice_model::applyset::PART_OF_LABEL;
+use sluice_model::{Coded as _, Object};
 use tokio::sync::watch;
 
 use crate::OnChange;
 use crate::error::ObserveError;
-use crate::lean::lean;
-use crate::store::Store;
 
 /// After how long the server ends a watch. Below five minutes, at which many load balancers do it less politely.
 const WATCH_SECONDS: u32 = 290;
@@ -37,36 +34,61 @@ pub(crate) enum State {
     },
 }
 
+/// What a watch keeps current. Changes return whom they concern.
+pub(crate) trait Held: Send + Sync + 'static {
+    /// As much of an object as is kept.
+    fn slim(object: Object) -> Object;
+
+    /// Takes in a state.
+    fn apply(&self, object: Object) -> Vec<Arc<str>>;
+
+    /// Takes in that an object is gone, in its last state.
+    fn delete(&self, object: &Object) -> Vec<Arc<str>>;
+
+    /// Takes in a whole list.
+    fn replace(&self, objects: Vec<Object>) -> Vec<Arc<str>>;
+}
+
+/// What is watched.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) kind: Kind,
+    /// Everywhere if missing.
+    pub(crate) namespace: Option<String>,
+    /// Which labels objects must have; any if empty.
+    pub(crate) selector: &'static str,
+}
+
 /// One running watch. Dropping it ends it.
 #[derive(Debug)]
-pub(crate) struct Watching {
+pub(crate) struct Watching<H> {
     kind: Kind,
-    store: Arc<Store>,
+    held: Arc<H>,
     state: watch::Receiver<State>,
     task: tokio::task::JoinHandle<()>,
 }
 
-impl Drop for Watching {
+impl<H> Drop for Watching<H> {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl Watching {
-    pub(crate) fn start(cluster: Target, kind: Kind, namespace: Option<String>, on_change: OnChange) -> Self {
-        let store = Arc::new(Store::default());
+impl<H: Held> Watching<H> {
+    pub(crate) fn start(cluster: Target, place: Place, held: H, on_change: OnChange) -> Self {
+        let held = Arc::new(held);
         let (sender, state) = watch::channel(State::Starting);
+        let kind = place.kind.clone();
         let follower = Follower {
             cluster,
-            kind: kind.clone(),
-            namespace,
-            store: Arc::clone(&store),
+            place,
+            held: Arc::clone(&held),
             on_change,
             state: sender,
         };
         Self {
             kind,
-            store,
+            held,
             state,
             task: tokio::spawn(follower.run()),
         }
@@ -76,15 +98,15 @@ impl Watching {
         &self.kind
     }
 
-    pub(crate) fn store(&self) -> Arc<Store> {
-        Arc::clone(&self.store)
+    pub(crate) fn held(&self) -> Arc<H> {
+        Arc::clone(&self.held)
     }
 
     pub(crate) fn state(&self) -> watch::Receiver<State> {
         self.state.clone()
     }
 
-    /// True where the kind is no longer served.
+    /// True if the kind is no longer served.
     pub(crate) fn has_ended(&self) -> bool {
         self.task.is_finished()
     }
@@ -116,17 +138,15 @@ enum End {
     Failed(ClusterError),
 }
 
-struct Follower {
+struct Follower<H> {
     cluster: Target,
-    kind: Kind,
-    /// Everywhere where missing.
-    namespace: Option<String>,
-    store: Arc<Store>,
+    place: Place,
+    held: Arc<H>,
     on_change: OnChange,
     state: watch::Sender<State>,
 }
 
-impl Follower {
+impl<H: Held> Follower<H> {
     async fn run(self) {
         let mut backoff = BACKOFF.0;
         let mut version: Option<String> = None;
@@ -146,12 +166,13 @@ impl Follower {
                 End::Expired => backoff = BACKOFF.0,
                 End::Missed => version = None,
                 End::Gone => {
-                    self.tell(self.store.replace(Vec::new()));
+                    self.tell(self.held.replace(Vec::new()));
                     return;
                 }
                 End::Failed(error) => {
-                    let broken = ObserveError::of(self.kind.group_kind().to_string(), &error);
-                    tracing::warn!(kind = %self.kind.group_kind(), code = broken.code().id, %error, "watch broken");
+                    let kind = self.place.kind.group_kind();
+                    let broken = ObserveError::of(kind.to_string(), &error);
+                    tracing::warn!(%kind, code = broken.code().id, %error, "watch broken");
                     let forbidden = matches!(broken, ObserveError::Watch { forbidden: true, .. });
                     let reason = sluice_model::error::one_line(&error);
                     self.state.send_replace(State::Broken { reason, forbidden });
@@ -169,19 +190,19 @@ impl Follower {
             let page = self
                 .cluster
                 .page(
-                    &self.kind,
-                    self.namespace.as_deref(),
-                    PART_OF_LABEL,
+                    &self.place.kind,
+                    self.place.namespace.as_deref(),
+                    self.place.selector,
                     token.as_deref(),
                 )
                 .await?;
-            objects.extend(page.objects.into_iter().map(lean));
+            objects.extend(page.objects.into_iter().map(H::slim));
             match page.continue_token {
                 Some(next) => token = Some(next),
                 None => break page.resource_version,
             }
         };
-        let changed = self.store.replace(objects);
+        let changed = self.held.replace(objects);
         self.state.send_replace(State::Current);
         self.tell(changed);
         Ok(version)
@@ -190,9 +211,9 @@ impl Follower {
     async fn follow(&self, version: &mut String) -> End {
         let dead = tokio::time::Instant::now() + Duration::from_secs(WATCH_SECONDS.into()) + GRACE;
         let opened = self.cluster.watch(
-            &self.kind,
-            self.namespace.as_deref(),
-            PART_OF_LABEL,
+            &self.place.kind,
+            self.place.namespace.as_deref(),
+            self.place.selector,
             version,
             WATCH_SECONDS,
         );
@@ -230,11 +251,11 @@ impl Follower {
             match change {
                 Change::Applied(object) => {
                     remember(version, &object);
-                    self.tell(self.store.apply(lean(object)));
+                    self.tell(self.held.apply(H::slim(object)));
                 }
                 Change::Deleted(object) => {
                     remember(version, &object);
-                    self.tell(self.store.delete(&object).into_iter().collect());
+                    self.tell(self.held.delete(&object));
                 }
                 Change::Bookmark(at) => *version = at,
             }
@@ -250,8 +271,8 @@ impl Follower {
     }
 
     fn tell(&self, changed: Vec<Arc<str>>) {
-        for applyset in changed {
-            (self.on_change)(&applyset);
+        for whose in changed {
+            (self.on_change)(&whose);
         }
     }
 }

@@ -52,6 +52,7 @@ use sluice_model::manifest::{Manifest, Origin as Place};
 use sluice_model::object::{GroupKind, Object, ObjectKey};
 use sluice_model::plan::ApplicationKey;
 use sluice_model::secret::mask;
+use sluice_observe::Relatives;
 use sluice_plugin_host::{Compiler, PluginHost, Renderers, SyncObject};
 use sluice_render::Scope;
 use sluice_sops::Keys;
@@ -96,6 +97,8 @@ pub struct Pipeline {
     /// Where the Applications are: for keyrings, credentials, ledgers and status.
     pub home: Home,
     references: References,
+    /// What health checks see beside the objects that they judge.
+    pub relatives: Arc<Relatives>,
     /// Where objects may be.
     pub bounds: Bounds,
     /// What holds for an Application that does not say otherwise.
@@ -129,12 +132,14 @@ impl Pipeline {
     /// [`Reaching`].
     pub fn new(mirrors: Mirrors, plugins: PluginHost, home: Home, target: Target) -> Self {
         let references = References::asking(home.clone());
+        let relatives = Arc::new(Relatives::new(target.clone(), None, Arc::new(|_| {})));
         Self {
             mirrors,
             plugins,
             target,
             home,
             references,
+            relatives,
             bounds: Bounds::default(),
             defaults: Defaults::default(),
             answers: PerApplication::default(),

@@ -45,6 +45,6 @@ pub use info::{Inspected, PluginInfo, PluginOrigin, RendererInfo};
 pub use renderers::{AddedRenderer, Renderers};
 pub use sluice_plugin_aot::{CHILD_ARGUMENT, Compiler, serve};
 pub use worlds::PluginKind;
-pub use worlds::health::HealthClaim;
+pub use worlds::health::{Examined, HealthClaim, HealthQuestion};
 pub use worlds::prune::{PruneContext, PruneObject};
 pub use worlds::sync::{SyncContext, SyncObject};

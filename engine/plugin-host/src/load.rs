@@ -211,7 +211,8 @@ pub(crate) fn start_error(error: PluginError) -> PluginError {
 /// True for the instances that a plugin may import: those of the worlds. Nothing else, ever.
 fn is_granted(import: &str) -> bool {
     let worlds = PluginKind::ALL.map(|kind| kind.definition().answers());
-    interface(import).is_some_and(|interface| SHARED.contains(&interface) || worlds.contains(&interface))
+    let is_of_a_world = |interface: &str| worlds.iter().any(|answers| answers.contains(&interface));
+    interface(import).is_some_and(|interface| SHARED.contains(&interface) || is_of_a_world(interface))
 }
 
 /// The interface of `sluice:policy/INTERFACE@VERSION`, of the version that is ours.

@@ -52,6 +52,14 @@ pub(crate) struct State {
     plugin: String,
     log_lines: u32,
     log_bytes: usize,
+    trace: Option<Trace>,
+}
+
+/// What is read of one object.
+struct Trace {
+    /// The number of its handle.
+    object: u32,
+    pointers: Vec<String>,
 }
 
 /// The handle of an object, Secrets masked.
@@ -75,6 +83,29 @@ impl State {
             plugin: plugin.to_owned(),
             log_lines: 0,
             log_bytes: 0,
+            trace: None,
+        }
+    }
+
+    /// Notes what is read of an object, until [`State::take_trace`].
+    pub(crate) fn trace(&mut self, object: &Resource<HostObject>) {
+        self.trace = Some(Trace {
+            object: object.rep(),
+            pointers: Vec::new(),
+        });
+    }
+
+    /// What was read of the traced object.
+    pub(crate) fn take_trace(&mut self) -> Vec<String> {
+        self.trace.take().map(|trace| trace.pointers).unwrap_or_default()
+    }
+
+    fn note<'p>(&mut self, object: &Resource<HostObject>, pointers: impl IntoIterator<Item = &'p String>) {
+        if let Some(trace) = &mut self.trace
+            && trace.object == object.rep()
+        {
+            let pointers = pointers.into_iter().map(|pointer| one_line(pointer));
+            trace.pointers.extend(pointers);
         }
     }
 
@@ -170,7 +201,7 @@ impl State {
     }
 
     /// The object of a handle, while there is time.
-    fn object(&self, handle: &Resource<HostObject>) -> Result<&Object> {
+    pub(crate) fn object(&self, handle: &Resource<HostObject>) -> Result<&Object> {
         self.in_time()?;
         self.objects.get(handle)
     }
@@ -208,6 +239,7 @@ impl objects::HostObject for State {
     }
 
     fn get(&mut self, handle: Resource<HostObject>, at: String) -> Result<Option<objects::Value>> {
+        self.note(&handle, [&at]);
         Ok(pointer::find(&seen(self.object(&handle)?, [&at]), &at).map(value))
     }
 
@@ -216,6 +248,7 @@ impl objects::HostObject for State {
         handle: Resource<HostObject>,
         pointers: Vec<String>,
     ) -> Result<Vec<Option<objects::Value>>> {
+        self.note(&handle, &pointers);
         let json = &*seen(self.object(&handle)?, &pointers);
         let mut room = self.limits.memory_bytes;
         let mut values = Vec::with_capacity(pointers.len());
@@ -239,14 +272,17 @@ impl objects::HostObject for State {
     }
 
     fn annotation(&mut self, handle: Resource<HostObject>, key: String) -> Result<Option<String>> {
+        self.note(&handle, [&format!("/metadata/annotations/{}", escaped(&key))]);
         Ok(self.object(&handle)?.annotation(&key).map(str::to_owned))
     }
 
     fn label(&mut self, handle: Resource<HostObject>, key: String) -> Result<Option<String>> {
+        self.note(&handle, [&format!("/metadata/labels/{}", escaped(&key))]);
         Ok(self.object(&handle)?.label(&key).map(str::to_owned))
     }
 
     fn length(&mut self, handle: Resource<HostObject>, at: String) -> Result<Option<u32>> {
+        self.note(&handle, [&at]);
         let length = match pointer::find(&seen(self.object(&handle)?, [&at]), &at) {
             Some(Json::Array(list)) => Some(list.len()),
             Some(Json::Object(map)) => Some(map.len()),
@@ -256,6 +292,7 @@ impl objects::HostObject for State {
     }
 
     fn to_json(&mut self, handle: Resource<HostObject>) -> Result<String> {
+        self.note(&handle, [&String::new()]);
         Ok(self.object(&handle)?.whole().to_string())
     }
 
@@ -263,6 +300,11 @@ impl objects::HostObject for State {
     fn drop(&mut self, _: Resource<HostObject>) -> Result<()> {
         self.tick()
     }
+}
+
+/// A key within an RFC 6901 pointer.
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
 }
 
 /// As much of an object as some pointers lead to: the record of managers is put together only for those who look at it.

@@ -72,8 +72,8 @@ pub(crate) trait World: Sized + 'static {
     const NAME: &'static str;
     /// The interface that its plugins export beside `plugin`, and no other world's do.
     const INTERFACE: &'static str;
-    /// The interface of its answers, which its plugins import beside what all worlds have.
-    const ANSWERS: &'static str;
+    /// The interfaces that its plugins may import beside what all worlds have: that of its answers, and what only they may see.
+    const ANSWERS: &'static [&'static str];
     /// How much its plugins may take.
     const CLASS: RuntimeClass;
 
@@ -108,8 +108,8 @@ pub(crate) trait Definition: Sync {
     /// Returns [`World::INTERFACE`], which a plugin exports.
     fn interface(&self) -> &'static str;
 
-    /// Returns [`World::ANSWERS`], what a plugin of the world is asked.
-    fn answers(&self) -> &'static str;
+    /// Returns [`World::ANSWERS`], what a plugin of the world may import.
+    fn answers(&self) -> &'static [&'static str];
 
     /// Links what a plugin may import, [`World::link`].
     fn link(&self, linker: &mut Linker<State>) -> Result<()>;
@@ -138,7 +138,7 @@ impl<W: World> Definition for Of<W> {
         W::INTERFACE
     }
 
-    fn answers(&self) -> &'static str {
+    fn answers(&self) -> &'static [&'static str] {
         W::ANSWERS
     }
 
@@ -215,7 +215,7 @@ mod tests {
         for name in [
             (|world| world.name()) as fn(&dyn Definition) -> &'static str,
             |world| world.interface(),
-            |world| world.answers(),
+            |world| world.answers().first().expect("an interface"),
         ] {
             assert_eq!(names(name), PluginKind::ALL.len());
         }

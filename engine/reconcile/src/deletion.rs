@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use sluice_health::Course;
 use sluice_model::application::{
     APPROVED_PLAN_ANNOTATION, DeletionPolicy, DeletionState, HealthState, PRUNE_FINALIZER, SyncStatus,
 };
@@ -48,10 +49,12 @@ pub(crate) fn wake(step: &mut Step<'_>, context: Context) -> Next {
     }
     let status = &mut step.state.status;
     status.sync.status = SyncStatus::OutOfSync;
-    status.health = HealthState {
+    let leaving = HealthState {
         status: HealthStatus::Progressing,
         message: "the Application is being deleted".to_owned(),
+        ..HealthState::default()
     };
+    (_, status.health, _) = Course::default().go_on(&status.health, leaving, step.now.wall);
     let because = Finding::unknown("Deleting", "the Application is being deleted");
     step.find(conditions::HEALTHY, because);
     let since = match step.state.failures.had() {

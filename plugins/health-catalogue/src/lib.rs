@@ -65,7 +65,13 @@ impl HealthCheck for HealthCatalogue {
 
     fn assess(&self, object: &Object<'_>, context: &HealthContext) -> Result<Verdict, String> {
         match CLAIMS.get(context.claim() as usize) {
-            Some((_, _, rule)) => assess(*rule, object).map(|(_, verdict)| verdict),
+            Some((_, _, rule)) => {
+                let (state, verdict) = assess(*rule, object)?;
+                if let (Some(rule), Some(state)) = (RULES.get(usize::from(*rule)), state) {
+                    context.set_rule(format!("{}, state {}", rule.name, state + 1));
+                }
+                Ok(verdict)
+            }
             None => Ok(Verdict::NoOpinion),
         }
     }

@@ -49,10 +49,14 @@ impl HealthCheck for HealthCel {
         settings::read(settings).map(Self)
     }
 
-    fn assess(&self, object: &Object<'_>, _: &HealthContext) -> Result<Verdict, String> {
+    fn assess(&self, object: &Object<'_>, context: &HealthContext) -> Result<Verdict, String> {
         let reference = object.reference();
-        let rule = self.0.iter().find(|rule| rule.is_for(&reference));
-        Ok(rule.map_or(Verdict::NoOpinion, |rule| rule.judge(object)))
+        let mut rules = self.0.iter().enumerate();
+        let Some((index, rule)) = rules.find(|(_, rule)| rule.is_for(&reference)) else {
+            return Ok(Verdict::NoOpinion);
+        };
+        context.set_rule(format!("/rules/{index}"));
+        Ok(rule.judge(object))
     }
 }
 

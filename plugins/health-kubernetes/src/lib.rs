@@ -9,8 +9,14 @@
 //! | `loadBalancers` | `wait` | `pass`: an Ingress or a Service of type LoadBalancer without an address is suspended, which holds up no sync; for clusters that give none |
 //! | `firstConsumers` | `pass` | a claim that waits for the first Pod that uses it is suspended; `wait`: it is progressing, as with Argo CD, and a wave with it waits for a Pod that may come after it |
 //!
+//! | `endpoints` | `pass` | `wait`: a Service with a selector and no endpoint that is ready is progressing |
+//!
+//! Of what runs Pods and does not do its work it is told which Pod fails and why (`causes`), if the engine may look at the Pods.
+//!
 //! `RULES` names the rule for each kind; `workloads`, `pod`, `cluster`, `gateway`, `others` and `conditions` hold them.
 
+mod application;
+mod causes;
 mod cluster;
 mod conditions;
 mod gateway;
@@ -47,6 +53,8 @@ impl HealthCheck for HealthKubernetes {
         match rule {
             By(rule) => rule(object),
             BySettings(rule) => rule(object, &self.0),
+            ByPods(rule) => Ok(causes::told(rule(object)?, object, context)),
+            ByRelatives(rule) => rule(object, &self.0, context),
         }
     }
 }
@@ -58,25 +66,28 @@ sluice_plugin::health_check!(HealthKubernetes);
 enum Rule {
     By(fn(&Object<'_>) -> Result<Verdict, String>),
     BySettings(fn(&Object<'_>, &Waits) -> Result<Verdict, String>),
+    /// With the cause that its Pods have, if it is not healthy.
+    ByPods(fn(&Object<'_>) -> Result<Verdict, String>),
+    ByRelatives(fn(&Object<'_>, &Waits, &HealthContext) -> Result<Verdict, String>),
 }
 
-use Rule::{By, BySettings};
+use Rule::{By, ByPods, ByRelatives, BySettings};
 
 /// The claims, each with its rule.
-const RULES: [(&str, &str, Rule); 32] = [
-    ("apps", "Deployment", By(workloads::deployment)),
-    ("apps", "StatefulSet", By(workloads::stateful_set)),
-    ("apps", "DaemonSet", By(workloads::daemon_set)),
-    ("apps", "ReplicaSet", By(workloads::replica_set)),
-    ("batch", "Job", By(workloads::job)),
+const RULES: [(&str, &str, Rule); 33] = [
+    ("apps", "Deployment", ByPods(workloads::deployment)),
+    ("apps", "StatefulSet", ByPods(workloads::stateful_set)),
+    ("apps", "DaemonSet", ByPods(workloads::daemon_set)),
+    ("apps", "ReplicaSet", ByPods(workloads::replica_set)),
+    ("batch", "Job", ByPods(workloads::job)),
     ("batch", "CronJob", By(workloads::cron_job)),
-    ("", "ReplicationController", By(workloads::replication_controller)),
-    ("", "Pod", By(pod::pod)),
-    ("", "Service", BySettings(others::service)),
+    ("", "ReplicationController", ByPods(workloads::replication_controller)),
+    ("", "Pod", ByPods(pod::pod)),
+    ("", "Service", ByRelatives(others::service)),
     (
         "",
         "PersistentVolumeClaim",
-        BySettings(others::persistent_volume_claim),
+        ByRelatives(others::persistent_volume_claim),
     ),
     ("networking.k8s.io", "Ingress", BySettings(others::ingress)),
     ("extensions", "Ingress", BySettings(others::ingress)),
@@ -115,6 +126,7 @@ const RULES: [(&str, &str, Rule); 32] = [
     ),
     ("gateway.networking.k8s.io", "ListenerSet", By(gateway::gateway)),
     ("argoproj.io", "Workflow", By(others::workflow)),
+    ("sluice.dev", "Application", By(application::application)),
     ("*", "*", By(conditions::conditions)),
 ];
 

@@ -1,19 +1,53 @@
 //! Kinds that do not run Pods.
 
 use serde_json::Value as Json;
-use sluice_plugin::{Object, Verdict};
+use sluice_plugin::{HealthContext, Object, Verdict};
 
 use crate::settings::{Wait, Waits};
-use crate::{DELETION, deleting, healthy};
+use crate::{DELETION, causes, deleting, healthy};
 
-pub(crate) fn service(object: &Object<'_>, waits: &Waits) -> Result<Verdict, String> {
+/// The label by which an EndpointSlice names its Service.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+pub(crate) fn service(
+    object: &Object<'_>,
+    waits: &Waits,
+    context: &HealthContext,
+) -> Result<Verdict, String> {
     let [deletion, kind] = object.fields([DELETION, "/spec/type"]);
     if let Some(verdict) = deleting(&deletion, object) {
         return Ok(verdict);
     }
-    match kind.text()?.as_deref() {
-        Some("LoadBalancer") => Ok(balanced(object, waits.load_balancers)),
-        _ => Ok(healthy()),
+    let kind = kind.text()?;
+    if kind.as_deref() == Some("LoadBalancer") {
+        let verdict = balanced(object, waits.load_balancers);
+        if !matches!(verdict, Verdict::Healthy(_)) {
+            return Ok(causes::told(verdict, object, context));
+        }
+    }
+    let has_endpoints = kind.as_deref() != Some("ExternalName") && object.length("/spec/selector") > Some(0);
+    match waits.endpoints {
+        Wait::For if has_endpoints => Ok(served(object, context)),
+        Wait::For | Wait::Pass => Ok(healthy()),
+    }
+}
+
+/// Whether an endpoint of a Service is ready. If its EndpointSlices are not known, the Service is as good as it looks.
+fn served(object: &Object<'_>, context: &HealthContext) -> Verdict {
+    let name = object.reference().name;
+    let slices = context.labelled("discovery.k8s.io", "EndpointSlice", &[(SERVICE_NAME, &name)]);
+    let Some(slices) = slices else { return healthy() };
+    let endpoints = slices.iter().filter_map(|slice| slice.tree("/endpoints"));
+    let endpoints: Vec<Json> = endpoints
+        .filter_map(|list| list.as_array().cloned())
+        .flatten()
+        .collect();
+    // Not known counts as ready, as for Kubernetes' own proxies.
+    let is_ready = |endpoint: &&Json| endpoint.pointer("/conditions/ready") != Some(&Json::Bool(false));
+    match (endpoints.iter().filter(is_ready).count(), endpoints.len()) {
+        (0, 0) => Verdict::Progressing("no Pod is behind it".to_owned()),
+        (0, all) => Verdict::Progressing(format!("none of its {all} endpoints is ready")),
+        (ready, all) => Verdict::Healthy(format!("{ready} of {all} endpoints are ready")),
     }
 }
 
@@ -40,7 +74,11 @@ const PROVISIONERS: [&str; 2] = [
     "volume.beta.kubernetes.io/storage-provisioner",
 ];
 
-pub(crate) fn persistent_volume_claim(object: &Object<'_>, waits: &Waits) -> Result<Verdict, String> {
+pub(crate) fn persistent_volume_claim(
+    object: &Object<'_>,
+    waits: &Waits,
+    context: &HealthContext,
+) -> Result<Verdict, String> {
     let [deletion, phase, class, volume] = object.fields([
         DELETION,
         "/status/phase",
@@ -58,7 +96,7 @@ pub(crate) fn persistent_volume_claim(object: &Object<'_>, waits: &Waits) -> Res
         Some("Pending") if has_class && !has_volume && !is_asked_for() => waits
             .first_consumers
             .verdict("it waits for the first Pod that uses it"),
-        Some("Pending") => Verdict::Progressing(String::new()),
+        Some("Pending") => causes::told(Verdict::Progressing(String::new()), object, context),
         Some("Lost") => Verdict::Degraded("its volume is gone".to_owned()),
         _ => Verdict::Unknown(String::new()),
     })

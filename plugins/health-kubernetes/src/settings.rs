@@ -15,6 +15,10 @@ pub(crate) const SCHEMA: &str = r##"{
     "firstConsumers": {
       "description": "Whether a sync waits for a claim that waits for the first Pod that uses it; `pass` by default.",
       "enum": ["wait", "pass"]
+    },
+    "endpoints": {
+      "description": "Whether a sync waits until a Service with a selector has an endpoint that is ready; `pass` by default.",
+      "enum": ["wait", "pass"]
     }
   }
 }"##;
@@ -43,12 +47,13 @@ impl Wait {
 pub(crate) struct Waits {
     pub(crate) load_balancers: Wait,
     pub(crate) first_consumers: Wait,
+    pub(crate) endpoints: Wait,
 }
 
 impl Waits {
     /// Reads the settings; the engine has held them against [`SCHEMA`], tests and other hosts may not have.
     pub(crate) fn read(settings: &Settings) -> Result<Self, Vec<Problem>> {
-        const KNOWN: [&str; 2] = ["loadBalancers", "firstConsumers"];
+        const KNOWN: [&str; 3] = ["loadBalancers", "firstConsumers", "endpoints"];
         let mut problems = settings.unknown(&KNOWN);
         let mut wait = |key: &str, default: Wait| match settings.get(key).map(Value::as_str) {
             None => default,
@@ -62,6 +67,7 @@ impl Waits {
         let waits = Self {
             load_balancers: wait("loadBalancers", Wait::For),
             first_consumers: wait("firstConsumers", Wait::Pass),
+            endpoints: wait("endpoints", Wait::Pass),
         };
         match problems.is_empty() {
             true => Ok(waits),

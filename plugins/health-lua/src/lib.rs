@@ -59,6 +59,7 @@ impl HealthCheck for HealthLua {
             Ok(script) => script,
             Err(error) => return Ok(Verdict::Unknown(error.clone())),
         };
+        context.set_rule(script.script.name());
         let fields = script.fields(object);
         let is_deleting = fields.is_deleting(object);
         let now = if script.looks_at_clock { context.now() } else { 0 };

@@ -58,6 +58,9 @@ pub fn assess<T: HealthCheck>(
     let context = HealthContext::host(assessment);
     let verdict = plugin.assess(&Object::host(object), &context)?;
     if let Some(host) = context.assessment() {
+        if let Some(rule) = context.rule() {
+            host.set_rule(&rule);
+        }
         match verdict {
             Verdict::NoOpinion => {}
             Verdict::Healthy(message) => host.healthy(&message),
@@ -162,6 +165,7 @@ fn decided(host: &HostChange, decision: Decision) {
         host.set_propagation(propagation)
     });
     say(decision.wait, |wait| host.set_wait(wait));
+    say(decision.ignore_health, |ignore| host.set_ignore_health(ignore));
     say(decision.timeout, |seconds| host.set_timeout(seconds));
     say(decision.hold, |reason| host.hold(&reason));
 }

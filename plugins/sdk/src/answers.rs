@@ -108,6 +108,8 @@ pub struct Decision {
     pub propagation: Option<Propagation>,
     /// The next wave waits until it is healthy.
     pub wait: Option<bool>,
+    /// Its health does not count for the application's.
+    pub ignore_health: Option<bool>,
     /// How many seconds it waits.
     pub timeout: Option<u32>,
     /// Wait, for this reason; the whole operation waits with it.
@@ -130,6 +132,7 @@ pub const NO_OPINION: Decision = Decision {
     take_over: None,
     propagation: None,
     wait: None,
+    ignore_health: None,
     timeout: None,
     hold: None,
 };

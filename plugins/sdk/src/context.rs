@@ -1,9 +1,10 @@
 //! What an answer may depend on besides the objects. Each fact is asked of the host when it is wanted first.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 
 use crate::bindings::health::sluice::policy::assessments::Assessment;
 use crate::bindings::health::sluice::policy::context::Context as HostContext;
+use crate::bindings::health::sluice::policy::relatives::Relatives;
 use crate::bindings::prune::sluice::policy::candidates::Deletion;
 use crate::{Occasion, Tally};
 
@@ -116,8 +117,13 @@ macro_rules! of_application {
 pub struct HealthContext {
     claim: OnceCell<u32>,
     context: OnceCell<Context>,
+    rule: RefCell<Option<String>>,
+    pub(crate) relatives: OnceCell<Relatives>,
     /// None in native tests.
     assessment: Option<Assessment>,
+    /// What is around the object in native tests; none if nothing is known.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) around: Option<Vec<serde_json::Value>>,
 }
 
 impl HealthContext {
@@ -129,7 +135,17 @@ impl HealthContext {
         *self.claim.get_or_init(asked)
     }
 
-    /// A context of native tests.
+    /// Says by which of its rules the plugin judges, for people who ask why.
+    pub fn set_rule(&self, name: impl Into<String>) {
+        self.rule.replace(Some(name.into()));
+    }
+
+    /// What [`HealthContext::set_rule`] said.
+    pub fn rule(&self) -> Option<String> {
+        self.rule.borrow().clone()
+    }
+
+    /// A context of native tests, in which nothing is known of what is around the object.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn native(now: i64, claim: u32) -> Self {
         let native = Native {
@@ -139,7 +155,19 @@ impl HealthContext {
         Self {
             claim: OnceCell::from(claim),
             context: OnceCell::from(Context::Native(native)),
+            rule: RefCell::default(),
+            relatives: OnceCell::new(),
             assessment: None,
+            around: None,
+        }
+    }
+
+    /// The same, with these objects around the one that is judged.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn among(self, around: Vec<serde_json::Value>) -> Self {
+        Self {
+            around: Some(around),
+            ..self
         }
     }
 
@@ -147,7 +175,11 @@ impl HealthContext {
         Self {
             claim: OnceCell::new(),
             context: OnceCell::new(),
+            rule: RefCell::default(),
+            relatives: OnceCell::new(),
             assessment: Some(assessment),
+            #[cfg(not(target_arch = "wasm32"))]
+            around: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Golden cases: `cases/<name>/input.yaml` and what the policy is to say of it in `expected.json`.
 //!
-//! An input has one or more documents; the expectation is a list with an entry for each. Beside them may be `settings.json`.
+//! An input has one or more documents; the expectation is a list with an entry for each. Beside them may be `settings.json`, and for a
+//! health check `related.yaml`: all that there is around the objects. Without it nothing is known of that.
 //! The clock stands at `now`, seconds since 1970, in a file of that name, or at 0. With `UPDATE=1` in the environment the
 //! expectations are written instead of compared; read them before you commit them. Every case is judged twice, because a policy
 //! must say the same of the same.
@@ -34,10 +35,12 @@ use crate::{
 
 /// Judges the health of every document of every case. Expected: `{"status", "message"}`, null for no opinion, or `{"error"}`.
 pub fn health<T: HealthCheck>(cases: &str) {
-    run(cases, |documents, settings, now| {
+    run(cases, |folder, judged, settings, now| {
         let plugin =
             T::configure(settings).map_err(|problems| json!({"problems": problem_texts(&problems)}))?;
         let claims = T::describe().claims;
+        let around = fs::read_to_string(folder.join("related.yaml")).ok();
+        let around = around.map(|text| documents(&text, folder));
         let judge = |document| {
             let object = Object::json(document);
             let reference = object.reference();
@@ -45,12 +48,17 @@ pub fn health<T: HealthCheck>(cases: &str) {
             let Some(claim) = closest(&claims, &reference.group, &reference.kind) else {
                 return Json::Null;
             };
-            match plugin.assess(&object, &HealthContext::native(now, claim)) {
+            let context = HealthContext::native(now, claim);
+            let context = match &around {
+                Some(around) => context.among(around.clone()),
+                None => context,
+            };
+            match plugin.assess(&object, &context) {
                 Ok(verdict) => health_json(&verdict),
                 Err(error) => json!({"error": error}),
             }
         };
-        Ok(documents.into_iter().map(judge).collect())
+        Ok(judged.into_iter().map(judge).collect())
     });
 }
 
@@ -58,7 +66,7 @@ pub fn health<T: HealthCheck>(cases: &str) {
 /// `{context: …}` gives the `occasion`, the `options`, and how many objects the application owns beside the candidates: `others`, a
 /// list of `{apiVersion, kind, namespace, count}`. Expected: a verdict, with its propagation where there is an opinion on that.
 pub fn prune<T: PrunePolicy>(cases: &str) {
-    run(cases, |documents, settings, now| {
+    run(cases, |_, documents, settings, now| {
         let plugin =
             T::configure(settings).map_err(|problems| json!({"problems": problem_texts(&problems)}))?;
         let side = |document: &Json, name: &str| document.get(name).cloned();
@@ -100,7 +108,7 @@ pub fn prune<T: PrunePolicy>(cases: &str) {
 
 /// Decides about every document of every case. A document `{desired, live}` gives both sides; `{context: {options}}` the options.
 pub fn sync<T: SyncPolicy>(cases: &str) {
-    run(cases, |documents, settings, now| {
+    run(cases, |_, documents, settings, now| {
         let plugin =
             T::configure(settings).map_err(|problems| json!({"problems": problem_texts(&problems)}))?;
         let context = |options: Vec<String>| {
@@ -194,7 +202,7 @@ fn problem_texts(problems: &[crate::Problem]) -> Vec<String> {
         .collect()
 }
 
-fn run(cases: &str, judge: impl Fn(Vec<Json>, &Settings, i64) -> Result<Vec<Json>, Json>) {
+fn run(cases: &str, judge: impl Fn(&Path, Vec<Json>, &Settings, i64) -> Result<Vec<Json>, Json>) {
     let update = std::env::var_os("UPDATE").is_some_and(|value| value == "1");
     let mut folders: Vec<_> = fs::read_dir(cases)
         .unwrap_or_else(|error| panic!("{cases}: {error}"))
@@ -211,7 +219,7 @@ fn run(cases: &str, judge: impl Fn(Vec<Json>, &Settings, i64) -> Result<Vec<Json
         let settings =
             Settings::parse(&settings).unwrap_or_else(|_| panic!("{}: settings.json", folder.display()));
         let now = read("now").map_or(0, |text| text.trim().parse().expect("`now` is a number"));
-        let answer = || match judge(documents(&input, &folder), &settings, now) {
+        let answer = || match judge(&folder, documents(&input, &folder), &settings, now) {
             Ok(answers) => Json::Array(answers),
             Err(error) => error,
         };
@@ -331,6 +339,7 @@ pub fn sync_json(decision: &Decision) -> Json {
         "takeOver": decision.take_over,
         "propagation": decision.propagation.map(propagation_json),
         "wait": decision.wait,
+        "ignoreHealth": decision.ignore_health,
         "timeout": decision.timeout,
         "hold": decision.hold,
     });

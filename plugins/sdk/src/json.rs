@@ -47,6 +47,27 @@ pub(crate) fn find<'a>(json: &'a Json, pointer: &str) -> Option<&'a Json> {
         })
 }
 
+pub(crate) fn uid(json: &Json) -> Option<&str> {
+    json.pointer("/metadata/uid").and_then(Json::as_str)
+}
+
+pub(crate) fn is_owned_by(json: &Json, owner: &str) -> bool {
+    let references = json.pointer("/metadata/ownerReferences").and_then(Json::as_array);
+    let mut references = references.into_iter().flatten();
+    references.any(|reference| reference.get("uid").and_then(Json::as_str) == Some(owner))
+}
+
+pub(crate) fn is_about(event: &Json, uid: &str) -> bool {
+    event.pointer("/involvedObject/uid").and_then(Json::as_str) == Some(uid)
+}
+
+pub(crate) fn has_labels(json: &Json, labels: &[(&str, &str)]) -> bool {
+    let label = |key: &str| json.get("metadata")?.get("labels")?.get(key)?.as_str();
+    labels
+        .iter()
+        .all(|(key, value)| label(key) == Some(*value))
+}
+
 pub(crate) fn length(json: &Json, pointer: &str) -> Option<u32> {
     match find(json, pointer)? {
         Json::Array(list) => u32::try_from(list.len()).ok(),

@@ -36,6 +36,24 @@ impl Object<'_> {
         Self(Source::Json(json), PhantomData)
     }
 
+    /// The host's handle; none in native tests.
+    pub(crate) fn in_host(&self) -> Option<&objects::Object> {
+        match &self.0 {
+            Source::Host(object) => Some(object),
+            #[cfg(not(target_arch = "wasm32"))]
+            Source::Json(_) => None,
+        }
+    }
+
+    /// The JSON of native tests.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn in_test(&self) -> Option<&serde_json::Value> {
+        match &self.0 {
+            Source::Host(_) => None,
+            Source::Json(json) => Some(json),
+        }
+    }
+
     fn ask<T>(
         &self,
         host: impl FnOnce(&objects::Object) -> T,

@@ -6,6 +6,7 @@
 //!   `PostSync`, pre-delete and post-delete as they are; `crd-install` is no hook.
 //! - `argocd.argoproj.io/sync-wave`, or else `helm.sh/hook-weight`. What is no integer counts as missing, as there.
 //! - `argocd.argoproj.io/hook-delete-policy` and `helm.sh/hook-delete-policy`, both.
+//! - `argocd.argoproj.io/ignore-healthcheck: "true"`: its health does not count for the application's.
 //! - sync options, of the object (`argocd.argoproj.io/sync-options`) and of the application (`spec.syncPolicy.syncOptions`):
 //!
 //! | option | read from | becomes |
@@ -53,7 +54,7 @@ impl SyncPolicy for SyncArgocd {
         let Some(object) = change.object() else {
             return Ok(NO_OPINION);
         };
-        let [hook, helm_hook, cleanup, helm_cleanup, wave, weight, options] = object.fields([
+        let [hook, helm_hook, cleanup, helm_cleanup, wave, weight, options, ignore_health] = object.fields([
             "/metadata/annotations/argocd.argoproj.io~1hook",
             "/metadata/annotations/helm.sh~1hook",
             "/metadata/annotations/argocd.argoproj.io~1hook-delete-policy",
@@ -61,6 +62,7 @@ impl SyncPolicy for SyncArgocd {
             "/metadata/annotations/argocd.argoproj.io~1sync-wave",
             "/metadata/annotations/helm.sh~1hook-weight",
             "/metadata/annotations/argocd.argoproj.io~1sync-options",
+            "/metadata/annotations/argocd.argoproj.io~1ignore-healthcheck",
         ]);
         let mut decision = NO_OPINION;
         match (hook.text(), helm_hook.text()) {
@@ -71,6 +73,7 @@ impl SyncPolicy for SyncArgocd {
         let text = |field: sluice_plugin::Field| field.text().ok().flatten();
         decision.cleanup = hooks::cleanup(text(cleanup).as_deref(), text(helm_cleanup).as_deref());
         decision.wave = hooks::wave(text(wave).as_deref(), text(weight).as_deref());
+        decision.ignore_health = (text(ignore_health).as_deref() == Some("true")).then_some(true);
         options::apply(&mut decision, change, text(options).as_deref(), context);
         Ok(decision)
     }

@@ -13,6 +13,7 @@
 //! | `sluice.dev/prune-last` | `true`, `false` |
 //! | `sluice.dev/prune-propagation` | `foreground`, `background`, `orphan`: also where a hook is cleaned up or an object recreated |
 //! | `sluice.dev/wait` | `false`: nothing waits until it is healthy |
+//! | `sluice.dev/ignore-healthcheck` | `true`: its health does not count for the application's |
 //! | `sluice.dev/hook-timeout` | how long a hook, or whatever else is waited for, may take: `90s`, `5m`, `1h` |
 //! | `sluice.dev/ignore-fields` | pointers (`/spec/replicas`) and paths as jq writes them (`.spec.rules[] \| select(.host == "a")`), separated by commas or lines |
 //! | `sluice.dev/ignore-managers` | list of field managers whose fields are left to them |
@@ -73,6 +74,7 @@ fn decide(change: &Change) -> Result<Decision, String> {
         "/metadata/annotations/sluice.dev~1prune-last",
         "/metadata/annotations/sluice.dev~1prune-propagation",
         "/metadata/annotations/sluice.dev~1wait",
+        "/metadata/annotations/sluice.dev~1ignore-healthcheck",
         "/metadata/annotations/sluice.dev~1hook-timeout",
         "/metadata/annotations/sluice.dev~1ignore-fields",
         "/metadata/annotations/sluice.dev~1ignore-managers",
@@ -93,6 +95,7 @@ fn decide(change: &Change) -> Result<Decision, String> {
         prune_last,
         propagation,
         wait,
+        ignore_health,
         timeout,
         ignore_fields,
         ignore_managers,
@@ -112,6 +115,7 @@ fn decide(change: &Change) -> Result<Decision, String> {
         prune_last: read(prune_last, "prune-last", flag)?,
         propagation: read(propagation, "prune-propagation", propagation_named)?,
         wait: read(wait, "wait", flag)?,
+        ignore_health: read(ignore_health, "ignore-healthcheck", flag)?,
         timeout: read(timeout, "hook-timeout", seconds)?,
         ignore_fields: read(ignore_fields, "ignore-fields", paths::list)?,
         ignore_managers: read(ignore_managers, "ignore-managers", managers)?,

@@ -241,6 +241,7 @@ fn text(
             sync.options.skip_dry_run_on_missing_kind,
         ),
         ("not waited for", "noWait", sync.options.no_wait),
+        ("health ignored", "ignoreHealth", sync.options.ignore_health),
     ] {
         if is_set {
             say(name, field, "yes".to_owned());

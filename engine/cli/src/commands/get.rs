@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
 
 fn table(applications: &[Application], with_namespace: bool, now: Timestamp) -> Table {
     let mut table = Table::new();
-    let headings = ["NAMESPACE", "NAME", "SYNC", "HEALTH", "REVISION", "AGE"];
+    let headings = ["NAMESPACE", "NAME", "SYNC", "HEALTH", "SINCE", "REVISION", "AGE"];
     let hidden = usize::from(!with_namespace);
     table.head(headings.get(hidden..).unwrap_or_default());
     for application in applications {
@@ -76,6 +76,8 @@ fn table(applications: &[Application], with_namespace: bool, now: Timestamp) -> 
             false => sync_cell(status.sync.status),
         });
         row.push(health_cell(status.health.status));
+        let since = status.health.since.as_deref();
+        row.push(Cell::new(lasting(since, now).unwrap_or_default(), FAINT));
         let pinned = match application.spec.pin.is_some() {
             true => " (pinned)",
             false => "",
@@ -109,6 +111,11 @@ pub(crate) fn health_cell(status: HealthStatus) -> Cell {
         HealthStatus::Missing | HealthStatus::Degraded | HealthStatus::Unknown => BAD,
     };
     Cell::new(format!("{status:?}"), style)
+}
+
+/// For how long something has been so since an RFC 3339 time; none if that is not known.
+pub(crate) fn lasting(since: Option<&str>, now: Timestamp) -> Option<String> {
+    Some(age(since?.parse().ok()?, now))
 }
 
 /// How long ago, as `kubectl` writes it: `45s`, `12m`, `5h`, `3d`.

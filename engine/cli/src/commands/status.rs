@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 use kube::ResourceExt as _;
-use sluice_model::application::{Application, ApplicationStatus, ObjectState, rfc3339};
+use sluice_model::application::{Application, ApplicationStatus, HealthState, ObjectState, rfc3339};
 use sluice_model::revisions::shown;
 
 use crate::commands::get::{health_cell, sync_cell};
@@ -112,6 +112,15 @@ pub(crate) fn text(out: &mut impl Write, application: &Application) -> Result<()
     Ok(())
 }
 
+/// Since when, and why.
+fn health_text(health: &HealthState) -> String {
+    match (&health.since, health.message.as_str()) {
+        (None, message) => message.to_owned(),
+        (Some(since), "") => format!("since {since}"),
+        (Some(since), message) => format!("since {since}: {message}"),
+    }
+}
+
 fn summarise(facts: &mut Table, status: &ApplicationStatus) {
     let sync = &status.sync;
     let target = sync
@@ -137,7 +146,7 @@ fn summarise(facts: &mut Table, status: &ApplicationStatus) {
     facts.row(vec![
         "health".into(),
         health_cell(status.health.status),
-        (&status.health.message).into(),
+        health_text(&status.health).into(),
     ]);
     for (source, trust) in status.verifications() {
         let of = match source.is_empty() {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use sluice_decide::marks;
-use sluice_health::{Awaited, Expectation, ObjectHealth};
+use sluice_health::{Awaited, Course, Expectation, ObjectHealth};
 use sluice_model::application::{ApplicationStatus, HealthState, Source, rfc3339};
 use sluice_model::census::Census;
 use sluice_model::claims::Claims;
@@ -40,6 +40,7 @@ pub(crate) struct Assessor {
     pub(crate) trust: Trust,
     memory: Memory,
     health: HealthMemory,
+    course: Course,
     /// Since when the repositories are as new as they are, RFC 3339, and how new that is.
     seen: (Versions, String),
     /// What the revisions of others mean in it, whose claims are known from their status alone.
@@ -172,6 +173,7 @@ impl Assessor {
             key,
             memory: Memory::default(),
             health: HealthMemory::default(),
+            course: Course::default(),
             seen: (Versions::new(), String::new()),
             meanings: Meanings::new(),
         }
@@ -208,6 +210,7 @@ impl Assessor {
         since: Instant,
         hooks: impl Fn(&str) -> Hooks,
     ) -> (Assessment, Option<Subject>) {
+        let before = status.health.clone();
         let mut draft = Draft::new(&application, &self.key, status);
         let mut assessment = Assessment {
             application: Arc::clone(&application),
@@ -228,11 +231,27 @@ impl Assessor {
                 }
                 None => self.cannot_tell(&application, &mut draft.status),
             }
+            assessment.unsettled |= self.follow(&mut draft, &before);
         }
         assessment.status = draft.status;
         assessment.happenings = draft.happenings;
         assessment.failed = draft.failed;
         (assessment, subject)
+    }
+
+    /// From what the objects come to now to what is shown of it after `before`. True if time alone may change that.
+    fn follow(&mut self, draft: &mut Draft, before: &HealthState) -> bool {
+        let seen = std::mem::take(&mut draft.status.health);
+        let status = seen.status;
+        let course = std::mem::take(&mut self.course);
+        let (course, shown, rest) = course.go_on(before, seen, jiff::Timestamp::now());
+        self.course = course;
+        if shown.status != status {
+            let finding = Finding::no(&format!("{:?}", shown.status), shown.message.clone());
+            draft.find(conditions::HEALTHY, finding);
+        }
+        draft.status.health = shown;
+        rest.is_some()
     }
 
     async fn look(
@@ -293,12 +312,13 @@ impl Assessor {
                 .prepare(job, intent, &last.manifests, &live, now)
                 .await?;
             let mut memory = HealthMemory::default();
-            shared
+            let (health, _) = shared
                 .pipeline
                 .health(&job.spec.policies, &prepared.objects, &mut memory, now)
-                .await
+                .await?;
+            Ok::<_, PipelineError>(summary::counting(health, &prepared))
         };
-        if let Ok((health, _)) = health.await {
+        if let Ok(health) = health.await {
             let (state, finding) = summary::health(&health);
             draft.status.health = state;
             draft.find(conditions::HEALTHY, finding);
@@ -340,6 +360,7 @@ impl Assessor {
         let (health, health_problems) = pipeline
             .health(policies, &prepared.objects, &mut self.health, now)
             .await?;
+        shared.rests_on(&job.applyset(), &self.health);
         let problems: Vec<_> = prepared
             .problems
             .iter()
@@ -351,7 +372,7 @@ impl Assessor {
         let unsettled = !problems.is_empty() || pipeline.plugins.health_uses_time(&policies.health, judged);
         let plugins = summary::plugins(&problems, &pipeline.plugins.rejected());
         draft.find(conditions::PLUGINS_READY, plugins);
-        let (state, finding) = summary::health(&health);
+        let (state, finding) = summary::health(&summary::counting(health.clone(), &prepared));
         draft.find(conditions::HEALTHY, finding);
         let claims = self.claims(&desired, &live, &prepared);
         let status = &mut draft.status;

@@ -1,5 +1,7 @@
 //! From what was found to what the status says. Pure.
 
+use std::collections::BTreeSet;
+
 use sluice_decide::BLOCKED;
 use sluice_health::{ObjectHealth, worst};
 use sluice_model::ObjectRef;
@@ -9,7 +11,7 @@ use sluice_model::object::{GroupKind, Object};
 use sluice_model::outcome::{Outcome, StepResult};
 use sluice_model::plan::{Action, Plan, Step};
 use sluice_model::revisions;
-use sluice_pipeline::{Prepared, codes};
+use sluice_pipeline::{Compared, Prepared, codes};
 use sluice_plugin_host::{PluginProblem, RejectedFile};
 use sluice_reconcile::explain;
 use sluice_report::conditions::Finding;
@@ -116,33 +118,56 @@ pub(crate) fn empty(commit: &str) -> Finding {
     )
 }
 
+/// The objects whose health counts for the application's: policies may leave some out.
+pub(crate) fn counting(health: Vec<ObjectHealth>, prepared: &Prepared) -> Vec<ObjectHealth> {
+    let is_ignored = |object: &&Compared| object.decision.options.ignore_health;
+    let ignored = prepared.objects.iter().filter(is_ignored);
+    let ignored: BTreeSet<ObjectRef> = ignored.map(Compared::reference).collect();
+    let mut health = health;
+    health.retain(|object| !ignored.contains(&object.object));
+    health
+}
+
 /// The `Healthy` condition and the status' health.
 pub(crate) fn health(objects: &[ObjectHealth]) -> (HealthState, Finding) {
     let Some(worst) = worst(objects) else {
         return (
             HealthState {
                 status: HealthStatus::Healthy,
-                message: String::new(),
+                ..HealthState::default()
             },
             Finding::yes("NoObjects", "there are no objects"),
         );
     };
     let status = worst.verdict.status;
     if status == HealthStatus::Healthy {
-        return (
-            HealthState {
-                status,
-                message: String::new(),
-            },
-            Finding::yes("Healthy", format!("{} objects are healthy", objects.len())),
-        );
+        let state = HealthState {
+            status,
+            ..HealthState::default()
+        };
+        return (state, Finding::yes("Healthy", healthy(objects)));
     }
     let message = explain(worst);
     let finding = match status {
         HealthStatus::Unknown => Finding::unknown("Unknown", message.clone()),
         _ => Finding::no(&format!("{status:?}"), message.clone()),
     };
-    (HealthState { status, message }, finding)
+    let state = HealthState {
+        status,
+        message,
+        ..HealthState::default()
+    };
+    (state, finding)
+}
+
+/// How many objects are healthy; those of which no plugin has an opinion do not count.
+fn healthy(objects: &[ObjectHealth]) -> String {
+    let has_check = |object: &&ObjectHealth| object.verdict.plugin.is_some();
+    let judged = objects.iter().filter(has_check).count();
+    match objects.len() - judged {
+        0 => format!("{judged} objects are healthy"),
+        unjudged => format!("{judged} objects are healthy, {unjudged} have no check"),
+    }
 }
 
 /// The `PluginsReady` condition.

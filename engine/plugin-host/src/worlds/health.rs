@@ -1,12 +1,18 @@
 //! World `health-check`: does an object do its work? The most specific claim is asked first, the next where there is no opinion.
 
+mod relatives;
+
+use std::sync::Arc;
+
 use sluice_model::application::{Policies, PolicyRef};
 use sluice_model::health::{HealthStatus, HealthVerdict};
+use sluice_model::related::{Related, Seen, Unrelated};
 use sluice_model::{GroupKind, Object};
 use sluice_plugin_aot::RuntimeClass;
 use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime::{Error, Result};
 
+use self::relatives::HostRelatives;
 use self::wit::sluice::policy::assessments;
 use super::{PluginKind, World};
 use crate::answer::{Answer, Problems};
@@ -17,7 +23,7 @@ use crate::handles::Handles;
 use crate::host::PluginHost;
 use crate::run::Runtime;
 use crate::session::{Asked, Session};
-use crate::state::{State, lines};
+use crate::state::{State, lines, one_line};
 
 pub(crate) use self::wit::HealthCheck;
 
@@ -31,18 +37,19 @@ mod wit {
             "sluice:policy/log": crate::bindings::sluice::policy::log,
             "sluice:policy/context": crate::bindings::sluice::policy::context,
             "sluice:policy/setup": crate::bindings::sluice::policy::setup,
+            "sluice:policy/relatives.relatives": crate::worlds::health::relatives::HostRelatives,
             "sluice:policy/assessments.assessment": crate::worlds::health::HostAssessment,
         },
     });
 }
 
 impl World for HealthCheck {
-    type Handles = Handles<Assessment>;
+    type Handles = Given;
 
     const KIND: PluginKind = PluginKind::Health;
     const NAME: &'static str = "health-check";
     const INTERFACE: &'static str = "health";
-    const ANSWERS: &'static str = "assessments";
+    const ANSWERS: &'static [&'static str] = &["assessments", "relatives"];
     const CLASS: RuntimeClass = RuntimeClass::Policy;
 
     fn policies(policies: &Policies) -> &[PolicyRef] {
@@ -50,27 +57,83 @@ impl World for HealthCheck {
     }
 
     fn link(linker: &mut Linker<State>) -> Result<()> {
-        assessments::add_to_linker::<State, HasSelf<State>>(linker, |state| state)
+        assessments::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+        relatives::link(linker)
     }
 
     super::exports_of!(wit::HealthCheckPre<State>);
 }
 
+/// What health plugins are asked.
+pub struct HealthQuestion<'q> {
+    /// Which plugins are asked, with which settings; the default ones if empty.
+    pub policies: &'q [PolicyRef],
+    /// The objects that are judged, as the cluster has them.
+    pub objects: &'q [Object],
+    /// The time of the question.
+    pub now: jiff::Timestamp,
+    /// What a check may see beside the object.
+    pub related: Arc<dyn Related>,
+    /// Whether [`Examined::read`] is to be told.
+    pub is_traced: bool,
+}
+
+/// A verdict, and what it rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Examined {
+    /// The verdict.
+    pub verdict: HealthVerdict,
+    /// What the checks asked to see beside the object, and what they were told.
+    pub seen: Vec<Seen>,
+    /// By which of its rules the plugin judged, if it said so.
+    pub rule: Option<String>,
+    /// The pointers that were read of the object, sorted, each once; `` for all of it. Empty if that was not asked for.
+    pub read: Vec<String>,
+}
+
+impl Examined {
+    fn of(verdict: HealthVerdict) -> Self {
+        Self {
+            verdict,
+            seen: Vec::new(),
+            rule: None,
+            read: Vec::new(),
+        }
+    }
+}
+
 impl PluginHost {
-    /// Whether each object does its work, as the cluster has it. An empty list of policies asks the default ones.
+    /// Whether each object does its work, as the cluster has it, seen by itself. An empty list of policies asks the default ones.
     pub fn health(
         &self,
         policies: &[PolicyRef],
         objects: &[Object],
         now: jiff::Timestamp,
     ) -> Answer<Vec<HealthVerdict>> {
-        self.answer::<HealthCheck, _>(
+        let answer = self.examine(&HealthQuestion {
             policies,
+            objects,
+            now,
+            related: Arc::new(Unrelated),
+            is_traced: false,
+        });
+        let verdicts = answer.value.into_iter().map(|examined| examined.verdict);
+        Answer {
+            value: verdicts.collect(),
+            problems: answer.problems,
+        }
+    }
+
+    /// Whether each object does its work, and what the verdict rests on.
+    pub fn examine(&self, question: &HealthQuestion<'_>) -> Answer<Vec<Examined>> {
+        let objects = question.objects;
+        self.answer::<HealthCheck, _>(
+            question.policies,
             |runtime, asked, problems| {
                 let asked: Vec<Asked> = asked.into_iter().map(|asked| asked.about(objects)).collect();
-                health(runtime, &asked, objects, now.as_second(), problems)
+                health(runtime, &asked, question, problems)
             },
-            |reason| vec![cautious(reason, None); objects.len()],
+            |reason| vec![Examined::of(cautious(reason, None)); objects.len()],
         )
     }
 }
@@ -132,10 +195,9 @@ impl Asked {
 fn health(
     runtime: &Runtime,
     asked: &[Asked],
-    objects: &[Object],
-    now: i64,
+    question: &HealthQuestion<'_>,
     problems: &mut Problems,
-) -> Vec<HealthVerdict> {
+) -> Vec<Examined> {
     let mut workers: Vec<Worker<'_>> = asked
         .iter()
         .map(|asked| Worker { asked, session: None })
@@ -144,17 +206,18 @@ fn health(
         asked,
         known: Vec::new(),
     };
-    let mut verdicts = Vec::with_capacity(objects.len());
-    for object in objects {
-        let mut verdict = HealthVerdict::no_opinion();
+    let mut all = Vec::with_capacity(question.objects.len());
+    for object in question.objects {
+        let mut examined = Examined::of(HealthVerdict::no_opinion());
         for &(index, claim) in orders.of(object) {
             let Some(worker) = workers.get_mut(index) else {
                 continue;
             };
-            match worker.assess(runtime, object, claim, now) {
+            let said = worker.assess(runtime, object, claim, question, &mut examined);
+            match said {
                 Ok(None) => {}
                 Ok(Some((status, message))) => {
-                    verdict = HealthVerdict {
+                    examined.verdict = HealthVerdict {
                         status,
                         message,
                         plugin: Some(worker.asked.name.clone()),
@@ -163,7 +226,7 @@ fn health(
                 }
                 Err(error) => {
                     // Closed: the plugin that fails may have been the one to say that something is wrong.
-                    verdict = cautious(
+                    examined.verdict = cautious(
                         problems.add(&worker.asked.name, worker.asked.digest(), &error),
                         Some(worker.asked),
                     );
@@ -171,9 +234,11 @@ fn health(
                 }
             }
         }
-        verdicts.push(verdict);
+        examined.read.sort_unstable();
+        examined.read.dedup();
+        all.push(examined);
     }
-    verdicts
+    all
 }
 
 /// In which order plugins are asked about the kinds of a batch: there are few, and they come in runs.
@@ -231,11 +296,24 @@ fn most_specific_first(asked: &[Asked], group_kind: &GroupKind) -> Vec<(usize, u
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub enum HostAssessment {}
 
+/// What a call hands over: the assessment, and what is around the object.
+#[derive(Default)]
+pub(crate) struct Given {
+    assessments: Handles<Assessment>,
+    /// None before the first question.
+    related: Option<Arc<dyn Related>>,
+    /// Where the object is.
+    namespace: Option<String>,
+    /// What the plugin asked for.
+    seen: Vec<Seen>,
+}
+
 /// What a plugin says of one object.
 pub(crate) struct Assessment {
     claim: u32,
     /// The number of the context's handle.
     context: u32,
+    rule: Option<String>,
     verdict: Option<Verdict>,
 }
 
@@ -246,12 +324,23 @@ impl assessments::Host for State {}
 
 impl assessments::HostAssessment for State {
     fn claim(&mut self, handle: Resource<HostAssessment>) -> Result<u32> {
-        Ok(self.own::<Handles<Assessment>>()?.get(&handle)?.claim)
+        Ok(self.own::<Given>()?.assessments.get(&handle)?.claim)
     }
 
     fn context(&mut self, handle: Resource<HostAssessment>) -> Result<Resource<HostContext>> {
-        let assessment = self.own::<Handles<Assessment>>()?.get(&handle)?;
+        let assessment = self.own::<Given>()?.assessments.get(&handle)?;
         Ok(Resource::new_own(assessment.context))
+    }
+
+    fn relatives(&mut self, handle: Resource<HostAssessment>) -> Result<Resource<HostRelatives>> {
+        // They have the number of their assessment, and end with it.
+        self.own::<Given>()?.assessments.get(&handle)?;
+        Ok(Resource::new_own(handle.rep()))
+    }
+
+    fn set_rule(&mut self, handle: Resource<HostAssessment>, name: String) -> Result<()> {
+        self.own::<Given>()?.assessments.get_mut(&handle)?.rule = Some(one_line(&name));
+        Ok(())
     }
 
     fn healthy(&mut self, handle: Resource<HostAssessment>, message: String) -> Result<()> {
@@ -289,7 +378,7 @@ fn judge(
     status: HealthStatus,
     message: &str,
 ) -> Result<()> {
-    let assessment = state.own::<Handles<Assessment>>()?.get_mut(handle)?;
+    let assessment = state.own::<Given>()?.assessments.get_mut(handle)?;
     if assessment.verdict.is_some() {
         return Err(Error::msg("a second verdict on one object"));
     }
@@ -304,13 +393,14 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    /// A verdict, or none where the plugin has no opinion.
+    /// A verdict, or none if the plugin has no opinion. What it rests on is added to `examined`.
     fn assess(
         &mut self,
         runtime: &Runtime,
         object: &Object,
         claim: u32,
-        now: i64,
+        question: &HealthQuestion<'_>,
+        examined: &mut Examined,
     ) -> Result<Option<Verdict>, PluginError> {
         let mut session = match self.session.take() {
             Some(session) => session,
@@ -318,25 +408,41 @@ impl Worker<'_> {
         };
         let answer = session.ask("assess", 0, |store, world| {
             let state = store.data_mut();
-            let object = state.give(object)?;
+            let object_handle = state.give(object)?;
+            if question.is_traced {
+                state.trace(&object_handle);
+            }
             let context = state.give_context(Context {
-                now,
+                now: question.now.as_second(),
                 application: None,
                 sync_options: Vec::new(),
             })?;
-            let assessment = state.own::<Handles<Assessment>>()?.keep(Assessment {
+            let given = state.own::<Given>()?;
+            given.related = Some(Arc::clone(&question.related));
+            given.namespace = object.namespace().map(str::to_owned);
+            let assessment = given.assessments.keep(Assessment {
                 claim,
                 context: context.rep(),
+                rule: None,
                 verdict: None,
             })?;
             let said = world.sluice_policy_health().call_assess(
                 &mut *store,
-                object,
+                object_handle,
                 Resource::new_own(assessment),
-            )?;
-            let mut assessments = store.data_mut().own::<Handles<Assessment>>()?.end();
-            let verdict = assessments.find_map(|assessment| assessment.verdict);
-            Ok(said.map(|()| verdict))
+            );
+            let state = store.data_mut();
+            examined.read.extend(state.take_trace());
+            let given = state.own::<Given>()?;
+            examined.seen.append(&mut given.seen);
+            let assessment = given.assessments.end().next();
+            let (rule, verdict) = assessment
+                .map(|assessment| (assessment.rule, assessment.verdict))
+                .unwrap_or_default();
+            if verdict.is_some() {
+                examined.rule = rule;
+            }
+            Ok(said?.map(|()| verdict))
         });
         // An error that a plugin reports is an answer; after any other the next object gets a fresh instance.
         self.session = Some(session).filter(Session::is_whole);

@@ -46,7 +46,7 @@ impl World for PrunePolicy {
     const KIND: PluginKind = PluginKind::Prune;
     const NAME: &'static str = "prune-policy";
     const INTERFACE: &'static str = "prune";
-    const ANSWERS: &'static str = "candidates";
+    const ANSWERS: &'static [&'static str] = &["candidates"];
     const CLASS: RuntimeClass = RuntimeClass::Policy;
 
     fn policies(policies: &Policies) -> &[PolicyRef] {

@@ -48,7 +48,7 @@ impl World for SyncPolicy {
     const KIND: PluginKind = PluginKind::Sync;
     const NAME: &'static str = "sync-policy";
     const INTERFACE: &'static str = "sync";
-    const ANSWERS: &'static str = "changes";
+    const ANSWERS: &'static [&'static str] = &["changes"];
     const CLASS: RuntimeClass = RuntimeClass::Policy;
 
     fn policies(policies: &Policies) -> &[PolicyRef] {
@@ -235,6 +235,7 @@ struct Opinion {
     take_over: Option<Vec<String>>,
     propagation: Option<Propagation>,
     wait: Option<bool>,
+    ignore_health: Option<bool>,
     timeout: Option<u32>,
     hold: Option<String>,
 }
@@ -304,6 +305,7 @@ fn merge(decision: &mut SyncDecision, opinion: Opinion, plugin: &str) {
         opinion.propagation.map(Some),
     );
     ledger.set("noWait", &mut options.no_wait, opinion.wait.map(|wait| !wait));
+    ledger.set("ignoreHealth", &mut options.ignore_health, opinion.ignore_health);
     ledger.set("timeout", &mut options.timeout, opinion.timeout.map(Some));
     if decision.hold.is_none() {
         ledger.set("hold", &mut decision.hold, opinion.hold.map(Some));
@@ -469,6 +471,11 @@ impl changes::HostChange for State {
 
     fn set_propagation(&mut self, handle: Resource<HostChange>, word: objects::Propagation) -> Result<()> {
         of(self, &handle)?.propagation = Some(propagation(word));
+        Ok(())
+    }
+
+    fn set_ignore_health(&mut self, handle: Resource<HostChange>, ignore: bool) -> Result<()> {
+        of(self, &handle)?.ignore_health = Some(ignore);
         Ok(())
     }
 
