@@ -96,6 +96,8 @@ impl Kind {
 pub struct Kinds {
     /// By group and kind; the versions in the server's order of preference.
     by_group_kind: BTreeMap<GroupKind, Vec<Kind>>,
+    /// What people call kinds for short, such as `deploy`, lowercase.
+    short_names: BTreeMap<String, BTreeSet<GroupKind>>,
     /// Groups of which the server could not find out everything.
     down: BTreeSet<String>,
     /// Counts up with every discovery.
@@ -123,6 +125,27 @@ impl Kinds {
     /// The kind at the version that the server prefers.
     pub fn preferred(&self, group_kind: &GroupKind) -> Option<&Kind> {
         self.versions(group_kind).first()
+    }
+
+    /// The kind that people call so, at the version that the server prefers: `deployment`, `deployments`, `Deployment` or `deploy`, in any
+    /// case; with its group, `deployments.apps`, if several have one of that name. Without a group the core's comes first, then those of
+    /// Kubernetes itself, then the others by name.
+    pub fn called(&self, name: &str) -> Option<&Kind> {
+        let name = name.to_lowercase();
+        let (word, group) = match name.split_once('.') {
+            Some((word, group)) => (word, Some(group)),
+            None => (name.as_str(), None),
+        };
+        let short = self.short_names.get(word);
+        let is_meant = |kind: &&Kind| {
+            group.is_none_or(|group| kind.group == group)
+                && (kind.plural == word
+                    || kind.kind.to_lowercase() == word
+                    || short.is_some_and(|kinds| kinds.contains(&kind.group_kind())))
+        };
+        let is_of_others = |kind: &&Kind| kind.group.contains('.') && !kind.group.ends_with(".k8s.io");
+        // Of equals the first counts.
+        self.all().filter(is_meant).min_by_key(is_of_others)
     }
 
     /// All versions of a kind, the preferred one first.
@@ -167,7 +190,11 @@ impl Kinds {
         Arc::clone(listed)
     }
 
-    fn add(&mut self, kind: Kind) {
+    fn add(&mut self, kind: Kind, short_names: Vec<String>) {
+        for name in short_names {
+            let called = self.short_names.entry(name.to_lowercase()).or_default();
+            called.insert(kind.group_kind());
+        }
         let versions = self.by_group_kind.entry(kind.group_kind()).or_default();
         if !versions.iter().any(|known| known.version == kind.version) {
             versions.push(kind);
@@ -185,9 +212,10 @@ impl Kinds {
                     self.down.insert(name.clone());
                 }
                 let label = version.version.unwrap_or_default();
-                for resource in version.resources {
+                for mut resource in version.resources {
+                    let short_names = std::mem::take(&mut resource.short_names);
                     if let Some(kind) = aggregated_kind(&name, &label, resource) {
-                        self.add(kind);
+                        self.add(kind, short_names);
                     }
                 }
             }
@@ -347,14 +375,15 @@ impl Cluster {
                 .into_iter()
                 .filter(|resource| !resource.name.contains('/'))
             {
-                kinds.add(Kind {
+                let kind = Kind {
                     group: resource.group.unwrap_or_else(|| group.clone()),
                     version: resource.version.unwrap_or_else(|| version.clone()),
                     kind: resource.kind,
                     plural: resource.name,
                     namespaced: resource.namespaced,
                     verbs: resource.verbs,
-                });
+                };
+                kinds.add(kind, resource.short_names.unwrap_or_default());
             }
         }
         Ok(())
@@ -452,7 +481,7 @@ mod tests {
             "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {},
             "items": [{"metadata": {"name": "apps"}, "versions": [{"version": "v1", "resources": [
                 {"resource": "deployments", "responseKind": {"group": "", "version": "", "kind": "Deployment"},
-                 "scope": "Namespaced", "verbs": ["get", "patch"], "singularResource": "deployment"}]}]},
+                 "scope": "Namespaced", "verbs": ["get", "patch"], "singularResource": "deployment", "shortNames": ["deploy"]}]}]},
                 {"metadata": {"name": "down.example.com"}, "versions": [{"version": "v1", "freshness": "Stale"}]}],
         }))
         .unwrap();
@@ -461,8 +490,53 @@ mod tests {
         let found = kinds.find("apps", "v1", "Deployment").unwrap();
         assert_eq!(found.path(Some("n")), "/apis/apps/v1/namespaces/n/deployments");
         assert!(found.can("patch") && !found.can("delete"));
+        assert_eq!(kinds.called("deploy"), Some(found));
         assert_eq!(kinds.find("apps", "v2", "Deployment"), None);
         assert!(kinds.is_down("down.example.com") && !kinds.is_down("apps"));
+    }
+
+    #[test]
+    fn kinds_are_found_by_what_people_call_them() {
+        let mut kinds = Kinds::default();
+        for (group, kind, plural, short) in [
+            ("", "Service", "services", "svc"),
+            ("apps", "Deployment", "deployments", "deploy"),
+            ("argoproj.io", "Application", "applications", "app"),
+            ("sluice.dev", "Application", "applications", ""),
+            ("example.com", "Ingress", "ingresses", "ing"),
+            ("networking.k8s.io", "Ingress", "ingresses", "ing"),
+            ("serving.knative.dev", "Service", "services", "kservice"),
+        ] {
+            let kind = Kind {
+                kind: kind.to_owned(),
+                plural: plural.to_owned(),
+                ..self::kind(true, group)
+            };
+            kinds.add(
+                kind,
+                Vec::from_iter((!short.is_empty()).then(|| short.to_owned())),
+            );
+        }
+        for (name, found) in [
+            ("deploy", Some("Deployment.apps")),
+            ("Deployment", Some("Deployment.apps")),
+            ("deployments.apps", Some("Deployment.apps")),
+            ("deploy.apps", Some("Deployment.apps")),
+            ("deployments.extensions", None),
+            ("service", Some("Service")),
+            (
+                "services.serving.knative.dev",
+                Some("Service.serving.knative.dev"),
+            ),
+            ("kservice", Some("Service.serving.knative.dev")),
+            ("ing", Some("Ingress.networking.k8s.io")),
+            ("application.sluice.dev", Some("Application.sluice.dev")),
+            ("thing", None),
+            ("", None),
+        ] {
+            let called = kinds.called(name).map(|kind| kind.group_kind().to_string());
+            assert_eq!(called.as_deref(), found, "{name}");
+        }
     }
 
     #[test]
