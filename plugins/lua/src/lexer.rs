@@ -23,9 +23,9 @@ pub(crate) struct Place {
     pub(crate) line: u32,
     /// Of its last byte, which is what gopher-lua names.
     last: (u32, u32),
-    /// Its bytes.
-    start: usize,
-    end: usize,
+    /// Its bytes; no script has more than fit.
+    start: u32,
+    end: u32,
 }
 
 const WORDS: [&str; 22] = [
@@ -87,15 +87,17 @@ impl<'a> Lexer<'a> {
 
     /// The bytes of a token.
     pub(crate) fn bytes(&self, place: Place) -> &[u8] {
-        self.source.get(place.start..place.end).unwrap_or_default()
+        self.source
+            .get(place.start as usize..place.end as usize)
+            .unwrap_or_default()
     }
 
     /// The next token; an error says where and what.
     pub(crate) fn next(&mut self) -> Result<Token, String> {
         self.skip_blank()?;
-        (self.place.line, self.place.start) = (self.line, self.at);
+        (self.place.line, self.place.start) = (self.line, self.at as u32);
         let token = self.token()?;
-        (self.place.last, self.place.end) = (self.here(), self.at);
+        (self.place.last, self.place.end) = (self.here(), self.at as u32);
         Ok(token)
     }
 
@@ -111,7 +113,10 @@ impl<'a> Lexer<'a> {
             b'[' if matches!(self.peek(1), Some(b'[' | b'=')) => Ok(Token::Text(self.long()?.into())),
             _ => {
                 let rest = self.source.get(self.at..).unwrap_or_default();
-                let sign = SIGNS.iter().find(|sign| rest.starts_with(sign.as_bytes()));
+                let begins = |sign: &&&str| {
+                    sign.as_bytes().first() == Some(&first) && rest.starts_with(sign.as_bytes())
+                };
+                let sign = SIGNS.iter().find(begins);
                 self.at += sign.map_or(1, |sign| sign.len());
                 match (sign, first) {
                     (Some(sign), _) => Ok(Token::Sign(sign)),
