@@ -47,6 +47,11 @@ pub(crate) fn run_all() -> Result<()> {
         },
     )?;
     step(
+        "health",
+        "health checks beside those of Argo CD and Flux; building theirs takes minutes",
+        || run(&mut Command::new(program("sluice-bench-health")?)),
+    )?;
+    step(
         "render",
         "charts and overlays, beside helm and kustomize, and renderings that were made before",
         || {
