@@ -88,6 +88,13 @@ pub const PAUSED: ErrorCode = code(
     "nothing is written while an Application is paused",
     "`sluice resume` ends the pause",
 );
+/// The cluster has no kind that is called so.
+pub const NO_KIND: ErrorCode = code(
+    "U28",
+    ExitKind::Input,
+    "the cluster has no kind of this name",
+    "list them with `kubectl api-resources`; add the group if several have one of that name, as deployments.apps",
+);
 
 /// All of them.
 pub const ALL: &[&ErrorCode] = &[
@@ -102,4 +109,5 @@ pub const ALL: &[&ErrorCode] = &[
     &NOTHING_EARLIER,
     &NOTHING_TO_END,
     &PAUSED,
+    &NO_KIND,
 ];

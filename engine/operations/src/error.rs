@@ -32,6 +32,12 @@ pub enum OperationError {
         /// Which one was asked for.
         application: ApplicationKey,
     },
+    /// The cluster has no kind that is called so.
+    #[error("the cluster has no kind `{name}`")]
+    NoKind {
+        /// What was asked for.
+        name: String,
+    },
     /// The API server has no such kind.
     #[error("the cluster does not know the kind Application")]
     NotInstalled,
@@ -190,6 +196,7 @@ impl Coded for OperationError {
                 .first()
                 .map_or(&sluice_pipeline::codes::INTERNAL, |problem| problem.code),
             Self::NoApplication { .. } => &codes::NO_APPLICATION,
+            Self::NoKind { .. } => &codes::NO_KIND,
             Self::NotInstalled => &codes::NOT_INSTALLED,
             Self::Unreadable { .. } => &codes::UNREADABLE_APPLICATION,
             Self::Encode(_) => &sluice_pipeline::codes::INTERNAL,
@@ -211,6 +218,7 @@ impl Coded for OperationError {
             Self::Apply(error) => error.hint(),
             Self::Plugins(_)
             | Self::NoApplication { .. }
+            | Self::NoKind { .. }
             | Self::NotInstalled
             | Self::Unreadable { .. }
             | Self::Encode(_)
@@ -245,6 +253,10 @@ mod tests {
                     application: application.clone(),
                 },
                 "there is no Application `guestbook` in namespace `shop`",
+            ),
+            (
+                OperationError::NoKind { name: text("frob") },
+                "the cluster has no kind `frob`",
             ),
             (
                 OperationError::NotInstalled,

@@ -8,7 +8,7 @@
 //! [`Operations::refresh`], [`Operations::terminate`]. A request is written down in the Application and carried out by the
 //! controller, so who may ask is decided by RBAC on Applications; how it goes is followed by [`Operations::follow_sync`],
 //! [`Operations::wait`] and the like. [`Preview`] answers what a sync would do without asking the controller, and
-//! [`Preview::execute`] carries out a plan that was saved before.
+//! [`Preview::execute`] carries out a plan that was saved before. [`Checkup`] judges the health of live objects.
 #![forbid(unsafe_code)]
 
 mod applications;
@@ -17,6 +17,7 @@ pub mod codes;
 mod error;
 mod execute;
 mod follow;
+mod health;
 mod orphans;
 mod pause;
 mod preview;
@@ -31,6 +32,7 @@ pub use approve::{Approval, Approved, CommitId, PlanDigest};
 pub use error::{OperationError, Standing};
 pub use execute::Executed;
 pub use follow::Follow;
+pub use health::{Checkup, Family, Health, Part, health};
 pub use orphans::{Orphan, OrphanReason};
 pub use pause::Resumed;
 pub use preview::{Preview, Progress};
