@@ -252,6 +252,13 @@ fn the_command_line_itself() {
         &[],
         &["frobnicate"],
         &["health"],
+        &["health", "a/b/c"],
+        &["health", "deployment/"],
+        &["health", "web", "-f", "a.yaml"],
+        &["health", "-f", "a.yaml", "--watch"],
+        &["health", "diff", "web"],
+        &["health", "diff", "--against", "health-kstatus"],
+        &["health", "diff", "web", "--all", "--against", "health-kstatus"],
         &["plan"],
         &["plan", "guestbook", "-f", "a.yaml"],
         &["approve", "guestbook", "--plan", "sha256:12"],
@@ -279,6 +286,39 @@ fn the_command_line_itself() {
             "{arguments:?}"
         );
     }
+}
+
+/// `diff` is a command; an Application of that name is reached too.
+#[test]
+fn an_application_may_have_the_name_of_a_command() {
+    let exit = |arguments: &[&str]| {
+        let mut command = sluice(arguments);
+        let output = command
+            .env("KUBECONFIG", fixture("nowhere.kubeconfig"))
+            .output()
+            .unwrap();
+        output.status.code()
+    };
+    for reaches_for_the_cluster in [
+        &["health", "application/diff"][..],
+        &["health", "applications.sluice.dev/diff"],
+        &["health", "web", "diff"],
+        &["health", "help"],
+        &[
+            "health",
+            "diff",
+            "application/diff",
+            "--against",
+            "health-kstatus",
+        ],
+    ] {
+        assert_eq!(
+            exit(reaches_for_the_cluster),
+            Some(7),
+            "{reaches_for_the_cluster:?}"
+        );
+    }
+    assert_eq!(exit(&["health", "diff"]), Some(2));
 }
 
 #[test]

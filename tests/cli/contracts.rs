@@ -78,6 +78,100 @@ fn health_tells_by_which_rule_it_judged() {
     );
 }
 
+/// A check sees the other objects of the file, and what it read and saw is told.
+#[test]
+fn health_tells_what_it_looked_at() {
+    let object = |api_version: &str, kind: &str, name: &str, owner: Option<&str>, more: Value| {
+        let owners: Vec<Value> = owner.iter().map(|owner| json!({"uid": owner})).collect();
+        let metadata = json!({"name": name, "namespace": "shop", "uid": name, "generation": 1, "ownerReferences": owners});
+        let mut object = json!({"apiVersion": api_version, "kind": kind, "metadata": metadata});
+        object
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        object
+    };
+    let waiting = json!({"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}});
+    let objects = [
+        object(
+            "apps/v1",
+            "Deployment",
+            "web",
+            None,
+            json!({"spec": {"replicas": 1}, "status": {"observedGeneration": 1, "replicas": 1}}),
+        ),
+        object(
+            "apps/v1",
+            "ReplicaSet",
+            "web-1",
+            Some("web"),
+            json!({"spec": {"replicas": 1}, "status": {"replicas": 1}}),
+        ),
+        object(
+            "v1",
+            "Pod",
+            "web-1-x",
+            Some("web-1"),
+            json!({"spec": {"restartPolicy": "Always"}, "status": {
+            "phase": "Pending", "containerStatuses": [{"name": "c", "state": waiting}]}}),
+        ),
+    ];
+    let input = objects.map(|object| object.to_string()).join("\n---\n");
+    let rows = lines(&run_with(&["health", "-f", "-", "-o", "json", "--why"], &input));
+    let read = rows[0]["read"].as_array().unwrap();
+    assert!(read.contains(&json!("/spec/replicas")), "{read:?}");
+    let related = rows[0]["related"].as_array().unwrap();
+    for seen in [
+        json!({"kind": "ReplicaSet.apps", "ownedBy": "web", "known": true}),
+        json!({"kind": "Pod", "ownedBy": "web-1", "known": true}),
+    ] {
+        assert!(related.contains(&seen), "{related:?}");
+    }
+    assert!(
+        rows[0]["message"].as_str().unwrap().contains("Pod web-1-x"),
+        "{}",
+        rows[0]
+    );
+    let shown = text(&run_with(&["health", "-f", "-", "--why"], &input).stdout);
+    let beside = "beside it: ReplicaSet.apps owned by it, Pod owned by ReplicaSet/web-1";
+    assert!(shown.contains(beside) && shown.contains("read: "), "{shown}");
+    // Who does not ask is told nothing of it.
+    let rows = lines(&run_with(&["health", "-f", "-", "-o", "json"], &input));
+    assert!(rows[0].get("read").is_none() && rows[0].get("related").is_none());
+}
+
+#[test]
+fn two_models_of_health_are_compared() {
+    let diff = |arguments: &[&str]| {
+        let objects = fixture("models.yaml");
+        run(&[&["health", "diff", "-f", &objects], arguments].concat())
+    };
+    let rows = lines(&diff(&["--against", "health-kstatus", "-o", "json"]));
+    assert_eq!(
+        rows,
+        [
+            json!({"application": null, "apiVersion": "v1", "kind": "Pod", "namespace": "shop", "name": "failed",
+            "now": {"status": "Degraded", "message": "out of memory", "plugin": "health-kubernetes"},
+            "then": {"status": "Healthy", "message": rows[0]["then"]["message"], "plugin": "health-kstatus"}})
+        ]
+    );
+    insta::assert_snapshot!("health-diff", shown(&diff(&["--against", "health-kstatus"])));
+    // Settings are given as with --plugin, and the other side too.
+    let rules = format!("health-cel={}", fixture("rules.yaml"));
+    let differ = |arguments: &[&str]| {
+        let output = diff(&[arguments, &["-o", "json"]].concat());
+        let names = lines(&output)
+            .into_iter()
+            .map(|row| row["name"].as_str().unwrap().to_owned());
+        (output.status.code(), names.collect::<Vec<_>>())
+    };
+    let (code, names) = differ(&["--against", &rules]);
+    assert_eq!((code, names), (Some(1), vec!["pending".to_owned()]));
+    let both = ["--plugin", "health-kstatus", "--against", "health-kstatus"];
+    assert_eq!(differ(&both), (Some(0), Vec::new()));
+    assert_eq!(differ(&["--against", "health-nobody"]).0, Some(8));
+}
+
 #[test]
 fn health_by_the_plugins_that_are_named() {
     let objects = [

@@ -22,6 +22,7 @@ const COMMANDS: &[&str] = &[
     "orphans",
     "wait",
     "health",
+    "health diff",
     "verify",
     "key",
     "key list",

@@ -70,6 +70,8 @@ const FACES: &[&[&str]] = &[
     &["explain", "-f", "-", "-o", "json"],
     &["health", "-f", "-", "-vvv"],
     &["health", "-f", "-", "-o", "json"],
+    &["health", "-f", "-", "--why"],
+    &["health", "-f", "-", "-o", "json", "--why"],
 ];
 
 #[test]

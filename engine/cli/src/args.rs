@@ -44,6 +44,7 @@ Examples:
   sluice get -A                          every Application, with what the engine knows of it
   sluice plan guestbook                  what a sync would do, before anything is written
   sluice sync guestbook                  sync now and wait until it works
+  sluice health guestbook                whether it works, down to its Pods, and why not
   kubectl get deploy -o yaml | sluice health -f -";
 
 /// The commands.
@@ -97,7 +98,7 @@ pub(crate) enum Command {
     /// Wait until an Application is synced, healthy, idle or gone
     #[command(after_help = wait::HELP)]
     Wait(wait::Arguments),
-    /// Judge the health of objects as the health plugins do; needs no cluster
+    /// Judge the health of an Application, of objects, or of a file, as the health plugins do
     #[command(after_help = health::HELP)]
     Health(health::Arguments),
     /// Judge the signatures of commits and tags; needs no cluster

@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
-use sluice_model::application::{Application, Policies};
+use sluice_model::application::Application;
 use sluice_model::manifest::Manifest;
 use sluice_render::RenderErrors;
 
@@ -139,12 +139,4 @@ pub(crate) fn settings(path: &Path) -> Result<Map<String, Value>, Failure> {
         Value::Null => Ok(Map::new()),
         _ => Err(wrong("it is no map".to_owned()).into()),
     }
-}
-
-/// The policies of an Application in a file; without one, the default ones.
-pub(crate) fn policies(application: Option<&Path>) -> Result<Policies, Failure> {
-    let read = application.map(self::application).transpose()?;
-    Ok(read
-        .map(|application| application.spec.policies)
-        .unwrap_or_default())
 }

@@ -4,7 +4,7 @@
 //! went wrong into a code, a hint and an exit status. Whatever decides anything is in the other crates. This is a library
 //! only so that tests reach [`codes`]; `main.rs` calls [`main`] and nothing else.
 //!
-//! What needs no cluster starts no runtime and reads no kubeconfig: `sluice health` on one object has to be as quick as
+//! What needs no cluster starts no runtime and reads no kubeconfig: `sluice health -f` on one object has to be as quick as
 //! `grep`.
 #![forbid(unsafe_code)]
 
