@@ -1,16 +1,16 @@
 //! How an application's health went: what is shown of it, and since when.
 //!
-//! What gets worse is shown at once. What gets better is shown at once too, unless the health goes back and forth: after [`FLAPS`]
-//! changes within [`WINDOW`] it has to last for [`STEADY`] first. So an application whose Pods crash every minute is not reported healthy
-//! between two crashes. Waits for health do not look at this: they judge the objects themselves.
+//! What gets worse is shown at once. What gets better is shown at once too, unless the health goes back and forth: if it fell from
+//! healthy [`FALLS`] times within [`WINDOW`], it has to last for [`STEADY`] first. So an application whose Pods crash every minute is not
+//! reported healthy between two crashes. Waits for health do not look at this: they judge the objects themselves.
 
 use std::time::Duration;
 
 use sluice_model::health::{HealthState, HealthStatus, HealthTransition};
 
-/// So many changes within [`WINDOW`] make a health that goes back and forth.
-pub const FLAPS: usize = 4;
-/// How far back changes count.
+/// So many falls from healthy within [`WINDOW`] make a health that goes back and forth. A rollout has none, however often it changes.
+pub const FALLS: usize = 3;
+/// How far back falls count.
 pub const WINDOW: Duration = Duration::from_secs(10 * 60);
 /// How long a better health has to last then.
 pub const STEADY: Duration = Duration::from_secs(60);
@@ -35,7 +35,7 @@ impl Course {
         now: jiff::Timestamp,
     ) -> (Self, HealthState, Option<Duration>) {
         let is_better = seen.status < before.status && before.since.is_some();
-        if !is_better || !flaps(&before.transitions, now) {
+        if !is_better || !goes_back_and_forth(&before.transitions, now) {
             return (Self::default(), shown(before, seen, now), None);
         }
         let since = match self.better {
@@ -66,12 +66,17 @@ fn last_words(message: &str) -> &str {
     message.split_once("; last: ").map_or(message, |(_, last)| last)
 }
 
-fn flaps(transitions: &[HealthTransition], now: jiff::Timestamp) -> bool {
-    let recent = transitions.iter().filter(|transition| {
+fn goes_back_and_forth(transitions: &[HealthTransition], now: jiff::Timestamp) -> bool {
+    let is_recent = |transition: &HealthTransition| {
         let since = transition.since.parse::<jiff::Timestamp>();
         since.is_ok_and(|since| between(since, now) < WINDOW)
-    });
-    recent.count() >= FLAPS
+    };
+    // The newest comes first.
+    let fell = |pair: &&[HealthTransition]| match pair {
+        [after, before] => before.status == HealthStatus::Healthy && is_recent(after),
+        _ => false,
+    };
+    transitions.windows(2).filter(fell).count() >= FALLS
 }
 
 fn between(earlier: jiff::Timestamp, later: jiff::Timestamp) -> Duration {
@@ -148,16 +153,18 @@ mod tests {
     fn what_goes_back_and_forth_gets_better_only_once_that_lasts() {
         let state = course(&[
             (0, Healthy, Healthy, 0, None),
-            (10, Degraded, Degraded, 10, None),
+            (5, Degraded, Degraded, 5, None),
+            (10, Healthy, Healthy, 10, None),
+            (15, Progressing, Progressing, 15, None),
             (20, Healthy, Healthy, 20, None),
             (30, Degraded, Degraded, 30, None),
-            // Four changes: from now on better has to last.
+            // The third fall: from now on better has to last.
             (40, Healthy, Degraded, 30, Some(60)),
             (55, Healthy, Degraded, 30, Some(45)),
             // It did not; the time begins again.
             (60, Degraded, Degraded, 30, None),
             (70, Healthy, Degraded, 30, Some(60)),
-            // Another better one begins again too, and worse is shown at once.
+            // Another better one begins again too.
             (90, Progressing, Degraded, 30, Some(60)),
             (100, Healthy, Degraded, 30, Some(60)),
             (130, Healthy, Degraded, 30, Some(30)),
@@ -167,6 +174,20 @@ mod tests {
             (910, Healthy, Healthy, 910, None),
         ]);
         assert_eq!(state.message, "Healthy now");
+    }
+
+    /// A Deployment that comes, is replaced by a hook's wave, comes again and fails has not gone back and forth.
+    #[test]
+    fn a_rollout_is_shown_as_it_goes() {
+        use HealthStatus::Missing;
+        course(&[
+            (0, Missing, Missing, 0, None),
+            (1, Progressing, Progressing, 1, None),
+            (2, Missing, Missing, 2, None),
+            (3, Progressing, Progressing, 3, None),
+            (4, Degraded, Degraded, 4, None),
+            (5, Healthy, Healthy, 5, None),
+        ]);
     }
 
     #[test]
@@ -179,7 +200,9 @@ mod tests {
             (2, Healthy),
             (3, Degraded),
             (4, Healthy),
-            (5, Healthy),
+            (5, Degraded),
+            (6, Healthy),
+            (7, Healthy),
         ] {
             (course, state, _) = course.go_on(&state, seen(status), at(second));
         }

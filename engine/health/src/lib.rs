@@ -25,7 +25,7 @@
 
 mod course;
 
-pub use course::{Course, FLAPS, STEADY, WINDOW};
+pub use course::{Course, FALLS, STEADY, WINDOW};
 
 use std::collections::BTreeMap;
 use std::time::Duration;
