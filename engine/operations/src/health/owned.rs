@@ -8,8 +8,11 @@ use sluice_model::Object;
 use sluice_model::object::GroupKind;
 use sluice_model::related::{Need, Selection};
 
+/// Groups and kinds.
+type GroupKinds = &'static [(&'static str, &'static str)];
+
 /// What controllers of Kubernetes make of their own objects, by the kind that it is made of.
-const MADE: [(&str, &str, &[(&str, &str)]); 9] = [
+const MADE: [(&str, &str, GroupKinds); 9] = [
     ("apps", "Deployment", &[("apps", "ReplicaSet")]),
     ("apps", "ReplicaSet", &[("", "Pod")]),
     (
@@ -76,7 +79,7 @@ fn made_of(owner: &Object) -> Vec<GroupKind> {
     let made = MADE
         .iter()
         .find(|(group, kind, _)| *group == owner.group() && *kind == owner.kind());
-    let made: &[(&str, &str)] = match made {
+    let made: GroupKinds = match made {
         Some((_, _, made)) => made,
         None if is_of_kubernetes(owner.group()) => &[],
         None => &BY_OPERATORS,
