@@ -13,7 +13,6 @@ use serde_json::{Map, Value};
 use crate::census::Tally;
 use crate::claims::Claims;
 pub use crate::health::HealthState;
-use crate::health::HealthStatus;
 use crate::object::Object;
 
 mod given;

@@ -114,6 +114,7 @@ fn what_else_was_decided_is_carried_along() {
         skip_dry_run_on_missing_kind: true,
         propagation: Some(Propagation::Orphan),
         no_wait: true,
+        ignore_health: true,
         timeout: Some(90),
     };
     let decision = SyncDecision {
