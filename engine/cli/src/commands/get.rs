@@ -143,12 +143,12 @@ mod tests {
     #[test]
     fn columns_are_those_of_the_printer() {
         insta::assert_snapshot!(text(false), @r"
-        NAME       SYNC       HEALTH    REVISION      AGE
-        guestbook  OutOfSync  Degraded  3f2a91c05b77  4h
+        NAME       SYNC       HEALTH    SINCE  REVISION      AGE
+        guestbook  OutOfSync  Degraded  12m    3f2a91c05b77  4h
         ");
         insta::assert_snapshot!(text(true), @r"
-        NAMESPACE  NAME       SYNC       HEALTH    REVISION      AGE
-        shop       guestbook  OutOfSync  Degraded  3f2a91c05b77  4h
+        NAMESPACE  NAME       SYNC       HEALTH    SINCE  REVISION      AGE
+        shop       guestbook  OutOfSync  Degraded  12m    3f2a91c05b77  4h
         ");
     }
 
