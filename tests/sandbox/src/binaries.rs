@@ -70,6 +70,29 @@ pub fn renderer_program(name: &str, run: impl FnOnce(&mut Command) -> Result<()>
     built(name, &source, &[package], run)
 }
 
+/// Returns Flux's `helm-controller`, or its `kustomize-controller` with `source-controller` beside it, building them first if they were not
+/// built before.
+pub fn flux_controller(name: &str, run: impl FnOnce(&mut Command) -> Result<()>) -> Result<PathBuf> {
+    let packages: &[&str] = match name {
+        "helm-controller" => &["github.com/fluxcd/helm-controller"],
+        "kustomize-controller" => &[
+            "github.com/fluxcd/kustomize-controller",
+            "github.com/fluxcd/source-controller",
+        ],
+        other => bail!("there is no controller of {other}"),
+    };
+    built(name, &flux_controller_source(name), packages, run)
+}
+
+/// Returns the folder of the Go module that names the controller.
+#[must_use]
+pub fn flux_controller_source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .with_file_name("bench")
+        .join("fleet/peers")
+        .join(name)
+}
+
 /// Builds packages of a Go module into a folder of the cache; returns the program of the module itself.
 fn built(
     name: &str,

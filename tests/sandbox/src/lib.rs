@@ -48,8 +48,8 @@ mod webhook;
 pub use api_proxy::{ApiProxy, ApiRequest, Verdict};
 pub use authority::{Authority, Certificate};
 pub use binaries::{
-    cache_folder, control_plane_binary, control_plane_source, registry_binary, renderer_program,
-    yaml_decoder_binary,
+    cache_folder, control_plane_binary, control_plane_source, flux_controller, flux_controller_source,
+    registry_binary, renderer_program, yaml_decoder_binary,
 };
 pub use bundles::{bundle, download_bundles};
 pub use control_plane::ControlPlane;

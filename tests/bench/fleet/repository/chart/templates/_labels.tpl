@@ -1,0 +1,5 @@
+{{- define "labels" -}}
+app: {{ .Release.Name }}
+fleet: bench
+revision: {{ .Values.revision | quote }}
+{{- end }}
