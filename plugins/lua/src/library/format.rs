@@ -64,7 +64,8 @@ pub(super) fn format(engine: &mut Engine, values: Vec<Value>) -> Outcome<Returne
 /// The first letter of a text, and how many bytes it has; a byte that begins none is taken for one.
 fn letter(text: &[u8]) -> Option<(char, usize)> {
     let first = *text.first()?;
-    let letter = text
+    // No letter is longer. All of what follows would be looked at for each verb.
+    let letter = text[..text.len().min(4)]
         .utf8_chunks()
         .next()
         .and_then(|chunk| chunk.valid().chars().next());
