@@ -88,6 +88,7 @@ impl Observer {
                         kind: kind.clone(),
                         namespace: namespace.map(str::to_owned),
                         selector: PART_OF_LABEL,
+                        is_optional: false,
                     };
                     let (cluster, on_change) = (self.cluster.clone(), Arc::clone(&self.on_change));
                     Watching::start(cluster, place, Store::default(), on_change)

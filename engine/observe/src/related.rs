@@ -77,6 +77,7 @@ impl Relatives {
                     kind: kind.clone(),
                     namespace: namespace.clone(),
                     selector: "",
+                    is_optional: true,
                 };
                 waits.extend(self.watch(key, place));
             }

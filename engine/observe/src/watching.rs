@@ -18,6 +18,9 @@ const GRACE: Duration = Duration::from_secs(15);
 /// The first and the longest wait after a failure.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
 
+/// The wait until it is seen whether what the engine gets along without may be watched now.
+const FORBIDDEN: Duration = Duration::from_secs(60);
+
 /// How a watch is doing.
 #[derive(Debug, Clone)]
 pub(crate) enum State {
@@ -57,6 +60,8 @@ pub(crate) struct Place {
     pub(crate) namespace: Option<String>,
     /// Which labels objects must have; any if empty.
     pub(crate) selector: &'static str,
+    /// Whether the engine gets along without it. Then it is no warning that it may not look there.
+    pub(crate) is_optional: bool,
 }
 
 /// One running watch. Dropping it ends it.
@@ -172,11 +177,17 @@ impl<H: Held> Follower<H> {
                 End::Failed(error) => {
                     let kind = self.place.kind.group_kind();
                     let broken = ObserveError::of(kind.to_string(), &error);
-                    tracing::warn!(%kind, code = broken.code().id, %error, "watch broken");
                     let forbidden = matches!(broken, ObserveError::Watch { forbidden: true, .. });
+                    let wait = if forbidden && self.place.is_optional {
+                        tracing::debug!(%kind, %error, "not watched");
+                        FORBIDDEN
+                    } else {
+                        tracing::warn!(%kind, code = broken.code().id, %error, "watch broken");
+                        error.retry_after().unwrap_or(backoff)
+                    };
                     let reason = sluice_model::error::one_line(&error);
                     self.state.send_replace(State::Broken { reason, forbidden });
-                    tokio::time::sleep(error.retry_after().unwrap_or(backoff)).await;
+                    tokio::time::sleep(wait).await;
                     backoff = (backoff * 2).min(BACKOFF.1);
                 }
             }

@@ -234,6 +234,9 @@ impl Checkup {
             let answer = part.live.as_ref().and_then(|_| answers.next());
             let mut examined = answer.unwrap_or_else(missing_now);
             redactor.redact(&mut examined.verdict.message);
+            if let Some(rule) = &mut examined.rule {
+                redactor.redact(rule);
+            }
             examined
         };
         Ok(Answer {
