@@ -206,7 +206,8 @@ mod tests {
         ] {
             (course, state, _) = course.go_on(&state, seen(status), at(second));
         }
-        let wanted = "it goes back and forth: Healthy again once that has lasted for 60 s; last: Degraded now";
+        let wanted =
+            "it goes back and forth: Healthy again once that has lasted for 60 s; last: Degraded now";
         assert_eq!(state.message, wanted);
     }
 

@@ -150,7 +150,8 @@ mod tests {
     use serde_json::json;
 
     fn object(kind: &str, name: &str, more: Value) -> Object {
-        let mut value = json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "shop"}});
+        let mut value =
+            json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "shop"}});
         for (key, more) in more.as_object().cloned().unwrap_or_default() {
             match (value.get_mut(&key).and_then(Value::as_object_mut), more) {
                 (Some(map), Value::Object(more)) => map.extend(more),
@@ -168,7 +169,11 @@ mod tests {
             object("Pod", "y", json!({"metadata": {"labels": {"a": "b"}}})),
             object("Secret", "x", owned.clone()),
             object("Event", "e", json!({"involvedObject": {"uid": "1"}})),
-            object("Pod", "z", json!({"metadata": {"namespace": "other", "ownerReferences": [{"uid": "1"}]}})),
+            object(
+                "Pod",
+                "z",
+                json!({"metadata": {"namespace": "other", "ownerReferences": [{"uid": "1"}]}}),
+            ),
         ]);
         let label = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         for (kind, selection, names) in [
@@ -197,7 +202,11 @@ mod tests {
             kind: GroupKind::new("", "Service"),
             selection: Selection::Named("x".to_owned()),
         };
-        assert_eq!(among.find(&unknown), None, "no Service is among them: nothing is known of any");
+        assert_eq!(
+            among.find(&unknown),
+            None,
+            "no Service is among them: nothing is known of any"
+        );
     }
 
     #[test]

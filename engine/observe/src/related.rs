@@ -95,7 +95,10 @@ impl Relatives {
     /// Sees to it that a place is watched.
     fn watch(&self, key: PlaceKey, place: Place) -> Option<watch::Receiver<State>> {
         let mut places = lock(&self.places);
-        if places.get(&key).is_some_and(|watched| watched.watching.has_ended()) {
+        if places
+            .get(&key)
+            .is_some_and(|watched| watched.watching.has_ended())
+        {
             places.remove(&key);
         }
         if places.len() >= PLACES && !places.contains_key(&key) {
@@ -194,7 +197,10 @@ struct Inner {
 impl Neighbours {
     fn find(&self, need: &Need) -> Option<Vec<Object>> {
         let inner = lock(&self.inner);
-        let picked = inner.objects.values().filter(|object| need.selection.picks(object));
+        let picked = inner
+            .objects
+            .values()
+            .filter(|object| need.selection.picks(object));
         (!inner.too_many).then(|| bounded(picked)).flatten()
     }
 

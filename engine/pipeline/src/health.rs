@@ -93,7 +93,10 @@ impl Pipeline {
         let mut all: BTreeMap<usize, Examined> = BTreeMap::new();
         let mut problems = Vec::new();
         for _ in 0..ROUNDS {
-            let asked: Vec<Object> = open.iter().filter_map(|index| masked.get(*index).cloned()).collect();
+            let asked: Vec<Object> = open
+                .iter()
+                .filter_map(|index| masked.get(*index).cloned())
+                .collect();
             let (plugins, policies) = (self.plugins.clone(), policies.health.clone());
             let related: Arc<dyn Related> = Arc::clone(&self.relatives) as _;
             let question = move || {
@@ -121,11 +124,11 @@ impl Pipeline {
             if wanting.is_empty() {
                 break;
             }
-            self.relatives
-                .learn(wanting.values().flatten(), FIRST_LOOK)
-                .await;
+            self.relatives.learn(wanting.values().flatten(), FIRST_LOOK).await;
             let is_known = |need: &Need| self.relatives.find(need).is_some();
-            let again = wanting.into_iter().filter(|(_, needs)| needs.iter().any(is_known));
+            let again = wanting
+                .into_iter()
+                .filter(|(_, needs)| needs.iter().any(is_known));
             open = again.map(|(index, _)| index).collect();
             if open.is_empty() {
                 break;

@@ -26,7 +26,9 @@ pub(crate) fn application(object: &Object<'_>) -> Result<Verdict, String> {
         Some("Progressing") => Verdict::Progressing(message),
         Some("Missing") => Verdict::Missing(message),
         Some("Degraded") => Verdict::Degraded(message),
-        _ if message.is_empty() => Verdict::Unknown("its health is not known; its conditions say why".to_owned()),
+        _ if message.is_empty() => {
+            Verdict::Unknown("its health is not known; its conditions say why".to_owned())
+        }
         _ => Verdict::Unknown(message),
     })
 }

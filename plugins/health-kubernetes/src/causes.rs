@@ -34,7 +34,10 @@ pub(crate) fn told(verdict: Verdict, object: &Object<'_>, context: &HealthContex
 fn cause(object: &Object<'_>, context: &HealthContext) -> Option<String> {
     match object.reference().kind.as_str() {
         // By itself a Pod says what Argo CD has it say; with what is around it, more.
-        "Pod" => context.events(object).and_then(|_| of_pod(object, context)).map(|(_, cause)| cause),
+        "Pod" => context
+            .events(object)
+            .and_then(|_| of_pod(object, context))
+            .map(|(_, cause)| cause),
         "PersistentVolumeClaim" | "Service" => warning(object, context, &[]),
         "Deployment" => {
             let sets = context.owned(object, "apps", "ReplicaSet")?;
@@ -97,7 +100,11 @@ fn of_pod(pod: &Object<'_>, context: &HealthContext) -> Option<(Weight, String)>
         return None;
     }
     if phase == "Failed" && !text(&status, "reason").is_empty() {
-        let cause = format!("{}: {}", text(&status, "reason"), quoted(text(&status, "message")));
+        let cause = format!(
+            "{}: {}",
+            text(&status, "reason"),
+            quoted(text(&status, "message"))
+        );
         return Some((Weight::Broken, cause));
     }
     let containers = ["initContainerStatuses", "containerStatuses"]
@@ -121,7 +128,11 @@ fn of_pod(pod: &Object<'_>, context: &HealthContext) -> Option<(Weight, String)>
         "FailedCreatePodSandBox",
         "Unhealthy",
     ];
-    let weight = if phase == "Running" { Weight::Unready } else { Weight::Waiting };
+    let weight = if phase == "Running" {
+        Weight::Unready
+    } else {
+        Weight::Waiting
+    };
     Some((weight, warning(pod, context, &TRIED)?))
 }
 
@@ -135,13 +146,17 @@ fn of_container(container: &Json) -> Option<(Weight, String)> {
             "CrashLoopBackOff" => {
                 let ended = container.pointer("/lastState/terminated").map(ended);
                 let ended = ended.unwrap_or(message);
-                let restarts = container.get("restartCount").and_then(Json::as_u64).unwrap_or_default();
+                let restarts = container
+                    .get("restartCount")
+                    .and_then(Json::as_u64)
+                    .unwrap_or_default();
                 let cause = format!("container {name} crashes, {restarts} restarts: {ended}");
                 Some((Weight::Crashing, cause))
             }
             "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" => {
                 let image = text(container, "image");
-                let cause = format!("container {name}: the image {image} cannot be had ({reason}): {message}");
+                let cause =
+                    format!("container {name}: the image {image} cannot be had ({reason}): {message}");
                 Some((Weight::Broken, cause))
             }
             reason => Some((Weight::Broken, format!("container {name}: {reason}: {message}"))),
@@ -149,14 +164,26 @@ fn of_container(container: &Json) -> Option<(Weight, String)> {
     }
     let failed = container.pointer("/state/terminated")?;
     let code = failed.get("exitCode").and_then(Json::as_i64).unwrap_or_default();
-    (code != 0).then(|| (Weight::Crashing, format!("container {name} failed: {}", ended(failed))))
+    (code != 0).then(|| {
+        (
+            Weight::Crashing,
+            format!("container {name} failed: {}", ended(failed)),
+        )
+    })
 }
 
 /// `exit code 1 (Error): the last line`
 fn ended(terminated: &Json) -> String {
-    let code = terminated.get("exitCode").and_then(Json::as_i64).unwrap_or_default();
+    let code = terminated
+        .get("exitCode")
+        .and_then(Json::as_i64)
+        .unwrap_or_default();
     let reason = text(terminated, "reason");
-    let last = text(terminated, "message").trim_end().lines().next_back().unwrap_or_default();
+    let last = text(terminated, "message")
+        .trim_end()
+        .lines()
+        .next_back()
+        .unwrap_or_default();
     match last.is_empty() {
         true => format!("exit code {code} ({reason})"),
         false => format!("exit code {code} ({reason}): {}", quoted(last)),
@@ -173,9 +200,18 @@ fn warning(about: &Object<'_>, context: &HealthContext, reasons: &[&str]) -> Opt
     });
     let newest = warnings.max_by_key(|event| {
         let time = text(event, "lastTimestamp");
-        if time.is_empty() { text(event, "eventTime") } else { time }.to_owned()
+        if time.is_empty() {
+            text(event, "eventTime")
+        } else {
+            time
+        }
+        .to_owned()
     })?;
-    Some(format!("{}: {}", text(&newest, "reason"), quoted(text(&newest, "message"))))
+    Some(format!(
+        "{}: {}",
+        text(&newest, "reason"),
+        quoted(text(&newest, "message"))
+    ))
 }
 
 fn text<'j>(json: &'j Json, key: &str) -> &'j str {

@@ -81,7 +81,11 @@ const RULES: [(&str, &str, Rule); 33] = [
     ("apps", "ReplicaSet", ByPods(workloads::replica_set)),
     ("batch", "Job", ByPods(workloads::job)),
     ("batch", "CronJob", By(workloads::cron_job)),
-    ("", "ReplicationController", ByPods(workloads::replication_controller)),
+    (
+        "",
+        "ReplicationController",
+        ByPods(workloads::replication_controller),
+    ),
     ("", "Pod", ByPods(pod::pod)),
     ("", "Service", ByRelatives(others::service)),
     (

@@ -63,9 +63,7 @@ pub(crate) fn is_about(event: &Json, uid: &str) -> bool {
 
 pub(crate) fn has_labels(json: &Json, labels: &[(&str, &str)]) -> bool {
     let label = |key: &str| json.get("metadata")?.get("labels")?.get(key)?.as_str();
-    labels
-        .iter()
-        .all(|(key, value)| label(key) == Some(*value))
+    labels.iter().all(|(key, value)| label(key) == Some(*value))
 }
 
 pub(crate) fn length(json: &Json, pointer: &str) -> Option<u32> {

@@ -46,7 +46,10 @@ impl HealthContext {
         self.ask(|relatives| relatives.events(about.in_host()?))
     }
 
-    fn ask(&self, question: impl FnOnce(&Relatives) -> Option<Vec<objects::Object>>) -> Option<Vec<Object<'_>>> {
+    fn ask(
+        &self,
+        question: impl FnOnce(&Relatives) -> Option<Vec<objects::Object>>,
+    ) -> Option<Vec<Object<'_>>> {
         let assessment = self.assessment()?;
         let relatives = self.relatives.get_or_init(|| assessment.relatives());
         Some(question(relatives)?.into_iter().map(Object::host).collect())

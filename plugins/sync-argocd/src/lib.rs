@@ -54,7 +54,16 @@ impl SyncPolicy for SyncArgocd {
         let Some(object) = change.object() else {
             return Ok(NO_OPINION);
         };
-        let [hook, helm_hook, cleanup, helm_cleanup, wave, weight, options, ignore_health] = object.fields([
+        let [
+            hook,
+            helm_hook,
+            cleanup,
+            helm_cleanup,
+            wave,
+            weight,
+            options,
+            ignore_health,
+        ] = object.fields([
             "/metadata/annotations/argocd.argoproj.io~1hook",
             "/metadata/annotations/helm.sh~1hook",
             "/metadata/annotations/argocd.argoproj.io~1hook-delete-policy",

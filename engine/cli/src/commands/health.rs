@@ -127,7 +127,7 @@ enum Comparison {
     Diff(diff::Arguments),
 }
 
-/// Judges.
+/// Prints the health of what was asked for, or how two models differ about it.
 pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
     if let Some(Comparison::Diff(arguments)) = arguments.comparison {
         return diff::run(&arguments, global, out);

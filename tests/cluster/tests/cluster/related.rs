@@ -36,7 +36,15 @@ fn pod(world: &World<'_>) -> String {
 fn say(world: &World<'_>, pod: &str, status: &Value) {
     let patch = json!({"status": status}).to_string();
     world
-        .kubectl(&["patch", "pod", pod, "--subresource=status", "--type=merge", "-p", &patch])
+        .kubectl(&[
+            "patch",
+            "pod",
+            pod,
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+            &patch,
+        ])
         .unwrap();
 }
 
@@ -54,12 +62,17 @@ fn a_deployment_says_which_pod_fails_and_why() {
     world
         .wait_status(|status| {
             let message = text(status, "/operation/waitingFor/message");
-            ensure!(message.contains(&pod) && message.contains("cannot be had"), "{message}");
+            ensure!(
+                message.contains(&pod) && message.contains("cannot be had"),
+                "{message}"
+            );
             Ok(())
         })
         .unwrap();
     // It runs, but is never ready. The Event tells why; nothing of the Deployment has changed.
-    let uid = world.kubectl(&["get", "pod", &pod, "-o", "jsonpath={.metadata.uid}"]).unwrap();
+    let uid = world
+        .kubectl(&["get", "pod", &pod, "-o", "jsonpath={.metadata.uid}"])
+        .unwrap();
     let runs = json!({"name": "c", "image": "registry.example.org/c:1", "imageID": "", "ready": false, "restartCount": 0,
         "state": {"running": {"startedAt": "2026-11-30T10:00:00Z"}}});
     let scheduled = json!({"type": "PodScheduled", "status": "True"});
@@ -77,7 +90,11 @@ fn a_deployment_says_which_pod_fails_and_why() {
         }))
         .unwrap();
     world.done(&["terminate", "app"]);
-    wait_health(&world, "Progressing", &[&pod, "Readiness probe failed: nobody is there"]);
+    wait_health(
+        &world,
+        "Progressing",
+        &[&pod, "Readiness probe failed: nobody is there"],
+    );
     let ready = json!({"type": "Ready", "status": "True"});
     say(&world, &pod, &json!({"conditions": [scheduled, ready]}));
     let health = wait_health(&world, "Healthy", &[]);
@@ -92,7 +109,10 @@ fn a_deployment_says_which_pod_fails_and_why() {
     assert_eq!(text(&health, "/since"), text(&health, "/transitions/0/since"));
     world.refresh().unwrap();
     let later = world.wait_synced(&commit).unwrap();
-    assert_eq!(later["health"]["since"], health["since"], "it has not changed since");
+    assert_eq!(
+        later["health"]["since"], health["since"],
+        "it has not changed since"
+    );
 }
 
 #[test]
@@ -108,9 +128,17 @@ fn an_application_within_another_one_counts_with_its_reason() {
     wait_health(
         &world,
         "Degraded",
-        &["Application.sluice.dev", "/child", "Deployment.apps", "progress deadline"],
+        &[
+            "Application.sluice.dev",
+            "/child",
+            "Deployment.apps",
+            "progress deadline",
+        ],
     );
-    world.repository.write("others/stuck.yaml", config_map("fine", "1")).unwrap();
+    world
+        .repository
+        .write("others/stuck.yaml", config_map("fine", "1"))
+        .unwrap();
     world.commit("the fix").unwrap();
     world.done(&["refresh", "child"]);
     wait_health(&world, "Healthy", &[]);

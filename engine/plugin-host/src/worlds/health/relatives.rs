@@ -88,7 +88,9 @@ fn find(
         return Ok(None);
     };
     if given.seen.len() >= QUESTIONS {
-        return Err(Error::msg(format!("it asks for more than {QUESTIONS} things around one object")));
+        return Err(Error::msg(format!(
+            "it asks for more than {QUESTIONS} things around one object"
+        )));
     }
     let need = Need {
         namespace: given.namespace.clone(),
