@@ -62,6 +62,16 @@ pub(crate) fn run_all() -> Result<()> {
         },
     )?;
     step(
+        "fleet",
+        "100 Applications beside Flux, half an hour; building its controllers takes minutes",
+        || {
+            let sluice = program("sluice")?;
+            run(Command::new(program("sluice-bench-fleet")?)
+                .arg("--sluice")
+                .arg(sluice))
+        },
+    )?;
+    step(
         "sync",
         "a sync on a real control plane, beside its peers, and memory",
         || {
