@@ -37,10 +37,16 @@ struct Remembered {
 }
 
 impl HealthMemory {
-    fn known(&self, object: &Object, related: &dyn Related) -> Option<&HealthVerdict> {
+    /// What was said of an object as it is.
+    fn remembered(&self, object: &Object) -> Option<&Remembered> {
         let remembered = self.verdicts.get(object.metadata("uid")?)?;
-        let is_of_this = Some(remembered.version.as_str()) == object.metadata("resourceVersion");
-        (is_of_this && remembered.seen.iter().all(|seen| seen.holds(related))).then_some(&remembered.verdict)
+        (Some(remembered.version.as_str()) == object.metadata("resourceVersion")).then_some(remembered)
+    }
+
+    /// Whether what was said of an object still holds.
+    fn holds(&self, object: &Object, related: &dyn Related) -> bool {
+        let remembered = self.remembered(object);
+        remembered.is_some_and(|remembered| remembered.seen.iter().all(|seen| seen.holds(related)))
     }
 
     /// Whether some of what the verdicts rest on has changed meanwhile.
@@ -109,7 +115,7 @@ impl Pipeline {
                 })
             };
             let answer = blocking(question).await?;
-            problems.extend(answer.problems);
+            PluginProblem::add_new(&mut problems, answer.problems);
             all.extend(open.iter().copied().zip(answer.value));
             // Who was not told something, and may be told it now?
             let unseen = |examined: &Examined| -> Vec<Need> {
@@ -136,7 +142,7 @@ impl Pipeline {
         }
         Ok(Answer {
             value: all.into_values().collect(),
-            problems: distinct(problems),
+            problems,
         })
     }
 
@@ -162,9 +168,8 @@ impl Pipeline {
         }
         let lasting: Vec<&Compared> = objects.iter().filter(|object| object.is_lasting()).collect();
         let live = lasting.iter().filter_map(|object| object.live.as_ref());
-        let related = Arc::clone(&self.relatives);
         let unknown: Vec<&Object> = live
-            .filter(|live| memory.known(live, &*related).is_none())
+            .filter(|live| !memory.holds(live, &*self.relatives))
             .collect();
         let mut problems = Vec::new();
         let mut fresh = BTreeMap::new();
@@ -197,7 +202,8 @@ impl Pipeline {
         }
         let verdict = |live: &Object| {
             let new = live.metadata("uid").and_then(|uid| fresh.get(uid));
-            new.or_else(|| memory.known(live, &*related))
+            // Whether that holds was asked above. What is related may have changed since, and the controller is told of it.
+            new.or_else(|| Some(&memory.remembered(live)?.verdict))
                 .cloned()
                 .unwrap_or_else(HealthVerdict::no_opinion)
         };
@@ -231,13 +237,48 @@ impl Pipeline {
     }
 }
 
-/// Each problem once, however often it was met.
-fn distinct(problems: Vec<PluginProblem>) -> Vec<PluginProblem> {
-    let mut distinct = Vec::new();
-    for problem in problems {
-        if !distinct.contains(&problem) {
-            distinct.push(problem);
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use sluice_model::object::GroupKind;
+    use sluice_model::related::{Selection, Unrelated};
+
+    /// Found by reading: if what a verdict rests on changed within one look, the object was taken for one without an opinion, which is
+    /// healthy.
+    #[test]
+    fn a_verdict_that_no_longer_holds_is_still_what_was_said() {
+        let metadata = json!({"name": "web", "uid": "1", "resourceVersion": "7"});
+        let web = Object::new(json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}))
+            .unwrap();
+        let need = Need {
+            namespace: None,
+            kind: GroupKind::new("", "Pod"),
+            selection: Selection::OwnedBy("1".to_owned()),
+        };
+        let verdict = HealthVerdict {
+            status: HealthStatus::Degraded,
+            ..HealthVerdict::no_opinion()
+        };
+        let of = |seen: Seen| HealthMemory {
+            plugins: Vec::new(),
+            verdicts: BTreeMap::from([(
+                "1".to_owned(),
+                Remembered {
+                    version: "7".to_owned(),
+                    verdict: verdict.clone(),
+                    seen: vec![seen],
+                },
+            )]),
+        };
+        let changed = of(Seen::new(need.clone(), Some(&[web.clone()])));
+        assert!(!changed.holds(&web, &Unrelated));
+        assert_eq!(
+            changed.remembered(&web).map(|remembered| &remembered.verdict),
+            Some(&verdict)
+        );
+        assert!(of(Seen::new(need, None)).holds(&web, &Unrelated));
+        let newer = web.edit(|map| map["metadata"]["resourceVersion"] = "8".into());
+        assert!(changed.remembered(&newer).is_none());
     }
-    distinct
 }

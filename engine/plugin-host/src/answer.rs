@@ -37,6 +37,15 @@ impl PluginProblem {
         }
     }
 
+    /// Adds those of some problems that are not among others yet.
+    pub fn add_new(all: &mut Vec<Self>, some: impl IntoIterator<Item = Self>) {
+        for problem in some {
+            if !all.contains(&problem) {
+                all.push(problem);
+            }
+        }
+    }
+
     /// `P10: plugin "x": …`: one line for conditions and logs.
     pub fn one_line(&self) -> String {
         format!("{}: plugin `{}`: {}", self.code.id, self.plugin, self.message)
