@@ -22,7 +22,7 @@ use kube::runtime::watcher;
 use sluice_cluster::{Home, Kind, Target};
 use sluice_model::plan::ApplicationKey;
 use sluice_model::{Application, applyset};
-use sluice_observe::{Observer, Relatives};
+use sluice_observe::{Observer, OnChange, Relatives};
 use sluice_pipeline::mirrors::Mirrors;
 use sluice_pipeline::{Bounds, HealthMemory, Pipeline, PipelineError, Reaching};
 use sluice_plugin_host::{Compiler, PluginHost, Renderers};
@@ -249,16 +249,16 @@ async fn work(
         });
     });
     let observed = Arc::clone(&registry);
+    let objects_changed: OnChange = Arc::new(move |id| observed.objects_changed(id));
     let observer = Observer::new(
         target.clone(),
         options.bounds.namespaces().cloned(),
-        Arc::new(move |id| observed.objects_changed(id)),
+        Arc::clone(&objects_changed),
     );
-    let resting = Arc::clone(&registry);
     let relatives = Relatives::new(
         target.clone(),
         options.bounds.namespaces().cloned(),
-        Arc::new(move |id| resting.objects_changed(id)),
+        objects_changed,
     );
     let pipeline = Pipeline::new(mirrors, plugins.clone(), home.clone(), target);
     let mut pipeline = pipeline.watching_references(references_changed);

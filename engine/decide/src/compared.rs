@@ -75,7 +75,7 @@ impl Compared {
 
     /// True for what belongs to the application, not to a single sync of it.
     pub fn is_lasting(&self) -> bool {
-        !self.decision.hook && !self.decision.skip && !self.decision.ignored
+        self.decision.is_lasting()
     }
 
     /// Its name.

@@ -113,6 +113,18 @@ pub struct SyncDecision {
     pub overruled: Vec<Overruled>,
 }
 
+impl SyncDecision {
+    /// Whether the object belongs to the application, not to a single sync of it.
+    pub fn is_lasting(&self) -> bool {
+        !self.hook && !self.skip && !self.ignored
+    }
+
+    /// Whether the object's health counts for the application's.
+    pub fn counts(&self) -> bool {
+        self.is_lasting() && !self.options.ignore_health
+    }
+}
+
 /// How an object is applied, beyond strategy and force. What is at its default is not written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

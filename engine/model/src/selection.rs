@@ -140,6 +140,14 @@ mod tests {
             ("ab*ba", "aba", false),
             ("", "a", false),
             ("**", "a", true),
+            ("apps", "apps", true),
+            ("apps", "apps.example.com", false),
+            ("*.crossplane.io", "pkg.crossplane.io", true),
+            ("*.crossplane.io", "crossplane.io", false),
+            ("a*b*c", "a-b-c", true),
+            ("a*b*c", "a-c", false),
+            ("a*a", "a", false),
+            ("", "apps", false),
         ] {
             assert_eq!(fits(pattern, text), expected, "{pattern} {text}");
         }

@@ -145,7 +145,7 @@ impl Checkup {
         let missing = missing(&application, &members, &kinds);
         let members = members.into_iter().zip(&decisions.value);
         let mut members: Vec<Part> = members
-            .map(|(member, decision)| Part::of(member, counts(decision)))
+            .map(|(member, decision)| Part::of(member, decision.counts()))
             .collect();
         members.extend(missing);
         members.sort_by(|left, right| left.reference.cmp(&right.reference));
@@ -275,11 +275,6 @@ fn bounds(job: &Job, kinds: &Kinds) -> Bounds {
     Bounds::of(job.recorded.namespaces.iter().cloned().chain(own))
 }
 
-/// Whether an object's health counts for its Application's.
-fn counts(decision: &SyncDecision) -> bool {
-    !decision.hook && !decision.skip && !decision.ignored && !decision.options.ignore_health
-}
-
 fn by_name(object: &ObjectRef) -> Need {
     Need {
         namespace: object.namespace.clone(),
@@ -367,7 +362,7 @@ mod tests {
         let of = |change: fn(&mut SyncDecision)| {
             let mut decision = SyncDecision::default();
             change(&mut decision);
-            counts(&decision)
+            decision.counts()
         };
         assert!(of(|_| ()));
         assert!(!of(|decision| decision.hook = true));

@@ -100,12 +100,12 @@ impl State {
         self.trace.take().map(|trace| trace.pointers).unwrap_or_default()
     }
 
-    fn note<'p>(&mut self, object: &Resource<HostObject>, pointers: impl IntoIterator<Item = &'p String>) {
+    /// Notes that a field is read of an object, if that is traced.
+    fn note(&mut self, object: &Resource<HostObject>, pointer: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace
             && trace.object == object.rep()
         {
-            let pointers = pointers.into_iter().map(|pointer| one_line(pointer));
-            trace.pointers.extend(pointers);
+            trace.pointers.push(one_line(&pointer()));
         }
     }
 
@@ -239,7 +239,7 @@ impl objects::HostObject for State {
     }
 
     fn get(&mut self, handle: Resource<HostObject>, at: String) -> Result<Option<objects::Value>> {
-        self.note(&handle, [&at]);
+        self.note(&handle, || at.clone());
         Ok(pointer::find(&seen(self.object(&handle)?, [&at]), &at).map(value))
     }
 
@@ -248,7 +248,9 @@ impl objects::HostObject for State {
         handle: Resource<HostObject>,
         pointers: Vec<String>,
     ) -> Result<Vec<Option<objects::Value>>> {
-        self.note(&handle, &pointers);
+        for pointer in &pointers {
+            self.note(&handle, || pointer.clone());
+        }
         let json = &*seen(self.object(&handle)?, &pointers);
         let mut room = self.limits.memory_bytes;
         let mut values = Vec::with_capacity(pointers.len());
@@ -272,17 +274,17 @@ impl objects::HostObject for State {
     }
 
     fn annotation(&mut self, handle: Resource<HostObject>, key: String) -> Result<Option<String>> {
-        self.note(&handle, [&format!("/metadata/annotations/{}", escaped(&key))]);
+        self.note(&handle, || format!("/metadata/annotations/{}", escaped(&key)));
         Ok(self.object(&handle)?.annotation(&key).map(str::to_owned))
     }
 
     fn label(&mut self, handle: Resource<HostObject>, key: String) -> Result<Option<String>> {
-        self.note(&handle, [&format!("/metadata/labels/{}", escaped(&key))]);
+        self.note(&handle, || format!("/metadata/labels/{}", escaped(&key)));
         Ok(self.object(&handle)?.label(&key).map(str::to_owned))
     }
 
     fn length(&mut self, handle: Resource<HostObject>, at: String) -> Result<Option<u32>> {
-        self.note(&handle, [&at]);
+        self.note(&handle, || at.clone());
         let length = match pointer::find(&seen(self.object(&handle)?, [&at]), &at) {
             Some(Json::Array(list)) => Some(list.len()),
             Some(Json::Object(map)) => Some(map.len()),
@@ -292,7 +294,7 @@ impl objects::HostObject for State {
     }
 
     fn to_json(&mut self, handle: Resource<HostObject>) -> Result<String> {
-        self.note(&handle, [&String::new()]);
+        self.note(&handle, String::new);
         Ok(self.object(&handle)?.whole().to_string())
     }
 

@@ -23,28 +23,23 @@ pub(crate) fn run_all() -> Result<()> {
     )?;
     // Built into the folder that this program was built into.
     let program = |name: &str| -> Result<_> { Ok(std::env::current_exe()?.with_file_name(name)) };
+    // One that runs the engine's program as well.
+    let beside = |name: &str| {
+        let sluice = program("sluice")?;
+        run(Command::new(program(name)?).arg("--sluice").arg(sluice))
+    };
     step("stages", "comparing and planning", || {
         run(&mut Command::new(program("sluice-bench-compare")?))
     })?;
     step(
         "verify",
         "histories of signed commits, cloned, fetched and verified, beside git with gpg",
-        || {
-            let sluice = program("sluice")?;
-            run(Command::new(program("sluice-bench-verify")?)
-                .arg("--sluice")
-                .arg(sluice))
-        },
+        || beside("sluice-bench-verify"),
     )?;
     step(
         "plugins",
         "health checks, in a batch and afresh, and `sluice health` as a process",
-        || {
-            let sluice = program("sluice")?;
-            run(Command::new(program("sluice-bench-plugin-host")?)
-                .arg("--sluice")
-                .arg(sluice))
-        },
+        || beside("sluice-bench-plugin-host"),
     )?;
     step(
         "health",
@@ -54,22 +49,12 @@ pub(crate) fn run_all() -> Result<()> {
     step(
         "render",
         "charts and overlays, beside helm and kustomize, and renderings that were made before",
-        || {
-            let sluice = program("sluice")?;
-            run(Command::new(program("sluice-bench-render")?)
-                .arg("--sluice")
-                .arg(sluice))
-        },
+        || beside("sluice-bench-render"),
     )?;
     step(
         "fleet",
         "100 Applications beside Flux, half an hour; building its controllers takes minutes",
-        || {
-            let sluice = program("sluice")?;
-            run(Command::new(program("sluice-bench-fleet")?)
-                .arg("--sluice")
-                .arg(sluice))
-        },
+        || beside("sluice-bench-fleet"),
     )?;
     step(
         "sync",

@@ -194,11 +194,8 @@ fn examine(
 
 /// Adds the scripts that cannot be used.
 fn add_rejected(problems: &mut Vec<PluginProblem>, plugins: &PluginHost) {
-    for rejected in plugins.rejected_scripts() {
-        if !problems.contains(&rejected.problem) {
-            problems.push(rejected.problem);
-        }
-    }
+    let rejected = plugins.rejected_scripts().into_iter();
+    PluginProblem::add_new(problems, rejected.map(|rejected| rejected.problem));
 }
 
 /// How the command ends.

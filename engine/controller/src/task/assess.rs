@@ -316,10 +316,9 @@ impl Assessor {
                 .pipeline
                 .health(&job.spec.policies, &prepared.objects, &mut memory, now)
                 .await?;
-            Ok::<_, PipelineError>(summary::counting(health, &prepared))
+            Ok::<_, PipelineError>(summary::health(&health, &summary::left_out(&prepared)))
         };
-        if let Ok(health) = health.await {
-            let (state, finding) = summary::health(&health);
+        if let Ok((state, finding)) = health.await {
             draft.status.health = state;
             draft.find(conditions::HEALTHY, finding);
         }
@@ -372,7 +371,7 @@ impl Assessor {
         let unsettled = !problems.is_empty() || pipeline.plugins.health_uses_time(&policies.health, judged);
         let plugins = summary::plugins(&problems, &pipeline.plugins.rejected());
         draft.find(conditions::PLUGINS_READY, plugins);
-        let (state, finding) = summary::health(&summary::counting(health.clone(), &prepared));
+        let (state, finding) = summary::health(&health, &summary::left_out(&prepared));
         draft.find(conditions::HEALTHY, finding);
         let claims = self.claims(&desired, &live, &prepared);
         let status = &mut draft.status;

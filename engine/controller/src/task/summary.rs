@@ -118,19 +118,17 @@ pub(crate) fn empty(commit: &str) -> Finding {
     )
 }
 
-/// The objects whose health counts for the application's: policies may leave some out.
-pub(crate) fn counting(health: Vec<ObjectHealth>, prepared: &Prepared) -> Vec<ObjectHealth> {
-    let is_ignored = |object: &&Compared| object.decision.options.ignore_health;
-    let ignored = prepared.objects.iter().filter(is_ignored);
-    let ignored: BTreeSet<ObjectRef> = ignored.map(Compared::reference).collect();
-    let mut health = health;
-    health.retain(|object| !ignored.contains(&object.object));
-    health
+/// The objects whose health does not count for the application's, because policies leave them out.
+pub(crate) fn left_out(prepared: &Prepared) -> BTreeSet<ObjectRef> {
+    let left_out = prepared.objects.iter().filter(|object| !object.decision.counts());
+    left_out.map(Compared::reference).collect()
 }
 
-/// The `Healthy` condition and the status' health.
-pub(crate) fn health(objects: &[ObjectHealth]) -> (HealthState, Finding) {
-    let Some(worst) = worst(objects) else {
+/// The `Healthy` condition and the status' health, from all objects but those that are left out.
+pub(crate) fn health(objects: &[ObjectHealth], left_out: &BTreeSet<ObjectRef>) -> (HealthState, Finding) {
+    let counts = |object: &&ObjectHealth| !left_out.contains(&object.object);
+    let objects: Vec<&ObjectHealth> = objects.iter().filter(counts).collect();
+    let Some(worst) = worst(objects.iter().copied()) else {
         return (
             HealthState {
                 status: HealthStatus::Healthy,
@@ -145,7 +143,7 @@ pub(crate) fn health(objects: &[ObjectHealth]) -> (HealthState, Finding) {
             status,
             ..HealthState::default()
         };
-        return (state, Finding::yes("Healthy", healthy(objects)));
+        return (state, Finding::yes("Healthy", healthy(&objects)));
     }
     let message = explain(worst);
     let finding = match status {
@@ -161,8 +159,8 @@ pub(crate) fn health(objects: &[ObjectHealth]) -> (HealthState, Finding) {
 }
 
 /// How many objects are healthy; those of which no plugin has an opinion do not count.
-fn healthy(objects: &[ObjectHealth]) -> String {
-    let has_check = |object: &&ObjectHealth| object.verdict.plugin.is_some();
+fn healthy(objects: &[&ObjectHealth]) -> String {
+    let has_check = |object: &&&ObjectHealth| object.verdict.plugin.is_some();
     let judged = objects.iter().filter(has_check).count();
     match objects.len() - judged {
         0 => format!("{judged} objects are healthy"),
@@ -433,10 +431,11 @@ mod tests {
                 plugin: Some("health-kubernetes".to_owned()),
             },
         };
-        let (state, finding) = health(&[
+        let objects = [
             health_of("a", HealthStatus::Healthy, ""),
             health_of("b", HealthStatus::Progressing, "1 of 3 replicas are available"),
-        ]);
+        ];
+        let (state, finding) = health(&objects, &BTreeSet::new());
         assert_eq!(state.status, HealthStatus::Progressing);
         assert_eq!(
             state.message,
@@ -445,6 +444,12 @@ mod tests {
         assert_eq!(
             (finding.status, finding.reason.as_str()),
             ("False", "Progressing")
+        );
+        let (state, _) = health(&objects, &BTreeSet::from([object("b")]));
+        assert_eq!(
+            state.status,
+            HealthStatus::Healthy,
+            "what is left out does not count"
         );
     }
 

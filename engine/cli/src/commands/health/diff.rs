@@ -221,11 +221,7 @@ impl Comparison {
     }
 
     fn add_problems(&mut self, problems: Vec<PluginProblem>) {
-        for problem in problems {
-            if !self.problems.contains(&problem) {
-                self.problems.push(problem);
-            }
-        }
+        PluginProblem::add_new(&mut self.problems, problems);
     }
 }
 

@@ -144,11 +144,7 @@ impl Look {
         why: bool,
     ) -> Result<Vec<Judged>, Failure> {
         let answer = checkup.examine(policies, parts, why).await?;
-        for problem in answer.problems {
-            if !self.problems.contains(&problem) {
-                self.problems.push(problem);
-            }
-        }
+        PluginProblem::add_new(&mut self.problems, answer.problems);
         let both = parts.iter().zip(&answer.value);
         self.needs
             .extend(both.flat_map(|(part, examined)| Checkup::needs(part, examined)));

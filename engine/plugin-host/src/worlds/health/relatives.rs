@@ -1,7 +1,5 @@
 //! The interface `relatives`: what is around the object that is judged. What a check asks for is noted ([`Seen`]).
 
-use std::sync::Arc;
-
 use sluice_model::GroupKind;
 use sluice_model::related::{Need, Seen, Selection};
 use wasmtime::component::{HasSelf, Linker, Resource};
@@ -97,7 +95,7 @@ fn find(
         kind,
         selection,
     };
-    let found = Arc::clone(&related).find(&need);
+    let found = related.find(&need);
     given.seen.push(Seen::new(need, found.as_deref()));
     let Some(found) = found else { return Ok(None) };
     let handles = found.iter().map(|object| state.give(object));
