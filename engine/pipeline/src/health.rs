@@ -271,7 +271,7 @@ mod tests {
                 },
             )]),
         };
-        let changed = of(Seen::new(need.clone(), Some(&[web.clone()])));
+        let changed = of(Seen::new(need.clone(), Some(std::slice::from_ref(&web))));
         assert!(!changed.holds(&web, &Unrelated));
         assert_eq!(
             changed.remembered(&web).map(|remembered| &remembered.verdict),

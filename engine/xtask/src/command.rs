@@ -23,8 +23,11 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Returns the folder of the workspace.
 pub(crate) fn root() -> PathBuf {
-    // engine/xtask
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    // Cargo says where it found engine/xtask. Asked now and not when this was compiled: several clones may share one target folder.
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR");
+    manifest
+        .as_deref()
+        .map_or(Path::new(env!("CARGO_MANIFEST_DIR")), Path::new)
         .ancestors()
         .nth(2)
         .unwrap_or(Path::new("."))
