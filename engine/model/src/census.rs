@@ -83,6 +83,18 @@ impl Census {
         Self(limited.collect())
     }
 
+    /// Returns the same tallies with one object fewer.
+    #[must_use]
+    pub fn without(&self, object: &Object) -> Self {
+        let mut census = self.clone();
+        let key = (object.group_kind(), object.namespace().map(str::to_owned));
+        if let Some(count) = census.0.get_mut(&key) {
+            *count = count.saturating_sub(1);
+        }
+        census.0.retain(|_, count| *count > 0);
+        census
+    }
+
     /// Returns how many objects there are in all.
     pub fn total(&self) -> u32 {
         self.0.values().sum()
@@ -100,6 +112,22 @@ mod tests {
             count,
             ..Tally::default()
         }
+    }
+
+    #[test]
+    fn one_object_fewer() {
+        let object = |kind: &str| {
+            let value = serde_json::json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "x", "namespace": "a"}});
+            Object::new(value).unwrap()
+        };
+        let all = Census::recorded(&[tally("ConfigMap", "a", 2), tally("Service", "a", 1)]);
+        let without = |kind: &str| all.without(&object(kind)).tallies().collect::<Vec<_>>();
+        assert_eq!(
+            without("ConfigMap"),
+            [tally("ConfigMap", "a", 1), tally("Service", "a", 1)]
+        );
+        assert_eq!(without("Service"), [tally("ConfigMap", "a", 2)]);
+        assert_eq!(without("Secret"), all.tallies().collect::<Vec<_>>());
     }
 
     #[test]

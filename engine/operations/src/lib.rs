@@ -8,7 +8,8 @@
 //! [`Operations::refresh`], [`Operations::terminate`]. A request is written down in the Application and carried out by the
 //! controller, so who may ask is decided by RBAC on Applications; how it goes is followed by [`Operations::follow_sync`],
 //! [`Operations::wait`] and the like. [`Preview`] answers what a sync would do without asking the controller, and
-//! [`Preview::execute`] carries out a plan that was saved before. [`Checkup`] judges the health of live objects.
+//! [`Preview::execute`] carries out a plan that was saved before. [`Checkup`] judges the health of live objects; [`explain`] asks the
+//! policies about manifests; [`Operations::history`] returns what was done.
 #![forbid(unsafe_code)]
 
 mod applications;
@@ -16,8 +17,10 @@ mod approve;
 pub mod codes;
 mod error;
 mod execute;
+mod explain;
 mod follow;
 mod health;
+mod history;
 mod orphans;
 mod pause;
 mod preview;
@@ -31,6 +34,7 @@ pub use applications::Operations;
 pub use approve::{Approval, Approved, CommitId, PlanDigest};
 pub use error::{OperationError, Standing};
 pub use execute::Executed;
+pub use explain::{Asker, Explained, ExplainedObject, explain};
 pub use follow::Follow;
 pub use health::{Checkup, Family, Health, Part, health};
 pub use orphans::{Orphan, OrphanReason};

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
-use sluice_model::decision::{Occasion, PruneDecision, PruneVerdict, SyncDecision};
+use sluice_model::decision::{PruneDecision, PruneVerdict, SyncDecision};
 use sluice_model::manifest::Manifest;
 use sluice_model::plan::ApplicationKey;
-use sluice_plugin_host::{PruneContext, PruneObject, SyncContext, SyncObject};
+use sluice_operations::{self as operations, Asker, ExplainedObject};
 
 use crate::documents;
 use crate::engine::Git;
@@ -101,98 +101,49 @@ pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -
         None => Default::default(),
     };
     let manifests = documents::manifests(filename)?;
-    let host = global.plugins();
-    let now = Timestamp::now();
-    let objects: Vec<SyncObject> = manifests
-        .iter()
-        .map(|manifest| manifest.object.clone().into())
-        .collect();
-    let context = SyncContext {
-        now,
-        application: None,
-        options: options.clone(),
-    };
-    let sync = host.sync(&policies.sync, &objects, &context);
-    let mut problems = sync.problems;
-    let context = PruneContext {
-        now,
-        occasion: Occasion::Sync,
+    let asker = Asker {
+        policies,
+        options,
         application: ApplicationKey {
             namespace: global.namespace.clone().unwrap_or_else(|| "default".to_owned()),
             name: "explain".to_owned(),
         },
-        owned: manifests.iter().map(|manifest| &manifest.object).collect(),
-        desired: manifests
-            .iter()
-            .skip(1)
-            .map(|manifest| &manifest.object)
-            .collect(),
-        options,
     };
-    // One at a time: the question is what becomes of this one if only this one goes.
-    let mut ends = Vec::with_capacity(manifests.len());
-    for manifest in &manifests {
-        let mut ask = |context: &PruneContext| {
-            let candidate = PruneObject::from(manifest.object.clone());
-            let answer = host.prune(&policies.prune, &[candidate], context);
-            for problem in answer.problems {
-                if !problems.contains(&problem) {
-                    problems.push(problem);
-                }
-            }
-            answer.value.into_iter().next()
-        };
-        let prune = ask(&context);
-        let deletion = ask(&PruneContext {
-            occasion: Occasion::ApplicationDeleted,
-            desired: Default::default(),
-            ..context.clone()
-        });
-        ends.extend(prune.zip(deletion));
-    }
-    let rows = manifests.iter().zip(&sync.value).zip(&ends);
+    let explained = operations::explain(&global.plugins(), &manifests, &asker, Timestamp::now());
+    let rows = manifests.iter().zip(&explained.objects);
     match arguments.output.format {
         Format::Text => {
-            for ((manifest, sync), ends) in rows {
-                text(out, manifest, sync, ends)?;
+            for (manifest, decided) in rows {
+                text(out, manifest, decided)?;
             }
         }
         format @ (Format::Json | Format::Yaml) => {
-            let rows: Vec<Row<'_>> = rows
-                .map(|((manifest, sync), ends)| row(manifest, sync, ends))
-                .collect();
+            let rows: Vec<Row<'_>> = rows.map(|(manifest, decided)| row(manifest, decided)).collect();
             output::each(out, format, &rows)?;
         }
     }
-    match problems.is_empty() {
+    match explained.problems.is_empty() {
         true => Ok(()),
-        false => Err(Failure::plugins(problems)),
+        false => Err(Failure::plugins(explained.problems)),
     }
 }
 
-/// What becomes of an object that Git drops, and with the Application.
-type Ends = (PruneDecision, PruneDecision);
-
-fn row<'a>(manifest: &'a Manifest, sync: &'a SyncDecision, (prune, deletion): &'a Ends) -> Row<'a> {
+fn row<'a>(manifest: &'a Manifest, decided: &'a ExplainedObject) -> Row<'a> {
     let object = &manifest.object;
     Row {
         api_version: object.api_version(),
         kind: object.kind(),
         namespace: object.namespace(),
         name: object.name(),
-        sync,
-        prune,
-        deletion,
+        sync: &decided.sync,
+        prune: &decided.prune,
+        deletion: &decided.deletion,
     }
 }
 
 /// What is not at its default, and who says so; the order and the end of every object always.
-fn text(
-    out: &mut impl Write,
-    manifest: &Manifest,
-    sync: &SyncDecision,
-    (prune, deletion): &Ends,
-) -> Result<(), Failure> {
+fn text(out: &mut impl Write, manifest: &Manifest, decided: &ExplainedObject) -> Result<(), Failure> {
+    let sync = &decided.sync;
     let title = plain(&manifest.object.reference().to_string());
     writeln!(
         out,
@@ -274,7 +225,10 @@ fn text(
             sync.ignore_managers.join(", "),
         );
     }
-    for (when, end) in [("if removed", prune), ("if the Application goes", deletion)] {
+    for (when, end) in [
+        ("if removed", &decided.prune),
+        ("if the Application goes", &decided.deletion),
+    ] {
         let (verdict, style) = match &end.verdict {
             PruneVerdict::Delete => (format!("delete, dependents {}", word(&end.propagation)), GOOD),
             PruneVerdict::Hold { reason } => (format!("hold: {reason}"), WAITING),

@@ -6,7 +6,7 @@ use clap::Args;
 use sluice_model::application::HistoryEntry;
 
 use crate::commands::status::phase_cell;
-use crate::connection;
+use crate::connection::{self, Connection};
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::output::{self, Format, Output, Table, short};
@@ -37,8 +37,11 @@ pub(crate) struct Arguments {
 
 /// Prints the history.
 pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
-    let application = connection::application(&arguments.application, global)?;
-    let history = application.status.unwrap_or_default().history;
+    let history = connection::block_on(async {
+        let connection = Connection::open(global).await?;
+        let key = connection.key(&arguments.application);
+        Ok(connection.operations().history(&key).await?)
+    })?;
     match arguments.output.format {
         Format::Text => table(&history).write(out, ""),
         format @ (Format::Json | Format::Yaml) => output::each(out, format, &history),
