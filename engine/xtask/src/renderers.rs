@@ -1,7 +1,8 @@
 //! Builds the standard renderers: components without imports, made of Go modules and of Rust crates; and those of the examples, in C.
 //!
-//! What comes out is `target/plugins/renderers/NAME.wasm`, with `NAME.cwasm` beside it, compiled ahead of time. Each takes a minute or two
-//! to make, so they are kept in the user's cache folder under the digest of all that goes into them. Those of the examples are made in a
+//! What comes out is `target/plugins/renderers/NAME.wasm`, with `NAME.cwasm` beside it, compiled ahead of time: in the workspace's folder
+//! for the build, which pins their digests, and in Cargo's own target folder for the program, which looks beside itself. Each takes a
+//! minute or two to make, so they are kept in the user's cache folder under the digest of all that goes into them. Those of the examples are made in a
 //! moment, and are `target/plugins/examples/renderers/NAME.wasm` alone, as a user would have them.
 
 use std::{
@@ -49,12 +50,14 @@ const KEPT: usize = 4;
 
 /// Builds the renderers where something changed.
 pub(crate) fn build(toolchain: &Toolchain) -> Result<()> {
-    let folder = root().join("target/plugins/renderers");
-    fs_err::create_dir_all(&folder)?;
+    let folders = [root().join("target"), cargo_target()].map(|target| target.join("plugins/renderers"));
+    for folder in &folders {
+        fs_err::create_dir_all(folder)?;
+    }
     let tool = tool()?;
     for name in GO {
         let built = cached(name, &fingerprint(name, &tool)?, |out| build_go(name, &tool, out))?;
-        place(&built, &folder)?;
+        place(&built, &folders)?;
     }
     let modules = cargo_target().join("renderers");
     fs_err::create_dir_all(&modules)?;
@@ -68,7 +71,7 @@ pub(crate) fn build(toolchain: &Toolchain) -> Result<()> {
         let module = modules.join(name).with_extension("wasm");
         let parts = [module.clone(), tool.clone()];
         let built = cached(name, &digest(&parts)?, |out| wrap(&tool, &module, out))?;
-        place(&built, &folder)?;
+        place(&built, &folders)?;
     }
     let folder = root().join("target/plugins/examples/renderers");
     fs_err::create_dir_all(&folder)?;
@@ -240,9 +243,11 @@ fn remove_unused(builds: &Path) {
 }
 
 /// Puts a build where the engine looks for it. Written only where it differs, so that what depends on it is not built again for nothing.
-fn place(built: &Path, folder: &Path) -> Result<()> {
-    for extension in ["wasm", "cwasm"] {
-        place_file(&built.with_extension(extension), folder)?;
+fn place(built: &Path, folders: &[PathBuf]) -> Result<()> {
+    for folder in folders {
+        for extension in ["wasm", "cwasm"] {
+            place_file(&built.with_extension(extension), folder)?;
+        }
     }
     Ok(())
 }
