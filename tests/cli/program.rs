@@ -11,6 +11,7 @@ pub(crate) fn sluice(arguments: &[&str]) -> Command {
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("HOME", "/nonexistent")
+        .env("SLUICE_CACHE_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"))
         .args(arguments)
         .stdin(Stdio::null());
     command

@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: Arguments, out: &mut impl Write) -> Result<(), Fail
         Command::Get(arguments) => get::run(arguments, &global, out),
         Command::Wait(arguments) => wait::run(arguments, &global, out),
         Command::Health(arguments) => health::run(arguments, &global, out),
-        Command::Verify(arguments) => verify::run(arguments, out),
+        Command::Verify(arguments) => verify::run(arguments, &global, out),
         Command::Key(arguments) => key::run(arguments, &global, out),
         Command::Explain(arguments) => explain::run(arguments, &global, out),
         Command::Render(arguments) => render::run(arguments, &global, out),

@@ -12,7 +12,7 @@ use sluice_model::manifest::Manifest;
 use sluice_operations::{Preview, Progress};
 use sluice_pipeline::mirrors::Mirrors;
 use sluice_pipeline::{Pipeline, Prepared, Reaching, RenderedSource};
-use sluice_source::{Access, KnownHosts, Limits, Repositories};
+use sluice_source::{Access, KnownHosts, Limits};
 
 use crate::connection::{self, Connection};
 use crate::documents;
@@ -53,9 +53,6 @@ impl Which {
 /// Where repositories are kept and how they are reached.
 #[derive(Debug, Args)]
 pub(crate) struct Git {
-    /// Folder for the mirrors of repositories; ~/.cache/sluice by default
-    #[arg(long, env = "SLUICE_CACHE_DIR", value_name = "DIR", hide_env_values = true)]
-    cache_dir: Option<PathBuf>,
     /// Host keys of SSH servers, as OpenSSH writes them; the user's and the system's by default
     #[arg(long, value_name = "FILE")]
     known_hosts: Option<PathBuf>,
@@ -91,11 +88,6 @@ fn size(text: &str) -> Result<u64, String> {
 }
 
 impl Git {
-    /// The mirrors.
-    pub(crate) fn repositories(&self) -> Result<Repositories, Failure> {
-        Repositories::open(self.folder()).map_err(Failure::of)
-    }
-
     /// How a repository is reached without an Application: by what the user's own SSH agent and configuration open.
     pub(crate) fn access(&self) -> Access {
         Access {
@@ -119,21 +111,6 @@ impl Git {
             },
             shared: self.shared_namespace.clone(),
         }
-    }
-
-    /// The folder of the mirrors.
-    pub(crate) fn folder(&self) -> PathBuf {
-        if let Some(folder) = &self.cache_dir {
-            return folder.clone();
-        }
-        // The XDG base directory specification: a relative path is to be ignored.
-        let set = |name| {
-            std::env::var_os(name)
-                .map(PathBuf::from)
-                .filter(|path| path.is_absolute())
-        };
-        let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
-        cache.unwrap_or_else(std::env::temp_dir).join("sluice")
     }
 }
 
@@ -177,7 +154,7 @@ impl Engine {
         git: &Git,
         global: &Global,
     ) -> Result<Self, Failure> {
-        let mirrors = Mirrors::new(git.repositories()?);
+        let mirrors = Mirrors::new(global.repositories()?);
         let mut pipeline = Pipeline::new(
             mirrors,
             global.plugins(),
@@ -188,7 +165,7 @@ impl Engine {
         pipeline.renderers = global.renderers();
         // Nobody asks again.
         pipeline.patience = COMPILING;
-        pipeline.kept_renderings = Some(git.folder().into());
+        pipeline.kept_renderings = Some(global.cache_folder().into());
         let operations = connection.operations();
         let preview = Preview::of(operations, pipeline, application, &connection.namespace)?;
         Ok(Self {

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use sluice_plugin_host::{Compiler, PluginHost, Renderers};
+use sluice_plugin_host::{Compiler, PluginHost, Renderers, Workplace};
+use sluice_source::Repositories;
+
+use crate::failure::Failure;
 
 /// What holds for every command.
 #[derive(Debug, Clone, Args)]
@@ -45,6 +48,15 @@ pub(crate) struct Global {
         hide_env_values = true
     )]
     pub(crate) renderer_dir: Option<PathBuf>,
+    /// Folder of what is kept between runs: mirrors of repositories, compiled plugins; ~/.cache/sluice by default
+    #[arg(
+        long,
+        global = true,
+        env = "SLUICE_CACHE_DIR",
+        value_name = "DIR",
+        hide_env_values = true
+    )]
+    pub(crate) cache_dir: Option<PathBuf>,
     /// How the log on stderr is written
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
@@ -74,12 +86,48 @@ pub(crate) enum LogFormat {
 impl Global {
     /// Returns the plugins as the options say.
     pub(crate) fn plugins(&self) -> PluginHost {
-        PluginHost::with_lua_scripts(self.plugin_dir.clone(), self.lua_scripts.clone(), Compiler::Child)
+        self.plugins_compiled_by(self.compiler(false))
+    }
+
+    /// Returns the plugins for a program that goes on: those that take long to compile serve soon, and well a while later.
+    pub(crate) fn serving_plugins(&self) -> PluginHost {
+        self.plugins_compiled_by(self.compiler(true))
+    }
+
+    fn plugins_compiled_by(&self, compiler: Compiler) -> PluginHost {
+        PluginHost::with_lua_scripts(self.plugin_dir.clone(), self.lua_scripts.clone(), compiler)
+    }
+
+    fn compiler(&self, is_quick_first: bool) -> Compiler {
+        Compiler::Child(Workplace {
+            cache: Some(self.cache_folder().join("compiled")),
+            is_quick_first,
+        })
     }
 
     /// Returns the renderers as the options say.
     pub(crate) fn renderers(&self) -> Renderers {
-        Renderers::new(self.renderer_dir.clone(), Compiler::Child)
+        Renderers::new(self.renderer_dir.clone(), self.compiler(false))
+    }
+
+    /// Returns the mirrors of repositories.
+    pub(crate) fn repositories(&self) -> Result<Repositories, Failure> {
+        Repositories::open(self.cache_folder()).map_err(Failure::of)
+    }
+
+    /// Returns the folder of what is kept between runs.
+    pub(crate) fn cache_folder(&self) -> PathBuf {
+        if let Some(folder) = &self.cache_dir {
+            return folder.clone();
+        }
+        // The XDG base directory specification: a relative path is to be ignored.
+        let set = |name| {
+            std::env::var_os(name)
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+        };
+        let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
+        cache.unwrap_or_else(std::env::temp_dir).join("sluice")
     }
 }
 

@@ -33,8 +33,7 @@ pub fn main() -> ExitCode {
         .nth(1)
         .is_some_and(|first| first == sluice_plugin_host::CHILD_ARGUMENT)
     {
-        let class = std::env::args_os().nth(2).unwrap_or_default();
-        return sluice_plugin_host::serve(&class);
+        return sluice_plugin_host::serve(std::env::args_os().skip(2));
     }
     let arguments = args::Arguments::parse();
     logging::start(&arguments.global, &arguments.command);

@@ -25,7 +25,7 @@ use sluice_model::{Application, applyset};
 use sluice_observe::{Observer, OnChange, Relatives};
 use sluice_pipeline::mirrors::Mirrors;
 use sluice_pipeline::{Bounds, HealthMemory, Pipeline, PipelineError, Reaching};
-use sluice_plugin_host::{Compiler, PluginHost, Renderers};
+use sluice_plugin_host::{Compiler, PluginHost, Renderers, Workplace};
 use sluice_report::events::Events;
 use sluice_source::Repositories;
 use tokio::sync::{Semaphore, watch};
@@ -265,7 +265,11 @@ async fn work(
     pipeline.relatives = Arc::new(relatives);
     pipeline.bounds = options.bounds.clone();
     pipeline.reaching = options.reaching.clone();
-    pipeline.renderers = Renderers::new(options.renderer_dir.clone(), Compiler::Child);
+    let compiler = Compiler::Child(Workplace {
+        cache: Some(options.cache.join("compiled")),
+        is_quick_first: false,
+    });
+    pipeline.renderers = Renderers::new(options.renderer_dir.clone(), compiler);
     pipeline.kept_renderings = Some(options.cache.as_path().into());
     pipeline.defaults.account.clone_from(&options.default_account);
     let shared = Arc::new(Shared {

@@ -53,7 +53,7 @@ use sluice_model::object::{GroupKind, Object, ObjectKey};
 use sluice_model::plan::ApplicationKey;
 use sluice_model::secret::mask;
 use sluice_observe::Relatives;
-use sluice_plugin_host::{Compiler, PluginHost, Renderers, SyncObject};
+use sluice_plugin_host::{Compiler, PluginHost, Renderers, SyncObject, Workplace};
 use sluice_render::Scope;
 use sluice_sops::Keys;
 use sluice_source::{SourceError, is_elsewhere};
@@ -146,7 +146,7 @@ impl Pipeline {
             namespaces: PerApplication::default(),
             complete: PerApplication::default(),
             prepared: PerApplication::default(),
-            renderers: Renderers::new(None, Compiler::Child),
+            renderers: Renderers::new(None, Compiler::Child(Workplace::default())),
             patience: PATIENCE,
             randomness: Randomness::default(),
             origins: false,

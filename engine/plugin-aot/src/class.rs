@@ -21,7 +21,7 @@ pub enum RuntimeClass {
 /// The most that one plugin of a class may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The largest file. Compiling takes some 40 times the size in memory.
+    /// The largest file. Compiling takes some 20 to 40 times the size in memory.
     pub file_bytes: usize,
     /// Memory of one instance, all of its linear memories together.
     pub memory_bytes: usize,
@@ -45,8 +45,10 @@ pub struct Limits {
     pub log_bytes: usize,
     /// Where instances get their memory from.
     pub is_pooled: bool,
-    /// Processor and wall time for compiling it.
+    /// Processor time for compiling it.
     pub compile_time: Duration,
+    /// Wall time for compiling it: a machine may be busy with other things.
+    pub compile_wait: Duration,
     /// Address space for compiling it, the program itself included.
     pub compile_bytes: u64,
 }
@@ -75,8 +77,8 @@ impl RuntimeClass {
 }
 
 const POLICY: Limits = Limits {
-    // A Rust policy has 100 KB, one of TinyGo or QuickJS 1 to 2 MB.
-    file_bytes: 8 << 20,
+    // A Rust policy has 100 KB, one of QuickJS or Go 2 to 4 MB, one of SpiderMonkey 12, one of Python 18.
+    file_bytes: 32 << 20,
     // A Rust guest needs 1 to 2 MiB, one of Go or Python some 10.
     memory_bytes: 64 << 20,
     // The largest guests seen have some 8,000.
@@ -94,13 +96,14 @@ const POLICY: Limits = Limits {
     log_lines: 200,
     log_bytes: 16 << 10,
     is_pooled: true,
-    // 8 MiB take some 10 s on two cores, and some 400 MiB; the program itself some 150.
+    // 12 MB of SpiderMonkey take some 15 s of processor time, and some 530 MiB with the program itself.
     compile_time: Duration::from_secs(60),
+    compile_wait: Duration::from_secs(300),
     compile_bytes: 1 << 30,
 };
 
 const SCRIPT: Limits = Limits {
-    // Python's interpreter has 18 MB, SpiderMonkey 12.
+    // An interpreter with the libraries of what it runs.
     file_bytes: 64 << 20,
     memory_bytes: 256 << 20,
     table_elements: 100_000,
@@ -124,7 +127,7 @@ const RENDERER: Limits = Limits {
     log_lines: 1_000,
     // One that runs for seconds gains nothing from a pool, whose slots would each reserve all of its memory.
     is_pooled: false,
-    // 30 MB take 15 s of processor time and 500 MiB; a busy machine several times as long.
+    // 30 MB take 15 s of processor time and 500 MiB.
     compile_time: Duration::from_secs(300),
     compile_bytes: 4 << 30,
     ..POLICY

@@ -1,13 +1,17 @@
 //! The engine of a runtime class: one configuration, for compiling and for running.
 
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, RegallocAlgorithm,
+};
 
 use crate::{Limits, RuntimeClass};
 
 /// How many instances may live at once. A batch takes one for some microseconds to milliseconds, and callers have no more
 /// threads than cores; 64 leaves room for batches that use several plugins.
 pub const POOL_SLOTS: u32 = 64;
-/// Of them, how many keep memory while nothing runs in them.
+/// Core instances of one component.
+const CORE_INSTANCES: u32 = 64;
+/// Of the slots, how many keep memory while nothing runs in them.
 const WARM_SLOTS: u32 = 8;
 
 /// Where instances get their memory from.
@@ -19,8 +23,26 @@ pub enum Allocation {
     OnDemand,
 }
 
-/// Makes an engine for the plugins of a class.
+/// How much work goes into compiling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Optimisation {
+    /// In less than half the time; what comes out takes about twice as long for a call, and half as much memory again.
+    Quick,
+    /// As everything is compiled that serves for long.
+    Full,
+}
+
+/// Makes an engine for the plugins of a class. It runs what was compiled by [`Optimisation::Quick`] as well.
 pub fn engine(class: RuntimeClass, allocation: Allocation) -> wasmtime::Result<Engine> {
+    compiling_engine(class, allocation, Optimisation::Full)
+}
+
+/// Makes an engine that compiles so.
+pub(crate) fn compiling_engine(
+    class: RuntimeClass,
+    allocation: Allocation,
+    optimisation: Optimisation,
+) -> wasmtime::Result<Engine> {
     let limits = class.limits();
     let mut config = Config::new();
 
@@ -38,12 +60,19 @@ pub fn engine(class: RuntimeClass, allocation: Allocation) -> wasmtime::Result<E
     config.wasm_relaxed_simd(false);
     // What no policy needs is no attack surface. (Threads, GC, exceptions and stack switching are not even compiled in.)
     config.wasm_memory64(false);
-    config.wasm_multi_memory(false);
+    // Adapters between the parts of a composed component copy from one memory to another. An instance's memories count together.
+    config.wasm_multi_memory(true);
     config.wasm_tail_call(false);
     config.wasm_wide_arithmetic(false);
     config.wasm_custom_page_sizes(false);
 
-    config.cranelift_opt_level(OptLevel::Speed);
+    // What a call means is the same either way, so wasmtime loads both into one engine.
+    match optimisation {
+        Optimisation::Full => config.cranelift_opt_level(OptLevel::Speed),
+        Optimisation::Quick => config
+            .cranelift_opt_level(OptLevel::None)
+            .cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass),
+    };
     // Initial memory is mapped, not copied.
     config.memory_init_cow(true);
 
@@ -57,10 +86,11 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(POOL_SLOTS);
     // A wrapped core module is three core instances (itself, its shim and its fix-up) with one memory and two tables;
-    // components that were composed of several have more.
-    pool.max_core_instances_per_component(16);
-    pool.total_core_instances(POOL_SLOTS * 4);
+    // those that were composed of several have more, and one of Python has 38. They cost nothing until there are any.
+    pool.max_core_instances_per_component(CORE_INSTANCES);
+    pool.total_core_instances(POOL_SLOTS * CORE_INSTANCES);
     pool.max_memories_per_component(4);
+    pool.max_memories_per_module(4);
     pool.total_memories(POOL_SLOTS);
     pool.max_memory_size(limits.memory_bytes);
     pool.max_tables_per_component(8);

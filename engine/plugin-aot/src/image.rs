@@ -43,8 +43,8 @@ pub enum AotError {
     #[error("precompiled for another engine or machine")]
     Incompatible,
     /// The runtime refused the image.
-    #[error("the precompiled plugin was refused")]
-    Load(#[source] wasmtime::Error),
+    #[error("the runtime refuses it: {0:#}")]
+    Load(wasmtime::Error),
 }
 
 /// Compiles a component now. Safe for any bytes.
@@ -75,7 +75,7 @@ pub fn precompile(engine: &Engine, component: &[u8]) -> Result<Vec<u8>, AotError
 )]
 pub fn load(engine: &Engine, image: &'static [u8]) -> Result<Component, AotError> {
     // SAFETY: the bytes are part of this binary ('static, see above).
-    unsafe { deserialize(engine, image) }
+    unsafe { deserialize(engine, engine, image) }
 }
 
 /// Compiles a component into a file for [`load_file`]: as it is, without a header, so that it can be mapped.
@@ -111,15 +111,16 @@ pub fn load_file(engine: &Engine, path: &Path, digest: &'static [u8; 32]) -> Res
     component.map_err(AotError::Load)
 }
 
-/// Loads what the compiler in the child process answered.
+/// Loads what the compiler in the child process answered, now or earlier ([`Cache`](crate::cache::Cache)). `made_by` has the settings
+/// that it was compiled with.
 #[expect(
     unsafe_code,
     reason = "running precompiled code is unsafe by nature; see the crate's documentation"
 )]
-pub(crate) fn load_piped(engine: &Engine, image: &[u8]) -> Result<Component, AotError> {
+pub(crate) fn load_compiled(engine: &Engine, made_by: &Engine, image: &[u8]) -> Result<Component, AotError> {
     // SAFETY: the bytes come from a pipe whose other end only a child process had that runs this very program, and it did
-    // nothing but call `precompile`; see `compiler`.
-    unsafe { deserialize(engine, image) }
+    // nothing but call `precompile`; see `compiler`. Or they came from there earlier, and are authenticated since; see `cache`.
+    unsafe { deserialize(engine, made_by, image) }
 }
 
 /// Checks an image and loads it.
@@ -130,14 +131,14 @@ pub(crate) fn load_piped(engine: &Engine, image: &[u8]) -> Result<Component, Aot
     unsafe_code,
     reason = "running precompiled code is unsafe by nature; see the crate's documentation"
 )]
-unsafe fn deserialize(engine: &Engine, image: &[u8]) -> Result<Component, AotError> {
+unsafe fn deserialize(engine: &Engine, made_by: &Engine, image: &[u8]) -> Result<Component, AotError> {
     let (header, code) = image.split_at_checked(HEADER).ok_or(AotError::Damaged)?;
     let (magic, rest) = header.split_at(MAGIC.len());
     let (hash, digest) = rest.split_at(8);
     if magic != MAGIC {
         return Err(AotError::Damaged);
     }
-    if hash != compatibility(engine).to_le_bytes() {
+    if hash != compatibility(made_by).to_le_bytes() {
         return Err(AotError::Incompatible);
     }
     if digest != Sha256::digest(code).as_slice() {
@@ -148,12 +149,13 @@ unsafe fn deserialize(engine: &Engine, image: &[u8]) -> Result<Component, AotErr
         reason = "this is the place that judges what may be trusted"
     )]
     // SAFETY: `code` runs as native code. It is what `Engine::precompile_component` returned (see above), whole (its digest
-    // matches), and made by an engine with our compatibility hash; wasmtime checks its own version and the CPU's features again.
+    // matches), and made by an engine with the compatibility hash of `made_by`; wasmtime checks its own version and the CPU's features again.
     let component = unsafe { Component::deserialize(engine, code) };
     component.map_err(AotError::Load)
 }
 
-fn compatibility(engine: &Engine) -> u64 {
+/// A number that changes with wasmtime's version, the engine's settings and the machine's processor.
+pub(crate) fn compatibility(engine: &Engine) -> u64 {
     // `DefaultHasher::new` has fixed keys; it may differ between compilers' versions, and then an image is just not used.
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
@@ -163,6 +165,7 @@ fn compatibility(engine: &Engine) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{Optimisation, compiling_engine};
     use crate::{Allocation, RuntimeClass, componentise, engine};
 
     /// Loads an image as if it were part of the binary.
@@ -208,11 +211,64 @@ mod tests {
             assert!(compile(&engine, &component).is_err(), "{text}");
         };
         refused("(memory i64 1)");
-        refused("(memory 1) (memory 1)");
         refused("(memory 1 1 shared)");
         refused("(func (return_call 0))");
         refused("(tag)");
         refused("(type (struct))");
+    }
+
+    #[test]
+    fn what_was_compiled_quickly_runs_in_the_same_engine() {
+        let runner = engine(RuntimeClass::Policy, Allocation::Pooled).unwrap();
+        let quick =
+            compiling_engine(RuntimeClass::Policy, Allocation::OnDemand, Optimisation::Quick).unwrap();
+        let component = wat::parse_str("(component (core module (memory 1) (memory 1)))").unwrap();
+        let image = precompile(&quick, &component).unwrap();
+        load_compiled(&runner, &quick, &image).unwrap();
+        assert!(matches!(try_load(&runner, image), Err(AotError::Incompatible)));
+    }
+
+    /// What passes a text from one part to another is made of the memories of both.
+    #[test]
+    fn a_component_that_was_composed_of_two_compiles() {
+        let text = r#"(component
+          (component $callee
+            (core module $m
+              (memory (export "memory") 1)
+              (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 0)
+              (func (export "f") (param i32 i32)))
+            (core instance $i (instantiate $m))
+            (func (export "f") (param "x" string)
+              (canon lift (core func $i "f") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))
+          (component $caller
+            (import "f" (func $f (param "x" string)))
+            (core module $memory (memory (export "memory") 1))
+            (core instance $own (instantiate $memory))
+            (core func $lowered (canon lower (func $f) (memory (core memory $own "memory"))))
+            (core module $m (import "" "f" (func (param i32 i32))))
+            (core instance (instantiate $m (with "" (instance (export "f" (func $lowered)))))))
+          (instance $callee (instantiate $callee))
+          (instance (instantiate $caller (with "f" (func $callee "f")))))"#;
+        let component = wat::parse_str(text).unwrap();
+        for class in RuntimeClass::ALL {
+            let engine = engine(class, Allocation::OnDemand).unwrap();
+            compile(&engine, &component).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_component_of_too_many_parts_is_refused_with_the_number() {
+        let compiler = engine(RuntimeClass::Policy, Allocation::OnDemand).unwrap();
+        let runner = engine(RuntimeClass::Policy, Allocation::Pooled).unwrap();
+        let composed = |parts: usize| {
+            let instances = "(core instance (instantiate $m))".repeat(parts);
+            let text = format!("(component (core module $m) {instances})");
+            let image = precompile(&compiler, &wat::parse_str(text).unwrap()).unwrap();
+            load_compiled(&runner, &compiler, &image).map(drop)
+        };
+        assert!(composed(64).is_ok());
+        let refused = composed(65).unwrap_err().to_string();
+        assert!(refused.contains("65") && refused.contains("64"), "{refused}");
     }
 
     #[test]

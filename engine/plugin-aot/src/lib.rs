@@ -7,11 +7,13 @@
 //!   settings: the image starts with the engine's compatibility hash, and any other is refused ([`AotError::Incompatible`]);
 //! - an image carries the SHA-256 of its code, so that a damaged file is refused too;
 //! - [`load`] takes `&'static [u8]`: bytes that are part of the binary; [`load_file`] takes files of 60 MB that lie beside the binary,
-//!   and only those whose digest is part of it. Nothing that was downloaded, mounted or written by anybody at run time is ever
-//!   loaded; such plugins are compiled from Wasm ([`Compiler`]), in a child process that answers through a pipe.
+//!   and only those whose digest is part of it. Nothing that was downloaded, mounted or written by anybody else at run time is ever
+//!   loaded; such plugins are compiled from Wasm ([`Compiler`]), in a child process that answers through a pipe. What it answered may
+//!   be kept in a folder of this user's, authenticated (`cache`).
 //!
-//! Start at [`engine`]; every setting there says why. What is trusted of the child is said in `compiler`.
+//! Start at [`engine`]; every setting there says why. What is trusted of the child is said in `compiler`, what of the folder in `cache`.
 
+mod cache;
 mod class;
 mod compiler;
 mod component;
@@ -19,7 +21,7 @@ mod engine;
 mod image;
 
 pub use class::{Limits, RuntimeClass};
-pub use compiler::{CHILD_ARGUMENT, Compiler, serve};
+pub use compiler::{CHILD_ARGUMENT, Compiled, Compiler, Workplace, serve};
 pub use component::{ComponentiseError, Form, componentise, form};
-pub use engine::{Allocation, POOL_SLOTS, engine};
+pub use engine::{Allocation, Optimisation, POOL_SLOTS, engine};
 pub use image::{AotError, load, load_file, precompile, precompile_file};

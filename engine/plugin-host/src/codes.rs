@@ -27,13 +27,13 @@ pub const P02: ErrorCode = code(
 pub const P04: ErrorCode = code(
     "P04",
     "the file is no WebAssembly, or does not compile within the limits",
-    "build it for `wasm32-unknown-unknown` in release mode, as `plugins/README.md` shows; at most 8 MiB, which compile in 60 s and 1 GiB; of a renderer 96 MiB, 300 s and 4 GiB",
+    "build it anew as `plugins/README.md` shows, optimised for size; a policy has at most 32 MiB, which compile in 60 s of processor time and 1 GiB, of 64 core instances at most; a renderer 96 MiB, 300 s and 4 GiB",
 );
 /// The plugin wants something that it is not given.
 pub const P05: ErrorCode = code(
     "P05",
     "the plugin imports something that no plugin is given",
-    "policies get objects and a log, renderers nothing at all: build for `wasm32-unknown-unknown`, not for WASI, and drop the import named",
+    "policies get objects and a log, renderers nothing at all, and nobody WASI: build Rust for `wasm32-unknown-unknown`, and what a runtime of Go, JavaScript or Python imports must be stubbed, as `plugins/README.md` shows",
 );
 /// The plugin is of no world that we know.
 pub const P06: ErrorCode = code(

@@ -42,7 +42,7 @@ impl PluginHost {
     /// As [`PluginHost::new`], and health by the scripts of a folder: `GROUP/KIND/health.lua`, as Argo CD has them. What is wrong with
     /// them is in [`PluginHost::rejected_scripts`].
     pub fn with_lua_scripts(folder: Option<PathBuf>, scripts: Option<PathBuf>, compiler: Compiler) -> Self {
-        let runtime = Arc::new(LazyRuntime::new(compiler));
+        let runtime = Arc::new(LazyRuntime::new(compiler.clone()));
         let workshop = Arc::new(Workshop::new(compiler));
         let sources = Sources::new(folder, &runtime, &workshop);
         let scripts = scripts.map(ScriptFolder::new);

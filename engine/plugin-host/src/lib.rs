@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod better;
 mod bindings;
 mod breaker;
 mod change;
@@ -43,7 +44,7 @@ pub use codes::PluginError;
 pub use host::PluginHost;
 pub use info::{Inspected, PluginInfo, PluginOrigin, RendererInfo};
 pub use renderers::{AddedRenderer, Renderers};
-pub use sluice_plugin_aot::{CHILD_ARGUMENT, Compiler, serve};
+pub use sluice_plugin_aot::{CHILD_ARGUMENT, Compiler, Workplace, serve};
 pub use worlds::PluginKind;
 pub use worlds::health::{Examined, HealthClaim, HealthQuestion};
 pub use worlds::prune::{PruneContext, PruneObject};

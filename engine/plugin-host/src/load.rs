@@ -2,12 +2,14 @@
 
 use std::any::Any;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use sluice_plugin_aot::{AotError, Form, Limits, RuntimeClass, form};
+use sluice_plugin_aot::{AotError, Compiled, Form, Limits, Optimisation, RuntimeClass, form};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre};
 
+use crate::better::Better;
 use crate::breaker::Breaker;
 use crate::change::RejectedFile;
 use crate::claims::Claim;
@@ -46,19 +48,32 @@ pub(crate) struct Plugin {
     pub(crate) kind: PluginKind,
     /// What instances are made of; its type is that of the world.
     pub(crate) pre: Box<dyn Any + Send + Sync>,
-    pub(crate) breaker: Breaker,
+    /// Shared by what was compiled of the same file.
+    pub(crate) breaker: Arc<Breaker>,
+    /// If it was compiled quickly: what takes its place.
+    pub(crate) better: Option<Better<Self>>,
 }
 
 impl Plugin {
     /// Checks, compiles and describes a plugin from its file's bytes.
     pub(crate) fn from_wasm(runtime: &Runtime, name: &str, wasm: &[u8]) -> Result<Self, PluginError> {
+        Self::compiled(runtime, name, wasm, Optimisation::Full, Arc::default())
+    }
+
+    /// As [`Plugin::from_wasm`]. It may be compiled quickly, if that is asked for; then [`Plugin::better`] is there, and waits to be
+    /// started. `breaker` has the record of the same version.
+    pub(crate) fn compiled(
+        runtime: &Runtime,
+        name: &str,
+        wasm: &[u8],
+        optimisation: Optimisation,
+        breaker: Arc<Breaker>,
+    ) -> Result<Self, PluginError> {
         if wasm.len() > LIMITS.file_bytes {
-            let reason = format!(
-                "the file has {} bytes; at most {} are taken",
-                wasm.len(),
-                LIMITS.file_bytes
-            );
-            return Err(PluginError::Compile { reason });
+            let most = LIMITS.file_bytes >> 20;
+            return Err(PluginError::Compile {
+                reason: format!("the file has more than the {most} MiB that a policy may have"),
+            });
         }
         match form(wasm) {
             Form::NotWasm => {
@@ -69,11 +84,22 @@ impl Plugin {
             Form::CoreModule => check_core_imports(wasm)?,
             Form::Component => {}
         }
-        let component = runtime
-            .compiler
-            .compile(RuntimeClass::Policy, &runtime.engine, wasm)
-            .map_err(uncompiled)?;
-        Self::from_component(runtime, name, digest(wasm), wasm.len(), &component, Schema::parse)
+        let (compiler, engine) = (&runtime.compiler, &runtime.engine);
+        let compiled = match optimisation {
+            Optimisation::Quick => compiler.compile_first(RuntimeClass::Policy, engine, wasm),
+            Optimisation::Full => compiler
+                .compile(RuntimeClass::Policy, engine, wasm)
+                .map(Compiled::fully),
+        };
+        let compiled = compiled.map_err(uncompiled)?;
+        let (digest, component) = (digest(wasm), &compiled.component);
+        let plugin = Self::from_component(runtime, name, digest, wasm.len(), component, Schema::parse)?;
+        let is_quick = compiled.optimisation == Optimisation::Quick;
+        Ok(Self {
+            better: is_quick.then(Better::default),
+            breaker,
+            ..plugin
+        })
     }
 
     /// Checks, links and describes a compiled component. `schema` reads its settings' schema.
@@ -103,7 +129,8 @@ impl Plugin {
             uses_time: false,
             kind,
             pre,
-            breaker: Breaker::default(),
+            breaker: Arc::default(),
+            better: None,
         };
         let descriptor = kind.definition().describe(runtime, &plugin);
         plugin.adopt(descriptor.map_err(start_error)?, schema)?;

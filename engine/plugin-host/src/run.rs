@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use sluice_plugin_aot::{Allocation, Compiler, Limits, POOL_SLOTS, RuntimeClass};
 use wasmtime::component::{HasSelf, Linker};
-use wasmtime::{Engine, Store, Trap, WasmBacktrace};
+use wasmtime::{Engine, PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 
 use crate::bindings::{context, log, objects, setup};
 use crate::codes::PluginError;
@@ -34,7 +34,7 @@ impl LazyRuntime {
 
     /// The runtime; an error where there can be none on this machine.
     pub(crate) fn get(&self) -> Result<&Runtime, PluginError> {
-        let made = self.made.get_or_init(|| Runtime::new(self.compiler));
+        let made = self.made.get_or_init(|| Runtime::new(self.compiler.clone()));
         made.as_ref().map_err(PluginError::again)
     }
 }
@@ -146,6 +146,10 @@ pub(crate) fn meaning(
             export,
             mebibytes: limits.memory_bytes >> 20,
         };
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        // Composed components take more than one memory and table of the pool.
+        return PluginError::Capacity { seconds: 0 };
     }
     let backtrace = error
         .downcast_ref::<WasmBacktrace>()

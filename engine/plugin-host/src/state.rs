@@ -16,8 +16,9 @@ use crate::handles::Handles;
 use crate::pointer;
 use crate::setup::{Descriptor, HostDescriptor, HostSettings, Settings};
 
-/// Core instances, tables and memories of one store: composed components have some; thousands are an attack.
-const PARTS: usize = 64;
+/// Core instances, tables and memories of one store: composed components have some, and the pool has its own bounds; thousands are an
+/// attack.
+const PARTS: usize = 128;
 
 /// What a text takes beside its letters.
 const TEXT: usize = size_of::<String>();

@@ -88,7 +88,7 @@ pub(crate) fn run(arguments: Arguments, global: &Global) -> Result<(), Failure> 
         let done = sluice_controller::run(
             Home::new(cluster.clone()),
             Target::new(cluster),
-            global.plugins(),
+            global.serving_plugins(),
             configured(&arguments, global),
             ending,
         )
@@ -101,7 +101,7 @@ pub(crate) fn run(arguments: Arguments, global: &Global) -> Result<(), Failure> 
 fn configured(arguments: &Arguments, global: &Global) -> Options {
     let defaults = Options::default();
     Options {
-        cache: arguments.git.folder(),
+        cache: global.cache_folder(),
         namespace: global.namespace.clone(),
         poll: arguments.poll,
         bounds: Bounds::of(arguments.manage_namespace.iter().cloned()),

@@ -17,6 +17,7 @@ use crate::commands::key::place;
 use crate::documents;
 use crate::engine::Git;
 use crate::failure::{CliError, Failure};
+use crate::global::Global;
 use crate::output::{self, Format, Output, plain};
 use ask::Question;
 use text::Counter;
@@ -112,14 +113,14 @@ fn weak(name: &str) -> Result<WeakAlgorithm, String> {
 }
 
 /// Judges every revision.
-pub(crate) fn run(arguments: Arguments, out: &mut impl Write) -> Result<(), Failure> {
+pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
     let keyring = keyring(&arguments.keyring)?;
     let rules = arguments.rules.as_deref().map(rule_set).transpose()?;
     let mut ledger = match &arguments.ledger {
         Some(path) => ledger(path)?,
         None => Ledger::default(),
     };
-    let repository = open(&arguments)?;
+    let repository = open(&arguments, global)?;
     let counter = Counter::new();
     let count = || counter.one();
     let mut is_trusted = true;
@@ -224,14 +225,14 @@ fn policy(
 }
 
 /// A folder as it is; a URL by a mirror of it that is brought up to date.
-fn open(arguments: &Arguments) -> Result<Repository, Failure> {
+fn open(arguments: &Arguments, global: &Global) -> Result<Repository, Failure> {
     let text = arguments.repo.to_string_lossy();
     let is_url = text.contains("://") || (text.contains(':') && !arguments.repo.exists());
     if !is_url {
         return Repository::open_local(&arguments.repo).map_err(Failure::of);
     }
     let access = arguments.git.access();
-    let repositories = arguments.git.repositories()?;
+    let repositories = global.repositories()?;
     let mut fetched = repositories.fetch(&text, &access).map_err(Failure::of)?;
     let names = arguments.revisions.iter().flat_map(|name| name.split(".."));
     for name in names.chain(arguments.since.as_deref()) {

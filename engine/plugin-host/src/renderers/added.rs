@@ -15,7 +15,7 @@ use sluice_plugin_aot::{AotError, Compiler, RuntimeClass};
 use super::instance::{LIMITS, Pre, Runtime};
 use super::{WORLD, file};
 use crate::change::RejectedFile;
-use crate::codes::PluginError;
+use crate::codes::{self, PluginError};
 use crate::digest::digest;
 use crate::info::{PluginOrigin, RendererInfo};
 use crate::load::{start_error, uncompiled};
@@ -235,6 +235,7 @@ impl Version {
 
     fn compile(&self) {
         let _turn = self.workshop.compiling.lock();
+        let _ended = Ended(self);
         match self.load() {
             Ok(()) => tracing::info!(
                 renderer = self.name,
@@ -282,7 +283,7 @@ impl Version {
             let changed = std::io::Error::other("it was replaced a moment ago");
             return Err(PluginError::Read(changed));
         }
-        let compiler = self.workshop.compiler;
+        let compiler = &self.workshop.compiler;
         let compiled = compiler.compile(RuntimeClass::Renderer, &runtime.engine, &wasm);
         let component = compiled.map_err(|error| match error {
             AotError::Child(error) => PluginError::Read(error),
@@ -292,6 +293,21 @@ impl Version {
         let text = runtime.describe(&pre).map_err(start_error)?;
         let description = description(&text)?;
         Ok(Loaded { pre, description })
+    }
+}
+
+/// Sees to it that a thread that ends leaves no version that is being compiled: a panic is as good as a failure.
+struct Ended<'a>(&'a Version);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        if matches!(*state, State::Compiling { .. }) {
+            *state = State::Failed(Failed {
+                code: &codes::P04,
+                message: "the engine failed while it was compiled".to_owned(),
+            });
+        }
     }
 }
 

@@ -20,8 +20,8 @@ pub(crate) fn is_renderer(wasm: &[u8]) -> bool {
 /// Every check on a renderer's file that needs no compiler.
 pub(super) fn check(wasm: &[u8]) -> Result<(), PluginError> {
     if wasm.len() > LIMITS.file_bytes {
-        let most = LIMITS.file_bytes;
-        let reason = format!("the file has more than the {most} bytes that are taken");
+        let most = LIMITS.file_bytes >> 20;
+        let reason = format!("the file has more than the {most} MiB that a renderer may have");
         return Err(PluginError::Compile { reason });
     }
     let names = names(wasm).map_err(|error| PluginError::Compile {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use sluice_plugin_aot::Optimisation;
+
 use super::files::{self, Seen};
 use super::{Content, Source};
 use crate::answer::PluginProblem;
@@ -147,11 +149,7 @@ impl Folder {
         let loaded = match is_renderer {
             true if Renderers::digest(name).is_some() => Err(PluginError::StandardRenderer),
             true => Version::of(&self.workshop, name, seen.path.clone(), &wasm).map(Served::Renderer),
-            false => {
-                let plugin = self.runtime.get();
-                let plugin = plugin.and_then(|runtime| Plugin::from_wasm(runtime, name, &wasm));
-                plugin.map(|plugin| Served::Policy(Arc::new(plugin)))
-            }
+            false => self.policy(name, wasm).map(Served::Policy),
         };
         let checked = loaded.and_then(|served| {
             let world = match &served {
@@ -168,6 +166,23 @@ impl Folder {
             }
         });
         checked.map_err(|error| refused(&digest, &error))
+    }
+}
+
+impl Folder {
+    /// Compiles a policy, quickly if that is what the compiler is set to: then what takes its place is being compiled.
+    fn policy(&self, name: &str, wasm: Vec<u8>) -> Result<Arc<Plugin>, PluginError> {
+        let runtime = self.runtime.get()?;
+        let plugin = Plugin::compiled(runtime, name, &wasm, Optimisation::Quick, Arc::default())?;
+        let plugin = Arc::new(plugin);
+        if let Some(better) = &plugin.better {
+            let (runtime, name) = (Arc::clone(&self.runtime), name.to_owned());
+            let breaker = Arc::clone(&plugin.breaker);
+            better.start(&plugin.name, move || {
+                Plugin::compiled(runtime.get()?, &name, &wasm, Optimisation::Full, breaker)
+            });
+        }
+        Ok(plugin)
     }
 }
 
@@ -233,8 +248,11 @@ impl Shelf {
         }
     }
 
-    /// True if a renderer is compiled now, or turned out to be of no use, and that is not known yet.
+    /// True if a renderer is compiled now, or turned out to be of no use, and that is not known yet; or if a policy is compiled well now.
     fn has_news(&self) -> bool {
+        if self.policies().any(|plugin| better(plugin).is_some()) {
+            return true;
+        }
         let serving = self.serving.values().filter_map(|served| match served {
             Served::Renderer(version) => Some(version),
             Served::Policy(_) => None,
@@ -317,10 +335,14 @@ impl Shelf {
         }
     }
 
-    /// What becomes of a name whose file is as it was: a renderer may have been compiled meanwhile.
+    /// What becomes of a name whose file is as it was: it may have been compiled meanwhile.
     fn settled(&self, name: &str, seen: &Seen) -> Entry {
+        let serving = self.serving.get(name).map(|serving| match serving {
+            Served::Policy(plugin) => Served::Policy(Arc::clone(better(plugin).unwrap_or(plugin))),
+            Served::Renderer(_) => serving.clone(),
+        });
         let unchanged = Entry {
-            serving: self.serving.get(name).cloned(),
+            serving,
             coming: self.coming.get(name).cloned(),
             rejected: self.rejected.get(name).cloned(),
             change: None,
@@ -353,6 +375,11 @@ impl Shelf {
             }
         }
     }
+}
+
+/// What takes the place of a policy that was compiled quickly.
+fn better(plugin: &Plugin) -> Option<&Arc<Plugin>> {
+    plugin.better.as_ref()?.get()
 }
 
 fn serves(name: &str, digest: &str) -> Change {

@@ -35,7 +35,7 @@ fn what_is_no_webassembly_is_refused() {
     let mut cut = build(&guest("trap"), "health-check");
     cut.truncate(cut.len() / 2);
     refused(&cut, "P04", "");
-    refused(&vec![0; 9 << 20], "P04", "at most 8388608");
+    refused(&vec![0; (32 << 20) + 1], "P04", "more than the 32 MiB");
 }
 
 #[test]
