@@ -35,6 +35,7 @@ const COMMANDS: &[&str] = &[
     "plugin",
     "plugin list",
     "plugin inspect",
+    "plugin test",
     "crds",
     "install",
     "completion",

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "the shared parts of tests are tests too")]
 
 mod bad_input;
+mod cases;
 mod contracts;
 mod errors;
 mod help;

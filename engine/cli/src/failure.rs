@@ -233,6 +233,14 @@ pub(crate) enum CliError {
         /// What is wrong with it.
         why: String,
     },
+    /// A case of a plugin's tests cannot be used.
+    #[error("{}: {why}", .path.display())]
+    BadCase {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A file that should hold a plan holds something else.
     #[error("{} holds no plan", .path.display())]
     NotAPlan {
@@ -269,6 +277,7 @@ impl Coded for CliError {
             Self::NoObject { .. } => &codes::NO_OBJECT,
             Self::NotAnApplication { .. } | Self::BadApplication { .. } => &codes::NOT_AN_APPLICATION,
             Self::BadSettings { .. } => &codes::BAD_SETTINGS,
+            Self::BadCase { .. } => &codes::BAD_CASE,
             Self::NotAPlan { .. } => &codes::NOT_A_PLAN,
             Self::OfflineNeedsFile => &codes::OFFLINE_NEEDS_FILE,
             Self::Runtime(_) => &codes::RUNTIME,
@@ -313,6 +322,10 @@ mod tests {
                 source: io::Error::other("full"),
             },
             CliError::BadSettings {
+                path: path.clone(),
+                why: text("it is a list"),
+            },
+            CliError::BadCase {
                 path: path.clone(),
                 why: text("it is a list"),
             },

@@ -1,6 +1,6 @@
 //! The options that hold for every command, and what they lead to.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use sluice_plugin_host::{Compiler, PluginHost, Renderers, Workplace};
@@ -92,6 +92,11 @@ impl Global {
     /// Returns the plugins for a program that goes on: those that take long to compile serve soon, and well a while later.
     pub(crate) fn serving_plugins(&self) -> PluginHost {
         self.plugins_compiled_by(self.compiler(true))
+    }
+
+    /// Returns the plugins of another folder, and the standard ones.
+    pub(crate) fn plugins_of(&self, folder: &Path) -> PluginHost {
+        PluginHost::new(Some(folder.to_owned()), self.compiler(false))
     }
 
     fn plugins_compiled_by(&self, compiler: Compiler) -> PluginHost {

@@ -2,6 +2,8 @@
 
 use sluice_model::{Coded, ErrorCode, ExitKind};
 
+use crate::state::one_line;
+
 const fn code(id: &'static str, summary: &'static str, hint: &'static str) -> ErrorCode {
     ErrorCode {
         id,
@@ -154,10 +156,10 @@ pub enum PluginError {
         reason: String,
     },
     /// Settings that do not fit the plugin's schema, or that the plugin refuses.
-    #[error("its settings are wrong: {reason}")]
+    #[error("its settings are wrong: {}", one_line(&problems.join("; ")))]
     Settings {
-        /// What is wrong, with the places.
-        reason: String,
+        /// What is wrong, each in one line with its place.
+        problems: Vec<String>,
     },
     /// It does not start.
     #[error("it does not start: {reason}")]

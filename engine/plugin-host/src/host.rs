@@ -17,6 +17,7 @@ use crate::run::{LazyRuntime, Runtime};
 use crate::scripts::{HEALTH_LUA, ScriptFolder};
 use crate::session::Asked;
 use crate::sources::{self, Snapshot, Sources};
+use crate::state::one_line;
 use crate::worlds::{PluginKind, World};
 
 /// Asks plugins. Cheap to clone; usable from any thread; calls block.
@@ -86,7 +87,8 @@ impl PluginHost {
         };
         let runtime = self.0.runtime.get();
         match runtime.and_then(|runtime| PluginKind::Health.definition().check(runtime, &asked)) {
-            Err(PluginError::Settings { reason }) => {
+            Err(PluginError::Settings { problems }) => {
+                let reason = one_line(&problems.join("; "));
                 // Without the place within the settings: the message names the script.
                 let message = reason.split_once("`: ").map(|(_, message)| message.to_owned());
                 Some(message.unwrap_or(reason))
@@ -94,6 +96,11 @@ impl PluginHost {
             // Whatever else is wrong is wrong with the plugin, and said when it is asked.
             Ok(()) | Err(_) => None,
         }
+    }
+
+    /// What plugins run in.
+    pub(crate) fn runtime(&self) -> Result<&Runtime, PluginError> {
+        self.0.runtime.get()
     }
 
     /// The Lua scripts that do not parse, or their folder if it cannot be read.

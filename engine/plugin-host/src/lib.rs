@@ -35,6 +35,7 @@ mod settings;
 mod setup;
 mod sources;
 mod state;
+mod trial;
 mod worlds;
 
 pub use answer::{Answer, PluginProblem};
@@ -45,6 +46,7 @@ pub use host::PluginHost;
 pub use info::{Inspected, PluginInfo, PluginOrigin, RendererInfo};
 pub use renderers::{AddedRenderer, Renderers};
 pub use sluice_plugin_aot::{CHILD_ARGUMENT, Compiler, Workplace, serve};
+pub use trial::{Case, TrialError};
 pub use worlds::PluginKind;
 pub use worlds::health::{Examined, HealthClaim, HealthQuestion};
 pub use worlds::prune::{PruneContext, PruneObject};

@@ -145,9 +145,7 @@ impl Plugin {
         let problems = schema.problems(settings);
         match problems.is_empty() {
             true => Ok(()),
-            false => Err(PluginError::Settings {
-                reason: one_line(&problems.join("; ")),
-            }),
+            false => Err(PluginError::Settings { problems }),
         }
     }
 

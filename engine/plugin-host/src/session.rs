@@ -61,6 +61,12 @@ impl<'a, W: World> Session<'a, W> {
         let plugin = asked.plugin()?;
         plugin.breaker.check()?;
         plugin.check_settings(&asked.settings)?;
+        Self::configured(runtime, asked)
+    }
+
+    /// As [`Session::start`], for a plugin that is tried: its own word on its settings is wanted, whatever its schema says.
+    pub(crate) fn configured(runtime: &Runtime, asked: &'a Asked) -> Result<Self, PluginError> {
+        let plugin = asked.plugin()?;
         let mut session = plugin.breaker.watch(Self::instance(runtime, plugin))?;
         let settings = Value::Object(asked.settings.clone()).to_string();
         let problems = session.call("configure", 0, |store, world| {
@@ -72,9 +78,7 @@ impl<'a, W: World> Session<'a, W> {
         })?;
         match problems.is_empty() {
             true => Ok(session),
-            false => Err(PluginError::Settings {
-                reason: one_line(&problems.join("; ")),
-            }),
+            false => Err(PluginError::Settings { problems }),
         }
     }
 

@@ -1,4 +1,6 @@
-//! `sluice plugin`: what plugins there are, and what one of them is, without asking it to judge anything.
+//! `sluice plugin`: what plugins there are, what one of them is, and what it says of its cases.
+
+mod test;
 
 use std::error::Error as _;
 use std::io::Write;
@@ -19,6 +21,7 @@ Examples:
   sluice plugin list --plugin-dir ./my-plugins
   sluice plugin inspect ./my-plugins/health-rollout.wasm
   sluice plugin inspect prune-standard -o json
+  sluice plugin test ./my-plugins/health-rollout.wasm --cases tests/cases
 
 A file of the plugin directory that does not pass its checks is named with its code; what served
 before goes on.
@@ -54,12 +57,16 @@ enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Judge a plugin's golden cases, and compare with what is expected
+    #[command(after_help = test::HELP)]
+    Test(test::Arguments),
 }
 
-/// Lists, or looks into one.
+/// Lists, looks into one, or tries it.
 pub(crate) fn run(arguments: Arguments, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
     match arguments.command {
         Command::List { output } => list(global, output.format, out),
+        Command::Test(arguments) => test::run(&arguments, global, out),
         Command::Inspect { plugin, output } => {
             let info = find(global, &plugin)?;
             match (output.format, &info) {
@@ -124,8 +131,7 @@ fn list(global: &Global, format: Format, out: &mut impl Write) -> Result<(), Fai
 /// A file where there is one of that name, else a plugin that serves.
 fn find(global: &Global, plugin: &Path) -> Result<Inspected, Failure> {
     let host = global.plugins();
-    let is_file = plugin.exists() || plugin.components().count() > 1 || plugin.extension().is_some();
-    if is_file {
+    if is_file(plugin) {
         return host.inspect(plugin).map_err(|error| {
             let mut message = error.to_string();
             let mut source = error.source();
@@ -155,6 +161,11 @@ fn find(global: &Global, plugin: &Path) -> Result<Inspected, Failure> {
     Ok(serving.ok_or_else(|| CliError::NoPlugin {
         name: name.into_owned(),
     })?)
+}
+
+/// Whether a file is meant, and no name.
+fn is_file(plugin: &Path) -> bool {
+    plugin.exists() || plugin.components().count() > 1 || plugin.extension().is_some()
 }
 
 fn heading(out: &mut impl Write, name: &str, summary: &str) -> Result<(), Failure> {

@@ -109,6 +109,13 @@ pub const BAD_SETTINGS: ErrorCode = code(
     "a file of a plugin's settings cannot be used",
     "write what stands below `settings` of the plugin in `spec.policies`, as YAML or JSON; `sluice plugin inspect` prints its schema",
 );
+/// A case of a plugin's tests cannot be used.
+pub const BAD_CASE: ErrorCode = code(
+    "U29",
+    ExitKind::Input,
+    "a case of a plugin's tests cannot be used",
+    "a case is a folder with an `input.yaml`, as `sluice plugin test --help` shows",
+);
 
 /// All of them.
 pub const ALL: &[&ErrorCode] = &[
@@ -126,4 +133,5 @@ pub const ALL: &[&ErrorCode] = &[
     &NO_KEYRING,
     &OTHER_KEYRING,
     &BAD_SETTINGS,
+    &BAD_CASE,
 ];

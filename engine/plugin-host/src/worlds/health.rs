@@ -4,6 +4,7 @@ mod relatives;
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
 use sluice_model::application::{Policies, PolicyRef};
 use sluice_model::health::{HealthStatus, HealthVerdict};
 use sluice_model::related::{Related, Seen, Unrelated};
@@ -239,6 +240,35 @@ fn health(
         all.push(examined);
     }
     all
+}
+
+/// What one plugin says of each object by itself: a verdict, null for no opinion, or its error.
+pub(crate) fn told(
+    runtime: &Runtime,
+    asked: &Asked,
+    question: &HealthQuestion<'_>,
+) -> Result<Vec<Value>, PluginError> {
+    let mut orders = Orders {
+        asked: std::slice::from_ref(asked),
+        known: Vec::new(),
+    };
+    let mut worker = Worker {
+        asked,
+        session: Some(Session::configured(runtime, asked)?),
+    };
+    let said = |object: &Object| {
+        let Some(&(_, claim)) = orders.of(object).first() else {
+            return Ok(Value::Null);
+        };
+        let mut examined = Examined::of(HealthVerdict::no_opinion());
+        match worker.assess(runtime, object, claim, question, &mut examined) {
+            Ok(None) => Ok(Value::Null),
+            Ok(Some((status, message))) => Ok(json!({"status": status, "message": message})),
+            Err(PluginError::Guest { message, .. }) => Ok(json!({"error": message})),
+            Err(error) => Err(error),
+        }
+    };
+    question.objects.iter().map(said).collect()
 }
 
 /// In which order plugins are asked about the kinds of a batch: there are few, and they come in runs.

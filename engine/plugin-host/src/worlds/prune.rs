@@ -1,5 +1,6 @@
 //! World `prune-policy`: may an object be deleted? All policies are asked, the most cautious verdict wins.
 
+use serde_json::{Value, json};
 use sluice_model::Object;
 use sluice_model::application::{Policies, PolicyRef};
 use sluice_model::census::Census;
@@ -188,6 +189,22 @@ impl Word {
         }
     }
 
+    /// As the golden cases of plugins have it.
+    fn json(self) -> Value {
+        let mut said = match self.verdict {
+            None => Value::Null,
+            Some(PruneVerdict::Delete) => json!({"delete": true}),
+            Some(PruneVerdict::Hold { reason }) => json!({"hold": reason}),
+            Some(PruneVerdict::Keep { reason }) => json!({"keep": reason}),
+        };
+        if let Some(propagation) = self.propagation {
+            let mut fields = said.as_object().cloned().unwrap_or_default();
+            fields.insert("propagation".to_owned(), json!(propagation));
+            said = Value::Object(fields);
+        }
+        said
+    }
+
     fn decision(self) -> PruneDecision {
         PruneDecision {
             // A deletion that no plugin has an opinion on is one for a person.
@@ -200,6 +217,25 @@ impl Word {
     }
 }
 
+/// What one plugin says of each candidate by itself: a verdict, with its propagation if it has an opinion on that, or null.
+pub(crate) fn told(
+    runtime: &Runtime,
+    asked: &Asked,
+    candidates: &[PruneObject],
+    context: &PruneContext,
+) -> Result<Vec<Value>, PluginError> {
+    let plugin = asked.plugin()?;
+    let claimed = |candidate: &&PruneObject| best_fit(&plugin.claims, &candidate.live.group_kind()).is_some();
+    let asked_about: Vec<&PruneObject> = candidates.iter().filter(claimed).collect();
+    let session = Session::configured(runtime, asked)?;
+    let mut words = reviewed(session, asked, &asked_about, context)?.into_iter();
+    let said = candidates.iter().map(|candidate| match claimed(&candidate) {
+        true => words.next().map_or(Value::Null, |word| word.json()),
+        false => Value::Null,
+    });
+    Ok(said.collect())
+}
+
 /// What one plugin says of each candidate.
 fn review(
     runtime: &Runtime,
@@ -207,7 +243,15 @@ fn review(
     candidates: &[&PruneObject],
     context: &PruneContext,
 ) -> Result<Vec<Word>, PluginError> {
-    let mut session = Session::<PrunePolicy>::start(runtime, asked)?;
+    reviewed(Session::start(runtime, asked)?, asked, candidates, context)
+}
+
+fn reviewed(
+    mut session: Session<'_, PrunePolicy>,
+    asked: &Asked,
+    candidates: &[&PruneObject],
+    context: &PruneContext,
+) -> Result<Vec<Word>, PluginError> {
     let words = session.ask("review", candidates.len(), |store, world| {
         let state = store.data_mut();
         let mut given = Vec::with_capacity(candidates.len());

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 use sluice_model::Object;
 use sluice_model::application::{Policies, PolicyRef};
 use sluice_model::decision::{HookCleanup, Overruled, Phase, Propagation, Strategy, SyncDecision};
@@ -176,6 +177,31 @@ impl SyncObject {
     }
 }
 
+/// What one plugin says of an object by itself: the fields that it has an opinion on, or its error.
+pub(crate) fn told(
+    runtime: &Runtime,
+    asked: &Asked,
+    change: &SyncObject,
+    context: &SyncContext,
+) -> Result<Value, PluginError> {
+    let session = Session::configured(runtime, asked)?;
+    let claims = &asked.plugin()?.claims;
+    let is_claimed = change
+        .object()
+        .is_some_and(|object| best_fit(claims, &object.group_kind()).is_some());
+    if !is_claimed {
+        return Ok(json!({}));
+    }
+    match decided(session, &[change], context) {
+        Ok(opinions) => {
+            let opinion = opinions.into_iter().next().flatten().unwrap_or_default();
+            Ok(opinion.json())
+        }
+        Err(PluginError::Guest { message, .. }) => Ok(json!({"error": message})),
+        Err(error) => Err(error),
+    }
+}
+
 /// What one plugin says of each object; none where it said nothing.
 fn decide(
     runtime: &Runtime,
@@ -183,7 +209,14 @@ fn decide(
     changes: &[&SyncObject],
     context: &SyncContext,
 ) -> Result<Vec<Option<Box<Opinion>>>, PluginError> {
-    let mut session = Session::<SyncPolicy>::start(runtime, asked)?;
+    decided(Session::start(runtime, asked)?, changes, context)
+}
+
+fn decided(
+    mut session: Session<'_, SyncPolicy>,
+    changes: &[&SyncObject],
+    context: &SyncContext,
+) -> Result<Vec<Option<Box<Opinion>>>, PluginError> {
     session.ask("decide", changes.len(), |store, world| {
         let state = store.data_mut();
         let mut given = Vec::with_capacity(changes.len());
@@ -246,6 +279,55 @@ enum Role {
     Hook(Vec<String>),
     Skip(Vec<String>),
     Ignored,
+}
+
+impl Opinion {
+    /// As the golden cases of plugins have it: in the words of the WIT.
+    fn json(&self) -> Value {
+        let phase = |phase: &Phase| match phase {
+            Phase::PreSync => "pre-sync",
+            Phase::Sync => "sync",
+            Phase::PostSync => "post-sync",
+            Phase::SyncFail => "sync-fail",
+            Phase::PreDelete => "pre-delete",
+            Phase::PostDelete => "post-delete",
+            Phase::Skip => "skip",
+        };
+        let cleanup = |cleanup: &HookCleanup| match cleanup {
+            HookCleanup::BeforeHookCreation => "before-creation",
+            HookCleanup::HookSucceeded => "on-success",
+            HookCleanup::HookFailed => "on-failure",
+        };
+        let role = |role: &Role| match role {
+            Role::Part => json!("part"),
+            Role::Hook(types) => json!({"hook": types}),
+            Role::Skip(types) => json!({"skip": types}),
+            Role::Ignored => json!("ignored"),
+        };
+        let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
+        let all = json!({
+            "role": self.role.as_ref().map(role),
+            "phases": self.phases.as_ref().map(|phases| phases.iter().map(phase).collect::<Vec<_>>()),
+            "wave": self.wave,
+            "cleanup": self.cleanup.as_ref().map(|list| list.iter().map(cleanup).collect::<Vec<_>>()),
+            "strategy": self.strategy,
+            "forceConflicts": self.force_conflicts,
+            "validate": self.validate,
+            "skipDryRunOnMissingKind": self.skip_dry_run_on_missing_kind,
+            "pruneLast": self.prune_last,
+            "ignoreFields": some(&self.ignore_fields),
+            "ignoreManagers": some(&self.ignore_managers),
+            "takeOver": self.take_over,
+            "propagation": self.propagation,
+            "wait": self.wait,
+            "ignoreHealth": self.ignore_health,
+            "timeout": self.timeout,
+            "hold": self.hold,
+        });
+        let fields = all.as_object().into_iter().flatten();
+        let set = fields.filter(|(_, value)| !value.is_null());
+        Value::Object(set.map(|(field, value)| (field.clone(), value.clone())).collect())
+    }
 }
 
 /// Lays one plugin's opinion over what was decided before.
