@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use sluice_cluster::{Cluster, Home, Target};
 use sluice_model::Application;
 use sluice_pipeline::mirrors::Mirrors;
-use sluice_pipeline::{Capabilities, Defaults, Job, Pipeline, Randomness};
+use sluice_pipeline::{Capabilities, Defaults, Job, Pipeline, Randomness, Trusted};
 use sluice_plugin_host::PluginHost;
 use sluice_sandbox::{Folder, Repository, Signature, output, renderer_program};
 use sluice_source::Repositories;
@@ -76,72 +76,79 @@ fn measure(sluice: &Path) -> Result<()> {
         theirs
             .args(case.arguments)
             .arg(case.repository.path().join(case.path));
-        // One at first for the mirror and the file cache; then in turns, so that both see the same machine.
+        let engine = Engine::new(&case, &folder)?;
+        // One at first for the mirror, the file cache and the renderer; then in turns, so that all see the same machine.
         let bytes = run(&mut ours)?.1;
         run(&mut theirs)?;
-        let (mut mine, mut other) = (Vec::new(), Vec::new());
-        for _ in 0..RUNS {
+        engine.renders("first")?;
+        let (mut mine, mut other, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
+        for turn in 0..RUNS {
             mine.push(run(&mut ours)?.0);
             other.push(run(&mut theirs)?.0);
+            // Another Application: nothing of the last one serves.
+            fresh.push(engine.renders(&format!("run-{turn}"))?);
         }
-        report(
-            case.name,
-            "sluice render, a process",
-            &mine,
-            &json!({"bytes": bytes}),
-        );
-        report(
-            case.name,
-            &format!("{}, a process", case.program),
-            &other,
-            &json!({}),
-        );
-        within(&case, &folder)?;
+        let mut again = Vec::new();
+        for _ in 0..RUNS {
+            again.push(engine.renders("first")?);
+        }
+        let native = format!("{}, a process", case.program);
+        for (what, times, more) in [
+            ("sluice render, a process", &mine, json!({"bytes": bytes})),
+            (native.as_str(), &other, json!({})),
+            ("the engine, rendered", &fresh, json!({})),
+            ("the engine, unchanged", &again, json!({})),
+        ] {
+            report(case.name, what, times, &more);
+        }
     }
     Ok(())
 }
 
-/// The engine by itself: rendered for the first time, and again.
-fn within(case: &Case, folder: &Folder) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let nowhere = kube::Config::new("http://127.0.0.1:1".parse()?);
-        let cluster = Cluster::from_config(nowhere)?;
-        let mirrors = Mirrors::new(Repositories::open(folder.path().join("engine"))?);
-        let home = Home::new(cluster.clone());
-        let mut pipeline = Pipeline::new(mirrors, PluginHost::standard(), home, Target::new(cluster));
-        pipeline.randomness = Randomness::Public;
+/// The engine by itself, in this process.
+struct Engine {
+    runtime: tokio::runtime::Runtime,
+    pipeline: Pipeline,
+    job: Job,
+    trusted: Trusted,
+}
+
+impl Engine {
+    fn new(case: &Case, folder: &Folder) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let application: Application = serde_json::from_value(application(case))?;
         let job = Job::resolve(&application, &Defaults::default())
             .map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
-        let trusted = pipeline.trusted(&job, None).await?;
-        let time = async |job: &Job| -> Result<f64> {
+        let (pipeline, trusted) = runtime.block_on(async {
+            let nowhere = kube::Config::new("http://127.0.0.1:1".parse()?);
+            let cluster = Cluster::from_config(nowhere)?;
+            let mirrors = Mirrors::new(Repositories::open(folder.path().join("engine"))?);
+            let home = Home::new(cluster.clone());
+            let mut pipeline = Pipeline::new(mirrors, PluginHost::standard(), home, Target::new(cluster));
+            pipeline.randomness = Randomness::Public;
+            let trusted = pipeline.trusted(&job, None).await?;
+            anyhow::Ok((pipeline, trusted))
+        })?;
+        Ok(Self {
+            runtime,
+            pipeline,
+            job,
+            trusted,
+        })
+    }
+
+    /// Renders for an Application of this name; milliseconds. What an earlier call rendered for that name serves again.
+    fn renders(&self, application: &str) -> Result<f64> {
+        let mut job = self.job.clone();
+        application.clone_into(&mut job.key.name);
+        self.runtime.block_on(async {
             let start = Instant::now();
-            pipeline.render(job, &trusted, &Capabilities::unknown()).await?;
+            self.pipeline
+                .render(&job, &self.trusted, &Capabilities::unknown())
+                .await?;
             Ok(start.elapsed().as_secs_f64() * 1e3)
-        };
-        let mut fresh = Vec::new();
-        for run in 0..RUNS {
-            // Another Application: nothing of the last one serves.
-            let mut job = job.clone();
-            job.key.name = format!("run-{run}");
-            fresh.push(time(&job).await?);
-        }
-        let mut again = Vec::new();
-        time(&job).await?;
-        for _ in 0..RUNS {
-            again.push(time(&job).await?);
-        }
-        // The first one loads the renderer.
-        report(
-            case.name,
-            "the engine, rendered",
-            fresh.get(1..).unwrap_or_default(),
-            &json!({}),
-        );
-        report(case.name, "the engine, unchanged", &again, &json!({}));
-        Ok(())
-    })
+        })
+    }
 }
 
 fn application(case: &Case) -> Value {
